@@ -1,0 +1,116 @@
+"""Every error that recsvc raises on purpose.
+
+The tree::
+
+    RecsvcError
+    ├── InputError               a file, column or option that the user gave is unusable
+    ├── SettingsError            the configuration cannot work
+    ├── InvalidRequestError      a field of a request is invalid
+    ├── NotFoundError            a named product, store, model or customer does not exist
+    ├── PreconditionError        the state of the service forbids the call
+    ├── NotYetAvailableError     the API is defined, its implementation comes later
+    ├── UnavailableError         the service cannot answer now; a client may retry
+    ├── StoreUnavailableError    Redis did not answer in time
+    ├── ArtifactError            an artifact is corrupt, truncated or of a newer schema
+    └── RegistryError            the registry cannot be read or written
+
+Errors know no transport: each carries a ``reason`` of the public API, and the
+doors map classes to their own codes.
+"""
+
+from collections.abc import Mapping
+
+
+class RecsvcError(Exception):
+    """Base of all; ``str()`` is one line for a person: what, where, what to do.
+
+    Args:
+        message: one line, without a trailing full stop.
+        reason: the machine-readable reason, in capitals, as ``docs/api`` lists them.
+        metadata: details for a program, all strings.
+    """
+
+    default_reason = "INTERNAL"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason or self.default_reason
+        self.metadata: dict[str, str] = dict(metadata or {})
+
+
+class InputError(RecsvcError):
+    """A file, column or option that the user gave is unusable."""
+
+    default_reason = "INPUT_INVALID"
+
+
+class SettingsError(RecsvcError):
+    """The configuration cannot work."""
+
+    default_reason = "SETTINGS_INVALID"
+
+
+class InvalidRequestError(RecsvcError):
+    """A field of a request is invalid.
+
+    Args:
+        field: path of the field as a caller writes it, ``page_size`` or
+            ``filter.price_range.min``.
+        message: what is wrong with it and what to do.
+        reason: FIELD_INVALID unless a finer one applies.
+    """
+
+    default_reason = "FIELD_INVALID"
+
+    def __init__(self, field: str, message: str, *, reason: str | None = None) -> None:
+        super().__init__(f"{field}: {message}", reason=reason, metadata={"field": field})
+        self.field = field
+        self.description = message
+
+
+class NotFoundError(RecsvcError):
+    """A named product, store, model or customer does not exist."""
+
+    default_reason = "NOT_FOUND"
+
+
+class PreconditionError(RecsvcError):
+    """The state of the service forbids the call."""
+
+    default_reason = "FAILED_PRECONDITION"
+
+
+class NotYetAvailableError(RecsvcError):
+    """The API is defined, its implementation comes in a later version."""
+
+    default_reason = "NOT_YET_AVAILABLE"
+
+
+class UnavailableError(RecsvcError):
+    """The service cannot answer now; a client may retry."""
+
+    default_reason = "WARMING_UP"
+
+
+class StoreUnavailableError(RecsvcError):
+    """Redis did not answer in time, refused, or is not there."""
+
+    default_reason = "STORE_UNAVAILABLE"
+
+
+class ArtifactError(RecsvcError):
+    """An artifact is corrupt, truncated or of a newer schema."""
+
+    default_reason = "MODEL_NOT_ACTIVATABLE"
+
+
+class RegistryError(RecsvcError):
+    """The registry cannot be read or written."""
+
+    default_reason = "REGISTRY_UNUSABLE"

@@ -1,0 +1,1 @@
+"""The offline trainer: purchases in, a published model out."""
