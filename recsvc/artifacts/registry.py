@@ -1,0 +1,379 @@
+"""The registry: immutable versions of the model, and the pointer to the current one.
+
+This is the only module that knows a path or a URI. The layout::
+
+    ROOT/
+    ├── versions/VERSION_ID/   artifacts, complete and read-only
+    ├── current.json           the pointer, replaced as a whole
+    ├── staging/               what is being written; nobody reads it
+    └── lock                   held while the pointer changes
+
+Whatever is killed, and whenever, a reader sees the old state or the new one: versions
+and pointer alike are written aside, flushed to the disk, and then renamed into place.
+"""
+
+import fcntl
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import unquote
+
+import numpy.typing as npt
+
+from recsvc.artifacts.format import (
+    Manifest,
+    fsync_directory,
+    read_artifact,
+    read_manifest,
+    write_artifact,
+    write_durably,
+)
+from recsvc.artifacts.pointer import Pointer
+from recsvc.errors import ArtifactError, NotFoundError, PreconditionError, RegistryError
+
+CURRENT = "current"
+
+_STAGING_SECONDS = 24 * 3600
+_VERSION_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}")
+# A path may hold a colon; only a colon before a slash makes it a URI.
+_URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?=/)(?://([^/]*))?(.*)", re.DOTALL)
+
+PointerStamp = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionInfo:
+    """One entry of a registry's list.
+
+    Attributes:
+        version_id: name of the version.
+        manifest: None if it cannot be read.
+        error: why it cannot be read, one line; None if it can.
+        is_current: whether the pointer names it.
+    """
+
+    version_id: str
+    manifest: Manifest | None
+    error: str | None
+    is_current: bool
+
+
+def new_version_id(train_time: datetime) -> str:
+    """Name a new version, ``20261122T053000Z-4f1a9c``: sorts by time, unique within a second.
+
+    Args:
+        train_time: with a zone.
+    """
+    return f"{train_time.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+class Registry:
+    """A registry in a local directory.
+
+    Safe for any number of processes and threads on one machine. A version reference
+    (``version_ref``) is ``current``, a version id, or the beginning of exactly one.
+
+    Args:
+        root: its directory; the first ``publish`` makes it.
+
+    Every operation raises ``RegistryError`` when the directory is no registry or
+    cannot be read or, by ``publish``, ``promote`` and ``rollback``, written. Times
+    given to it carry a zone.
+    """
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root).absolute()
+        self._versions = self.root / "versions"
+        self._staging = self.root / "staging"
+        self._pointer = self.root / "current.json"
+
+    @classmethod
+    def open(cls, uri: str) -> Self:
+        """Return the registry that a path or a ``file://`` URI names; touches no disk.
+
+        Raises:
+            RegistryError: the scheme is not supported, or it names no path.
+        """
+        path = uri
+        if match := _URI.fullmatch(uri):
+            scheme, host, path = match.groups()
+            if scheme.lower() != "file":
+                raise RegistryError(
+                    f"registry {uri[:200]!r}: {scheme}: is not supported; "
+                    "give a path or file:///PATH"
+                )
+            if host not in {None, "", "localhost"}:
+                raise RegistryError(f"registry {uri[:200]!r}: names a host; give file:///PATH")
+            path = unquote(path)
+        if not path or "\0" in path:
+            raise RegistryError(f"registry {uri[:200]!r}: names no path; give one")
+        return cls(path)
+
+    def publish(  # noqa: PLR0913  # a manifest has that many fields, each given by name
+        self,
+        arrays: Mapping[str, npt.NDArray[Any]],
+        *,
+        model_id: str,
+        train_time: datetime,
+        parameters: Mapping[str, Any],
+        metrics: Mapping[str, Any],
+        data: Mapping[str, Any],
+        code_version: str,
+        version_id: str | None = None,
+    ) -> Manifest:
+        """Add a version; ``promote`` makes it current.
+
+        Args:
+            arrays: as for ``write_artifact``, like all that follow.
+            model_id: name of the model.
+            train_time: when it was trained, with a zone.
+            parameters: hyper-parameters.
+            metrics: what the evaluation measured.
+            data: what it was trained on.
+            code_version: version of the code that trained it.
+            version_id: made from ``train_time`` if it is not given.
+
+        Raises:
+            ArtifactError: the arrays or the manifest cannot be written as an artifact.
+            RegistryError: also when the version exists; a version never changes.
+        """
+        version_id = version_id or new_version_id(train_time)
+        if version_id == CURRENT or _VERSION_ID.fullmatch(version_id) is None:
+            raise RegistryError(f"version id {version_id[:80]!r} is not allowed: use A-Z, 0-9, -")
+        with self._os_errors("published to"):
+            self._make()
+            staged = self._staging / f"{version_id}-{secrets.token_hex(4)}"
+            staged.mkdir()
+            try:
+                # The file system's own clock, which may be another machine's.
+                self._clean_staging(older_than=staged.stat().st_mtime - _STAGING_SECONDS)
+                manifest = write_artifact(
+                    staged,
+                    arrays,
+                    model_id=model_id,
+                    version_id=version_id,
+                    train_time=train_time,
+                    code_version=code_version,
+                    parameters=parameters,
+                    metrics=metrics,
+                    data=data,
+                )
+                for path in staged.iterdir():
+                    path.chmod(path.stat().st_mode & ~0o222)
+                if (self._versions / version_id).exists():
+                    raise RegistryError(
+                        f"{self._versions / version_id}: exists already, and a version never "
+                        "changes; publish under another id"
+                    )
+                staged.rename(self._versions / version_id)
+                fsync_directory(self._versions)
+            finally:
+                shutil.rmtree(staged, ignore_errors=True)  # is gone unless something failed
+        return manifest
+
+    def versions(self) -> list[VersionInfo]:
+        """List every version, newest first, the unreadable ones with their error."""
+        pointer = self.pointer()
+        current = pointer.version_id if pointer else None
+        return [self._info(version_id, current) for version_id in reversed(self._version_ids())]
+
+    def manifest(self, version_ref: str) -> Manifest:
+        """Read a version's manifest.
+
+        Raises:
+            NotFoundError: there is no such version (MODEL_NOT_FOUND).
+            ArtifactError: its manifest is unusable.
+        """
+        return self._manifest(self._resolve(version_ref, self.pointer()))
+
+    def load(
+        self, version_ref: str, *, verify: bool = True
+    ) -> tuple[Manifest, dict[str, npt.NDArray[Any]]]:
+        """Map a version's arrays into memory, read-only; see ``read_artifact``.
+
+        Raises:
+            NotFoundError: there is no such version (MODEL_NOT_FOUND).
+            ArtifactError: the artifact is unusable.
+        """
+        return self._load(self._resolve(version_ref, self.pointer()), verify=verify)
+
+    def pointer(self) -> Pointer | None:
+        """Return the pointer; None until a version is promoted."""
+        with self._os_errors("read"):
+            self._require()
+            try:
+                return Pointer.from_json(self._pointer.read_bytes())
+            except FileNotFoundError:
+                return None
+            except ValueError as error:
+                raise RegistryError(
+                    f"{self._pointer}: {error}; remove it, then choose a version: "
+                    f"recsvc-train promote VERSION --registry {self.root}"
+                ) from error
+
+    def pointer_stamp(self) -> PointerStamp | None:
+        """Return what differs whenever the pointer has changed; None while there is none.
+
+        One ``stat``, for asking a few times a second. Take the stamp before the pointer:
+        a change between the two is then seen at the next look.
+        """
+        with self._os_errors("read"):
+            try:
+                status = self._pointer.stat()
+            except FileNotFoundError:
+                self._require()
+                return None
+        return status.st_mtime_ns, status.st_ino, status.st_size
+
+    def promote(self, version_ref: str, now: datetime) -> Pointer:
+        """Make a version current, once every byte of it is checked.
+
+        Returns:
+            The new pointer, or the old one if the version is current already.
+
+        Raises:
+            NotFoundError: there is no such version (MODEL_NOT_FOUND).
+            ArtifactError: the artifact is unusable; the pointer stays.
+        """
+        with self._os_errors("written"), self._locked():
+            before = self.pointer()
+            version_id = self._resolve(version_ref, before)
+            if before is None:
+                return self._point(Pointer(version_id, generation=1, previous=(), changed_time=now))
+            if before.version_id == version_id:
+                return before
+            return self._point(before.promoted(version_id, now))
+
+    def rollback(self, now: datetime) -> Pointer:
+        """Make the version before the current one current again, once it is checked.
+
+        Raises:
+            PreconditionError: there is none (NO_PREVIOUS_MODEL).
+            ArtifactError: the artifact is unusable; the pointer stays.
+        """
+        with self._os_errors("written"), self._locked():
+            before = self.pointer()
+            if before is None or not before.previous:
+                raise PreconditionError(
+                    f"{self.root}: there is no previous model to roll back to; choose one: "
+                    f"recsvc-train models --registry {self.root}",
+                    reason="NO_PREVIOUS_MODEL",
+                )
+            return self._point(before.rolled_back(now))
+
+    def _resolve(self, version_ref: str, pointer: Pointer | None) -> str:
+        """Return the version id that a reference names."""
+        if version_ref == CURRENT:
+            if pointer is None:
+                raise self._not_found(version_ref, "no version is promoted yet")
+            return pointer.version_id
+        version_ids = self._version_ids()
+        if version_ref in version_ids:
+            return version_ref
+        matches = [name for name in version_ids if version_ref and name.startswith(version_ref)]
+        if len(matches) > 1:
+            raise self._not_found(version_ref, f"it begins {len(matches)} version ids, give more")
+        if not matches:
+            raise self._not_found(version_ref, "no such version")
+        return matches[0]
+
+    def _not_found(self, version_ref: str, why: str) -> NotFoundError:
+        shown = version_ref[:80]
+        return NotFoundError(
+            f"model {shown!r} is not in {self.root}: {why}; "
+            f"see what is: recsvc-train models --registry {self.root}",
+            reason="MODEL_NOT_FOUND",
+            metadata={"version_ref": shown},
+        )
+
+    def _version_ids(self) -> list[str]:
+        with self._os_errors("read"):
+            self._require()
+            return sorted(path.name for path in self._versions.iterdir())
+
+    def _info(self, version_id: str, current: str | None) -> VersionInfo:
+        try:
+            manifest, error = self._manifest(version_id), None
+        except ArtifactError as unreadable:
+            manifest, error = None, str(unreadable)
+        return VersionInfo(version_id, manifest, error, is_current=version_id == current)
+
+    def _manifest(self, version_id: str) -> Manifest:
+        manifest = read_manifest(self._versions / version_id)
+        self._check_name(version_id, manifest)
+        return manifest
+
+    def _load(
+        self, version_id: str, *, verify: bool
+    ) -> tuple[Manifest, dict[str, npt.NDArray[Any]]]:
+        manifest, arrays = read_artifact(self._versions / version_id, verify=verify)
+        self._check_name(version_id, manifest)
+        return manifest, arrays
+
+    def _check_name(self, version_id: str, manifest: Manifest) -> None:
+        if manifest.version_id != version_id:
+            raise ArtifactError(
+                f"{self._versions / version_id}: holds version {manifest.version_id[:80]!r}; "
+                "give the directory that name again"
+            )
+
+    def _point(self, pointer: Pointer) -> Pointer:
+        """Check the version, then replace the pointer as a whole."""
+        self._load(pointer.version_id, verify=True)
+        staged = self._staging / f"current-{secrets.token_hex(4)}.json"
+        self._staging.mkdir(exist_ok=True)  # a copied registry may lack an empty directory
+        try:
+            write_durably(staged, pointer.to_json().encode())
+            staged.replace(self._pointer)
+            fsync_directory(self.root)
+        finally:
+            staged.unlink(missing_ok=True)  # is gone unless something failed
+        return pointer
+
+    def _make(self) -> None:
+        self._versions.mkdir(parents=True, exist_ok=True)
+        self._staging.mkdir(exist_ok=True)
+        fsync_directory(self.root)
+        fsync_directory(self.root.parent)
+
+    def _require(self) -> None:
+        if not self._versions.is_dir():
+            raise RegistryError(
+                f"{self.root}: there is no registry here; make one: "
+                f"recsvc-train fit --events PATH --registry {self.root}"
+            )
+
+    def _clean_staging(self, older_than: float) -> None:
+        """Remove what crashed writers left before ``older_than`` (seconds since the epoch)."""
+        for path in self._staging.iterdir():
+            with suppress(OSError):  # another publisher's cleaning, or another user's file
+                if path.stat().st_mtime >= older_than:
+                    continue
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Let one process or thread at a time change the pointer; death unlocks."""
+        self._require()
+        with (self.root / "lock").open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    @contextmanager
+    def _os_errors(self, done: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise RegistryError(
+                f"{self.root}: the registry cannot be {done} ({error}); "
+                "check its permissions and the disk's free space"
+            ) from error
