@@ -1,0 +1,76 @@
+"""A circuit breaker: a store that is down costs its callers microseconds, not timeouts."""
+
+import threading
+import time
+from collections.abc import Callable
+
+
+class CircuitBreaker:
+    """Opens after consecutive failures, then lets one caller a cool-down probe.
+
+    Whoever is allowed through reports back with ``record_success`` or ``record_failure``. A probe
+    that never reports only delays the next one by a cool-down. Thread-safe.
+
+    Args:
+        clock: returns monotonic seconds.
+        failure_threshold: consecutive failures that open the breaker.
+        cool_down_seconds: wait before the first probe; each failed probe doubles it.
+        max_cool_down_seconds: its ceiling, so also how late a store's return may be noticed.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        failure_threshold: int = 3,
+        cool_down_seconds: float = 0.25,
+        max_cool_down_seconds: float = 1.0,
+    ) -> None:
+        self._clock = clock
+        self._failure_threshold = failure_threshold
+        self._first_cool_down = cool_down_seconds
+        self._max_cool_down = max_cool_down_seconds
+        self._lock = threading.Lock()
+        self._n_failures = 0
+        self._cool_down = cool_down_seconds
+        self._probe_at = 0.0
+        self._probing = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether callers are turned away, but for the probes."""
+        return self._n_failures >= self._failure_threshold
+
+    def allow(self) -> bool:
+        """Return whether the caller may try the store now."""
+        if not self.is_open:
+            return True
+        with self._lock:
+            now = self._clock()
+            if now < self._probe_at:
+                return False
+            # This caller is the probe; the next one waits for a whole cool-down.
+            self._probing = True
+            self._probe_at = now + self._cool_down
+            return True
+
+    def record_success(self) -> None:
+        """Close the breaker: the store answered."""
+        if self._n_failures == 0:
+            return  # the common case takes no lock
+        with self._lock:
+            self._n_failures = 0
+            self._cool_down = self._first_cool_down
+            self._probing = False
+
+    def record_failure(self) -> None:
+        """Count a failure: it may open the breaker, or lengthen the cool-down after a probe."""
+        with self._lock:
+            was_open = self.is_open
+            self._n_failures += 1
+            if was_open and not self._probing:
+                return  # a straggler that started before the breaker opened says nothing new
+            if was_open:
+                self._cool_down = min(2 * self._cool_down, self._max_cool_down)
+                self._probing = False
+            self._probe_at = self._clock() + self._cool_down
