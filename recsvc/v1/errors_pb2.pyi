@@ -1,0 +1,58 @@
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
+    ERROR_REASON_FIELD_INVALID: _ClassVar[ErrorReason]
+    ERROR_REASON_PAGE_TOKEN_INVALID: _ClassVar[ErrorReason]
+    ERROR_REASON_PAGE_TOKEN_MISMATCH: _ClassVar[ErrorReason]
+    ERROR_REASON_BATCH_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_FILTER_UNSUPPORTED: _ClassVar[ErrorReason]
+    ERROR_REASON_PRODUCT_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_STORE_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_MODEL_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_CUSTOMER_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_MODEL_NOT_ACTIVATABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_NO_PREVIOUS_MODEL: _ClassVar[ErrorReason]
+    ERROR_REASON_DURABILITY_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_REQUEST_ID_REUSED: _ClassVar[ErrorReason]
+    ERROR_REASON_CREDENTIAL_MISSING: _ClassVar[ErrorReason]
+    ERROR_REASON_CREDENTIAL_INVALID: _ClassVar[ErrorReason]
+    ERROR_REASON_SCOPE_MISSING: _ClassVar[ErrorReason]
+    ERROR_REASON_CUSTOMER_MISMATCH: _ClassVar[ErrorReason]
+    ERROR_REASON_RATE_LIMITED: _ClassVar[ErrorReason]
+    ERROR_REASON_OVERLOADED: _ClassVar[ErrorReason]
+    ERROR_REASON_WARMING_UP: _ClassVar[ErrorReason]
+    ERROR_REASON_DRAINING: _ClassVar[ErrorReason]
+    ERROR_REASON_STORE_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_NOT_YET_AVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
+ERROR_REASON_UNSPECIFIED: ErrorReason
+ERROR_REASON_FIELD_INVALID: ErrorReason
+ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason
+ERROR_REASON_PAGE_TOKEN_MISMATCH: ErrorReason
+ERROR_REASON_BATCH_TOO_LARGE: ErrorReason
+ERROR_REASON_FILTER_UNSUPPORTED: ErrorReason
+ERROR_REASON_PRODUCT_NOT_FOUND: ErrorReason
+ERROR_REASON_STORE_NOT_FOUND: ErrorReason
+ERROR_REASON_MODEL_NOT_FOUND: ErrorReason
+ERROR_REASON_CUSTOMER_NOT_FOUND: ErrorReason
+ERROR_REASON_MODEL_NOT_ACTIVATABLE: ErrorReason
+ERROR_REASON_NO_PREVIOUS_MODEL: ErrorReason
+ERROR_REASON_DURABILITY_UNAVAILABLE: ErrorReason
+ERROR_REASON_REQUEST_ID_REUSED: ErrorReason
+ERROR_REASON_CREDENTIAL_MISSING: ErrorReason
+ERROR_REASON_CREDENTIAL_INVALID: ErrorReason
+ERROR_REASON_SCOPE_MISSING: ErrorReason
+ERROR_REASON_CUSTOMER_MISMATCH: ErrorReason
+ERROR_REASON_RATE_LIMITED: ErrorReason
+ERROR_REASON_OVERLOADED: ErrorReason
+ERROR_REASON_WARMING_UP: ErrorReason
+ERROR_REASON_DRAINING: ErrorReason
+ERROR_REASON_STORE_UNAVAILABLE: ErrorReason
+ERROR_REASON_NOT_YET_AVAILABLE: ErrorReason
+ERROR_REASON_INTERNAL: ErrorReason
