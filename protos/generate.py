@@ -2,13 +2,14 @@
 
 Run it from anywhere with the project's Python::
 
-    python protos/generate.py           # write the stubs
-    python protos/generate.py --check   # fail if the committed stubs are not current
-    python protos/generate.py --lint    # fail if `buf lint` finds anything (offline)
+    python protos/generate.py               # write the stubs
+    python protos/generate.py --check       # fail if the committed stubs are not current
+    python protos/generate.py --lint        # fail if `buf lint` finds anything (offline)
+    python protos/generate.py --image FILE  # write one descriptor set, for grpcurl or buf
 
-``--check`` and ``--lint`` may be given together; neither changes a file. The same protos and
+Only the first changes the checkout; the others may be given together. The same protos and
 the same grpcio-tools give the same bytes.
-"""
+"""  # noqa: INP001  # a script beside the files that it reads, not a package
 
 import argparse
 import shutil
@@ -16,20 +17,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib import resources
+from importlib.metadata import distribution
 from pathlib import Path
-
-from google import type as google_type
-from grpc_tools import protoc
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 PACKAGE = Path("recsvc") / "v1"
-
-
-def proto_names(protos: Path = PROTOS) -> list[str]:
-    """List the project's proto files as protoc names them, sorted."""
-    return sorted(path.relative_to(protos).as_posix() for path in protos.glob(f"{PACKAGE}/*.proto"))
+# This package ships google/type and google/rpc as .proto files beside their stubs; protoc
+# finds google/protobuf in grpcio-tools by itself.
+COMMON_PROTOS = Path(str(distribution("googleapis-common-protos").locate_file("")))
 
 
 def run_protoc(*options: str) -> None:
@@ -41,11 +37,9 @@ def run_protoc(*options: str) -> None:
     Raises:
         SystemExit: protoc refused a file; it has said which and why on stderr.
     """
-    # googleapis-common-protos and grpcio-tools carry the google/*.proto files that ours import.
-    common = Path(next(iter(google_type.__path__))).parent.parent
-    well_known = resources.files("grpc_tools") / "_proto"
-    includes = [f"-I{PROTOS}", f"-I{common}", f"-I{well_known}"]
-    if protoc.main(["protoc", *includes, *options, *proto_names()]) != 0:
+    names = sorted(path.relative_to(PROTOS).as_posix() for path in PROTOS.glob("recsvc/v1/*.proto"))
+    protoc = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTOS}", f"-I{COMMON_PROTOS}"]
+    if subprocess.run([*protoc, *options, *names], check=False).returncode != 0:
         raise SystemExit(1)
 
 
@@ -54,42 +48,42 @@ def generate(out: Path) -> None:
     run_protoc(f"--python_out={out}", f"--pyi_out={out}", f"--grpc_python_out={out}")
 
 
-def stubs(root: Path) -> dict[str, bytes]:
+def write_image(path: Path) -> None:
+    """Write every proto, its imports and its comments as one ``FileDescriptorSet``."""
+    run_protoc("--include_imports", "--include_source_info", f"--descriptor_set_out={path}")
+
+
+def read_stubs(root: Path) -> dict[str, bytes]:
     """Read the generated files below ``root``, by their path from there."""
     return {
         path.relative_to(root).as_posix(): path.read_bytes()
-        for path in sorted((root / PACKAGE).glob("*_pb2*.py*"))
+        for path in (root / PACKAGE).glob("*_pb2*.py*")
     }
 
 
-def stale_stubs(root: Path = ROOT) -> list[str]:
-    """Name the stubs below ``root`` that differ from what the protos give, are missing or extra."""
+def stale_stubs() -> list[str]:
+    """Name the committed stubs that are missing, extra or not what the protos give."""
     with tempfile.TemporaryDirectory() as directory:
         generate(Path(directory))
-        current = stubs(Path(directory))
-    committed = stubs(root)
+        current = read_stubs(Path(directory))
+    committed = read_stubs(ROOT)
     names = sorted(current.keys() | committed.keys())
     return [name for name in names if current.get(name) != committed.get(name)]
 
 
-def find_buf() -> str:
-    """Find ``buf`` beside this Python, else on the PATH.
+def lint() -> int:
+    """Run ``buf lint`` over an image, which needs no network; 0 means nothing found.
 
     Raises:
-        SystemExit: it is not installed.
+        SystemExit: buf is neither beside this Python nor on the PATH.
     """
-    buf = shutil.which("buf", path=str(Path(sys.executable).parent)) or shutil.which("buf")
+    buf = shutil.which("buf", path=Path(sys.executable).parent) or shutil.which("buf")
     if buf is None:
-        raise SystemExit("buf is missing: install the dev dependencies (buf-bin)")
-    return buf
-
-
-def lint() -> int:
-    """Run ``buf lint`` over a protoc image, which needs no network; 0 means nothing found."""
+        raise SystemExit("buf is missing; install the development dependencies (buf-bin)")
     with tempfile.TemporaryDirectory() as directory:
         image = Path(directory) / "image.binpb"
-        run_protoc("--include_imports", "--include_source_info", f"--descriptor_set_out={image}")
-        command = [find_buf(), "lint", str(image), "--config", str(PROTOS / "buf.yaml")]
+        write_image(image)
+        command = [buf, "lint", str(image), "--config", str(PROTOS / "buf.yaml")]
         return subprocess.run(command, check=False, cwd=directory).returncode
 
 
@@ -98,14 +92,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Generate, check and lint the API's stubs.")
     parser.add_argument("--check", action="store_true", help="fail if the stubs are not current")
     parser.add_argument("--lint", action="store_true", help="fail if buf lint finds anything")
+    parser.add_argument("--image", type=Path, metavar="FILE", help="write one descriptor set")
     options = parser.parse_args(arguments)
-    if not (options.check or options.lint):
+    if not (options.check or options.lint or options.image):
         generate(ROOT)
         return 0
+    if options.image:
+        write_image(options.image.resolve())
     if options.check and (stale := stale_stubs()):
-        print(  # noqa: T201  # a command line's answer
-            f"stubs are not current: {', '.join(stale)}; run python protos/generate.py",
-            file=sys.stderr,
+        sys.stderr.write(
+            f"stubs are not current: {', '.join(stale)}; run python protos/generate.py\n"
         )
         return 1
     return lint() if options.lint else 0
