@@ -1,0 +1,182 @@
+"""From paths to lazy frames: which files there are, and opening them without a stack trace."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from recsvc.errors import InputError
+
+ROW: Final = "row"
+"""A row's number in its file, 0 for the first."""
+OVERFLOW: Final = "field beyond the header"
+"""The first field beyond a CSV's header; a row that has one is broken."""
+
+_SEPARATORS: Final = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
+_PARQUET: Final = (".parquet", ".pq")
+_KINDS: Final = ".csv, .tsv (also .gz) or .parquet"
+_BLOCK_BYTES: Final = 1 << 20
+_MAX_SHOWN: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One opened input file.
+
+    Attributes:
+        path: as the user gave it.
+        schema: its columns and their types; all text in a CSV.
+        frame: its rows, unread: ``ROW``, ``OVERFLOW`` (null in Parquet), and the file's
+            columns, each under ``raw(name)``.
+        is_csv: whether rows are lines of text.
+    """
+
+    path: Path
+    schema: pl.Schema
+    frame: pl.LazyFrame
+    is_csv: bool
+
+
+def raw(name: str) -> str:
+    """Name a file's own column so that it cannot be taken for one of ours."""
+    return f"raw {name}"
+
+
+def input_files(paths: Sequence[Path], *, ignore: Path | None = None) -> list[Path]:
+    """List the files that ``paths`` name: files themselves, and what lies in folders.
+
+    Folders are searched to any depth, in the order of names. Files of other kinds and
+    those whose name, or a folder's on the way, starts with "." or "_" are left out there.
+
+    Args:
+        paths: files and folders.
+        ignore: a file that is no input even if it lies in a folder: the quarantine.
+
+    Returns:
+        Each file once.
+
+    Raises:
+        InputError: a path does not exist, is of no known kind, or is a folder without input.
+    """
+    if not paths:
+        raise InputError(f"no input is given; name a {_KINDS} file or a folder of them")
+    ignored = None if ignore is None else ignore.resolve()
+    found: dict[Path, Path] = {}
+    for path in paths:
+        for file in _expand(path, ignored):
+            found.setdefault(file.resolve(), file)
+    return list(found.values())
+
+
+def _expand(path: Path, ignored: Path | None) -> list[Path]:
+    with readable(path):
+        if path.is_dir():
+            files = sorted(
+                file
+                for file in path.rglob("*")
+                if _suffix(file)
+                and not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
+                and file.is_file()
+                and file.resolve() != ignored
+            )
+            if not files:
+                raise InputError(f"{shown(path)}: this folder holds no {_KINDS} file")
+            return files
+        if not path.exists():
+            raise FileNotFoundError(path)
+        if not path.is_file() or not _suffix(path):
+            raise InputError(f"{shown(path)}: unknown kind of file; give a {_KINDS} file")
+        if path.resolve() == ignored:
+            raise InputError(f"{shown(path)}: is input and quarantine at once; name another file")
+    return [path]
+
+
+def _suffix(path: Path) -> str | None:
+    name = path.name.lower()
+    return next((suffix for suffix in (*_SEPARATORS, *_PARQUET) if name.endswith(suffix)), None)
+
+
+def open_source(path: Path) -> Source:
+    """Open a file and learn its columns.
+
+    Raises:
+        InputError: it cannot be read, is empty, damaged or of another encoding.
+    """
+    suffix = _suffix(path)
+    with readable(path):
+        if suffix in _PARQUET:
+            frame = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+            schema = frame.collect_schema()
+            own = frame.select(pl.all().name.map(raw), pl.lit(None, pl.String).alias(OVERFLOW))
+            return Source(path, schema, own.with_row_index(ROW), is_csv=False)
+        separator = _SEPARATORS[suffix or ".csv"]
+        schema = pl.scan_csv(
+            path, separator=separator, infer_schema=False, glob=False
+        ).collect_schema()
+        if any("\ufffd" in name or "\0" in name for name in schema):
+            raise InputError(_wrong_encoding(path))
+        # A row with too many fields would end the run, or lose the surplus unseen; one
+        # column more than the header has catches it.
+        frame = pl.scan_csv(
+            path,
+            separator=separator,
+            schema={**schema, OVERFLOW: pl.String()},
+            missing_columns="insert",
+            truncate_ragged_lines=True,
+            glob=False,
+        )
+        own = frame.select(pl.col(schema.names()).name.map(raw), OVERFLOW)
+    return Source(path, schema, own.with_row_index(ROW), is_csv=True)
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what the file system and Polars raise about a file into an InputError."""
+    try:
+        yield
+    except pl.exceptions.NoDataError as error:
+        raise InputError(f"{shown(path)}: the file is empty") from error
+    except pl.exceptions.ComputeError as error:
+        if "utf-8" in str(error) or "utf8" in str(error):
+            raise InputError(_wrong_encoding(path)) from error
+        kind = "Parquet" if _suffix(path) in _PARQUET else "CSV"
+        detail = shown(str(error).partition("\n")[0])
+        raise InputError(
+            f"{shown(path)}: is damaged or not {kind} at all ({detail}); write it anew"
+        ) from error
+    except FileNotFoundError as error:
+        raise InputError(f"{shown(path)}: no such file or folder") from error
+    except OSError as error:
+        raise InputError(
+            f"{shown(path)}: cannot be read ({shown(error.strerror or str(error))})"
+        ) from error
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """Hash the bytes of files, in the order of their names wherever they lie.
+
+    Returns:
+        SHA-256 in hexadecimal.
+    """
+    total = hashlib.sha256()
+    for path in sorted(paths, key=lambda path: (path.name, path)):
+        with readable(path), path.open("rb") as file:
+            while block := file.read(_BLOCK_BYTES):
+                total.update(block)
+    return total.hexdigest()
+
+
+def shown(text: object) -> str:
+    """Write something from outside so that it fits into a one-line message."""
+    line = str(text)
+    if not line.isprintable():
+        line = ascii(line)[1:-1]
+    return line if len(line) <= _MAX_SHOWN else f"{line[:_MAX_SHOWN]}…"
+
+
+def _wrong_encoding(path: Path) -> str:
+    return f"{shown(path)}: is not UTF-8 text; save it as UTF-8 (iconv -f LATIN1 -t UTF-8)"
