@@ -32,7 +32,7 @@ _VALKEY_HEALTHY_SECONDS = 1.0
 class EventSink(Protocol):
     """Receives what happens, as a logger's ``info`` would."""
 
-    def __call__(self, event: str, /, **details: float) -> object:
+    def __call__(self, event: str, /, **details: float | str) -> object:
         """Take one event, ``worker_exited`` for example, with its details."""
         ...
 
@@ -234,13 +234,15 @@ class Supervisor:
             self._valkey_restart_at = now + delay
             self._on_event("valkey_exited", code=valkey.poll() or 0, restart_in_seconds=delay)
         if now >= self._valkey_restart_at:
-            self._valkey_restart_at = None
             try:
                 # Not waiting for its answer: the workers do without it and notice its return.
                 valkey.launch()
-            except SettingsError:
-                self._valkey_started_at = now
+            except SettingsError as error:
+                delay = self._valkey_delay.after(0.0)
+                self._valkey_restart_at = now + delay
+                self._on_event("valkey_not_restarted", error=str(error), restart_in_seconds=delay)
             else:
+                self._valkey_restart_at = None
                 self._valkey_started(valkey)
 
     def _valkey_started(self, valkey: EmbeddedValkey) -> None:

@@ -55,8 +55,8 @@ def connect(
         # RESP2 answers GET and SET just the same and saves a round trip on every new connection.
         "protocol": 2,
     }
-    pool = redis.BlockingConnectionPool(**options)  # type: ignore[no-untyped-call]
     try:
+        pool = redis.BlockingConnectionPool(**options)  # type: ignore[no-untyped-call]
         # Options are only read when a connection is built, so build one here, unconnected:
         # a misspelt one must fail at start-up, not in the first request.
         pool.connection_class(**pool.connection_kwargs)

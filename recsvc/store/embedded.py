@@ -1,5 +1,6 @@
 """A Valkey of our own: for a machine without Redis, at the price of one small process."""
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -77,17 +78,12 @@ class EmbeddedValkey:
             SettingsError: the directory is in use or unusable, or the server does not come up;
                 its last log line is part of the message.
         """
-        self.launch()
-        deadline = time.monotonic() + self._start_timeout_seconds
-        while not self._answers():
-            if not self.alive or time.monotonic() >= deadline:
-                self.stop()
-                raise SettingsError(
-                    f"the embedded Valkey in {self._directory} does not start: "
-                    f"{self._last_log_line()}; repair it, choose another directory, "
-                    "or name a running Redis with RECSVC_REDIS_URL / --redis"
-                )
-            time.sleep(0.01)
+        try:
+            self.launch()
+            self._wait_until_it_answers()
+        except SettingsError:
+            self.stop()
+            raise
 
     def launch(self) -> None:
         """Start the server, or start it again after its death, without waiting for an answer.
@@ -95,15 +91,19 @@ class EmbeddedValkey:
         Raises:
             SettingsError: the directory is in use or unusable, or there is no binary.
         """
+        if self.alive:
+            return
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._socket_path.parent.mkdir(mode=0o700, exist_ok=True)
             if self._lock_fd is None:
-                self._lock_fd = _lock(self._directory)
+                self._lock_fd = _lock(
+                    self._directory, min(_LOCK_SECONDS, self._start_timeout_seconds)
+                )
             with self._log_path.open("ab") as log:
                 self._process = subprocess.Popen(
-                    # SIGTERM, not SIGKILL: Valkey flushes its log of writes and ends in about
-                    # 20 ms.
+                    # SIGTERM, not SIGKILL: Valkey flushes its log of writes and then ends, within
+                    # about 120 ms (it looks for the signal ten times a second).
                     tied(self._command(), signal.SIGTERM),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -123,6 +123,8 @@ class EmbeddedValkey:
 
     def stop(self, grace_seconds: float = 5.0) -> None:
         """Stop the server, by force after ``grace_seconds``; does nothing if there is none."""
+        if self._lock_fd is None:
+            return  # never started, or refused: what lies in the directory is another's
         if self._process is not None:
             self._process.terminate()
             try:
@@ -130,12 +132,23 @@ class EmbeddedValkey:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        self._socket_path.unlink(missing_ok=True)
-        if self._socket_path.parent != self._directory and self._socket_path.parent.exists():
-            self._socket_path.parent.rmdir()
-        if self._lock_fd is not None:
-            os.close(self._lock_fd)
-            self._lock_fd = None
+        with contextlib.suppress(OSError):  # whoever removed the directory did it for us
+            self._socket_path.unlink(missing_ok=True)
+            if self._socket_path.parent != self._directory:
+                self._socket_path.parent.rmdir()
+        os.close(self._lock_fd)
+        self._lock_fd = None
+
+    def _wait_until_it_answers(self) -> None:
+        deadline = time.monotonic() + self._start_timeout_seconds
+        while not self._answers():
+            if not self.alive or time.monotonic() >= deadline:
+                raise SettingsError(
+                    f"the embedded Valkey in {self._directory} does not start: "
+                    f"{self._last_log_line()}; repair it, choose another directory, "
+                    "or name a running Redis with RECSVC_REDIS_URL / --redis"
+                )
+            time.sleep(0.01)
 
     @property
     def _log_path(self) -> Path:
@@ -204,14 +217,14 @@ def _socket_path(directory: Path) -> Path:
     )
 
 
-def _lock(directory: Path) -> int:
+def _lock(directory: Path, timeout_seconds: float) -> int:
     """Take the lock of a data directory and return its descriptor.
 
     Raises:
         SettingsError: another embedded server holds it.
     """
     descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + _LOCK_SECONDS
+    deadline = time.monotonic() + timeout_seconds
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,130 @@
+"""What every ``ResponseCache`` promises, over each adapter; Redis is a real embedded Valkey."""
+
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from recsvc.service.ports import ANONYMOUS, CacheKey, ResponseCache
+from recsvc.store.breaker import CircuitBreaker
+from recsvc.store.connection import connect
+from recsvc.store.embedded import EmbeddedValkey
+from recsvc.store.keys import KeySchema
+from recsvc.store.memory import InMemoryResponseCache
+from recsvc.store.response_cache import RedisResponseCache
+
+KEY = CacheKey(generation=7, customer="8f2e", digest="c41a")
+T0 = 1_700_000_000.123456
+
+
+class SetClock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = EmbeddedValkey(Path(tmp_path_factory.mktemp("valkey")))
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock(T0)
+
+
+@pytest.fixture(params=["memory", "redis"])
+def cache(request: pytest.FixtureRequest, clock: SetClock) -> Iterator[ResponseCache]:
+    if request.param == "memory":
+        yield InMemoryResponseCache(clock)
+        return
+    # A namespace of its own stands in for an empty server.
+    client = connect(request.getfixturevalue("valkey_url"))
+    keys = KeySchema(f"test-{uuid.uuid4().hex}")
+    yield RedisResponseCache(client, keys, breaker=CircuitBreaker(), clock=clock)
+    client.close()
+
+
+def test_unknown_key_is_a_miss(cache: ResponseCache) -> None:
+    """A key that was never put is None, not an error."""
+    assert cache.get(KEY) is None
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x00\xff\r\n$-1\r\n", b"x" * 200_000])
+def test_payload_returns_byte_for_byte(cache: ResponseCache, payload: bytes) -> None:
+    """Any bytes come back as they were put, with the time at which they were."""
+    cache.put(KEY, payload, ttl_seconds=60)
+    entry = cache.get(KEY)
+    assert entry is not None
+    assert entry.payload == payload
+    assert abs(entry.stored_at - T0) < 1e-5
+
+
+def test_second_put_replaces_the_first(cache: ResponseCache, clock: SetClock) -> None:
+    """The latest payload wins and carries its own time."""
+    cache.put(KEY, b"first", ttl_seconds=60)
+    clock.now += 5
+    cache.put(KEY, b"second", ttl_seconds=60)
+    entry = cache.get(KEY)
+    assert entry is not None
+    assert entry.payload == b"second"
+    assert abs(entry.stored_at - (T0 + 5)) < 1e-5
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        CacheKey(8, "8f2e", "c41a"),
+        CacheKey(7, "8f2f", "c41a"),
+        CacheKey(7, ANONYMOUS, "c41a"),
+        CacheKey(7, "8f2e", "c41b"),
+    ],
+)
+def test_every_part_of_the_key_counts(cache: ResponseCache, other: CacheKey) -> None:
+    """Another generation, customer or request never finds this entry."""
+    cache.put(KEY, b"mine", ttl_seconds=60)
+    assert cache.get(other) is None
+
+
+def test_entry_expires(cache: ResponseCache, clock: SetClock) -> None:
+    """After its lifetime an entry is a miss."""
+    cache.put(KEY, b"short", ttl_seconds=0.001)
+    clock.now += 0.001
+    expired = threading.Event()
+    # Redis runs on the real clock: wait for it, in steps of a millisecond, up to two seconds.
+    assert any(cache.get(KEY) is None or expired.wait(0.001) for _ in range(2000))
+
+
+def test_a_store_that_answers_is_available(cache: ResponseCache) -> None:
+    """Health says so, and the check passes."""
+    cache.check()
+    assert cache.available
+
+
+def test_threads_share_one_cache(cache: ResponseCache) -> None:
+    """Threads that put and get at the same time each find their own entries."""
+    wrong: list[int] = []
+
+    def work(number: int) -> None:
+        for step in range(50):
+            key = CacheKey(1, f"{number:x}", f"{step:x}")
+            cache.put(key, f"{number}/{step}".encode(), ttl_seconds=60)
+            entry = cache.get(key)
+            if entry is None or entry.payload != f"{number}/{step}".encode():
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []

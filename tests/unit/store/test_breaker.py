@@ -1,0 +1,98 @@
+import threading
+
+import pytest
+
+from recsvc.store.breaker import CircuitBreaker
+
+
+class SetClock:
+    """A clock that stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+def breaker(clock: SetClock) -> CircuitBreaker:
+    return CircuitBreaker(clock)
+
+
+def fail(breaker: CircuitBreaker, times: int) -> None:
+    for _ in range(times):
+        breaker.record_failure()
+
+
+def test_opens_after_consecutive_failures_only(breaker: CircuitBreaker) -> None:
+    """A success in between starts the count anew; the third in a row opens."""
+    fail(breaker, 2)
+    breaker.record_success()
+    fail(breaker, 2)
+    assert breaker.allow()
+    fail(breaker, 1)
+    assert breaker.is_open
+    assert not breaker.allow()
+
+
+def test_lets_one_caller_probe_after_the_cool_down(
+    breaker: CircuitBreaker, clock: SetClock
+) -> None:
+    """Of many callers that come at once after the cool-down a single one gets through."""
+    fail(breaker, 3)
+    clock.now += 0.25
+    allowed: list[bool] = []
+    threads = [threading.Thread(target=lambda: allowed.append(breaker.allow())) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert allowed.count(True) == 1
+
+
+def test_closes_when_the_probe_succeeds(breaker: CircuitBreaker, clock: SetClock) -> None:
+    """One answer is enough to be back."""
+    fail(breaker, 3)
+    clock.now += 0.25
+    assert breaker.allow()
+    breaker.record_success()
+    assert not breaker.is_open
+    assert breaker.allow()
+
+
+def test_cool_down_doubles_up_to_its_ceiling(breaker: CircuitBreaker, clock: SetClock) -> None:
+    """Failed probes come after .25, .5, 1 and again 1 second, and a success starts anew."""
+    fail(breaker, 3)
+    for cool_down in (0.25, 0.5, 1.0, 1.0):
+        clock.now += cool_down - 0.01
+        assert not breaker.allow()
+        clock.now += 0.01
+        assert breaker.allow()
+        breaker.record_failure()
+    breaker.record_success()
+    fail(breaker, 3)
+    clock.now += 0.25
+    assert breaker.allow()
+
+
+def test_stragglers_do_not_lengthen_the_cool_down(breaker: CircuitBreaker, clock: SetClock) -> None:
+    """Calls that were under way when the breaker opened, and fail after it, change nothing."""
+    fail(breaker, 20)
+    clock.now += 0.25
+    assert breaker.allow()
+
+
+def test_lost_probe_does_not_keep_it_open(breaker: CircuitBreaker, clock: SetClock) -> None:
+    """A probe that never reports only delays the next one by a cool-down."""
+    fail(breaker, 3)
+    clock.now += 0.25
+    assert breaker.allow()
+    assert not breaker.allow()
+    clock.now += 0.25
+    assert breaker.allow()

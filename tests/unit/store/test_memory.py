@@ -1,0 +1,15 @@
+from recsvc.service.ports import CacheKey
+from recsvc.store.memory import InMemoryResponseCache
+
+
+def test_least_recently_used_entry_leaves_first() -> None:
+    """The cache stays within its bound and keeps what was asked for lately."""
+    cache = InMemoryResponseCache(lambda: 0.0, max_entries=2)
+    first, second, third = (CacheKey(1, "c", digest) for digest in "abc")
+    cache.put(first, b"1", 60)
+    cache.put(second, b"2", 60)
+    assert cache.get(first) is not None
+    cache.put(third, b"3", 60)
+    assert cache.get(second) is None
+    assert cache.get(first) is not None
+    assert cache.get(third) is not None
