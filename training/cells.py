@@ -82,8 +82,7 @@ def parse(cell: pl.Expr, dtype: pl.DataType, kind: Kind, timezone: str) -> pl.Ex
             return _text(cell) if isinstance(dtype, pl.String) else identifier(cell, dtype)
         case Kind.NUMBER:
             return _number(cell, dtype)
-        case Kind.TIME:
-            return _instant(cell, dtype, timezone)
+    return _instant(cell, dtype, timezone)
 
 
 def is_filled(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:

@@ -108,6 +108,8 @@ def open_source(path: Path) -> Source:
     """
     suffix = _suffix(path)
     with readable(path):
+        if path.stat().st_size == 0:
+            raise InputError(f"{shown(path)}: the file is empty")
         if suffix in _PARQUET:
             frame = pl.scan_parquet(path, glob=False, hive_partitioning=False)
             schema = frame.collect_schema()
@@ -139,15 +141,17 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except pl.exceptions.NoDataError as error:
-        raise InputError(f"{shown(path)}: the file is empty") from error
+        raise InputError(f"{shown(path)}: there are only blank lines in it") from error
     except pl.exceptions.ComputeError as error:
         if "utf-8" in str(error) or "utf8" in str(error):
             raise InputError(_wrong_encoding(path)) from error
-        kind = "Parquet" if _suffix(path) in _PARQUET else "CSV"
+        what = (
+            "is not a Parquet file, or a damaged one"
+            if _suffix(path) in _PARQUET
+            else "is not well-formed CSV; a quote opened and never closed is the usual cause"
+        )
         detail = shown(str(error).partition("\n")[0])
-        raise InputError(
-            f"{shown(path)}: is damaged or not {kind} at all ({detail}); write it anew"
-        ) from error
+        raise InputError(f"{shown(path)}: {what} ({detail})") from error
     except FileNotFoundError as error:
         raise InputError(f"{shown(path)}: no such file or folder") from error
     except OSError as error:
@@ -179,4 +183,4 @@ def shown(text: object) -> str:
 
 
 def _wrong_encoding(path: Path) -> str:
-    return f"{shown(path)}: is not UTF-8 text; save it as UTF-8 (iconv -f LATIN1 -t UTF-8)"
+    return f"{shown(path)}: is not UTF-8 text; save it as UTF-8 (as iconv -f LATIN1 -t UTF-8 does)"
