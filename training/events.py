@@ -59,7 +59,7 @@ class InputReport:
     n_duplicates: int = 0
 
 
-def read_events(  # noqa: PLR0913  # options of one door, by keyword
+def read_events(  # options of one door, by keyword
     paths: Sequence[Path],
     *,
     mapping: Mapping[str, str] = _AS_NAMED,

@@ -1,0 +1,189 @@
+"""The products: what they are called, what they cost, when they may be sold."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsvc.core.vocabulary import MISSING, Arrays, StringTable, Vocabulary
+
+SEPARATOR = " > "
+"""Between the names of a category path."""
+
+ALWAYS_FROM = -(2**62)
+ALWAYS_TO = 2**62
+"""Bounds, seconds since 1970, of a product that is always available."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """One product as the catalogue snapshot holds it; ``""`` and NaN are unknown."""
+
+    product_id: str
+    title: str
+    category_path: str
+    brand: str
+    price: float
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueFilter:
+    """What a caller allows; empty means no restriction.
+
+    Attributes:
+        category_paths: a product passes when its path is one of these or below one.
+        brands: a product passes when its brand is one of these, letter case aside.
+        price_min, price_max: inclusive bounds in ``currency``; a product without a price
+            in that currency does not pass when either is given.
+        currency: ISO 4217, required with a bound.
+    """
+
+    category_paths: tuple[str, ...] = ()
+    brands: tuple[str, ...] = ()
+    price_min: float | None = None
+    price_max: float | None = None
+    currency: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.category_paths or self.brands) or self.has_price
+
+    @property
+    def has_price(self) -> bool:
+        """Whether a price bound was given."""
+        return self.price_min is not None or self.price_max is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All products of a model, by item index.
+
+    Attributes:
+        items: product ids.
+        titles: title of every product, ``""`` unknown.
+        categories, brands, currencies: the distinct names.
+        category, brand, currency: int32, shape ``(n_items,)``, indices into these,
+            :data:`MISSING` unknown.
+        price: float64, shape ``(n_items,)``, NaN unknown.
+        available_from, available_to: int64, shape ``(n_items,)``, seconds since 1970,
+            UTC; a product is available from the first (inclusive) to the second.
+    """
+
+    items: Vocabulary
+    titles: StringTable
+    categories: Vocabulary
+    brands: Vocabulary
+    currencies: Vocabulary
+    category: NDArray[np.int32]
+    brand: NDArray[np.int32]
+    currency: NDArray[np.int32]
+    price: NDArray[np.float64]
+    available_from: NDArray[np.int64]
+    available_to: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def product(self, item: int) -> Product:
+        """Everything that is known of one product."""
+
+        def name(names: Vocabulary, indices: NDArray[np.int32]) -> str:
+            return names.ids[int(indices[item])] if indices[item] != MISSING else ""
+
+        return Product(
+            product_id=self.items.ids[item],
+            title=self.titles[item],
+            category_path=name(self.categories, self.category),
+            brand=name(self.brands, self.brand),
+            price=float(self.price[item]),
+            currency=name(self.currencies, self.currency),
+        )
+
+    def title(self, item: int) -> str:
+        """What to call a product in a sentence: its title, or its id where it has none."""
+        return self.titles[item] or self.items.ids[item]
+
+    @property
+    def is_always_available(self) -> bool:
+        """Whether no product has a window of availability, so that none need be checked."""
+        return bool(
+            (self.available_from == ALWAYS_FROM).all() and (self.available_to == ALWAYS_TO).all()
+        )
+
+    def available(self, now: float) -> NDArray[np.bool_]:
+        """Bool, shape ``(n_items,)``: what may be sold at ``now``, seconds since 1970."""
+        return (self.available_from <= now) & (now < self.available_to)
+
+    def matching(self, wanted: CatalogueFilter) -> NDArray[np.bool_]:
+        """Bool, shape ``(n_items,)``: what passes the filter."""
+        passed = np.ones(len(self), np.bool_)
+        if wanted.category_paths:
+            passed &= np.isin(self.category, self.category_indices(wanted.category_paths))
+        if wanted.brands:
+            passed &= np.isin(self.brand, self.brand_indices(wanted.brands))
+        if wanted.has_price:
+            # Comparisons with NaN are false: a product without a price does not pass.
+            passed &= self.currency == self.currencies.index(wanted.currency)
+            passed &= self.price >= (-np.inf if wanted.price_min is None else wanted.price_min)
+            passed &= self.price <= (np.inf if wanted.price_max is None else wanted.price_max)
+        return passed
+
+    def category_indices(self, paths: Iterable[str]) -> NDArray[np.int32]:
+        """Categories that are one of ``paths`` or below one."""
+        wanted = [_canonical_path(path) for path in paths]
+        found = [
+            index
+            for index in range(len(self.categories))
+            if any(_is_within(self.categories.ids[index], path) for path in wanted)
+        ]
+        return np.array(found, np.int32)
+
+    def brand_indices(self, brands: Iterable[str]) -> NDArray[np.int32]:
+        """Brands of these names, letter case aside."""
+        wanted = {brand.strip().casefold() for brand in brands}
+        found = [i for i in range(len(self.brands)) if self.brands.ids[i].casefold() in wanted]
+        return np.array(found, np.int32)
+
+    def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
+        """Named arrays for an artifact."""
+        return {
+            **self.items.to_arrays(f"{prefix}.items"),
+            **self.titles.to_arrays(f"{prefix}.titles"),
+            **self.categories.to_arrays(f"{prefix}.categories"),
+            **self.brands.to_arrays(f"{prefix}.brands"),
+            **self.currencies.to_arrays(f"{prefix}.currencies"),
+            f"{prefix}.category": self.category,
+            f"{prefix}.brand": self.brand,
+            f"{prefix}.currency": self.currency,
+            f"{prefix}.price": self.price,
+            f"{prefix}.available_from": self.available_from,
+            f"{prefix}.available_to": self.available_to,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, prefix: str) -> Self:
+        """The inverse of :meth:`to_arrays`."""
+        return cls(
+            Vocabulary.from_arrays(arrays, f"{prefix}.items"),
+            StringTable.from_arrays(arrays, f"{prefix}.titles"),
+            Vocabulary.from_arrays(arrays, f"{prefix}.categories"),
+            Vocabulary.from_arrays(arrays, f"{prefix}.brands"),
+            Vocabulary.from_arrays(arrays, f"{prefix}.currencies"),
+            np.asarray(arrays[f"{prefix}.category"], np.int32),
+            np.asarray(arrays[f"{prefix}.brand"], np.int32),
+            np.asarray(arrays[f"{prefix}.currency"], np.int32),
+            np.asarray(arrays[f"{prefix}.price"], np.float64),
+            np.asarray(arrays[f"{prefix}.available_from"], np.int64),
+            np.asarray(arrays[f"{prefix}.available_to"], np.int64),
+        )
+
+
+def _canonical_path(path: str) -> str:
+    return SEPARATOR.join(part.strip() for part in path.split(SEPARATOR.strip()))
+
+
+def _is_within(category: str, path: str) -> bool:
+    category = _canonical_path(category)
+    return category == path or category.startswith(path + SEPARATOR)

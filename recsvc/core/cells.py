@@ -1,0 +1,11 @@
+"""The one place where coordinates become a cell, in training and in serving alike."""
+
+import h3
+
+CELL_RESOLUTION = 6
+"""H3 resolution: cells of about 36 km², a town; fine enough for taste, too coarse for a home."""
+
+
+def cell_of(latitude: float, longitude: float) -> str:
+    """The H3 cell that holds a point, both in degrees."""
+    return str(h3.latlng_to_cell(latitude, longitude, CELL_RESOLUTION))

@@ -1,0 +1,291 @@
+"""Place: what is bought where, and how thin evidence backs off to wider places."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsvc.core.sparse import SparseRows, gather
+from recsvc.core.vocabulary import MISSING, Arrays, StringTable, Vocabulary
+
+
+class Level(IntEnum):
+    """Levels of place, finest first; a larger value is a wider place."""
+
+    STORE = 0
+    POSTAL_CODE = 1
+    CELL = 2
+    SUBDIVISION = 3
+    COUNTRY = 4
+    EVERYWHERE = 5
+
+
+PLACE_LEVELS = (Level.STORE, Level.POSTAL_CODE, Level.CELL, Level.SUBDIVISION, Level.COUNTRY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """A place as a caller names it; any subset may be given, ``""`` is not given.
+
+    ``cell`` is an H3 cell of resolution 6: coordinates are reduced to it before they
+    get here, so that nothing in this package ever holds anything finer.
+    """
+
+    store_id: str = ""
+    postal_code: str = ""
+    cell: str = ""
+    subdivision_code: str = ""
+    country_code: str = ""
+
+    def keys(self) -> tuple[str, ...]:
+        """The key of every level in :data:`PLACE_LEVELS`, ``""`` where not given.
+
+        Postal codes repeat between countries, so theirs holds the country as well.
+        """
+        country = self.country_code.strip().upper()
+        postal = "".join(self.postal_code.split()).upper()
+        return (
+            self.store_id.strip(),
+            f"{country}|{postal}" if postal else "",
+            self.cell.strip().lower(),
+            self.subdivision_code.strip().upper(),
+            country,
+        )
+
+    def __bool__(self) -> bool:
+        return any(self.keys())
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A location resolved against the statistics of one model.
+
+    Attributes:
+        indices: index within each of :data:`PLACE_LEVELS`, :data:`MISSING` where the
+            level was not given or has no evidence.
+    """
+
+    indices: tuple[int, ...]
+
+    @property
+    def level(self) -> Level:
+        """The finest level with evidence."""
+        known = (level for level in PLACE_LEVELS if self.indices[level] != MISSING)
+        return next(known, Level.EVERYWHERE)
+
+
+ANYWHERE = Place((MISSING,) * len(PLACE_LEVELS))
+
+
+@dataclass(frozen=True, slots=True)
+class LevelStatistics:
+    """Purchases at every place of one level.
+
+    Attributes:
+        keys: the places.
+        counts: time-decayed purchases, places by products.
+        n_purchases: float32, aligned with ``counts.values``: all purchases, undecayed.
+        n_recent: float32, likewise: those of the last weeks of the data.
+        totals: float32, shape ``(n_places,)``: decayed purchases of all products.
+    """
+
+    keys: Vocabulary
+    counts: SparseRows
+    n_purchases: NDArray[np.float32]
+    n_recent: NDArray[np.float32]
+    totals: NDArray[np.float32]
+
+    def index(self, key: str) -> int:
+        """Index of a place, :data:`MISSING` for one without any purchase."""
+        return self.known(self.keys.index(key) if key else MISSING)
+
+    def known(self, index: int) -> int:
+        """``index`` if the place has any purchase, else :data:`MISSING`."""
+        empty = index == MISSING or self.counts.indptr[index] == self.counts.indptr[index + 1]
+        return MISSING if empty else index
+
+    def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
+        """Named arrays for an artifact."""
+        return {
+            **self.keys.to_arrays(f"{prefix}.keys"),
+            **self.counts.to_arrays(f"{prefix}.counts"),
+            f"{prefix}.n_purchases": self.n_purchases,
+            f"{prefix}.n_recent": self.n_recent,
+            f"{prefix}.totals": self.totals,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, prefix: str) -> Self:
+        """The inverse of :meth:`to_arrays`."""
+        return cls(
+            Vocabulary.from_arrays(arrays, f"{prefix}.keys"),
+            SparseRows.from_arrays(arrays, f"{prefix}.counts"),
+            np.asarray(arrays[f"{prefix}.n_purchases"], np.float32),
+            np.asarray(arrays[f"{prefix}.n_recent"], np.float32),
+            np.asarray(arrays[f"{prefix}.totals"], np.float32),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PurchaseCount:
+    """How often one product was bought at one place.
+
+    Attributes:
+        level: the level that was counted.
+        key: the place's key, ``""`` for everywhere.
+        n_purchases: over all the data.
+        n_recent: in its last weeks.
+    """
+
+    level: Level
+    key: str
+    n_purchases: int
+    n_recent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Statistics of all levels, and what each store lends to the levels above it.
+
+    Attributes:
+        levels: one entry a level of :data:`PLACE_LEVELS`.
+        store_parents: int32, shape ``(n_stores, 5)``: for every store its index at
+            each level (its own at STORE), :data:`MISSING` where it has none.
+        store_names: name of every store, ``""`` where there is none.
+        shares: float32, shape ``(n_items,)``: share of a product in all purchases
+            everywhere, decayed; positive for every product.
+        n_purchases: float32, shape ``(n_items,)``: purchases everywhere, undecayed.
+        n_recent: float32, shape ``(n_items,)``: those of the last weeks of the data.
+        shrinkage: purchases that the wider place's shares count for in a narrower one.
+    """
+
+    levels: tuple[LevelStatistics, ...]
+    store_parents: NDArray[np.int32]
+    store_names: StringTable
+    shares: NDArray[np.float32]
+    n_purchases: NDArray[np.float32]
+    n_recent: NDArray[np.float32]
+    shrinkage: float
+
+    def resolve(self, location: Location) -> Place:
+        """The places of ``location`` that have evidence.
+
+        A store lends its postal code, cell, subdivision and country to the levels
+        that the caller left empty; what the caller gave is never overruled.
+        """
+        keys = location.keys()
+        indices = [statistics.index(key) for statistics, key in zip(self.levels, keys, strict=True)]
+        store = indices[Level.STORE]
+        if store != MISSING:
+            for level in PLACE_LEVELS:
+                if not keys[level]:
+                    indices[level] = int(self.store_parents[store, level])
+        return Place(tuple(indices))
+
+    def describe(self, place: Place) -> Location:
+        """The location that ``place`` was resolved to, level by level."""
+        keys: Sequence[str] = [
+            statistics.keys.ids[index] if index != MISSING else ""
+            for statistics, index in zip(self.levels, place.indices, strict=True)
+        ]
+        store, postal, cell, subdivision, country = keys
+        return Location(
+            store_id=store,
+            postal_code=postal.partition("|")[2],
+            cell=cell,
+            subdivision_code=subdivision,
+            country_code=country or postal.partition("|")[0],
+        )
+
+    def shares_at(self, place: Place, items: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Share of ``items`` in the purchases at ``place``, shrunk level by level.
+
+        Going from wide to narrow, each place's own counts are averaged with the wider
+        place's shares, which weigh as much as ``shrinkage`` purchases: a store with
+        ten purchases speaks with its country's voice, one with ten thousand with its own.
+        """
+        shares = self.shares[items]
+        for level in reversed(PLACE_LEVELS):
+            index = place.indices[level]
+            if index == MISSING:
+                continue
+            statistics = self.levels[level]
+            counts = statistics.counts.at(index, items)
+            shares = (counts + np.float32(self.shrinkage) * shares) / (
+                statistics.totals[index] + np.float32(self.shrinkage)
+            )
+        return shares
+
+    def evidence_levels(self, place: Place, items: NDArray[np.int32]) -> NDArray[np.int8]:
+        """For each of ``items`` the finest :class:`Level` of ``place`` that sold it."""
+        levels = np.full(len(items), Level.EVERYWHERE, np.int8)
+        for level in reversed(PLACE_LEVELS):
+            index = place.indices[level]
+            if index != MISSING:
+                # n_purchases, not the decayed counts: those may underflow to 0.
+                levels[self._purchases_at(level, index, items) > 0] = level
+        return levels
+
+    def purchases(self, place: Place, item: int, level: Level) -> PurchaseCount:
+        """How often ``item`` was bought at ``level`` of ``place``."""
+        if level == Level.EVERYWHERE:
+            return PurchaseCount(
+                level, "", round(float(self.n_purchases[item])), round(float(self.n_recent[item]))
+            )
+        index = place.indices[level]
+        items = np.array([item], np.int32)
+        statistics = self.levels[level]
+        rows, _ = statistics.counts.row(index)
+        span = slice(int(statistics.counts.indptr[index]), int(statistics.counts.indptr[index + 1]))
+        return PurchaseCount(
+            level,
+            statistics.keys.ids[index],
+            round(float(self._purchases_at(level, index, items)[0])),
+            round(float(gather(rows, statistics.n_recent[span], items)[0])),
+        )
+
+    def store_name(self, place: Place) -> str:
+        """Name of the store of ``place``, its id where it has no name, ``""`` without one."""
+        store = place.indices[Level.STORE]
+        if store == MISSING:
+            return ""
+        return self.store_names[store] or self.levels[Level.STORE].keys.ids[store]
+
+    def _purchases_at(
+        self, level: Level, index: int, items: NDArray[np.int32]
+    ) -> NDArray[np.float32]:
+        statistics = self.levels[level]
+        span = slice(int(statistics.counts.indptr[index]), int(statistics.counts.indptr[index + 1]))
+        return gather(statistics.counts.indices[span], statistics.n_purchases[span], items)
+
+    def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
+        """Named arrays for an artifact."""
+        arrays: dict[str, NDArray[np.generic]] = {
+            f"{prefix}.store_parents": self.store_parents,
+            f"{prefix}.shares": self.shares,
+            f"{prefix}.n_purchases": self.n_purchases,
+            f"{prefix}.n_recent": self.n_recent,
+            **self.store_names.to_arrays(f"{prefix}.store_names"),
+        }
+        for level in PLACE_LEVELS:
+            arrays |= self.levels[level].to_arrays(f"{prefix}.{level.name.lower()}")
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, prefix: str, parameters: Mapping[str, float]) -> Self:
+        """The inverse of :meth:`to_arrays`; ``parameters`` hold ``place_shrinkage``."""
+        return cls(
+            tuple(
+                LevelStatistics.from_arrays(arrays, f"{prefix}.{level.name.lower()}")
+                for level in PLACE_LEVELS
+            ),
+            np.asarray(arrays[f"{prefix}.store_parents"], np.int32),
+            StringTable.from_arrays(arrays, f"{prefix}.store_names"),
+            np.asarray(arrays[f"{prefix}.shares"], np.float32),
+            np.asarray(arrays[f"{prefix}.n_purchases"], np.float32),
+            np.asarray(arrays[f"{prefix}.n_recent"], np.float32),
+            float(parameters["place_shrinkage"]),
+        )

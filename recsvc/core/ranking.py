@@ -1,0 +1,71 @@
+"""The ranker: one weight a feature, for three kinds of shopper."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float32]
+
+
+class Task(StrEnum):
+    """What a list is for; each has weights of its own.
+
+    A ranker that is good over all purchases lives on repeats and is poor at what a
+    customer has never bought; a shopper without a history has nothing but place.
+    """
+
+    ALL = "all"
+    NEW = "new"
+    COLD = "cold"
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """The weights of a model; a score is the weighted sum of standardised features.
+
+    Attributes:
+        features: names, in the order of the columns.
+        weights: for each task float32 of shape ``(n_features,)``, not negative.
+    """
+
+    features: tuple[str, ...]
+    weights: Mapping[Task, NDArray[np.float32]]
+
+
+def contributions(weights: NDArray[np.float32], scores: Matrix) -> Matrix:
+    """What each feature adds to each candidate's score.
+
+    Args:
+        weights: float32, shape ``(n_features,)``, not negative.
+        scores: float32, shape ``(n_candidates, n_features)``, as the sources gave them.
+
+    Returns:
+        float32, shape of ``scores``; a row's sum is the candidate's score.
+    """
+    return standardise(scores) * weights
+
+
+def standardise(scores: Matrix) -> Matrix:
+    """Mean 0 and deviation 1 in every column; a constant column says nothing and is 0.
+
+    The sources' scales differ by orders of magnitude and from shopper to shopper;
+    within one list of candidates they are comparable after this.
+    """
+    mean = scores.mean(axis=0)
+    deviation = scores.std(axis=0)
+    # A column is constant up to rounding when its deviation is tiny beside its mean.
+    constant = deviation <= 1e-6 * np.maximum(np.abs(mean), np.float32(1e-12))
+    deviation[constant] = 1
+    standardised: Matrix = (scores - mean) / deviation
+    standardised[:, constant] = 0
+    return standardised
+
+
+def best_first(
+    scores: NDArray[np.float32], tie_breakers: Sequence[NDArray[np.generic]]
+) -> NDArray[np.intp]:
+    """Positions by falling score; equal scores by the rising ``tie_breakers``, first first."""
+    return np.lexsort((*reversed(tie_breakers), -scores))

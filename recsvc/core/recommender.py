@@ -1,0 +1,260 @@
+"""The one ranking code: evaluation, batch and live calls all come through here.
+
+The stages of a list::
+
+    history -> allowed -> candidates -> scores -> blend -> list
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsvc.core.catalogue import CatalogueFilter
+from recsvc.core.histories import Profile
+from recsvc.core.model import Model
+from recsvc.core.places import ANYWHERE, Level, Location, Place
+from recsvc.core.ranking import Task, best_first, contributions
+from recsvc.core.sources import Moment, OwnPurchases, PopularityByPlace, Source, Strategy
+from recsvc.core.sparse import distinct, gather, top
+from recsvc.core.vocabulary import MISSING
+
+NO_ITEMS = np.zeros(0, np.int32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """One question, in the model's indices.
+
+    Attributes:
+        customer: customer index, :data:`MISSING` for one that the model does not know.
+        place: where the shopper is.
+        size: how many products at most.
+        now: the moment of the question, seconds since 1970, UTC.
+        only_new: leave out what the customer has bought.
+        catalogue_filter: what the caller allows, ``None`` everything.
+        excluded: item indices that must not be on the list.
+        session: item indices seen or put into the basket just now; they shape the list.
+    """
+
+    customer: int = MISSING
+    place: Place = ANYWHERE
+    size: int = 20
+    now: float
+    only_new: bool = False
+    catalogue_filter: CatalogueFilter | None = None
+    excluded: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
+    session: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """A finished list, best first; all arrays have shape ``(n,)``.
+
+    Attributes:
+        items: int32, item indices, distinct.
+        scores: float32, not rising; comparable within this list alone.
+        strategies: int8, :class:`Strategy` that contributed most.
+        levels: int8, finest :class:`Level` of the place that has sold the product.
+        place: the place that the list is for.
+        profile: the purchases that it was made from.
+    """
+
+    items: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    strategies: NDArray[np.int8]
+    levels: NDArray[np.int8]
+    place: Place
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Products that may be on the list, with every feature of the blend.
+
+    Attributes:
+        items: int32, shape ``(n,)``, ascending.
+        scores: float32, shape ``(n, n_features)``.
+        moment: what they were scored for.
+    """
+
+    items: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    moment: Moment
+
+
+class Recommender:
+    """Ranks products with one model; safe to share between threads.
+
+    Args:
+        model: the model to rank with.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        optional: list[Source | None] = [
+            OwnPurchases() if model.uses_own else None,
+            model.collaborative,
+            model.neighbours,
+            model.popularity,
+            PopularityByPlace(model.places) if model.uses_place else None,
+        ]
+        self._sources: list[Source] = [s for s in optional if s is not None]
+        strategies = [s for source in self._sources for s in source.features.values()]
+        self._strategies = np.array(sorted(set(strategies)), np.int8)
+        # Sums the features of one strategy: (n_features, n_strategies) of 0 and 1.
+        self._by_strategy = (np.array(strategies)[:, None] == self._strategies[None, :]).astype(
+            np.float32
+        )
+        # Ties go to the more popular product: its place in the order of popularity.
+        self._popularity_rank = np.empty(len(model.catalogue), np.int32)
+        self._popularity_rank[model.popularity.order] = np.arange(
+            len(model.catalogue), dtype=np.int32
+        )
+        self._sold_always = model.catalogue.is_always_available
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the columns of :attr:`Candidates.scores`."""
+        return tuple(name for source in self._sources for name in source.features)
+
+    def place(self, customer: int, location: Location) -> Place:
+        """Where the shopper is: the location given, else the customer's home."""
+        if location:
+            return self.model.places.resolve(location)
+        if customer != MISSING:
+            return Place(tuple(self.model.histories.homes[customer].tolist()))
+        return ANYWHERE
+
+    def recommend(self, query: Query) -> Ranking:
+        """The best products for a shopper in a place."""
+        candidates = self.candidates(query)
+        task = self.task(candidates.moment.profile, only_new=query.only_new)
+        return self.rank(candidates, self.model.blend.weights[task], query.size)
+
+    def rank(self, candidates: Candidates, weights: NDArray[np.float32], size: int) -> Ranking:
+        """The best ``size`` of ``candidates`` under ``weights``, float32 ``(n_features,)``."""
+        moment = candidates.moment
+        terms = contributions(weights, candidates.scores)
+        scores = terms.sum(axis=1)
+        best = self._best(candidates.items, scores, size)
+        items = candidates.items[best]
+        levels = self.model.places.evidence_levels(moment.place, items)
+        return Ranking(
+            items,
+            scores[best],
+            self._strategy(moment, items, levels, terms[best]),
+            levels,
+            moment.place,
+            moment.profile,
+        )
+
+    def candidates(self, query: Query) -> Candidates:
+        """All sources' proposals with all sources' scores."""
+        profile = self.model.histories.profile(query.customer).with_session(query.session)
+        moment = Moment(profile, query.place, self._allowed(query, profile))
+        limit = max(self.model.n_candidates, query.size)
+        proposals = [source.propose(moment, limit) for source in self._sources]
+        items = distinct(proposals)
+        columns = [column for source in self._sources for column in source.score(moment, items)]
+        return Candidates(items, np.stack(columns, axis=1), moment)
+
+    def popular(self, query: Query) -> Ranking:
+        """What is bought at the place, whoever asks: the cheapest list that is still true.
+
+        For a caller who cannot wait. It reads no history, beyond what the query excludes.
+        """
+        profile = self.model.histories.profile(query.customer)
+        moment = Moment(profile, query.place, self._allowed(query, profile))
+        items = self.model.popularity.propose(moment, query.size)
+        levels = self.model.places.evidence_levels(query.place, items)
+        return Ranking(
+            items,
+            self.model.popularity.log_shares[items],
+            np.full(len(items), Strategy.POPULAR, np.int8),
+            levels,
+            query.place,
+            profile,
+        )
+
+    def similar(self, item: int, query: Query) -> Ranking:
+        """Products like ``item``: bought by its buyers, or near it in the factors."""
+        profile = self.model.histories.profile(query.customer)
+        allowed = self._allowed(query, profile)
+        allowed[item] = False
+        scores = np.zeros(len(self.model.catalogue), np.float32)
+        if self.model.collaborative is not None:
+            scores += self.model.collaborative.factors.cosine(item)
+        if self.model.neighbours is not None:
+            items, similarity = self.model.neighbours.similarity.row(item)
+            if len(items):
+                scores[items] += similarity / similarity.max()
+        items = top(scores, query.size, allowed)
+        items = items[self._best(items, scores[items], query.size)]
+        return Ranking(
+            items,
+            scores[items],
+            np.full(len(items), Strategy.SIMILAR, np.int8),
+            self.model.places.evidence_levels(query.place, items),
+            query.place,
+            profile,
+        )
+
+    def order(
+        self, candidates: Candidates, weights: NDArray[np.float32], size: int
+    ) -> NDArray[np.int32]:
+        """The items of :meth:`rank` alone, for who compares many weightings."""
+        scores = contributions(weights, candidates.scores).sum(axis=1)
+        return candidates.items[self._best(candidates.items, scores, size)]
+
+    @staticmethod
+    def task(profile: Profile, *, only_new: bool) -> Task:
+        """Which weights suit a shopper."""
+        if profile.is_empty:
+            return Task.COLD
+        return Task.NEW if only_new else Task.ALL
+
+    def _allowed(self, query: Query, profile: Profile) -> NDArray[np.bool_]:
+        """Bool, shape ``(n_items,)``: what the rules and the caller leave."""
+        allowed = (
+            np.ones(len(self.model.catalogue), np.bool_)
+            if self._sold_always
+            else self.model.catalogue.available(query.now)
+        )
+        if query.catalogue_filter:
+            allowed &= self.model.catalogue.matching(query.catalogue_filter)
+        allowed[query.excluded] = False
+        if query.only_new:
+            allowed[profile.purchased] = False
+        return allowed
+
+    def _best(
+        self, items: NDArray[np.int32], scores: NDArray[np.float32], size: int
+    ) -> NDArray[np.intp]:
+        return best_first(scores, [self._popularity_rank[items]])[:size]
+
+    def _strategy(
+        self,
+        moment: Moment,
+        items: NDArray[np.int32],
+        levels: NDArray[np.int8],
+        terms: NDArray[np.float32],
+    ) -> NDArray[np.int8]:
+        """The strategy that put each product there: the largest contribution that is true.
+
+        Standardised scores can credit a source with a product that it knows nothing of
+        (all others scored lower still); such credit is taken away.
+        """
+        credit = terms @ self._by_strategy
+        bought = gather(moment.profile.items, moment.profile.n_purchases, items) > 0
+        untrue = {
+            Strategy.BUY_AGAIN: ~bought,
+            Strategy.COLLABORATIVE: np.full(len(items), moment.profile.is_empty),
+            Strategy.SIMILAR: np.full(len(items), moment.profile.is_empty),
+            Strategy.POPULAR_NEARBY: levels == Level.EVERYWHERE,
+        }
+        for column, strategy in enumerate(self._strategies.tolist()):
+            if strategy in untrue:
+                credit[untrue[Strategy(strategy)], column] = -np.inf
+        strategies: NDArray[np.int8] = self._strategies[credit.argmax(axis=1)]
+        return strategies

@@ -1,0 +1,228 @@
+"""Tuning of the blend: weights that rank a validation window best."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from recsvc.core.places import PLACE_LEVELS, Place
+from recsvc.core.ranking import Task, standardise
+from recsvc.core.recommender import Query, Recommender
+from recsvc.core.vocabulary import MISSING
+from training.evaluate import (
+    NDCG_AT,
+    Tick,
+    discounts,
+    ideal_gains,
+    in_threads,
+    target_customers,
+)
+from training.split import HoldOut
+
+STEPS = (0.0, 0.25, 0.5, 0.8, 1.25, 2.0, 4.0)
+FIRST_WEIGHT = 0.1
+"""What a feature at 0 is tried with, beside the steps of those above 0."""
+N_PASSES = 3
+
+START = {
+    Task.ALL: {"own_long": 1.0, "own_short": 0.3, "collaborative": 0.2, "popularity": 0.1},
+    Task.NEW: {"collaborative": 1.0, "neighbours": 0.5, "popularity": 0.3, "place": 0.3},
+    Task.COLD: {"popularity": 0.5, "place": 1.0, "place_lift": 0.2},
+}
+"""Where the search starts, and what serves where there is nothing to tune on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One validation list to be ranked.
+
+    Attributes:
+        query: what is asked.
+        relevant: int32, what was bought.
+        weight: how much the list counts.
+    """
+
+    query: Query
+    relevant: NDArray[np.int32]
+    weight: float
+
+
+def starting_weights(features: tuple[str, ...]) -> dict[Task, NDArray[np.float32]]:
+    """:data:`START` for the features that there are."""
+    return {
+        task: np.array([start.get(name, 0.0) for name in features], np.float32)
+        for task, start in START.items()
+    }
+
+
+def tune(
+    recommender: Recommender,
+    held_out: HoldOut,
+    n_customers: int,
+    seed: int,
+    tick: Tick = lambda: None,
+) -> tuple[dict[Task, NDArray[np.float32]], dict[Task, float]]:
+    """Weights for each task, and the validation nDCG@10 that each reaches.
+
+    Coordinate ascent on nDCG itself: eight features need no gradient, and a metric of
+    lists has none.
+
+    Args:
+        recommender: fitted on ``held_out.history``.
+        held_out: the validation cut.
+        n_customers: customers to tune on, drawn at random.
+        seed: seed of that draw.
+        tick: called after each task.
+    """
+    start = starting_weights(recommender.features)
+    weights, reached = {}, {}
+    questions = _questions(recommender, held_out, n_customers, seed)
+    for task in Task:
+        problem = _Problem.build(recommender, task, questions)
+        weights[task], reached[task] = _ascend(problem.ndcg, start[task])
+        tick()
+    return weights, reached
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """All lists of one task as one padded array.
+
+    Attributes:
+        features: float32, shape ``(n_lists, n_candidates, n_features)``, standardised.
+        relevant: bool, shape ``(n_lists, n_candidates)``.
+        padding: float32, shape ``(n_lists, n_candidates)``: -inf where a list is shorter.
+        gains: float64, shape ``(n_lists,)``: the list's weight over its ideal gain.
+    """
+
+    features: NDArray[np.float32]
+    relevant: NDArray[np.bool_]
+    padding: NDArray[np.float32]
+    gains: NDArray[np.float64]
+
+    @classmethod
+    def build(cls, recommender: Recommender, task: Task, questions: list[Question]) -> "_Problem":
+        asked = [q for q in (_for_task(recommender, task, q) for q in questions) if q is not None]
+        found = in_threads(lambda question: recommender.candidates(question.query), asked)
+        width = max((len(c.items) for c in found), default=1)
+        features = np.zeros((len(asked), width, len(recommender.features)), np.float32)
+        relevant = np.zeros((len(asked), width), np.bool_)
+        padding = np.full((len(asked), width), -np.inf, np.float32)
+        for row, (question, candidates) in enumerate(zip(asked, found, strict=True)):
+            n = len(candidates.items)
+            features[row, :n] = standardise(candidates.scores)
+            relevant[row, :n] = np.isin(candidates.items, question.relevant)
+            padding[row, :n] = 0
+        weights = np.array([question.weight for question in asked], np.float64)
+        ideal = ideal_gains(np.array([len(q.relevant) for q in asked], np.int64))
+        return cls(features, relevant, padding, weights / max(weights.sum(), 1e-12) / ideal)
+
+    def ndcg(self, weights: NDArray[np.float32]) -> float:
+        """Weighted mean of nDCG@10."""
+        scores = self.features @ weights + self.padding
+        depth = min(NDCG_AT, scores.shape[1])
+        best = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
+        order = np.argsort(-np.take_along_axis(scores, best, 1), axis=1, kind="stable")
+        hits = np.take_along_axis(self.relevant, np.take_along_axis(best, order, 1), 1)
+        return float((hits @ discounts(depth)) @ self.gains)
+
+
+def _ascend(
+    objective: Callable[[NDArray[np.float32]], float], start: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], float]:
+    best, value = start, objective(start)
+    for _ in range(N_PASSES):
+        before = value
+        for feature in range(len(start)):
+            current = float(best[feature])
+            tried = [current * step for step in STEPS] if current else [FIRST_WEIGHT]
+            for weight in tried:
+                weights = best.copy()
+                weights[feature] = weight
+                reached = objective(weights)
+                if reached > value:
+                    best, value = weights, reached
+        if value == before:
+            break
+    return best, value
+
+
+def _for_task(recommender: Recommender, task: Task, question: Question) -> Question | None:
+    """The same question as the task asks it; ``None`` where it has nothing to find."""
+    query = question.query
+    if task is Task.COLD:
+        cold = Query(customer=MISSING, place=query.place, size=query.size, now=query.now)
+        return Question(cold, question.relevant, question.weight)
+    if task is Task.ALL:
+        return question
+    bought = recommender.model.histories.profile(query.customer).items
+    relevant = np.setdiff1d(question.relevant, bought)
+    new = Query(
+        customer=query.customer, place=query.place, size=query.size, now=query.now, only_new=True
+    )
+    return Question(new, relevant, question.weight) if len(relevant) else None
+
+
+def _questions(
+    recommender: Recommender, held_out: HoldOut, n_customers: int, seed: int
+) -> list[Question]:
+    """What was bought in the window: once as a whole at home, and once a place away from home.
+
+    A list must be right wherever its reader stands. Purchases away from home are the ones
+    that tell what place is worth, and all of a customer's places away count together as
+    much as home.
+    """
+    targets = held_out.targets()
+    customers = target_customers(targets, n_customers, seed)
+    homes = recommender.model.histories.homes
+    questions = []
+    for customer in customers.tolist():
+        row = slice(targets.indptr[customer], targets.indptr[customer + 1])
+        query = Query(
+            customer=customer,
+            place=Place(tuple(homes[customer].tolist())),
+            size=NDCG_AT,
+            now=held_out.now,
+        )
+        questions.append(Question(query, targets.indices[row].astype(np.int32), 1.0))
+    return questions + _away(recommender, held_out, customers)
+
+
+def _away(
+    recommender: Recommender, held_out: HoldOut, customers: NDArray[np.int32]
+) -> list[Question]:
+    history, future = held_out.history, held_out.future
+    known = np.bincount(history.lines["item"].to_numpy(), minlength=len(history.items)) > 0
+    lines = future.lines.filter(
+        pl.col("customer").is_in(customers.tolist()) & pl.Series(known)[future.lines["item"]]
+    )
+    homes = recommender.model.histories.homes
+    questions = []
+    for (customer,), rows in lines.group_by("customer", maintain_order=True):
+        home = homes[customer]
+        visits = [
+            (history.locations.indices[location], np.unique(part["item"].to_numpy()))
+            for (location,), part in rows.group_by("location", maintain_order=True)
+        ]
+        away = [visit for visit in visits if not np.array_equal(visit[0], home)]
+        for indices, items in away:
+            query = Query(
+                customer=int(customer),
+                place=_evident(recommender, indices),
+                size=NDCG_AT,
+                now=held_out.now,
+            )
+            questions.append(Question(query, items.astype(np.int32), 1.0 / len(away)))
+    return questions
+
+
+def _evident(recommender: Recommender, indices: NDArray[np.int32]) -> Place:
+    """A place of the future as the model knows it: levels without purchases are missing."""
+    return Place(
+        tuple(
+            recommender.model.places.levels[level].known(int(indices[level]))
+            for level in PLACE_LEVELS
+        )
+    )

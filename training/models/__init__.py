@@ -1,0 +1,1 @@
+"""One module a model: each turns interactions into arrays of the ranking core."""

@@ -1,0 +1,56 @@
+"""Each customer's own purchases and home place."""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from recsvc.core.histories import Histories
+from recsvc.core.places import PLACE_LEVELS
+from recsvc.core.vocabulary import MISSING
+from training.interactions import Interactions
+from training.settings import TrainingSettings
+
+
+def fit_histories(interactions: Interactions, settings: TrainingSettings) -> Histories:
+    """One row a customer and product: decayed purchases, their number, the last time."""
+    weight = interactions.lines["weight"].to_numpy()
+    rows = (
+        interactions.lines.with_columns(
+            short=weight * interactions.decayed(settings.short_half_life_days),
+            long=weight * interactions.decayed(settings.long_half_life_days),
+        )
+        .group_by("customer", "item")
+        .agg(pl.col("short", "long").sum(), pl.len(), pl.col("time").max())
+        .sort("customer", "item")
+    )
+    n_customers = len(interactions.customers)
+    indptr = np.zeros(n_customers + 1, np.int64)
+    np.cumsum(np.bincount(rows["customer"].to_numpy(), minlength=n_customers), out=indptr[1:])
+    return Histories(
+        indptr,
+        rows["item"].to_numpy().astype(np.int32),
+        rows["short"].to_numpy().astype(np.float32),
+        rows["long"].to_numpy().astype(np.float32),
+        rows["len"].to_numpy().astype(np.int32),
+        rows["time"].to_numpy().astype(np.int64),
+        homes(interactions),
+    )
+
+
+def homes(interactions: Interactions) -> NDArray[np.int32]:
+    """int32, shape ``(n_customers, 5)``: where each customer buys most often.
+
+    Visits are counted, not lines: a big monthly shop is one visit. Of two places with as
+    many visits the later one wins, people move.
+    """
+    visits = (
+        interactions.lines.group_by("customer", "location")
+        .agg(visits=pl.col("time").n_unique(), last=pl.col("time").max())
+        .sort("customer", "visits", "last", "location", descending=[False, True, True, False])
+        .unique("customer", keep="first", maintain_order=True)
+    )
+    found = np.full((len(interactions.customers), len(PLACE_LEVELS)), MISSING, np.int32)
+    found[visits["customer"].to_numpy()] = interactions.locations.indices[
+        visits["location"].to_numpy()
+    ]
+    return found

@@ -1,0 +1,28 @@
+"""Item-item neighbours: cosine similarity of BM25-weighted columns."""
+
+from implicit.nearest_neighbours import CosineRecommender, bm25_weight
+from scipy.sparse import csr_array, csr_matrix
+
+from recsvc.core.sparse import SparseRows
+from training.interactions import Interactions
+from training.settings import TrainingSettings
+
+
+def fit_neighbours(interactions: Interactions, settings: TrainingSettings) -> SparseRows:
+    """The most similar products of each product, itself left out.
+
+    BM25 weights are normalised by cosine: on a year of groceries this finds a third more
+    new purchases than BM25's plain product (nDCG@10 .043 against .032), which favours
+    whatever sells most.
+    """
+    weights = interactions.lines["weight"].to_numpy()
+    values = weights * interactions.decayed(settings.long_half_life_days)
+    matrix = csr_matrix(interactions.matrix(values))
+    # BM25 takes customers for terms and products for documents.
+    weighted = bm25_weight(matrix.T.tocsr(), settings.neighbours_k1, settings.neighbours_b)
+    model = CosineRecommender(K=settings.n_neighbours + 1, num_threads=0)
+    model.fit(csr_matrix(weighted.T.tocsr()), show_progress=False)
+    similarity = csr_array(model.similarity)
+    similarity.setdiag(0)
+    similarity.eliminate_zeros()
+    return SparseRows.from_csr(similarity)
