@@ -47,7 +47,7 @@ class TrainingSettings:
     n_neighbours: int = 100
     neighbours_k1: float = 1.2
     neighbours_b: float = 0.5
-    place_shrinkage: float = 200.0
+    place_shrinkage: float = 500.0
     n_candidates: int = 150
     max_validation_customers: int = 800
 

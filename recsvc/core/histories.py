@@ -18,6 +18,8 @@ class Profile:
         items: int32, shape ``(n,)``, ascending and distinct.
         short: float32, shape ``(n,)``: purchases decayed with the short half-life.
         long: float32, shape ``(n,)``: purchases decayed with the long half-life.
+        weight: float32, shape ``(n,)``: interaction weight, purchases decayed with the long
+            half-life and weighed by quantity; what the factors were fitted on.
         n_purchases: int32, shape ``(n,)``: how often it was bought; 0 for what was only
             looked at or put into the basket in this session.
         last_time: int64, shape ``(n,)``: last purchase, seconds since 1970, UTC.
@@ -26,6 +28,7 @@ class Profile:
     items: NDArray[np.int32]
     short: NDArray[np.float32]
     long: NDArray[np.float32]
+    weight: NDArray[np.float32]
     n_purchases: NDArray[np.int32]
     last_time: NDArray[np.int64]
 
@@ -41,12 +44,12 @@ class Profile:
 
     @property
     def confidence(self) -> NDArray[np.float32]:
-        """float32, shape ``(n,)``: interaction weights as the factors were fitted on.
+        """float32, shape ``(n,)``: the weights on the scale that the factors were fitted on.
 
         The logarithm tames the hundredth carton of milk, which says little more about
         taste than the tenth.
         """
-        return np.log1p(self.long)
+        return np.log1p(self.weight)
 
     def with_session(self, items: NDArray[np.int32]) -> "Profile":
         """This profile with a session's products added, each as one fresh interaction."""
@@ -57,10 +60,9 @@ class Profile:
         order = np.argsort(merged, kind="stable")
         n_known = len(self.items)
         seen = np.isin(self.items, items)
-        ones = np.ones(len(fresh), np.float32)
 
-        def column(known: NDArray[np.float32]) -> NDArray[np.float32]:
-            return np.concatenate([known, ones])[order]
+        def column(known: NDArray[np.float32], new: float = 0.0) -> NDArray[np.float32]:
+            return np.concatenate([known, np.full(len(fresh), new, np.float32)])[order]
 
         n_purchases = np.zeros(len(merged), np.int32)
         n_purchases[:n_known] = self.n_purchases
@@ -69,7 +71,8 @@ class Profile:
         return Profile(
             merged[order],
             column(self.short),
-            column(self.long + seen.astype(np.float32)),
+            column(self.long),
+            column(self.weight + seen, 1.0),
             n_purchases[order],
             last_time[order],
         )
@@ -77,6 +80,7 @@ class Profile:
 
 NO_HISTORY = Profile(
     np.zeros(0, np.int32),
+    np.zeros(0, np.float32),
     np.zeros(0, np.float32),
     np.zeros(0, np.float32),
     np.zeros(0, np.int32),
@@ -90,7 +94,7 @@ class Histories:
 
     Attributes:
         indptr: int64, shape ``(n_customers + 1,)``.
-        items, short, long, n_purchases, last_time: the columns of :class:`Profile`,
+        items, short, long, weight, n_purchases, last_time: the columns of :class:`Profile`,
             all customers' one after another.
         homes: int32, shape ``(n_customers, 5)``: index of the home place at every level
             of place, :data:`MISSING` where unknown.
@@ -100,6 +104,7 @@ class Histories:
     items: NDArray[np.int32]
     short: NDArray[np.float32]
     long: NDArray[np.float32]
+    weight: NDArray[np.float32]
     n_purchases: NDArray[np.int32]
     last_time: NDArray[np.int64]
     homes: NDArray[np.int32]
@@ -116,6 +121,7 @@ class Histories:
             self.items[span],
             self.short[span],
             self.long[span],
+            self.weight[span],
             self.n_purchases[span],
             self.last_time[span],
         )
@@ -127,6 +133,7 @@ class Histories:
             f"{prefix}.items": self.items,
             f"{prefix}.short": self.short,
             f"{prefix}.long": self.long,
+            f"{prefix}.weight": self.weight,
             f"{prefix}.n_purchases": self.n_purchases,
             f"{prefix}.last_time": self.last_time,
             f"{prefix}.homes": self.homes,
@@ -140,6 +147,7 @@ class Histories:
             np.asarray(arrays[f"{prefix}.items"], np.int32),
             np.asarray(arrays[f"{prefix}.short"], np.float32),
             np.asarray(arrays[f"{prefix}.long"], np.float32),
+            np.asarray(arrays[f"{prefix}.weight"], np.float32),
             np.asarray(arrays[f"{prefix}.n_purchases"], np.int32),
             np.asarray(arrays[f"{prefix}.last_time"], np.int64),
             np.asarray(arrays[f"{prefix}.homes"], np.int32),

@@ -127,7 +127,6 @@ class Neighbours:
 
     Attributes:
         similarity: products by products, without the diagonal.
-        n_items: number of products.
     """
 
     similarity: SparseRows
@@ -147,13 +146,15 @@ class Neighbours:
         """What each product of the profile adds to the score of ``item``."""
         wanted = np.array([item], np.int32)
         similarity = [self.similarity.at(int(own), wanted)[0] for own in profile.items]
-        return np.array(similarity, np.float32) * profile.long
+        return np.array(similarity, np.float32) * profile.weight
 
     def _scores(self, moment: Moment) -> Scores:
         profile = moment.profile
         return moment.dense(
             "neighbours",
-            lambda: self.similarity.weighted_sum(profile.items, profile.long, len(self.similarity)),
+            lambda: self.similarity.weighted_sum(
+                profile.items, profile.weight, len(self.similarity)
+            ),
         )
 
 
