@@ -1,0 +1,330 @@
+"""A model small enough to check by hand: ten products, six customers, three stores.
+
+Everything is counted from :data:`PURCHASES`, so that a test can tell what is true of the
+model. One half-life serves all that decays; what has a shorter memory decays by its square.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from recsvc import __version__
+from recsvc.artifacts.manifest import Manifest
+from recsvc.artifacts.registry import Registry
+from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, Catalogue
+from recsvc.core.factors import Factors
+from recsvc.core.histories import Histories
+from recsvc.core.model import Model
+from recsvc.core.places import PLACE_LEVELS, Level, LevelStatistics, Places
+from recsvc.core.ranking import Blend, Task
+from recsvc.core.recommender import Recommender
+from recsvc.core.sources import Collaborative, Neighbours, Popularity
+from recsvc.core.sparse import SparseRows
+from recsvc.core.vocabulary import MISSING, StringTable, Vocabulary
+
+DATA_END_TIME = datetime(2026, 3, 31, 12, tzinfo=UTC)
+DATA_END = DATA_END_TIME.timestamp()
+DAY = 86_400
+HALF_LIFE_DAYS = 30.0
+RECENT_DAYS = 28.0
+REGULARIZATION = 0.1
+ALPHA = 4.0
+SHRINKAGE = 5.0
+UNSEEN = 0.01
+
+
+class Item(NamedTuple):
+    """One product; its factors stand for coffee and tea, breakfast, home and winter."""
+
+    product_id: str
+    title: str
+    category_path: str
+    brand: str
+    price: float | None
+    factors: tuple[float, float, float, float]
+    available_from: int = ALWAYS_FROM
+    available_to: int = ALWAYS_TO
+
+
+class Shop(NamedTuple):
+    """One store; the keys are those of :meth:`Location.keys`, ``""`` where it has none."""
+
+    store_id: str
+    name: str
+    postal_code: str
+    cell: str
+    subdivision_code: str
+    country_code: str
+
+
+class Purchase(NamedTuple):
+    """One line of one order; ``store_id`` is ``""`` where nobody knows the place."""
+
+    customer_id: str
+    product_id: str
+    store_id: str
+    days_ago: float
+    quantity: float = 1
+
+
+PRODUCTS = (
+    Item("espresso", "Espresso beans", "Drinks > Coffee", "Alta", 7.50, (0.9, 0.2, 0, 0)),
+    Item("filter", "Filter coffee", "Drinks > Coffee", "Alta", 5.20, (0.8, 0.3, 0, 0)),
+    Item("tea", "Green tea", "Drinks > Tea", "Leaf", 3.10, (0.6, 0, 0.3, 0)),
+    Item("milk", "Whole milk", "Food > Dairy", "Meadow", 1.15, (0.3, 0.9, 0, 0)),
+    Item("butter", "Salted butter", "Food > Dairy", "Meadow", 2.40, (0, 0.8, 0.1, 0)),
+    Item("bread", "Rye bread", "Food > Bakery", "Crumb", 2.80, (0.1, 0.9, 0, 0)),
+    # Without a price or a brand.
+    Item("jam", "Plum jam", "Food > Spreads", "", None, (0, 0.7, 0.2, 0)),
+    Item("soap", "Olive soap", "Household > Soap", "Alta", 4.00, (0, 0, 0.9, 0.1)),
+    # Sold in winter only, from 1 November 2025 to 15 April 2026.
+    Item("punch", "Winter punch", "Drinks > Punch", "Crumb", 9.90, (0.2, 0.1, 0, 0.8),
+         1_761_955_200, 1_776_211_200),
+    # Never bought, and without a title.
+    Item("bag", "", "Household", "", 0.10, (0, 0, 0, 0)),
+)  # fmt: skip
+
+STORES = (
+    Shop("leeds-1", "Leeds Station", "GB|LS14DY", "861942c5fffffff", "GB-ENG", "GB"),
+    Shop("york-1", "York Market", "GB|YO18SA", "8619429afffffff", "GB-ENG", "GB"),
+    # Without a name and without coordinates.
+    Shop("porto-1", "", "PT|4000-069", "", "PT-13", "PT"),
+)
+
+PURCHASES = (
+    Purchase("anna", "espresso", "leeds-1", 3),
+    Purchase("anna", "espresso", "leeds-1", 30),
+    Purchase("anna", "espresso", "leeds-1", 60),
+    Purchase("anna", "milk", "leeds-1", 3, quantity=2),
+    Purchase("anna", "bread", "york-1", 45),
+    Purchase("ben", "espresso", "leeds-1", 5),
+    Purchase("ben", "filter", "leeds-1", 12),
+    Purchase("ben", "milk", "york-1", 20),
+    Purchase("ben", "soap", "leeds-1", 90),
+    Purchase("clara", "tea", "york-1", 2),
+    Purchase("clara", "tea", "york-1", 9),
+    Purchase("clara", "jam", "york-1", 9),
+    Purchase("clara", "bread", "york-1", 40),
+    Purchase("dora", "punch", "porto-1", 75),
+    Purchase("emil", "milk", "", 1),
+    Purchase("emil", "butter", "", 15),
+    Purchase("filipa", "bread", "porto-1", 0),
+    Purchase("filipa", "butter", "porto-1", 8),
+    Purchase("filipa", "soap", "porto-1", 33, quantity=3),
+)
+"""In the order of customers; dora bought once, and nobody knows where emil buys."""
+
+SIMILARITY = (
+    ("espresso", "filter", 0.6),
+    ("espresso", "milk", 0.4),
+    ("filter", "milk", 0.3),
+    ("filter", "soap", 0.2),
+    ("tea", "jam", 0.5),
+    ("tea", "bread", 0.2),
+    ("milk", "butter", 0.45),
+    ("milk", "bread", 0.25),
+    ("butter", "bread", 0.5),
+    ("jam", "bread", 0.3),
+)
+"""Pairs of neighbours, alike both ways; soap has one, punch and bag have none."""
+
+WEIGHTS = {
+    Task.ALL: {
+        "own_short": 0.5, "own_long": 1.0, "collaborative": 0.4, "neighbours": 0.3,
+        "popularity": 0.1, "place": 0.2,
+    },
+    Task.NEW: {"collaborative": 1.0, "neighbours": 0.6, "popularity": 0.2, "place": 0.4},
+    Task.COLD: {"popularity": 0.4, "place": 1.0, "place_lift": 0.2},
+}  # fmt: skip
+
+
+def tiny_model(**changes: Any) -> Model:  # noqa: ANN401  # the fields of Model, each of its own type
+    """Return the small model, with ``changes`` to its fields.
+
+    Unless ``changes`` give a blend, :data:`WEIGHTS` are given to the features that are
+    left, so that ``tiny_model(collaborative=None, uses_place=False)`` can rank.
+    """
+    items = Vocabulary.from_ids([product.product_id for product in PRODUCTS])
+    customers = Vocabulary.from_ids(list(dict.fromkeys(p.customer_id for p in PURCHASES)))
+    places = _places(items)
+    model = Model(
+        customers=customers,
+        histories=_histories(customers, items, places),
+        catalogue=_catalogue(items),
+        places=places,
+        popularity=_popularity(items),
+        collaborative=Collaborative(_factors()),
+        neighbours=Neighbours(_similarity(items)),
+        blend=Blend((), {}),
+        uses_place=True,
+        uses_own=True,
+        data_end=DATA_END,
+        recent_days=RECENT_DAYS,
+        n_candidates=4,
+    )
+    model = replace(model, **changes)
+    return model if "blend" in changes else replace(model, blend=_blend(model))
+
+
+def tiny_artifact(registry: Registry, model: Model, version_id: str | None = None) -> Manifest:
+    """Publish ``model`` as a new version; ``registry.promote`` makes it current."""
+    return registry.publish(
+        model.to_arrays(),
+        model_id="tiny",
+        train_time=DATA_END_TIME,
+        parameters=model.to_parameters(),
+        metrics={},
+        data={"n_interactions": len(PURCHASES)},
+        code_version=__version__,
+        version_id=version_id,
+    )
+
+
+def item_indices(model: Model, *product_ids: str) -> NDArray[np.int32]:
+    """Indices of products that the model must know."""
+    found = model.catalogue.items.indices(product_ids)
+    assert len(found) == len(product_ids), f"unknown or repeated in {product_ids}"
+    return found
+
+
+def decay(days_ago: float) -> float:
+    """What a purchase counts that is so old."""
+    return float(2 ** (-days_ago / HALF_LIFE_DAYS))
+
+
+def _blend(model: Model) -> Blend:
+    features = Recommender(model).features
+    return Blend(
+        features,
+        {
+            task: np.array([weights.get(name, 0.0) for name in features], np.float32)
+            for task, weights in WEIGHTS.items()
+        },
+    )
+
+
+def _histories(customers: Vocabulary, items: Vocabulary, places: Places) -> Histories:
+    rows: dict[tuple[int, int], list[Purchase]] = {}
+    for purchase in PURCHASES:
+        key = customers.index(purchase.customer_id), items.index(purchase.product_id)
+        rows.setdefault(key, []).append(purchase)
+    keys = sorted(rows)
+    short = [sum(decay(p.days_ago) ** 2 for p in rows[key]) for key in keys]
+    long = [sum(decay(p.days_ago) for p in rows[key]) for key in keys]
+    weight = [sum(p.quantity * decay(p.days_ago) for p in rows[key]) for key in keys]
+    last = [DATA_END - DAY * min(p.days_ago for p in rows[key]) for key in keys]
+    per_customer = np.bincount([customer for customer, _ in keys], minlength=len(customers))
+    return Histories(
+        np.concatenate([[0], np.cumsum(per_customer)]).astype(np.int64),
+        np.array([item for _, item in keys], np.int32),
+        np.array(short, np.float32),
+        np.array(long, np.float32),
+        np.array(weight, np.float32),
+        np.array([len(rows[key]) for key in keys], np.int32),
+        np.array(last, np.int64),
+        np.array([_home(customers.ids[c], places) for c in range(len(customers))], np.int32),
+    )
+
+
+def _home(customer_id: str, places: Places) -> list[int]:
+    """Where the customer bought first in the list, at every level."""
+    first = next(p for p in PURCHASES if p.customer_id == customer_id)
+    if not first.store_id:
+        return [MISSING] * len(PLACE_LEVELS)
+    store = places.levels[Level.STORE].keys.index(first.store_id)
+    return [int(index) for index in places.store_parents[store]]
+
+
+def _catalogue(items: Vocabulary) -> Catalogue:
+    def names(values: list[str]) -> tuple[Vocabulary, NDArray[np.int32]]:
+        distinct = Vocabulary.from_ids(sorted(set(values) - {""}))
+        return distinct, np.array([distinct.index(value) for value in values], np.int32)
+
+    categories, category = names([p.category_path for p in PRODUCTS])
+    brands, brand = names([p.brand for p in PRODUCTS])
+    currencies, currency = names(["GBP" if p.price is not None else "" for p in PRODUCTS])
+    return Catalogue(
+        items,
+        StringTable.from_strings(p.title for p in PRODUCTS),
+        categories,
+        brands,
+        currencies,
+        category,
+        brand,
+        currency,
+        np.array([np.nan if p.price is None else p.price for p in PRODUCTS], np.float64),
+        np.array([p.available_from for p in PRODUCTS], np.int64),
+        np.array([p.available_to for p in PRODUCTS], np.int64),
+    )
+
+
+def _places(items: Vocabulary) -> Places:
+    # The fields of a shop, its name left out, are its keys in the order of the levels.
+    keys = {shop.store_id: (shop.store_id, *shop[2:]) for shop in STORES}
+    levels = tuple(_level(level, keys, items) for level in PLACE_LEVELS)
+    parents = [
+        [levels[level].keys.index(keys[shop.store_id][level]) for level in PLACE_LEVELS]
+        for shop in STORES
+    ]
+    bought = _bought(items)
+    decayed = np.bincount(bought, [decay(p.days_ago) for p in PURCHASES], len(items)) + UNSEEN
+    recent = [p.days_ago <= RECENT_DAYS for p in PURCHASES]
+    return Places(
+        levels,
+        np.array(parents, np.int32),
+        StringTable.from_strings(shop.name for shop in STORES),
+        (decayed / decayed.sum()).astype(np.float32),
+        np.bincount(bought, minlength=len(items)).astype(np.float32),
+        np.bincount(bought, recent, len(items)).astype(np.float32),
+        SHRINKAGE,
+    )
+
+
+def _level(level: Level, keys: Mapping[str, tuple[str, ...]], items: Vocabulary) -> LevelStatistics:
+    names = Vocabulary.from_ids(list(dict.fromkeys(k[level] for k in keys.values() if k[level])))
+    here = [p for p in PURCHASES if p.store_id and keys[p.store_id][level]]
+    rows = [names.index(keys[p.store_id][level]) for p in here]
+    pairs = (rows, [items.index(p.product_id) for p in here])
+
+    def summed(values: list[float]) -> SparseRows:
+        return SparseRows.from_csr(csr_array((values, pairs), (len(names), len(items))))
+
+    decayed = [decay(p.days_ago) for p in here]
+    return LevelStatistics(
+        names,
+        summed(decayed),
+        summed([1.0 for _ in here]).values,
+        summed([float(p.days_ago <= RECENT_DAYS) for p in here]).values,
+        np.bincount(rows, decayed, len(names)).astype(np.float32),
+    )
+
+
+def _popularity(items: Vocabulary) -> Popularity:
+    counts = np.bincount(_bought(items), [decay(p.days_ago) ** 2 for p in PURCHASES], len(items))
+    shares = (counts + UNSEEN) / (counts + UNSEEN).sum()
+    order = np.argsort(-shares, kind="stable")
+    return Popularity(np.log(shares).astype(np.float32), order.astype(np.int32))
+
+
+def _factors() -> Factors:
+    factors = np.asfortranarray([p.factors for p in PRODUCTS], np.float32)
+    gram = factors.T @ factors + np.float32(REGULARIZATION) * np.eye(4, dtype=np.float32)
+    return Factors(factors, gram, ALPHA)
+
+
+def _similarity(items: Vocabulary) -> SparseRows:
+    dense = np.zeros((len(items), len(items)), np.float32)
+    for one, other, value in SIMILARITY:
+        i, j = items.index(one), items.index(other)
+        dense[i, j] = dense[j, i] = value
+    return SparseRows.from_csr(csr_array(dense))
+
+
+def _bought(items: Vocabulary) -> list[int]:
+    """Item index of every purchase."""
+    return [items.index(p.product_id) for p in PURCHASES]
