@@ -1,7 +1,8 @@
 """Tuning of the blend: weights that rank a validation window best."""
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -28,6 +29,7 @@ N_PASSES = 3
 
 START = {
     Task.ALL: {"own_long": 1.0, "own_short": 0.3, "collaborative": 0.2, "popularity": 0.1},
+    Task.AWAY: {"own_long": 1.0, "collaborative": 0.2, "place": 0.2, "place_lift": 0.5},
     Task.NEW: {"collaborative": 1.0, "neighbours": 0.5, "popularity": 0.3, "place": 0.3},
     Task.COLD: {"popularity": 0.5, "place": 1.0, "place_lift": 0.2},
 }
@@ -78,10 +80,18 @@ def tune(
     """
     start = starting_weights(recommender.features)
     weights, reached = {}, {}
-    questions = _questions(recommender, held_out, n_customers, seed)
+    customers = target_customers(held_out.targets(), n_customers, seed)
+    at_home, away = (
+        _at_home(recommender, held_out, customers),
+        _away(recommender, held_out, customers),
+    )
     for task in Task:
-        problem = _Problem.build(recommender, task, questions)
-        weights[task], reached[task] = _ascend(problem.ndcg, start[task])
+        questions = _for_task(recommender, task, away if task is Task.AWAY else at_home)
+        if questions:
+            problem = _Problem.build(recommender, questions)
+            weights[task], reached[task] = _ascend(problem.ndcg, start[task])
+        else:
+            weights[task] = start[task]
         tick()
     return weights, reached
 
@@ -103,8 +113,7 @@ class _Problem:
     gains: NDArray[np.float64]
 
     @classmethod
-    def build(cls, recommender: Recommender, task: Task, questions: list[Question]) -> "_Problem":
-        asked = [q for q in (_for_task(recommender, task, q) for q in questions) if q is not None]
+    def build(cls, recommender: Recommender, asked: list[Question]) -> "_Problem":
         found = in_threads(lambda question: recommender.candidates(question.query), asked)
         width = max((len(c.items) for c in found), default=1)
         features = np.zeros((len(asked), width, len(recommender.features)), np.float32)
@@ -149,80 +158,74 @@ def _ascend(
     return best, value
 
 
-def _for_task(recommender: Recommender, task: Task, question: Question) -> Question | None:
-    """The same question as the task asks it; ``None`` where it has nothing to find."""
-    query = question.query
+def _for_task(recommender: Recommender, task: Task, questions: list[Question]) -> list[Question]:
+    """The same questions as the task asks them, those left out that have nothing to find."""
     if task is Task.COLD:
-        cold = Query(customer=MISSING, place=query.place, size=query.size, now=query.now)
-        return Question(cold, question.relevant, question.weight)
-    if task is Task.ALL:
-        return question
-    bought = recommender.model.histories.profile(query.customer).items
-    relevant = np.setdiff1d(question.relevant, bought)
-    new = Query(
-        customer=query.customer, place=query.place, size=query.size, now=query.now, only_new=True
-    )
-    return Question(new, relevant, question.weight) if len(relevant) else None
+        return [replace(q, query=replace(q.query, customer=MISSING)) for q in questions]
+    if task is not Task.NEW:
+        return questions
+    asked = []
+    for question in questions:
+        bought = recommender.model.histories.profile(question.query.customer).items
+        relevant = np.setdiff1d(question.relevant, bought)
+        if len(relevant):
+            asked.append(
+                Question(replace(question.query, only_new=True), relevant, question.weight)
+            )
+    return asked
 
 
-def _questions(
-    recommender: Recommender, held_out: HoldOut, n_customers: int, seed: int
+def _at_home(
+    recommender: Recommender, held_out: HoldOut, customers: NDArray[np.int32]
 ) -> list[Question]:
-    """What was bought in the window: once as a whole at home, and once a place away from home.
-
-    A list must be right wherever its reader stands. Purchases away from home are the ones
-    that tell what place is worth, and all of a customer's places away count together as
-    much as home.
-    """
+    """What each customer bought in the window, wherever, asked for at home."""
     targets = held_out.targets()
-    customers = target_customers(targets, n_customers, seed)
     homes = recommender.model.histories.homes
-    questions = []
-    for customer in customers.tolist():
-        row = slice(targets.indptr[customer], targets.indptr[customer + 1])
-        query = Query(
-            customer=customer,
-            place=Place(tuple(homes[customer].tolist())),
-            size=NDCG_AT,
-            now=held_out.now,
+    return [
+        Question(
+            Query(
+                customer=customer,
+                place=Place(tuple(homes[customer].tolist())),
+                size=NDCG_AT,
+                now=held_out.now,
+            ),
+            targets.indices[targets.indptr[customer] : targets.indptr[customer + 1]],
+            1.0,
         )
-        questions.append(Question(query, targets.indices[row].astype(np.int32), 1.0))
-    return questions + _away(recommender, held_out, customers)
+        for customer in customers.tolist()
+    ]
 
 
 def _away(
     recommender: Recommender, held_out: HoldOut, customers: NDArray[np.int32]
 ) -> list[Question]:
+    """What each customer bought at every other place, asked for there.
+
+    A list must be right wherever its reader stands, and these are the purchases that tell
+    what place is worth. All of a customer's places count together as one.
+    """
     history, future = held_out.history, held_out.future
     known = np.bincount(history.lines["item"].to_numpy(), minlength=len(history.items)) > 0
     lines = future.lines.filter(
-        pl.col("customer").is_in(customers.tolist()) & pl.Series(known)[future.lines["item"]]
+        pl.col("customer").is_in(customers.tolist())
+        & pl.Series(known[future.lines["item"].to_numpy()])
     )
-    homes = recommender.model.histories.homes
+    visits = lines.group_by("customer", "location").agg(pl.col("item").unique().sort())
     questions = []
-    for (customer,), rows in lines.group_by("customer", maintain_order=True):
-        home = homes[customer]
-        visits = [
-            (history.locations.indices[location], np.unique(part["item"].to_numpy()))
-            for (location,), part in rows.group_by("location", maintain_order=True)
-        ]
-        away = [visit for visit in visits if not np.array_equal(visit[0], home)]
-        for indices, items in away:
-            query = Query(
-                customer=int(customer),
-                place=_evident(recommender, indices),
-                size=NDCG_AT,
-                now=held_out.now,
-            )
-            questions.append(Question(query, items.astype(np.int32), 1.0 / len(away)))
-    return questions
+    for customer, location, items in visits.sort("customer", "location").iter_rows():
+        query = Query(
+            customer=customer,
+            place=_evident(recommender, history.locations.indices[location]),
+            size=NDCG_AT,
+            now=held_out.now,
+        )
+        if recommender.is_away(customer, query.place):
+            questions.append((query, np.array(items, np.int32)))
+    n_away = Counter(query.customer for query, _ in questions)
+    return [Question(query, items, 1.0 / n_away[query.customer]) for query, items in questions]
 
 
 def _evident(recommender: Recommender, indices: NDArray[np.int32]) -> Place:
     """A place of the future as the model knows it: levels without purchases are missing."""
-    return Place(
-        tuple(
-            recommender.model.places.levels[level].known(int(indices[level]))
-            for level in PLACE_LEVELS
-        )
-    )
+    levels = recommender.model.places.levels
+    return Place(tuple(levels[level].known(int(indices[level])) for level in PLACE_LEVELS))

@@ -1,4 +1,4 @@
-"""The ranker: one weight a feature, for three kinds of shopper."""
+"""The ranker: one weight a feature, for each kind of question."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +14,12 @@ class Task(StrEnum):
     """What a list is for; each has weights of its own.
 
     A ranker that is good over all purchases lives on repeats and is poor at what a
-    customer has never bought; a shopper without a history has nothing but place.
+    customer has never bought; away from home the place says more than at home; a shopper
+    without a history has nothing but place.
     """
 
     ALL = "all"
+    AWAY = "away"
     NEW = "new"
     COLD = "cold"
 

@@ -129,7 +129,7 @@ class Recommender:
     def recommend(self, query: Query) -> Ranking:
         """The best products for a shopper in a place."""
         candidates = self.candidates(query)
-        task = self.task(candidates.moment.profile, only_new=query.only_new)
+        task = self.task(query, candidates.moment.profile)
         return self.rank(candidates, self.model.blend.weights[task], query.size)
 
     def rank(self, candidates: Candidates, weights: NDArray[np.float32], size: int) -> Ranking:
@@ -207,12 +207,20 @@ class Recommender:
         scores = contributions(weights, candidates.scores).sum(axis=1)
         return candidates.items[self._best(candidates.items, scores, size)]
 
-    @staticmethod
-    def task(profile: Profile, *, only_new: bool) -> Task:
-        """Which weights suit a shopper."""
+    def task(self, query: Query, profile: Profile) -> Task:
+        """Which weights suit a question."""
         if profile.is_empty:
             return Task.COLD
-        return Task.NEW if only_new else Task.ALL
+        if query.only_new:
+            return Task.NEW
+        return Task.AWAY if self.is_away(query.customer, query.place) else Task.ALL
+
+    def is_away(self, customer: int, place: Place) -> bool:
+        """Whether ``place``, at its finest level, is another than the customer's home."""
+        level = place.level
+        if customer == MISSING or level == Level.EVERYWHERE:
+            return False
+        return bool(self.model.histories.homes[customer, level] != place.indices[level])
 
     def _allowed(self, query: Query, profile: Profile) -> NDArray[np.bool_]:
         """Bool, shape ``(n_items,)``: what the rules and the caller leave."""
