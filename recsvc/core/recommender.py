@@ -16,7 +16,7 @@ from recsvc.core.model import Model
 from recsvc.core.places import ANYWHERE, Level, Location, Place
 from recsvc.core.ranking import Task, best_first, contributions
 from recsvc.core.sources import Moment, OwnPurchases, PopularityByPlace, Source, Strategy
-from recsvc.core.sparse import distinct, gather, top
+from recsvc.core.sparse import distinct, top
 from recsvc.core.vocabulary import MISSING
 
 NO_ITEMS = np.zeros(0, np.int32)
@@ -100,10 +100,12 @@ class Recommender:
             PopularityByPlace(model.places) if model.uses_place else None,
         ]
         self._sources: list[Source] = [s for s in optional if s is not None]
-        strategies = [s for source in self._sources for s in source.features.values()]
-        self._strategies = np.array(sorted(set(strategies)), np.int8)
+        self._feature_strategies = np.array(
+            [s for source in self._sources for s in source.features.values()], np.int8
+        )
+        self._strategies = np.unique(self._feature_strategies)
         # Sums the features of one strategy: (n_features, n_strategies) of 0 and 1.
-        self._by_strategy = (np.array(strategies)[:, None] == self._strategies[None, :]).astype(
+        self._by_strategy = (self._feature_strategies[:, None] == self._strategies[None, :]).astype(
             np.float32
         )
         # Ties go to the more popular product: its place in the order of popularity.
@@ -143,7 +145,7 @@ class Recommender:
         return Ranking(
             items,
             scores[best],
-            self._strategy(moment, items, levels, terms[best]),
+            self._strategy(levels, weights, candidates.scores[best], terms[best]),
             levels,
             moment.place,
             moment.profile,
@@ -243,9 +245,9 @@ class Recommender:
 
     def _strategy(
         self,
-        moment: Moment,
-        items: NDArray[np.int32],
         levels: NDArray[np.int8],
+        weights: NDArray[np.float32],
+        scores: NDArray[np.float32],
         terms: NDArray[np.float32],
     ) -> NDArray[np.int8]:
         """The strategy that put each product there: the largest contribution that is true.
@@ -253,16 +255,13 @@ class Recommender:
         Standardised scores can credit a source with a product that it knows nothing of
         (all others scored lower still); such credit is taken away.
         """
-        credit = terms @ self._by_strategy
-        bought = gather(moment.profile.items, moment.profile.n_purchases, items) > 0
-        untrue = {
-            Strategy.BUY_AGAIN: ~bought,
-            Strategy.COLLABORATIVE: np.full(len(items), moment.profile.is_empty),
-            Strategy.SIMILAR: np.full(len(items), moment.profile.is_empty),
-            Strategy.POPULAR_NEARBY: levels == Level.EVERYWHERE,
-        }
-        for column, strategy in enumerate(self._strategies.tolist()):
-            if strategy in untrue:
-                credit[untrue[Strategy(strategy)], column] = -np.inf
+        speaks = (scores > 0) & (weights > 0)
+        # Shares are logarithms and never positive: a place speaks for what it has sold.
+        nearby = self._feature_strategies == Strategy.POPULAR_NEARBY
+        speaks[:, nearby] = (levels < Level.EVERYWHERE)[:, None] & (weights > 0)[nearby]
+        is_true = speaks @ self._by_strategy > 0
+        # Whatever nothing else speaks for fills the list up by its popularity.
+        is_true[:, self._strategies == Strategy.POPULAR] = True
+        credit = np.where(is_true, terms @ self._by_strategy, -np.inf)
         strategies: NDArray[np.int8] = self._strategies[credit.argmax(axis=1)]
         return strategies
