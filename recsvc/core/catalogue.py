@@ -124,8 +124,10 @@ class Catalogue:
         if wanted.brands:
             passed &= np.isin(self.brand, self.brand_indices(wanted.brands))
         if wanted.has_price:
+            currency = self.currencies.index(wanted.currency)
+            # A currency that no product has is MISSING, and so is that of a price without one.
+            passed &= (self.currency == currency) & (currency != MISSING)
             # Comparisons with NaN are false: a product without a price does not pass.
-            passed &= self.currency == self.currencies.index(wanted.currency)
             passed &= self.price >= (-np.inf if wanted.price_min is None else wanted.price_min)
             passed &= self.price <= (np.inf if wanted.price_max is None else wanted.price_max)
         return passed

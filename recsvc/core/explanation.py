@@ -72,6 +72,8 @@ def _bought_before(
     at = int(np.searchsorted(ranking.profile.items, item))
     n_purchases = int(ranking.profile.n_purchases[at])
     last_time = int(ranking.profile.last_time[at])
+    if not n_purchases:
+        return Explanation(ReasonCode.SIMILAR_CUSTOMERS, "You showed interest in this.", (item,))
     when = f" on {_day(last_time)}" if last_time else ""
     text = f"You bought this{when}."
     if n_purchases > 1:
@@ -85,7 +87,10 @@ def _fits_purchases(model: Model, ranking: Ranking, position: int) -> Explanatio
     if model.collaborative is None:  # pragma: no cover  # no factors, no such strategy
         raise AssertionError
     own = _strongest(ranking.profile, item, model.collaborative.factors.contributions)
-    text = f"Fits what you buy, such as {model.catalogue.title(own)}."
+    if own == item:  # nothing else that the shopper has bought or seen speaks for it
+        return _bought_before(model, ranking, position)
+    what = "you buy" if own in ranking.profile.purchased else "interests you now"
+    text = f"Fits what {what}, such as {model.catalogue.title(own)}."
     return Explanation(ReasonCode.SIMILAR_CUSTOMERS, text, (own,))
 
 
@@ -128,8 +133,9 @@ def _bought(model: Model, count: PurchaseCount, where: str) -> str:
 def _strongest(
     profile: Profile, item: int, contributions: Callable[[Profile, int], np.ndarray]
 ) -> int:
-    """The product of the profile that speaks most for ``item``, other than itself."""
-    terms = np.where(profile.items == item, -np.inf, contributions(profile, item))
+    """The product of the profile that speaks most for ``item``; itself only if no other does."""
+    itself = np.finfo(np.float32).tiny  # beats what speaks not at all, or against it
+    terms = np.where(profile.items == item, itself, contributions(profile, item))
     return int(profile.items[terms.argmax()])
 
 

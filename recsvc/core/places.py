@@ -178,11 +178,13 @@ class Places:
         """
         keys = location.keys()
         indices = [statistics.index(key) for statistics, key in zip(self.levels, keys, strict=True)]
-        store = indices[Level.STORE]
+        # Not indices[STORE]: a store that has sold nothing yet knows its country all the same.
+        store = self.levels[Level.STORE].keys.index(keys[Level.STORE])
         if store != MISSING:
             for level in PLACE_LEVELS:
                 if not keys[level]:
-                    indices[level] = int(self.store_parents[store, level])
+                    parent = int(self.store_parents[store, level])
+                    indices[level] = self.levels[level].known(parent)
         return Place(tuple(indices))
 
     def describe(self, place: Place) -> Location:

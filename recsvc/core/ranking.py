@@ -56,6 +56,8 @@ def standardise(scores: Matrix) -> Matrix:
     The sources' scales differ by orders of magnitude and from shopper to shopper;
     within one list of candidates they are comparable after this.
     """
+    if not len(scores):  # no candidate is allowed: nothing has a mean
+        return scores
     mean = scores.mean(axis=0)
     deviation = scores.std(axis=0)
     # A column is constant up to rounding when its deviation is tiny beside its mean.

@@ -114,6 +114,7 @@ def top(
     """
     usable = scores > 0 if allowed is None else (scores > 0) & allowed
     found = np.flatnonzero(usable)
-    if len(found) > limit:
-        found = found[np.argpartition(scores[found], len(found) - limit)[-limit:]]
+    surplus = len(found) - limit
+    if surplus > 0:
+        found = found[np.argpartition(scores[found], surplus - 1)[surplus:]]
     return found.astype(np.int32)
