@@ -138,6 +138,9 @@ WEIGHTS = {
         "own_short": 0.5, "own_long": 1.0, "collaborative": 0.4, "neighbours": 0.3,
         "popularity": 0.1, "place": 0.2,
     },
+    Task.AWAY: {
+        "own_long": 1.0, "collaborative": 0.4, "neighbours": 0.3, "place": 0.3, "place_lift": 0.6,
+    },
     Task.NEW: {"collaborative": 1.0, "neighbours": 0.6, "popularity": 0.2, "place": 0.4},
     Task.COLD: {"popularity": 0.4, "place": 1.0, "place_lift": 0.2},
 }  # fmt: skip
