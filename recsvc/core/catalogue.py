@@ -134,7 +134,7 @@ class Catalogue:
 
     def category_indices(self, paths: Iterable[str]) -> NDArray[np.int32]:
         """Categories that are one of ``paths`` or below one."""
-        wanted = [_canonical_path(path) for path in paths]
+        wanted = [canonical_path(path) for path in paths]
         found = [
             index
             for index in range(len(self.categories))
@@ -182,10 +182,11 @@ class Catalogue:
         )
 
 
-def _canonical_path(path: str) -> str:
+def canonical_path(path: str) -> str:
+    """``path`` with its names trimmed, so that equal paths are equal strings."""
     return SEPARATOR.join(part.strip() for part in path.split(SEPARATOR.strip()))
 
 
 def _is_within(category: str, path: str) -> bool:
-    category = _canonical_path(category)
+    category = canonical_path(category)
     return category == path or category.startswith(path + SEPARATOR)

@@ -1,0 +1,95 @@
+"""The response cache as a question uses it: only with time to spare, and never fatal."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from recsvc.errors import StoreUnavailableError
+from recsvc.service.ports import CacheKey, ResponseCache
+from recsvc.service.questions import AnswerCodec
+from recsvc.telemetry import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerCache:
+    """Where answers are kept, and how patiently.
+
+    Attributes:
+        cache: the store.
+        codec: tells whether what it holds can still be sent.
+        metrics: counts what comes of each use.
+        ttl_seconds: how long an answer is kept; 0 keeps nothing.
+        timeout_seconds: longest wait for the store; with less time left it is not asked.
+        now: unix seconds.
+        monotonic: monotonic seconds, those of every ``deadline``.
+    """
+
+    cache: ResponseCache
+    codec: AnswerCodec
+    metrics: Metrics
+    ttl_seconds: float
+    timeout_seconds: float
+    now: Callable[[], float] = time.time
+    monotonic: Callable[[], float] = time.monotonic
+
+    def slot(self, key: CacheKey, deadline: float) -> "CacheSlot":
+        """The place of one question, which must be answered by ``deadline``."""
+        return CacheSlot(self, key, deadline)
+
+
+@dataclass(slots=True)
+class CacheSlot:
+    """The place of one question in the cache.
+
+    Attributes:
+        failed: whether the store could not be used, so that the answer is computed anew.
+    """
+
+    _owner: AnswerCache
+    _key: CacheKey
+    _deadline: float
+    failed: bool = field(default=False, init=False)
+
+    def get(self) -> tuple[bytes, float] | None:
+        """What is kept, and its age in seconds; None where there is nothing to send."""
+        if not self._is_affordable():
+            return None
+        owner = self._owner
+        try:
+            entry = owner.cache.get(self._key)
+        except StoreUnavailableError:
+            self._fail()
+            return None
+        if entry is None:
+            self._count("miss")
+        elif not owner.codec.is_readable(entry.payload):
+            self._count("unreadable")
+        else:
+            self._count("hit")
+            return entry.payload, max(0.0, owner.now() - entry.stored_at)
+        return None
+
+    def put(self, payload: bytes) -> None:
+        """Keep an answer, if the store can be used."""
+        if self.failed or not self._is_affordable():
+            return
+        try:
+            self._owner.cache.put(self._key, payload, self._owner.ttl_seconds)
+        except StoreUnavailableError:
+            self._fail()
+
+    def _is_affordable(self) -> bool:
+        owner = self._owner
+        if owner.ttl_seconds <= 0:
+            return False
+        if self._deadline - owner.monotonic() <= owner.timeout_seconds:
+            self._count("skipped")
+            return False
+        return True
+
+    def _fail(self) -> None:
+        self.failed = True
+        self._count("error")
+
+    def _count(self, outcome: str) -> None:
+        self._owner.metrics.cache.labels(outcome).inc()

@@ -1,0 +1,69 @@
+"""A ranking in the caller's terms: ids instead of indices."""
+
+from recsvc.core.explanation import Explanation, explain, explain_similar
+from recsvc.core.model import Model
+from recsvc.core.places import Level
+from recsvc.core.recommender import Ranking
+from recsvc.core.sources import Strategy
+from recsvc.service.models import LoadedModel
+from recsvc.service.questions import Answer, Item, Question, Reason
+from recsvc.service.situations import Situation
+
+MAX_EVIDENCE = 5
+
+
+def answer(
+    question: Question,
+    loaded: LoadedModel,
+    situation: Situation,
+    ranking: Ranking,
+    similar_to: int | None = None,
+) -> Answer:
+    """Turn a ranking into an answer.
+
+    Args:
+        question: what was asked.
+        loaded: the model that made the ranking.
+        situation: the question as the model saw it.
+        ranking: the list.
+        similar_to: index of the product that the list resembles, None for other lists.
+    """
+    model = loaded.model
+    explanations: list[Explanation] = []
+    if question.explain:
+        explanations = (
+            explain(model, ranking)
+            if similar_to is None
+            else explain_similar(model, similar_to, ranking)
+        )
+    rows = zip(
+        ranking.items.tolist(),
+        ranking.scores.tolist(),
+        ranking.strategies.tolist(),
+        ranking.levels.tolist(),
+        strict=True,
+    )
+    items = model.catalogue.items.ids
+    return Answer(
+        items=tuple(
+            Item(
+                product_id=items[item],
+                rank=rank,
+                score=score,
+                strategy=Strategy(strategy),
+                level=Level(level),
+                reason=_reason(model, explanations[rank - 1]) if explanations else None,
+                product=model.catalogue.product(item) if question.include_products else None,
+            )
+            for rank, (item, score, strategy, level) in enumerate(rows, start=1)
+        ),
+        model=loaded.reference,
+        location=model.places.describe(ranking.place),
+        level=ranking.place.level,
+        warnings=situation.warnings,
+    )
+
+
+def _reason(model: Model, explanation: Explanation) -> Reason:
+    evidence = model.catalogue.items.ids.take(explanation.evidence[:MAX_EVIDENCE])
+    return Reason(code=explanation.code.value, text=explanation.text, evidence=tuple(evidence))

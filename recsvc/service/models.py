@@ -1,0 +1,264 @@
+"""The model that answers: loaded, checked and warmed aside, then swapped in one step."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from recsvc.artifacts.manifest import Manifest
+from recsvc.artifacts.pointer import Pointer
+from recsvc.artifacts.registry import PointerStamp, Registry
+from recsvc.core.catalogue import SEPARATOR, Catalogue, canonical_path
+from recsvc.core.model import Model
+from recsvc.core.places import Location
+from recsvc.core.recommender import Query, Recommender
+from recsvc.core.vocabulary import MISSING, Vocabulary
+from recsvc.errors import ArtifactError, RecsvcError, UnavailableError
+from recsvc.service.questions import ModelReference
+from recsvc.telemetry import Logger, Metrics
+
+_RETRY_SECONDS = 5.0
+_N_WARM_CUSTOMERS = 20
+
+# What arrays that do not fit together raise when they are used.
+_UNFIT = (LookupError, ValueError, TypeError, ArithmeticError, AttributeError)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """One version, ready to answer; immutable, so that a request never mixes two.
+
+    Attributes:
+        reference: what it is.
+        generation: the registry's when it became current; 0 before that.
+        recommender: ranks with it.
+        categories: every category path and every path above one.
+        brands: every brand, case-folded.
+    """
+
+    reference: ModelReference
+    generation: int
+    recommender: Recommender
+    categories: frozenset[str]
+    brands: frozenset[str]
+
+    @property
+    def model(self) -> Model:
+        """The arrays."""
+        return self.recommender.model
+
+    @classmethod
+    def build(cls, manifest: Manifest, model: Model) -> "LoadedModel":
+        """Make a model ready to answer, and try it.
+
+        Raises:
+            ArtifactError: its arrays do not fit together.
+        """
+        try:
+            loaded = cls(
+                ModelReference(
+                    model_id=manifest.model_id,
+                    version_id=manifest.version_id,
+                    train_time=manifest.train_time,
+                ),
+                0,
+                Recommender(model),
+                _paths(model.catalogue),
+                frozenset(brand.casefold() for brand in _names(model.catalogue.brands)),
+            )
+            loaded.warm()
+        except _UNFIT as error:
+            raise _unfit(manifest.version_id, error) from error
+        return loaded
+
+    def warm(self) -> None:
+        """Answer some questions, so that the first callers do not wait for the disk."""
+        customers = [MISSING, *range(min(_N_WARM_CUSTOMERS, len(self.model.customers)))]
+        for customer in customers:
+            place = self.recommender.place(customer, Location())
+            query = Query(customer=customer, place=place, now=self.model.data_end)
+            self.recommender.recommend(query)
+        self.recommender.popular(query)
+
+
+class ModelSlot:
+    """Holds the current model of this process and follows the registry's pointer.
+
+    Args:
+        registry: where models come from.
+        logger: told of every load.
+        metrics: likewise.
+        on_first_model: called once, when there is a model to answer with.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        logger: Logger,
+        metrics: Metrics,
+        on_first_model: Callable[[], object] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.registry = registry
+        self._logger = logger
+        self._metrics = metrics
+        self._on_first_model = on_first_model
+        self._clock = clock
+        self._lock = threading.RLock()  # held by who changes the model, never by who reads it
+        self._loaded: LoadedModel | None = None
+        self._seen: tuple[PointerStamp | str | None] | None = None
+        self._retry_at: float | None = None
+        self._stopping = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def current(self) -> LoadedModel:
+        """The model to answer with; take it once a request.
+
+        Raises:
+            UnavailableError: there is none yet (WARMING_UP).
+        """
+        loaded = self._loaded
+        if loaded is None:
+            raise UnavailableError("no model is loaded yet; try again in a second")
+        return loaded
+
+    @property
+    def loaded(self) -> LoadedModel | None:
+        """The model to answer with, if there is one."""
+        return self._loaded
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the registry's choice could not be loaded, so that an older one answers."""
+        return self._retry_at is not None
+
+    def refresh(self, prepared: LoadedModel | None = None) -> None:
+        """Make the registry's choice the current model, if it is not yet.
+
+        What goes wrong is logged and counted; the old model then goes on answering, and
+        the registry is asked again at its next change or after a few seconds.
+
+        Args:
+            prepared: used instead of loading it once more, if it is the registry's choice.
+        """
+        with self._lock:
+            seen = self._look()
+            is_due = self._retry_at is not None and self._clock() >= self._retry_at
+            if seen == self._seen and not is_due:
+                return
+            self._seen = seen
+            try:
+                self._follow(self.registry.pointer(), prepared)
+            except RecsvcError as error:
+                self._failed(error)
+            else:
+                self._retry_at = None
+
+    def prepare(self, version_ref: str) -> LoadedModel:
+        """Load, check and warm a version beside the current one.
+
+        Raises:
+            NotFoundError: there is no such version (MODEL_NOT_FOUND).
+            ArtifactError: it cannot be used (MODEL_NOT_ACTIVATABLE).
+        """
+        started = self._clock()
+        manifest, arrays = self.registry.load(version_ref)
+        try:
+            model = Model.from_arrays(arrays, manifest.parameters)
+        except _UNFIT as error:
+            raise _unfit(manifest.version_id, error) from error
+        loaded = LoadedModel.build(manifest, model)
+        self._metrics.model_load_seconds.observe(self._clock() - started)
+        return loaded
+
+    def exclusively(self) -> threading.RLock:
+        """The lock under which the registry's choice is changed and followed in one step."""
+        return self._lock
+
+    def watch(self, interval_seconds: float) -> None:
+        """Follow the registry from a thread of its own, until ``stop``."""
+        self._watcher = threading.Thread(
+            target=self._poll, args=(interval_seconds,), name="model-watcher", daemon=True
+        )
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """End the watching."""
+        self._stopping.set()
+        if self._watcher is not None:
+            self._watcher.join()
+
+    def _poll(self, interval_seconds: float) -> None:
+        while not self._stopping.wait(interval_seconds):
+            self.refresh()
+
+    def _look(self) -> tuple[PointerStamp | str | None]:
+        """What the registry shows from afar; equal while nothing has changed."""
+        try:
+            return (self.registry.pointer_stamp(),)
+        except RecsvcError as error:
+            return (str(error),)
+
+    def _follow(self, pointer: Pointer | None, prepared: LoadedModel | None) -> None:
+        before = self._loaded
+        if pointer is None:
+            self._logger.warning(
+                "no_current_model",
+                serving=_version(before),
+                hint=f"choose one: recsvc-train promote VERSION --registry {self.registry.root}",
+            )
+            return
+        if _version(before) == pointer.version_id:
+            prepared = before
+        if _version(prepared) != pointer.version_id or prepared is None:
+            prepared = self.prepare(pointer.version_id)
+        self._loaded = replace(prepared, generation=pointer.generation)
+        self._announce(before, self._loaded)
+
+    def _announce(self, before: LoadedModel | None, after: LoadedModel) -> None:
+        for loaded, n_workers in ((before, 0), (after, 1)):
+            if loaded is not None:
+                reference = loaded.reference
+                gauge = self._metrics.model_workers
+                gauge.labels(reference.model_id, reference.version_id).set(n_workers)
+        self._metrics.model_generation.set(after.generation)
+        self._logger.info(
+            "model_serving",
+            version_id=after.reference.version_id,
+            generation=after.generation,
+            n_customers=len(after.model.customers),
+            n_products=len(after.model.catalogue),
+        )
+        if before is None:
+            self._on_first_model()
+
+    def _failed(self, error: RecsvcError) -> None:
+        self._retry_at = self._clock() + _RETRY_SECONDS
+        self._metrics.model_load_failures.inc()
+        self._logger.error("model_load_failed", error=str(error), serving=_version(self._loaded))
+
+
+def _version(loaded: LoadedModel | None) -> str | None:
+    return None if loaded is None else loaded.reference.version_id
+
+
+def _unfit(version_id: str, error: Exception) -> ArtifactError:
+    return ArtifactError(
+        f"model {version_id}: its arrays do not fit together or this recsvc "
+        f"({type(error).__name__}: {error}); fit the model again"
+    )
+
+
+def _names(names: Vocabulary) -> list[str]:
+    return names.ids.take(range(len(names)))
+
+
+def _paths(catalogue: Catalogue) -> frozenset[str]:
+    """Every category path and every path above one, canonical."""
+    paths = set()
+    for name in _names(catalogue.categories):
+        parts = canonical_path(name).split(SEPARATOR)
+        paths.update(SEPARATOR.join(parts[:n]) for n in range(1, len(parts) + 1))
+    return frozenset(paths)

@@ -1,0 +1,189 @@
+"""Questions and answers of the use cases, free of any transport."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from recsvc.core.catalogue import CatalogueFilter, Product
+from recsvc.core.places import Level, Location
+from recsvc.core.sources import Strategy
+from recsvc.errors import InvalidRequestError
+
+DEFAULT_PAGE_SIZE = 20
+MAX_PAGE_SIZE = 100
+
+
+def listed(page_size: int) -> int:
+    """How many products a list of this ``page_size`` may hold.
+
+    Raises:
+        InvalidRequestError: it is negative.
+    """
+    if page_size < 0:
+        raise InvalidRequestError(
+            "page_size", f"{page_size} is negative; give 1 to {MAX_PAGE_SIZE}, or 0 for the default"
+        )
+    return min(page_size, MAX_PAGE_SIZE) or DEFAULT_PAGE_SIZE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a caller asks, whatever the door.
+
+    Attributes:
+        customer_id: ``""`` for a visitor or nobody in particular.
+        location: where the shopper is; nothing given is the customer's home.
+        catalogue_filter: which products are allowed.
+        strict: a category or brand that the catalogue does not know is an error.
+        size: how many products at most, 1 to ``MAX_PAGE_SIZE``.
+        excluded: product ids that must not be on the list.
+        basket: product ids in the basket; they shape the list and are not on it.
+        recent: product ids looked at in this visit; they shape the list.
+        only_new: leave out what the customer has bought.
+        as_of_time: when recency is measured, unix seconds; None is now.
+        explain: say why each product is there.
+        include_products: add each product's catalogue entry.
+        unmet: warnings about what was asked and does not exist yet.
+    """
+
+    customer_id: str = ""
+    location: Location = Location()
+    catalogue_filter: CatalogueFilter = CatalogueFilter()
+    strict: bool = False
+    size: int = DEFAULT_PAGE_SIZE
+    excluded: tuple[str, ...] = ()
+    basket: tuple[str, ...] = ()
+    recent: tuple[str, ...] = ()
+    only_new: bool = False
+    as_of_time: float | None = None
+    explain: bool = False
+    include_products: bool = False
+    unmet: tuple[str, ...] = ()
+
+    def canonical(self) -> bytes:
+        """Everything but the customer that the answer depends on, order without meaning aside."""
+        wanted = self.catalogue_filter
+        parts = (
+            self.location.keys(),
+            sorted(wanted.category_paths),
+            sorted(wanted.brands),
+            (wanted.price_min, wanted.price_max, wanted.currency),
+            self.strict,
+            self.size,
+            sorted(self.excluded),
+            sorted(self.basket),
+            sorted(self.recent),
+            self.only_new,
+            self.as_of_time,
+            self.explain,
+            self.include_products,
+            self.unmet,
+        )
+        return repr(parts).encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a product is on a list; the fields are those of ``core.explanation``, with ids."""
+
+    code: str
+    text: str
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One product of a list.
+
+    Attributes:
+        product_id: the product.
+        rank: from 1.
+        score: comparable within the list alone.
+        strategy: the source that put it there.
+        level: finest level of the place that has sold it.
+        reason: why it is there, if that was asked.
+        product: its catalogue entry, if that was asked.
+    """
+
+    product_id: str
+    rank: int
+    score: float
+    strategy: Strategy
+    level: Level
+    reason: Reason | None
+    product: Product | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelReference:
+    """Which version answered."""
+
+    model_id: str
+    version_id: str
+    train_time: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A list, and what is true of it whenever it is sent.
+
+    Attributes:
+        items: the best first.
+        model: the version that made it.
+        location: the place that was used, level by level.
+        level: the finest level of the place with evidence.
+        warnings: in capitals, as the API lists them.
+    """
+
+    items: tuple[Item, ...]
+    model: ModelReference
+    location: Location
+    level: Level
+    warnings: tuple[str, ...]
+
+
+class ServedFrom(StrEnum):
+    """How an answer came about."""
+
+    MODEL = "MODEL"
+    CACHE = "CACHE"
+    FALLBACK = "FALLBACK"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What differs between two deliveries of one answer.
+
+    Attributes:
+        recommendation_id: a new one each time.
+        served_from: how it came about.
+        compute_seconds: how long this call was worked on.
+        cache_age_seconds: since it was computed; None where it was computed now.
+        degraded_reason: why it is less than it should be, ``""`` where it is not.
+        warnings: those of the moment, beside the answer's own.
+    """
+
+    recommendation_id: str
+    served_from: ServedFrom
+    compute_seconds: float
+    cache_age_seconds: float | None = None
+    degraded_reason: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class AnswerCodec(Protocol):
+    """How a door writes answers; the service keeps the bytes and does not look into them."""
+
+    @property
+    def schema(self) -> str:
+        """Differs whenever the same answer would be written differently."""
+        ...
+
+    def encode(self, answer: Answer) -> bytes:
+        """Return the bytes to send and to keep."""
+        ...
+
+    def is_readable(self, payload: bytes) -> bool:
+        """Tell whether kept bytes can still be sent."""
+        ...

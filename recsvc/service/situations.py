@@ -1,0 +1,105 @@
+"""A question in the terms of one model: indices instead of ids, and what to warn of."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from recsvc.core.catalogue import Catalogue, CatalogueFilter, canonical_path
+from recsvc.core.places import PLACE_LEVELS, Location, Place
+from recsvc.core.recommender import Query
+from recsvc.core.vocabulary import MISSING
+from recsvc.errors import InvalidRequestError
+from recsvc.service.models import LoadedModel
+from recsvc.service.questions import Question
+
+STALE_SECONDS = 7 * 86_400
+"""Data that ended longer ago than this no longer runs up to now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A question that one model can answer.
+
+    Attributes:
+        query: the question in indices.
+        warnings: what the caller should know, in capitals.
+    """
+
+    query: Query
+    warnings: tuple[str, ...]
+
+
+def situate(question: Question, loaded: LoadedModel, now: float) -> Situation:
+    """Put a question into the terms of a model.
+
+    Args:
+        question: what is asked.
+        loaded: the model that will answer.
+        now: unix seconds.
+
+    Raises:
+        InvalidRequestError: a strict filter names what the catalogue does not know
+            (FILTER_UNSUPPORTED).
+    """
+    model = loaded.model
+    customer = model.customers.index(question.customer_id) if question.customer_id else MISSING
+    place = loaded.recommender.place(customer, question.location)
+    as_of = question.as_of_time
+    is_stale = as_of is None and now - model.data_end > STALE_SECONDS
+    warnings = dict.fromkeys(_filter_warnings(question, loaded))  # a set that keeps the order
+    if question.customer_id and customer == MISSING:
+        warnings["UNKNOWN_CUSTOMER"] = None
+    if _is_unknown(question.location, place):
+        warnings["UNKNOWN_LOCATION"] = None
+    if is_stale:
+        as_of = model.data_end
+        warnings["STALE_DATA"] = None
+    items = model.catalogue.items
+    query = Query(
+        customer=customer,
+        place=place,
+        size=question.size,
+        now=now if as_of is None else as_of,
+        only_new=question.only_new,
+        catalogue_filter=question.catalogue_filter or None,
+        excluded=items.indices((*question.excluded, *question.basket)),
+        session=items.indices((*question.basket, *question.recent)),
+    )
+    return Situation(query, (*warnings, *question.unmet))
+
+
+def _is_unknown(location: Location, place: Place) -> bool:
+    """Whether the finest place that the caller named has no evidence."""
+    given = [level for level, key in zip(PLACE_LEVELS, location.keys(), strict=True) if key]
+    return bool(given) and place.indices[given[0]] == MISSING
+
+
+def _filter_warnings(question: Question, loaded: LoadedModel) -> Iterator[str]:
+    wanted = question.catalogue_filter
+    for path in wanted.category_paths:
+        if canonical_path(path) not in loaded.categories:
+            _refuse_if_strict(question, "filter.category_paths", path)
+            yield "UNKNOWN_CATEGORY"
+    for brand in wanted.brands:
+        if brand.strip().casefold() not in loaded.brands:
+            _refuse_if_strict(question, "filter.brands", brand)
+            yield "UNKNOWN_BRAND"
+    if wanted.has_price and _lacks_prices(loaded.model.catalogue, wanted):
+        yield "PRICE_CURRENCY"
+
+
+def _refuse_if_strict(question: Question, field: str, value: str) -> None:
+    if question.strict:
+        raise InvalidRequestError(
+            field,
+            f"{value[:80]!r} is not in the catalogue; leave it out, or ask without strict",
+            reason="FILTER_UNSUPPORTED",
+        )
+
+
+def _lacks_prices(catalogue: Catalogue, wanted: CatalogueFilter) -> bool:
+    """Whether a product is left out because it has no price in the currency."""
+    currency = catalogue.currencies.index(wanted.currency)
+    priced = (catalogue.currency == currency) & ~np.isnan(catalogue.price)
+    return currency == MISSING or not priced.all()

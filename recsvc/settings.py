@@ -1,0 +1,194 @@
+"""What can be set from outside: ``RECSVC_*`` variables, and the flags that go before them."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from recsvc.errors import SettingsError
+
+PREFIX = "RECSVC_"
+
+OFF = "off"
+
+_ADDRESS = re.compile(r"(\[[^\]]+\]|[^:\[\]]+):(\d{1,5})")
+_MAX_PORT = 65535
+_HIDDEN = {"redis_url", "hash_key"}
+"""Settings whose value may hold a password and is never shown."""
+
+
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(StrEnum):
+    """From which level on lines are written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Split ``HOST:PORT``; an IPv6 host stands in brackets.
+
+    Returns:
+        The host without brackets, and the port, 0 to 65535.
+
+    Raises:
+        ValueError: it is no such address.
+    """
+    match = _ADDRESS.fullmatch(text)
+    if match is None or int(match[2]) > _MAX_PORT:
+        raise ValueError("give HOST:PORT, for example 127.0.0.1:50051, or port 0 for a free one")
+    host = match[1]
+    if host.startswith("["):
+        host = str(ipaddress.IPv6Address(host[1:-1]))
+    return host, int(match[2])
+
+
+def join_address(host: str, port: int) -> str:
+    """The inverse of :func:`split_address`."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _address(text: str) -> str:
+    split_address(text)
+    return text
+
+
+def _address_or_off(text: str) -> str:
+    return "" if text in {"", OFF} else _address(text)
+
+
+Seconds = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class ServerSettings(BaseSettings):
+    """Everything that ``recsvc serve`` and its workers can be told.
+
+    Arguments go before the environment, and the environment before the defaults.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, use_attribute_docstrings=True, env_ignore_empty=True
+    )
+
+    registry: str = Field(min_length=1)
+    """The model registry: a path or a ``file://`` URI. Required."""
+
+    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:50051"
+    """``HOST:PORT`` that gRPC listens on; port 0 takes a free one."""
+
+    workers: int = Field(default=1, ge=1, le=256)
+    """Server processes that share the port; one a core is a good number."""
+
+    max_threads: int = Field(default=8, ge=1, le=1000)
+    """Calls that one process works on at once."""
+
+    max_concurrent: int = Field(default=256, ge=1)
+    """Calls that one process holds at once, those waiting for a thread included; above it
+    calls are turned away as OVERLOADED."""
+
+    redis_url: str | None = None
+    """``redis://``, ``rediss://`` or ``unix://`` URL of a Redis or Valkey; unset starts an
+    embedded Valkey."""
+
+    redis_timeout_ms: int = Field(default=50, ge=1, le=60_000)
+    """Longest wait for Redis in one call, milliseconds."""
+
+    data_dir: Path | None = None
+    """Folder of the embedded Valkey; unset is the registry's path with ``.valkey`` added."""
+
+    namespace: str = Field(default="recsvc", pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    """Keeps several shops apart in one Redis: letters, digits, dots, dashes, underscores."""
+
+    cache_ttl_seconds: Seconds = Field(default=300.0, ge=0, le=86_400)
+    """How long a list may be answered from the cache; 0 turns the cache off."""
+
+    hash_key: SecretStr | None = None
+    """Secret that customer ids are hashed with in cache keys and logs; unset makes a new one
+    at every start. Set the same one on all machines that share a Redis."""
+
+    log_level: LogLevel = LogLevel.INFO
+    """``debug``, ``info``, ``warning`` or ``error``; one line a call is ``info``."""
+
+    log_format: LogFormat = LogFormat.JSON
+    """``json``, or ``console`` for eyes."""
+
+    metrics_listen: Annotated[str, AfterValidator(_address_or_off)] = "127.0.0.1:0"
+    """``HOST:PORT`` of the Prometheus page; port 0 takes a free one, which the log names;
+    ``off`` or an empty argument turns it off."""
+
+    grace_seconds: Seconds = Field(default=30.0, ge=0, le=3600)
+    """Longest wait for running calls when stopping."""
+
+    poll_interval_seconds: Seconds = Field(default=0.25, gt=0, le=60)
+    """How often each process looks for another current model."""
+
+    @classmethod
+    def load(cls, given: Mapping[str, Any] | None = None) -> Self:
+        """Read the settings.
+
+        Args:
+            given: what the command line says, by field name; None values are not given.
+
+        Raises:
+            SettingsError: a value cannot be used; one line names it and what is allowed.
+        """
+        arguments = {name: value for name, value in (given or {}).items() if value is not None}
+        try:
+            return cls(**arguments)
+        except ValidationError as error:
+            raise _one_line(error) from error
+
+    @property
+    def valkey_dir(self) -> Path:
+        """Folder of the embedded Valkey.
+
+        Beside the registry and named after it: writable for whoever trains here, never
+        shared by two services of different models, and easy to find.
+        """
+        if self.data_dir is not None:
+            return self.data_dir
+        path = Path(self.registry.removeprefix("file://")).absolute()
+        return path.with_name(path.name + ".valkey")
+
+    @property
+    def redis_timeout_seconds(self) -> float:
+        """Longest wait for Redis in one call."""
+        return self.redis_timeout_ms / 1000
+
+    def to_env(self) -> dict[str, str]:
+        """All settings as environment variables, from which a worker reads the same ones."""
+        values = self.model_dump(exclude_none=True)
+        # An empty variable would mean the default.
+        return {PREFIX + name.upper(): _text(value) or OFF for name, value in values.items()}
+
+
+def _text(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def _one_line(error: ValidationError) -> SettingsError:
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0])
+    where = f"{PREFIX}{name.upper()} / --{name.replace('_', '-')}"
+    if first["type"] == "missing":
+        return SettingsError(f"{where}: is not given; {_HINTS.get(name, 'give a value')}")
+    why = first["msg"].removeprefix("Value error, ")
+    why = why[0].lower() + why[1:]
+    shown = "the value" if name in _HIDDEN else repr(str(first["input"])[:80])
+    return SettingsError(f"{where}: {shown} cannot be used: {why}")
+
+
+_HINTS = {"registry": "give the path that recsvc-train fit published to"}

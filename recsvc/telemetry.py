@@ -1,0 +1,187 @@
+"""Logs and metrics: set-up only. Neither ever holds a customer's id or coordinates."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from structlog.typing import FilteringBoundLogger, Processor
+
+from recsvc.errors import SettingsError
+from recsvc.settings import LogFormat, LogLevel, join_address, split_address
+
+Logger = FilteringBoundLogger
+
+_LATENCY_SECONDS = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
+)  # fmt: skip
+
+_LEVELS = {LogLevel.DEBUG: 10, LogLevel.INFO: 20, LogLevel.WARNING: 30, LogLevel.ERROR: 40}
+
+
+def make_logger(level: LogLevel, log_format: LogFormat, stream: TextIO) -> Logger:
+    """Build a logger that writes one line an event to ``stream``; there is no global one."""
+    renderer: list[Processor]
+    if log_format is LogFormat.JSON:
+        renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    else:
+        renderer = [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+    logger: Logger = structlog.wrap_logger(
+        structlog.WriteLogger(stream),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            *renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+    )
+    return logger
+
+
+def customer_hash(key: bytes, customer_id: str) -> str:
+    """Sixteen hexadecimal digits that stand for a customer; without ``key`` nobody can try ids.
+
+    Args:
+        key: the secret, at most 64 bytes.
+        customer_id: the shop's id.
+    """
+    return blake2b(customer_id.encode(), key=key, digest_size=8).hexdigest()
+
+
+_facts: ContextVar[dict[str, Any] | None] = ContextVar("recsvc_facts", default=None)
+
+
+@contextmanager
+def collected_facts() -> Iterator[dict[str, Any]]:
+    """Collect what :func:`note` is told inside, for the one log line of a call."""
+    facts: dict[str, Any] = {}
+    token = _facts.set(facts)
+    try:
+        yield facts
+    finally:
+        _facts.reset(token)
+
+
+def note(**facts: str | float) -> None:
+    """Add facts to the log line of the call that is being answered, if there is one."""
+    collected = _facts.get()
+    if collected is not None:
+        collected.update(facts)
+
+
+class Metrics:
+    """Every number that the service gives to Prometheus.
+
+    Args:
+        registry: where they are registered. In a worker it is thrown away: prometheus_client
+            then writes each number to a file that the supervisor's page adds up.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Counter(
+            "recsvc_requests", "Calls answered.", ["method", "code"], registry=registry
+        )
+        self.latency = Histogram(
+            "recsvc_request_seconds",
+            "Time from the start of the work on a call to its answer.",
+            ["method"],
+            buckets=_LATENCY_SECONDS,
+            registry=registry,
+        )
+        self.in_flight = Gauge(
+            "recsvc_requests_in_flight",
+            "Calls being worked on.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.answers = Counter(
+            "recsvc_answers", "Lists, by how they were made.", ["served_from"], registry=registry
+        )
+        self.degraded = Counter(
+            "recsvc_degraded_answers", "Degraded lists, by reason.", ["reason"], registry=registry
+        )
+        self.cache = Counter(
+            "recsvc_cache_operations",
+            "Use of the response cache: hit, miss, skipped for want of time, unreadable, error.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.model_workers = Gauge(
+            "recsvc_model_workers",
+            "Processes that serve this version.",
+            ["model_id", "version_id"],
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.model_generation = Gauge(
+            "recsvc_model_generation",
+            "The registry's generation that is served; the lowest of all processes.",
+            multiprocess_mode="livemin",
+            registry=registry,
+        )
+        self.model_load_seconds = Histogram(
+            "recsvc_model_load_seconds",
+            "Time to load, check and warm a model.",
+            buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+            registry=registry,
+        )
+        self.model_load_failures = Counter(
+            "recsvc_model_load_failures", "Models that could not be loaded.", registry=registry
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsPage:
+    """The Prometheus page over all workers.
+
+    Attributes:
+        directory: workers need it as ``PROMETHEUS_MULTIPROC_DIR``.
+        address: ``HOST:PORT`` of the page, ``""`` where it is off.
+    """
+
+    directory: Path
+    address: str
+
+    def forget(self, pid: int) -> None:
+        """Leave a dead worker out of the numbers that tell of the present."""
+        mark_process_dead(pid, str(self.directory))
+
+
+@contextmanager
+def metrics_page(listen: str) -> Iterator[MetricsPage]:
+    """Serve the sum of all workers' metrics over HTTP, from a thread.
+
+    Args:
+        listen: ``HOST:PORT``; ``""`` gives the workers their folder and serves nothing.
+
+    Raises:
+        SettingsError: the address cannot be listened on.
+    """
+    with tempfile.TemporaryDirectory(prefix="recsvc-metrics-") as directory:
+        if not listen:
+            yield MetricsPage(Path(directory), "")
+            return
+        host, port = split_address(listen)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
+        try:
+            server, thread = start_http_server(port, host, registry)
+        except OSError as error:
+            raise SettingsError(
+                f"RECSVC_METRICS_LISTEN / --metrics-listen: cannot listen on {listen} "
+                f"({error.strerror}); choose another port, or 'off'"
+            ) from error
+        try:
+            yield MetricsPage(Path(directory), join_address(host, server.server_port))
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
