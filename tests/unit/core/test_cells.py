@@ -1,0 +1,18 @@
+"""Coordinates become cells."""
+
+import h3
+
+from recsvc.core.cells import CELL_RESOLUTION, cell_of
+
+
+def test_a_point_lies_in_its_cell() -> None:
+    """The cell has resolution 6, and its centre is a few kilometres from the point."""
+    cell = cell_of(41.1496, -8.6109)
+    assert h3.get_resolution(cell) == CELL_RESOLUTION == 6
+    assert h3.great_circle_distance(h3.cell_to_latlng(cell), (41.1496, -8.6109), "km") < 5
+
+
+def test_neighbours_share_a_cell() -> None:
+    """Two doors of one street cannot be told apart, two towns can."""
+    assert cell_of(41.1496, -8.6109) == cell_of(41.1497, -8.6108)
+    assert cell_of(41.1496, -8.6109) != cell_of(38.7223, -9.1393)

@@ -1,0 +1,114 @@
+"""Compressed rows against scipy, and the small selections that requests are made of."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from recsvc.core.sparse import SparseRows, distinct, gather, top
+
+DENSE = np.array([[0, 2, 0, 1], [0, 0, 0, 0], [3, 0, 0, 5]], np.float32)
+
+
+def int32(*values: int) -> np.ndarray:
+    """Return an array of indices."""
+    return np.array(values, np.int32)
+
+
+@pytest.fixture
+def rows() -> SparseRows:
+    """Three rows, the second empty."""
+    return SparseRows.from_csr(csr_array(DENSE))
+
+
+def test_duplicates_are_summed_and_indices_sorted() -> None:
+    """A matrix of unsorted pairs becomes rows of ascending, distinct columns."""
+    pairs = ([0, 0, 0], [2, 1, 2])
+    rows = SparseRows.from_csr(csr_array(([1.0, 5.0, 2.0], pairs), (1, 3)))
+    assert rows.indices.tolist() == [1, 2]
+    assert rows.values.tolist() == [5, 3]
+    assert rows.indptr.dtype == np.int64
+    assert rows.indices.dtype == np.int32
+
+
+def test_a_row_is_its_columns_and_values(rows: SparseRows) -> None:
+    """A row holds what the matrix holds, an empty one nothing."""
+    assert len(rows) == 3
+    columns, values = rows.row(2)
+    assert (columns.tolist(), values.tolist()) == ([0, 3], [3, 5])
+    assert rows.row(1)[0].tolist() == []
+
+
+def test_values_at_columns(rows: SparseRows) -> None:
+    """Columns that a row does not hold are 0, in any order of asking."""
+    assert rows.at(0, int32(3, 0, 1)).tolist() == [1, 0, 2]
+    assert rows.at(1, int32(0, 3)).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("chosen", [[2, 0], [1], [0, 1, 2], []])
+def test_weighted_sum_is_scipys(rows: SparseRows, chosen: list[int]) -> None:
+    """The sum of weighted rows is the matrix product, for empty rows and no rows too."""
+    weights = np.array([0.5, 2, 3], np.float32)[: len(chosen)]
+    expected = weights @ csr_array(DENSE)[chosen] if chosen else np.zeros(4)
+    found = rows.weighted_sum(int32(*chosen), weights, 4)
+    assert np.allclose(found, expected)
+    assert found.dtype == np.float32
+
+
+def test_gather_reads_at_keys() -> None:
+    """Keys that are there give their value, those before, between and after them 0."""
+    found = gather(int32(2, 4, 7), np.array([20, 40, 70], np.int32), int32(7, 1, 4, 5, 9, 2))
+    assert found.tolist() == [70, 0, 40, 0, 0, 20]
+
+
+def test_gather_does_not_touch_what_it_reads() -> None:
+    """Asking for a missing key leaves the values as they were."""
+    values = np.array([1, 2], np.float32)
+    gather(int32(3, 5), values, int32(4, 9))
+    assert values.tolist() == [1, 2]
+
+
+def test_gather_from_nothing() -> None:
+    """Without keys every wanted key gives 0 of the values' type."""
+    found = gather(int32(), np.zeros(0, np.float32), int32(1, 2))
+    assert found.tolist() == [0, 0]
+    assert found.dtype == np.float32
+
+
+def test_distinct_merges_and_sorts() -> None:
+    """Values of all arrays come once each, ascending."""
+    assert distinct([int32(5, 1), int32(), int32(1, 3, 5)]).tolist() == [1, 3, 5]
+
+
+def test_distinct_of_empty_arrays() -> None:
+    """Empty arrays merge to an empty one."""
+    assert distinct([int32(), int32()]).tolist() == []
+
+
+SCORES = np.array([0.5, 3, 0, -1, 2, 1], np.float32)
+
+
+def test_top_takes_the_largest() -> None:
+    """The largest positive scores are found, as a set."""
+    assert set(top(SCORES, 3).tolist()) == {1, 4, 5}
+
+
+def test_top_leaves_out_what_is_not_positive() -> None:
+    """Zero and negative scores are never among the top, however much room there is."""
+    assert set(top(SCORES, 10).tolist()) == {0, 1, 4, 5}
+
+
+def test_top_excludes_before_the_cut() -> None:
+    """What is not allowed leaves its room to the next best."""
+    allowed = np.array([True, False, True, True, True, True])
+    assert set(top(SCORES, 2, allowed).tolist()) == {4, 5}
+
+
+@pytest.mark.parametrize("limit", [0, 4])
+def test_top_at_the_edges(limit: int) -> None:
+    """A limit of nothing finds nothing, one of exactly what there is finds all."""
+    assert len(top(SCORES, limit)) == limit
+
+
+def test_top_of_nothing() -> None:
+    """No scores, no indices."""
+    assert top(np.zeros(0, np.float32), 3).tolist() == []
