@@ -26,6 +26,9 @@ STEPS = (0.0, 0.25, 0.5, 0.8, 1.25, 2.0, 4.0)
 FIRST_WEIGHT = 0.1
 """What a feature at 0 is tried with, beside the steps of those above 0."""
 N_PASSES = 3
+N_FOLDS = 4
+MIN_FOLD = 50
+"""Lists; fewer are not worth a search of their own."""
 
 START = {
     Task.ALL: {"own_long": 1.0, "own_short": 0.3, "collaborative": 0.2, "popularity": 0.1},
@@ -89,7 +92,8 @@ def tune(
         questions = _for_task(recommender, task, away if task is Task.AWAY else at_home)
         if questions:
             problem = _Problem.build(recommender, questions)
-            weights[task], reached[task] = _ascend(problem.ndcg, start[task])
+            weights[task] = _averaged(problem, start[task], seed)
+            reached[task] = problem.ndcg(weights[task])
         else:
             weights[task] = start[task]
         tick()
@@ -114,28 +118,55 @@ class _Problem:
 
     @classmethod
     def build(cls, recommender: Recommender, asked: list[Question]) -> "_Problem":
-        found = in_threads(lambda question: recommender.candidates(question.query), asked)
-        width = max((len(c.items) for c in found), default=1)
+
+        def prepared(question: Question) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+            # Only this much of the candidates: their moments hold dense scores.
+            candidates = recommender.candidates(question.query)
+            return candidates.items, standardise(candidates.scores)
+
+        found = in_threads(prepared, asked)
+        width = max((len(items) for items, _ in found), default=1)
         features = np.zeros((len(asked), width, len(recommender.features)), np.float32)
         relevant = np.zeros((len(asked), width), np.bool_)
         padding = np.full((len(asked), width), -np.inf, np.float32)
-        for row, (question, candidates) in enumerate(zip(asked, found, strict=True)):
-            n = len(candidates.items)
-            features[row, :n] = standardise(candidates.scores)
-            relevant[row, :n] = np.isin(candidates.items, question.relevant)
-            padding[row, :n] = 0
+        for row, (question, (items, scores)) in enumerate(zip(asked, found, strict=True)):
+            features[row, : len(items)] = scores
+            relevant[row, : len(items)] = np.isin(items, question.relevant)
+            padding[row, : len(items)] = 0
         weights = np.array([question.weight for question in asked], np.float64)
         ideal = ideal_gains(np.array([len(q.relevant) for q in asked], np.int64))
         return cls(features, relevant, padding, weights / max(weights.sum(), 1e-12) / ideal)
 
+    def part(self, rows: NDArray[np.intp]) -> "_Problem":
+        """The same with some of the lists."""
+        gains = self.gains[rows]
+        return _Problem(self.features[rows], self.relevant[rows], self.padding[rows], gains)
+
     def ndcg(self, weights: NDArray[np.float32]) -> float:
-        """Weighted mean of nDCG@10."""
+        """Weighted mean of nDCG@10, in a part of the lists its share of that mean."""
         scores = self.features @ weights + self.padding
         depth = min(NDCG_AT, scores.shape[1])
         best = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
         order = np.argsort(-np.take_along_axis(scores, best, 1), axis=1, kind="stable")
         hits = np.take_along_axis(self.relevant, np.take_along_axis(best, order, 1), 1)
         return float((hits @ discounts(depth)) @ self.gains)
+
+
+def _averaged(problem: _Problem, start: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    """The mean of the best weights of each of several parts of the lists.
+
+    The metric is noisy: one search over all lists fits the noise (on a year of groceries,
+    new products, it loses .004 of its nDCG@10 on other customers), the mean of searches
+    over parts less so, at the same cost.
+    """
+    n_folds = min(N_FOLDS, len(problem.gains) // MIN_FOLD)
+    if n_folds < 2:  # noqa: PLR2004  # nothing to average
+        return _ascend(problem.ndcg, start)[0]
+    folds = np.array_split(np.random.default_rng(seed).permutation(len(problem.gains)), n_folds)
+    found = [_ascend(problem.part(fold).ndcg, start)[0] for fold in folds]
+    # Only the ratios of weights matter: bring all to one length before averaging.
+    unit = np.stack([w / max(float(np.linalg.norm(w)), 1e-12) for w in found])
+    return np.asarray(unit.mean(axis=0), np.float32)
 
 
 def _ascend(

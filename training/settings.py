@@ -49,7 +49,7 @@ class TrainingSettings:
     neighbours_b: float = 0.5
     place_shrinkage: float = 500.0
     n_candidates: int = 150
-    max_validation_customers: int = 800
+    max_validation_customers: int = 1_200
 
 
 REMOVABLE = ("own", "collaborative", "neighbours", "place")
