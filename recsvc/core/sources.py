@@ -64,7 +64,7 @@ class Source(Protocol):
         """Names of the scores it gives, and the strategy that each stands for."""
 
     def propose(self, moment: Moment, limit: int) -> Items:
-        """At most ``limit`` allowed products, distinct, in no order."""
+        """Allowed products, distinct, in no order; at most ``limit`` (a level, if by place)."""
 
     def score(self, moment: Moment, items: Items) -> list[Scores]:
         """One array a feature, each float32 of shape ``(len(items),)``; larger is better."""
