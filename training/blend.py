@@ -12,14 +12,8 @@ from recsvc.core.places import PLACE_LEVELS, Place
 from recsvc.core.ranking import Task, standardise
 from recsvc.core.recommender import Query, Recommender
 from recsvc.core.vocabulary import MISSING
-from training.evaluate import (
-    NDCG_AT,
-    Tick,
-    discounts,
-    ideal_gains,
-    in_threads,
-    target_customers,
-)
+from training.evaluate import Tick, in_threads, target_customers
+from training.metrics import NDCG_AT, discounts, ideal_gains
 from training.split import HoldOut
 
 STEPS = (0.0, 0.25, 0.5, 0.8, 1.25, 2.0, 4.0)

@@ -2,52 +2,21 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from recsvc.core.places import PLACE_LEVELS, Place
+from recsvc.core.places import Place
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Query, Recommender
-from recsvc.core.vocabulary import MISSING
-from training.split import HoldOut
-
-NDCG_AT = 10
-RECALL_AT = 20
-N_SLICES = 10
+from training.metrics import RECALL_AT, Column, list_metrics
 
 Weights = Mapping[Task, NDArray[np.float32]]
 Tick = Callable[[], object]
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """Metrics of one ranker on one kind of target, a value a customer.
-
-    Attributes:
-        customers: int32, shape ``(n,)``, indices of those with a target.
-        ndcg: float64, shape ``(n,)``, nDCG@10, binary relevance.
-        recall: float64, shape ``(n,)``, recall@20, divided by all targets.
-    """
-
-    customers: NDArray[np.int32]
-    ndcg: NDArray[np.float64]
-    recall: NDArray[np.float64]
-
-    def summary(self) -> dict[str, float]:
-        """Means over the customers, rounded for the manifest."""
-        if not len(self.customers):
-            return {"customers": 0}
-        return {
-            "customers": len(self.customers),
-            f"ndcg@{NDCG_AT}": round(float(self.ndcg.mean()), 5),
-            f"recall@{RECALL_AT}": round(float(self.recall.mean()), 5),
-        }
 
 
 def target_customers(
@@ -61,20 +30,10 @@ def target_customers(
     return np.sort(drawn)
 
 
-def ideal_gains(n_relevant: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The best reachable discounted gain for each number of targets, at least 1."""
-    best = np.cumsum(discounts(NDCG_AT))
-    return best[np.clip(n_relevant, 1, NDCG_AT) - 1]
-
-
-def discounts(n: int) -> NDArray[np.float64]:
-    """Weight of a hit at each of the first ``n`` ranks."""
-    return 1.0 / np.log2(np.arange(2, n + 2))
-
-
 def evaluate(
     recommender: Recommender,
-    held_out: HoldOut,
+    targets: csr_array,
+    now: float,
     rankers: Mapping[str, Weights],
     *,
     customers: NDArray[np.int32] | None = None,
@@ -84,8 +43,9 @@ def evaluate(
     """Rank for every customer with a target, at home, with each of several weightings.
 
     Args:
-        recommender: fitted on ``held_out.history``.
-        held_out: the cut.
+        recommender: fitted on what came before.
+        targets: customers by items, non-zero for what was bought next.
+        now: the moment of the cut, seconds since 1970.
         rankers: weights by name; all rank the same candidates.
         customers: customer indices to evaluate on; all that have a target unless given.
         tasks: which columns: :attr:`Task.ALL` for all purchases, :attr:`Task.NEW` for
@@ -95,7 +55,6 @@ def evaluate(
     Returns:
         for each ranker one column a task.
     """
-    targets = held_out.targets()
     if customers is None:
         customers = target_customers(targets)
 
@@ -111,7 +70,7 @@ def evaluate(
                 customer=customer,
                 place=Place(tuple(recommender.model.histories.homes[customer].tolist())),
                 size=RECALL_AT,
-                now=held_out.now,
+                now=now,
                 only_new=task is Task.NEW,
             )
             candidates = recommender.candidates(query)
@@ -126,15 +85,6 @@ def evaluate(
         name: {task: _column(customers, results, (name, task)) for task in tasks}
         for name in rankers
     }
-
-
-def list_metrics(items: NDArray[np.int32], relevant: NDArray[np.int32]) -> tuple[float, float]:
-    """(nDCG@10, recall@20) of one list; a short list simply has fewer chances."""
-    hits = np.isin(items, relevant)
-    top = hits[:NDCG_AT]
-    ideal = ideal_gains(np.array([len(relevant)]))[0]
-    ndcg = float(discounts(len(top))[top].sum() / ideal)
-    return ndcg, float(hits[:RECALL_AT].sum() / len(relevant))
 
 
 def in_threads(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
@@ -157,26 +107,24 @@ def _column(
     return Column(table[:, 0].astype(np.int32), table[:, 1], table[:, 2])
 
 
-def slices_by_place(
-    recommender: Recommender, columns: Mapping[Task, Column]
-) -> dict[str, list[dict[str, Any]]]:
-    """Means for the largest home places of each level that has at least two."""
-    homes = recommender.model.histories.homes
-    report: dict[str, list[dict[str, Any]]] = {}
-    for level in PLACE_LEVELS:
-        keys = recommender.model.places.levels[level].keys
-        home = homes[columns[Task.ALL].customers, level]
-        places, sizes = np.unique(home[home != MISSING], return_counts=True)
-        largest = places[np.argsort(-sizes, kind="stable")][:N_SLICES]
-        if len(places) > 1:
-            report[level.name.lower()] = [
-                {"place": keys.ids[int(place)]}
-                | {task.value: _at(columns[task], homes[:, level], place) for task in columns}
-                for place in largest
-            ]
-    return report
+BASELINES = {
+    "popularity": "popularity",
+    "popularity by place": "place",
+    "own purchases": "own_long",
+}
+"""Rankers that follow one feature alone, ties broken by popularity."""
 
 
-def _at(column: Column, homes: NDArray[np.int32], place: int) -> dict[str, float]:
-    here = homes[column.customers] == place
-    return Column(column.customers[here], column.ndcg[here], column.recall[here]).summary()
+def only(name: str, features: Sequence[str]) -> NDArray[np.float32]:
+    """Weights of a ranker that follows one feature alone."""
+    return np.array([1.0 if feature == name else 0.0 for feature in features], np.float32)
+
+
+def with_baselines(recommender: Recommender) -> dict[str, Weights]:
+    """The model's own weights as "recsvc", and those of :data:`BASELINES` it has features for."""
+    rankers: dict[str, Weights] = {"recsvc": recommender.model.blend.weights}
+    for name, feature in BASELINES.items():
+        if feature in recommender.features:
+            alone = only(feature, recommender.features)
+            rankers[name] = {Task.ALL: alone, Task.NEW: alone}
+    return rankers

@@ -21,7 +21,7 @@ from recsvc.core.recommender import Recommender
 from recsvc.core.sources import Collaborative, Neighbours
 from recsvc.errors import InputError
 from training.blend import starting_weights, tune
-from training.evaluate import Column, Weights, evaluate, slices_by_place, target_customers
+from training.evaluate import evaluate, only, target_customers, with_baselines
 from training.events import InputReport, read_events, read_products, read_stores
 from training.interactions import Interactions
 from training.models.als import fit_als
@@ -31,6 +31,7 @@ from training.models.item_neighbours import fit_neighbours
 from training.models.place_popularity import fit_places
 from training.models.popularity import fit_popularity
 from training.progress import Reporter
+from training.report import log_columns, slices_by_place, summaries
 from training.settings import TrainingSettings
 from training.split import HoldOut, hold_out, window_seconds
 
@@ -201,7 +202,7 @@ def build(
 def _tune(held_out: HoldOut, settings: TrainingSettings, reporter: Reporter) -> Tuned:
     """Choose the regularization, then the weights, on the validation window."""
     default = settings.als_regularization[-1]
-    n_customers = int((np.diff(held_out.targets().indptr) > 0).sum())
+    n_customers = len(target_customers(held_out.targets()))
     if n_customers < MIN_TARGET_CUSTOMERS:
         reporter.log(f"only {n_customers} customers to tune on: the default weights are used")
         return Tuned(default, None, {"customers": n_customers, "tuned": False})
@@ -230,14 +231,20 @@ def _tune_factors(
     if model.collaborative is None:
         return model, settings.als_regularization[-1]
     features = Recommender(model).features
-    alone = {"collaborative": {Task.NEW: _only("collaborative", features)}}
-    customers = target_customers(held_out.targets(), N_FACTOR_CUSTOMERS, settings.seed)
+    alone = {"collaborative": {Task.NEW: only("collaborative", features)}}
+    targets = held_out.targets()
+    customers = target_customers(targets, N_FACTOR_CUSTOMERS, settings.seed)
     best, best_value, best_factors = settings.als_regularization[-1], -1.0, None
     for regularization in settings.als_regularization:
         factors: Factors = fit_als(held_out.history, settings, regularization)
         candidate = replace(model, collaborative=Collaborative(factors))
         found = evaluate(
-            Recommender(candidate), held_out, alone, customers=customers, tasks=[Task.NEW]
+            Recommender(candidate),
+            targets,
+            held_out.now,
+            alone,
+            customers=customers,
+            tasks=[Task.NEW],
         )
         ndcg = found["collaborative"][Task.NEW].ndcg
         value = float(ndcg.mean()) if len(ndcg) else 0.0
@@ -246,55 +253,27 @@ def _tune_factors(
     return best_factors or model, best
 
 
-def _only(name: str, features: Sequence[str]) -> NDArray[np.float32]:
-    """Weights of a ranker that follows one feature alone."""
-    return np.array([1.0 if feature == name else 0.0 for feature in features], np.float32)
-
-
 def _evaluate(
     held_out: HoldOut, settings: TrainingSettings, tuned: Tuned, reporter: Reporter
 ) -> dict[str, Any]:
     """Measure on the test window, which nothing was tuned on, against the baselines."""
-    if not held_out.targets().nnz:
+    targets = held_out.targets()
+    if not targets.nnz:
         reporter.log("nothing was bought in the test window: not evaluated")
         return {}
     with reporter.stage("fit on what came before the test window"):
         model = build(held_out.history, None, settings, tuned.regularization, tuned.weights)
     recommender = Recommender(model)
-    rankers: dict[str, Weights] = {"recsvc": model.blend.weights}
-    baselines = {"popularity": "popularity", "popularity by place": "place", "own": "own_long"}
-    for name, feature in baselines.items():
-        if feature in recommender.features:
-            alone = _only(feature, recommender.features)
-            rankers[name] = {Task.ALL: alone, Task.NEW: alone}
-    n_customers = int((np.diff(held_out.targets().indptr) > 0).sum())
-    with reporter.stage("evaluate on the test window", n_customers) as tick:
-        columns = evaluate(recommender, held_out, rankers, tick=tick)
-    report = {
-        name: {task.value: column.summary() for task, column in by_task.items()}
-        for name, by_task in columns.items()
-    }
-    _log_columns(columns, reporter)
+    rankers = with_baselines(recommender)
+    with reporter.stage("evaluate on the test window", len(target_customers(targets))) as tick:
+        columns = evaluate(recommender, targets, held_out.now, rankers, tick=tick)
+    log_columns(columns, reporter)
     return {
         "split": held_out.method,
         "from": _iso(held_out.now),
-        "rankers": report,
+        "rankers": summaries(columns),
         "slices": slices_by_place(recommender, columns["recsvc"]),
     }
-
-
-def _log_columns(columns: Mapping[str, Mapping[Task, Column]], reporter: Reporter) -> None:
-    reporter.log(f"{'':22}{'all purchases':>24}{'new to the customer':>24}")
-    reporter.log(f"{'':22}{'nDCG@10':>12}{'recall@20':>12}{'nDCG@10':>12}{'recall@20':>12}")
-    for name, by_task in columns.items():
-        values = [v for task in (Task.ALL, Task.NEW) for v in _means(by_task[task])]
-        reporter.log(f"{name:22}" + "".join(f"{value:12.4f}" for value in values))
-
-
-def _means(column: Column) -> tuple[float, float]:
-    if not len(column.customers):
-        return float("nan"), float("nan")
-    return float(column.ndcg.mean()), float(column.recall.mean())
 
 
 def _settings(settings: TrainingSettings) -> dict[str, Any]:
@@ -315,7 +294,7 @@ def _data(purchases: Purchases, test: HoldOut) -> dict[str, Any]:
         "n_stores": len(purchases.interactions.locations.store_names),
         "start_time": report.time_min.isoformat() if report.time_min else None,
         "end_time": report.time_max.isoformat() if report.time_max else None,
-        "test_customers": int((np.diff(test.targets().indptr) > 0).sum()),
+        "test_customers": len(target_customers(test.targets())),
     }
 
 

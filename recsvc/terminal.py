@@ -1,0 +1,46 @@
+"""What all command lines share: how they end, and how they say what went wrong."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from recsvc.errors import RecsvcError
+
+
+def new_app(help_text: str) -> typer.Typer:
+    """A command line with plain errors and the help on ``-h`` too."""
+    return typer.Typer(
+        help=help_text,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; returns the exit code, 0 only on success.
+
+    An error of the user's, or of what the command needs, is one line on standard error
+    and exit code 1; nothing here hides a defect of ours, which keeps its stack trace.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given:
+        run(app, ["--help"])
+        return 1
+    try:
+        code = app(args=given, standalone_mode=False)
+    except RecsvcError as error:
+        return _fail(str(error))
+    except typer.TyperException as error:
+        return _fail(error.format_message())
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", 130)
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str, code: int = 1) -> int:
+    one_line = " ".join(message.split())
+    sys.stderr.write(f"error: {one_line}\n")
+    return code
