@@ -1,10 +1,10 @@
 """A model small enough to check by hand: ten products, six customers, three stores.
 
-Everything is counted from :data:`PURCHASES`, so that a test can tell what is true of the
+All of it is counted from :data:`PURCHASES`, so that a test can tell what is true of the
 model. One half-life serves all that decays; what has a shorter memory decays by its square.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -72,6 +72,22 @@ class Purchase(NamedTuple):
     quantity: float = 1
 
 
+class Shopping(NamedTuple):
+    """What a model is counted from.
+
+    Attributes:
+        products: at least one.
+        stores: every store of a purchase is one of these.
+        purchases: in any order.
+        similarity: pairs of products and how like they are, both ways.
+    """
+
+    products: Sequence[Item]
+    stores: Sequence[Shop]
+    purchases: Sequence[Purchase]
+    similarity: Sequence[tuple[str, str, float]]
+
+
 PRODUCTS = (
     Item("espresso", "Espresso beans", "Drinks > Coffee", "Alta", 7.50, (0.9, 0.2, 0, 0)),
     Item("filter", "Filter coffee", "Drinks > Coffee", "Alta", 5.20, (0.8, 0.3, 0, 0)),
@@ -133,6 +149,8 @@ SIMILARITY = (
 )
 """Pairs of neighbours, alike both ways; soap has one, punch and bag have none."""
 
+TINY = Shopping(PRODUCTS, STORES, PURCHASES, SIMILARITY)
+
 WEIGHTS = {
     Task.ALL: {
         "own_short": 0.5, "own_long": 1.0, "collaborative": 0.4, "neighbours": 0.3,
@@ -152,17 +170,23 @@ def tiny_model(**changes: Any) -> Model:  # noqa: ANN401  # the fields of Model,
     Unless ``changes`` give a blend, :data:`WEIGHTS` are given to the features that are
     left, so that ``tiny_model(collaborative=None, uses_place=False)`` can rank.
     """
-    items = Vocabulary.from_ids([product.product_id for product in PRODUCTS])
-    customers = Vocabulary.from_ids(list(dict.fromkeys(p.customer_id for p in PURCHASES)))
-    places = _places(items)
-    model = Model(
+    model = replace(model_of(TINY), **changes)
+    return model if "blend" in changes else replace(model, blend=_blend(model))
+
+
+def model_of(data: Shopping) -> Model:
+    """Count a model from ``data``; its blend is empty."""
+    items = Vocabulary.from_ids([product.product_id for product in data.products])
+    customers = Vocabulary.from_ids(list(dict.fromkeys(p.customer_id for p in data.purchases)))
+    places = _places(data, items)
+    return Model(
         customers=customers,
-        histories=_histories(customers, items, places),
-        catalogue=_catalogue(items),
+        histories=_histories(data, customers, items, places),
+        catalogue=_catalogue(data.products, items),
         places=places,
-        popularity=_popularity(items),
-        collaborative=Collaborative(_factors()),
-        neighbours=Neighbours(_similarity(items)),
+        popularity=_popularity(data.purchases, items),
+        collaborative=Collaborative(_factors(data.products)),
+        neighbours=Neighbours(_similarity(data.similarity, items)),
         blend=Blend((), {}),
         uses_place=True,
         uses_own=True,
@@ -170,8 +194,6 @@ def tiny_model(**changes: Any) -> Model:  # noqa: ANN401  # the fields of Model,
         recent_days=RECENT_DAYS,
         n_candidates=4,
     )
-    model = replace(model, **changes)
-    return model if "blend" in changes else replace(model, blend=_blend(model))
 
 
 def tiny_artifact(registry: Registry, model: Model, version_id: str | None = None) -> Manifest:
@@ -211,9 +233,11 @@ def _blend(model: Model) -> Blend:
     )
 
 
-def _histories(customers: Vocabulary, items: Vocabulary, places: Places) -> Histories:
+def _histories(
+    data: Shopping, customers: Vocabulary, items: Vocabulary, places: Places
+) -> Histories:
     rows: dict[tuple[int, int], list[Purchase]] = {}
-    for purchase in PURCHASES:
+    for purchase in data.purchases:
         key = customers.index(purchase.customer_id), items.index(purchase.product_id)
         rows.setdefault(key, []).append(purchase)
     keys = sorted(rows)
@@ -221,7 +245,8 @@ def _histories(customers: Vocabulary, items: Vocabulary, places: Places) -> Hist
     long = [sum(decay(p.days_ago) for p in rows[key]) for key in keys]
     weight = [sum(p.quantity * decay(p.days_ago) for p in rows[key]) for key in keys]
     last = [DATA_END - DAY * min(p.days_ago for p in rows[key]) for key in keys]
-    per_customer = np.bincount([customer for customer, _ in keys], minlength=len(customers))
+    owners = np.array([customer for customer, _ in keys], np.int64)
+    per_customer = np.bincount(owners, minlength=len(customers))
     return Histories(
         np.concatenate([[0], np.cumsum(per_customer)]).astype(np.int64),
         np.array([item for _, item in keys], np.int32),
@@ -230,57 +255,60 @@ def _histories(customers: Vocabulary, items: Vocabulary, places: Places) -> Hist
         np.array(weight, np.float32),
         np.array([len(rows[key]) for key in keys], np.int32),
         np.array(last, np.int64),
-        np.array([_home(customers.ids[c], places) for c in range(len(customers))], np.int32),
+        _homes(data.purchases, customers, places),
     )
 
 
-def _home(customer_id: str, places: Places) -> list[int]:
-    """Where the customer bought first in the list, at every level."""
-    first = next(p for p in PURCHASES if p.customer_id == customer_id)
-    if not first.store_id:
-        return [MISSING] * len(PLACE_LEVELS)
-    store = places.levels[Level.STORE].keys.index(first.store_id)
-    return [int(index) for index in places.store_parents[store]]
+def _homes(
+    purchases: Sequence[Purchase], customers: Vocabulary, places: Places
+) -> NDArray[np.int32]:
+    """Where each customer bought first in the list, at every level."""
+    homes = np.full((len(customers), len(PLACE_LEVELS)), MISSING, np.int32)
+    for purchase in reversed(purchases):
+        store = places.levels[Level.STORE].keys.index(purchase.store_id)
+        home = MISSING if store == MISSING else places.store_parents[store]
+        homes[customers.index(purchase.customer_id)] = home
+    return homes
 
 
-def _catalogue(items: Vocabulary) -> Catalogue:
+def _catalogue(products: Sequence[Item], items: Vocabulary) -> Catalogue:
     def names(values: list[str]) -> tuple[Vocabulary, NDArray[np.int32]]:
         distinct = Vocabulary.from_ids(sorted(set(values) - {""}))
         return distinct, np.array([distinct.index(value) for value in values], np.int32)
 
-    categories, category = names([p.category_path for p in PRODUCTS])
-    brands, brand = names([p.brand for p in PRODUCTS])
-    currencies, currency = names(["GBP" if p.price is not None else "" for p in PRODUCTS])
+    categories, category = names([p.category_path for p in products])
+    brands, brand = names([p.brand for p in products])
+    currencies, currency = names(["GBP" if p.price is not None else "" for p in products])
     return Catalogue(
         items,
-        StringTable.from_strings(p.title for p in PRODUCTS),
+        StringTable.from_strings(p.title for p in products),
         categories,
         brands,
         currencies,
         category,
         brand,
         currency,
-        np.array([np.nan if p.price is None else p.price for p in PRODUCTS], np.float64),
-        np.array([p.available_from for p in PRODUCTS], np.int64),
-        np.array([p.available_to for p in PRODUCTS], np.int64),
+        np.array([np.nan if p.price is None else p.price for p in products], np.float64),
+        np.array([p.available_from for p in products], np.int64),
+        np.array([p.available_to for p in products], np.int64),
     )
 
 
-def _places(items: Vocabulary) -> Places:
+def _places(data: Shopping, items: Vocabulary) -> Places:
     # The fields of a shop, its name left out, are its keys in the order of the levels.
-    keys = {shop.store_id: (shop.store_id, *shop[2:]) for shop in STORES}
-    levels = tuple(_level(level, keys, items) for level in PLACE_LEVELS)
+    keys = {shop.store_id: (shop.store_id, *shop[2:]) for shop in data.stores}
+    levels = tuple(_level(data.purchases, level, keys, items) for level in PLACE_LEVELS)
     parents = [
         [levels[level].keys.index(keys[shop.store_id][level]) for level in PLACE_LEVELS]
-        for shop in STORES
+        for shop in data.stores
     ]
-    bought = _bought(items)
-    decayed = np.bincount(bought, [decay(p.days_ago) for p in PURCHASES], len(items)) + UNSEEN
-    recent = [p.days_ago <= RECENT_DAYS for p in PURCHASES]
+    bought = _bought(data.purchases, items)
+    decayed = np.bincount(bought, [decay(p.days_ago) for p in data.purchases], len(items)) + UNSEEN
+    recent = [p.days_ago <= RECENT_DAYS for p in data.purchases]
     return Places(
         levels,
-        np.array(parents, np.int32),
-        StringTable.from_strings(shop.name for shop in STORES),
+        np.array(parents, np.int32).reshape(-1, len(PLACE_LEVELS)),
+        StringTable.from_strings(shop.name for shop in data.stores),
         (decayed / decayed.sum()).astype(np.float32),
         np.bincount(bought, minlength=len(items)).astype(np.float32),
         np.bincount(bought, recent, len(items)).astype(np.float32),
@@ -288,11 +316,16 @@ def _places(items: Vocabulary) -> Places:
     )
 
 
-def _level(level: Level, keys: Mapping[str, tuple[str, ...]], items: Vocabulary) -> LevelStatistics:
+def _level(
+    purchases: Sequence[Purchase],
+    level: Level,
+    keys: Mapping[str, tuple[str, ...]],
+    items: Vocabulary,
+) -> LevelStatistics:
     names = Vocabulary.from_ids(list(dict.fromkeys(k[level] for k in keys.values() if k[level])))
-    here = [p for p in PURCHASES if p.store_id and keys[p.store_id][level]]
-    rows = [names.index(keys[p.store_id][level]) for p in here]
-    pairs = (rows, [items.index(p.product_id) for p in here])
+    here = [p for p in purchases if p.store_id and keys[p.store_id][level]]
+    rows = np.array([names.index(keys[p.store_id][level]) for p in here], np.int64)
+    pairs = (rows, _bought(here, items))
 
     def summed(values: list[float]) -> SparseRows:
         return SparseRows.from_csr(csr_array((values, pairs), (len(names), len(items))))
@@ -307,27 +340,29 @@ def _level(level: Level, keys: Mapping[str, tuple[str, ...]], items: Vocabulary)
     )
 
 
-def _popularity(items: Vocabulary) -> Popularity:
-    counts = np.bincount(_bought(items), [decay(p.days_ago) ** 2 for p in PURCHASES], len(items))
+def _popularity(purchases: Sequence[Purchase], items: Vocabulary) -> Popularity:
+    counts = np.bincount(
+        _bought(purchases, items), [decay(p.days_ago) ** 2 for p in purchases], len(items)
+    )
     shares = (counts + UNSEEN) / (counts + UNSEEN).sum()
     order = np.argsort(-shares, kind="stable")
     return Popularity(np.log(shares).astype(np.float32), order.astype(np.int32))
 
 
-def _factors() -> Factors:
-    factors = np.asfortranarray([p.factors for p in PRODUCTS], np.float32)
+def _factors(products: Sequence[Item]) -> Factors:
+    factors = np.asfortranarray([p.factors for p in products], np.float32)
     gram = factors.T @ factors + np.float32(REGULARIZATION) * np.eye(4, dtype=np.float32)
     return Factors(factors, gram, ALPHA)
 
 
-def _similarity(items: Vocabulary) -> SparseRows:
+def _similarity(similarity: Sequence[tuple[str, str, float]], items: Vocabulary) -> SparseRows:
     dense = np.zeros((len(items), len(items)), np.float32)
-    for one, other, value in SIMILARITY:
+    for one, other, value in similarity:
         i, j = items.index(one), items.index(other)
         dense[i, j] = dense[j, i] = value
     return SparseRows.from_csr(csr_array(dense))
 
 
-def _bought(items: Vocabulary) -> list[int]:
+def _bought(purchases: Sequence[Purchase], items: Vocabulary) -> NDArray[np.int64]:
     """Item index of every purchase."""
-    return [items.index(p.product_id) for p in PURCHASES]
+    return np.array([items.index(p.product_id) for p in purchases], np.int64)

@@ -2,7 +2,7 @@
 
 import h3
 
-from recsvc.core.cells import CELL_RESOLUTION, cell_of
+from recsvc.core.cells import CELL_RESOLUTION, cell_of, centre_of
 
 
 def test_a_point_lies_in_its_cell() -> None:
@@ -16,3 +16,11 @@ def test_neighbours_share_a_cell() -> None:
     """Two doors of one street cannot be told apart, two towns can."""
     assert cell_of(41.1496, -8.6109) == cell_of(41.1497, -8.6108)
     assert cell_of(41.1496, -8.6109) != cell_of(38.7223, -9.1393)
+
+
+def test_the_centre_of_a_cell_lies_in_it() -> None:
+    """A cell's centre, latitude first, becomes the same cell again."""
+    cell = cell_of(41.1496, -8.6109)
+    latitude, longitude = centre_of(cell)
+    assert 41 < latitude < 42
+    assert cell_of(latitude, longitude) == cell

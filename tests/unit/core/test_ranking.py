@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recsvc.core.ranking import best_first, contributions, standardise
+from recsvc.core.ranking import best_first, standardise
 
 
 def test_columns_get_mean_0_and_deviation_1() -> None:
@@ -45,13 +45,6 @@ def test_standardising_leaves_its_input_alone() -> None:
     scores = np.array([[1, 5], [3, 5]], np.float32)
     standardise(scores)
     assert scores.tolist() == [[1, 5], [3, 5]]
-
-
-def test_contributions_are_weighed_columns() -> None:
-    """Each feature adds its weight times its standardised score."""
-    scores = np.array([[1, 10], [3, 30]], np.float32)
-    weights = np.array([0.5, 2], np.float32)
-    assert contributions(weights, scores).tolist() == [[-0.5, -2], [0.5, 2]]
 
 
 def test_best_first_by_score() -> None:

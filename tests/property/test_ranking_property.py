@@ -1,0 +1,335 @@
+"""The rules of every list, over any purchases, products, stores and questions."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, CatalogueFilter
+from recsvc.core.explanation import ReasonCode, explain, explain_similar
+from recsvc.core.model import Model
+from recsvc.core.places import PLACE_LEVELS, Level, Location
+from recsvc.core.ranking import Blend, Task
+from recsvc.core.recommender import Query, Ranking, Recommender
+from recsvc.core.sources import Strategy
+from recsvc.core.vocabulary import MISSING
+from tests.samples import DATA_END, DAY, Item, Purchase, Shop, Shopping, model_of
+
+SUMMER = int(DATA_END) + 90 * DAY
+
+
+class Asked(NamedTuple):
+    """One question to one model, and what both were made of."""
+
+    shopping: Shopping
+    model: Model
+    customer_id: str
+    location: Location
+    query: Query
+
+
+def items() -> st.SearchStrategy[list[Item]]:
+    """Products with any mixture of known and unknown fields."""
+    factor = st.sampled_from([0.0, 0.2, 0.9, -0.4])
+    return st.integers(1, 12).flatmap(
+        lambda n: st.tuples(
+            *(
+                st.builds(
+                    Item,
+                    product_id=st.just(f"p{i}"),
+                    title=st.sampled_from(["", f"Product {i}"]),
+                    category_path=st.sampled_from(["", "A", "A > B", "C"]),
+                    brand=st.sampled_from(["", "X", "Y"]),
+                    price=st.sampled_from([None, 1.0, 2.5]),
+                    factors=st.tuples(factor, factor, factor, factor),
+                    available_from=st.sampled_from([ALWAYS_FROM, ALWAYS_FROM, SUMMER]),
+                    available_to=st.sampled_from([ALWAYS_TO, ALWAYS_TO, SUMMER]),
+                )
+                for i in range(n)
+            )
+        ).map(list)
+    )
+
+
+def stores() -> st.SearchStrategy[list[Shop]]:
+    """Up to three stores, each lacking some levels."""
+    return st.integers(0, 3).flatmap(
+        lambda n: st.tuples(
+            *(
+                st.builds(
+                    Shop,
+                    store_id=st.just(f"s{i}"),
+                    name=st.sampled_from(["", f"Shop {i}"]),
+                    postal_code=st.sampled_from(["", "GB|1", "PT|1"]),
+                    cell=st.sampled_from(["", "c1", "c2"]),
+                    subdivision_code=st.sampled_from(["", "GB-ENG", "PT-13"]),
+                    country_code=st.sampled_from(["", "GB", "PT"]),
+                )
+                for i in range(n)
+            )
+        ).map(list)
+    )
+
+
+@st.composite
+def shoppings(draw: st.DrawFn) -> Shopping:
+    """Purchases by up to four customers; there may be none at all."""
+    products, shops = draw(items()), draw(stores())
+    product_ids = st.sampled_from([p.product_id for p in products])
+    purchase = st.builds(
+        Purchase,
+        customer_id=st.sampled_from(["c0", "c1", "c2", "c3"]),
+        product_id=product_ids,
+        store_id=st.sampled_from(["", *(s.store_id for s in shops)]),
+        days_ago=st.sampled_from([0.0, 3.0, 30.0, 400.0]),
+        quantity=st.sampled_from([1.0, 3.0]),
+    )
+    pairs = st.tuples(product_ids, product_ids, st.sampled_from([0.1, 0.5]))
+    similarity = draw(st.lists(pairs.filter(lambda pair: pair[0] != pair[1]), max_size=10))
+    purchases = draw(st.lists(purchase, max_size=25))
+    return Shopping(products, shops, purchases, similarity)
+
+
+def models(draw: st.DrawFn, shopping: Shopping) -> Model:
+    """Count a model, with any sources left out and any weights."""
+    model = model_of(shopping)
+    model = replace(
+        model,
+        collaborative=draw(st.sampled_from([model.collaborative, None])),
+        neighbours=draw(st.sampled_from([model.neighbours, None])),
+        uses_place=draw(st.booleans()),
+        uses_own=draw(st.booleans()),
+        n_candidates=draw(st.integers(1, 6)),
+    )
+    features = Recommender(model).features
+    n = len(features)
+    weight = st.lists(st.sampled_from([0.0, 0.125, 1.0, 3.0]), min_size=n, max_size=n)
+    weights = {task: np.array(draw(weight), np.float32) for task in Task}
+    return replace(model, blend=Blend(features, weights))
+
+
+def locations(shopping: Shopping) -> st.SearchStrategy[Location]:
+    """Any subset of levels, known and unknown."""
+    return st.builds(
+        Location,
+        store_id=st.sampled_from(["", "no-such", *(s.store_id for s in shopping.stores)]),
+        postal_code=st.sampled_from(["", "1"]),
+        cell=st.sampled_from(["", "c1"]),
+        subdivision_code=st.sampled_from(["", "PT-13"]),
+        country_code=st.sampled_from(["", "gb", "FR"]),
+    )
+
+
+def filters() -> st.SearchStrategy[CatalogueFilter | None]:
+    """No filter, or one of any fields."""
+    return st.none() | st.builds(
+        CatalogueFilter,
+        category_paths=st.sampled_from([(), ("A",), ("A > B", "C")]),
+        brands=st.sampled_from([(), ("x",)]),
+        price_min=st.sampled_from([None, 2.0]),
+        currency=st.sampled_from(["GBP", "EUR"]),
+    )
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> Asked:
+    """Return any question to any model."""
+    shopping = draw(shoppings())
+    model = models(draw, shopping)
+    customer_id = draw(st.sampled_from(["stranger", "c0", "c1", "c2", "c3"]))
+    location = draw(locations(shopping))
+    customer = model.customers.index(customer_id)
+    some_items = st.lists(st.integers(0, len(model.catalogue) - 1), unique=True, max_size=5)
+    query = Query(
+        customer=customer,
+        place=Recommender(model).place(customer, location),
+        size=draw(st.integers(0, 15)),
+        now=draw(st.sampled_from([DATA_END, float(SUMMER)])),
+        only_new=draw(st.booleans()),
+        catalogue_filter=draw(filters()),
+        excluded=np.array(draw(some_items), np.int32),
+        session=np.array(draw(some_items), np.int32),
+    )
+    return Asked(shopping, model, customer_id, location, query)
+
+
+def bought(asked: Asked) -> set[str]:
+    """Return what the customer has bought."""
+    return {p.product_id for p in asked.shopping.purchases if p.customer_id == asked.customer_id}
+
+
+def allowed(asked: Asked) -> set[int]:
+    """Return the products that the rules leave, one by one from their descriptions."""
+    query, wanted = asked.query, asked.query.catalogue_filter
+    left = set()
+    for index, item in enumerate(asked.shopping.products):
+        passes = item.available_from <= query.now < item.available_to
+        passes &= index not in query.excluded.tolist()
+        passes &= not (query.only_new and item.product_id in bought(asked))
+        if wanted is not None and wanted.category_paths:
+            passes &= item.category_path != "" and any(
+                f"{item.category_path} > ".startswith(f"{path} > ")
+                for path in wanted.category_paths
+            )
+        if wanted is not None and wanted.brands:
+            passes &= item.brand.lower() in wanted.brands
+        if wanted is not None and wanted.price_min is not None:
+            passes &= item.price is not None and item.price >= wanted.price_min
+            passes &= wanted.currency == "GBP"
+        if passes:
+            left.add(index)
+    return left
+
+
+def lists(asked: Asked) -> list[Ranking]:
+    """Return every kind of list for the question; similar products are those of the first."""
+    recommender = Recommender(asked.model)
+    return [
+        recommender.recommend(asked.query),
+        recommender.popular(asked.query),
+        recommender.similar(0, asked.query),
+    ]
+
+
+@given(questions())
+def test_lists_are_distinct_sorted_and_within_their_size(asked: Asked) -> None:
+    """No product twice, no score above the one before, no more than asked for."""
+    for ranking in lists(asked):
+        n = len(ranking.items)
+        assert n <= asked.query.size
+        assert len(set(ranking.items.tolist())) == n
+        assert (np.diff(ranking.scores) <= 0).all()
+        assert np.isfinite(ranking.scores).all()
+        columns: list[NDArray[np.generic]] = [ranking.scores, ranking.strategies, ranking.levels]
+        assert [len(column) for column in columns] == [n, n, n]
+
+
+@given(questions())
+def test_nothing_forbidden_is_on_a_list(asked: Asked) -> None:
+    """Nothing excluded, out of season, filtered out or, if only new, bought before."""
+    for ranking in lists(asked):
+        assert set(ranking.items.tolist()) <= allowed(asked)
+    assert 0 not in Recommender(asked.model).similar(0, asked.query).items
+
+
+@given(questions())
+def test_lists_are_as_long_as_can_be(asked: Asked) -> None:
+    """A list is short only where too little is allowed, and never empty without reason."""
+    expected = min(asked.query.size, len(allowed(asked)))
+    recommender = Recommender(asked.model)
+    assert len(recommender.recommend(asked.query).items) == expected
+    assert len(recommender.popular(asked.query).items) == expected
+
+
+@given(questions())
+def test_ties_are_in_the_order_of_popularity(asked: Asked) -> None:
+    """Of two products with one score the more popular comes first."""
+    ranks = np.argsort(asked.model.popularity.order)
+    for ranking in lists(asked):
+        tied = np.diff(ranking.scores) == 0
+        assert (np.diff(ranks[ranking.items])[tied] > 0).all()
+
+
+@given(questions())
+def test_a_short_list_heads_a_long_one(asked: Asked) -> None:
+    """Within the candidates that are asked for anyway, a longer list only goes on."""
+    long = replace(asked.query, size=asked.model.n_candidates)
+    short = replace(asked.query, size=asked.model.n_candidates // 2)
+    recommender = Recommender(asked.model)
+    expected = recommender.recommend(long).items[: short.size].tolist()
+    assert recommender.recommend(short).items.tolist() == expected
+
+
+@given(questions())
+def test_lists_are_deterministic(asked: Asked) -> None:
+    """The same question has the same answer, of the same model restored as well."""
+    restored = Model.from_arrays(asked.model.to_arrays(), asked.model.to_parameters())
+    for one, other in zip(lists(asked), lists(asked._replace(model=restored)), strict=True):
+        assert one.items.tolist() == other.items.tolist()
+        assert one.scores.tolist() == other.scores.tolist()
+        assert one.strategies.tolist() == other.strategies.tolist()
+
+
+@given(questions())
+def test_levels_are_truthful(asked: Asked) -> None:
+    """A product's level is the finest place of the question where somebody bought it."""
+    keys = {s.store_id: (s.store_id, *s[2:]) for s in asked.shopping.stores}
+    statistics, place = asked.model.places.levels, asked.query.place
+    for ranking in lists(asked):
+        assert ranking.place == place
+        for item, level in zip(ranking.items.tolist(), ranking.levels.tolist(), strict=True):
+            product_id = asked.shopping.products[item].product_id
+            sold_at = [
+                keys[p.store_id]
+                for p in asked.shopping.purchases
+                if p.product_id == product_id and p.store_id
+            ]
+            sold = [
+                here
+                for here in PLACE_LEVELS
+                if (index := place.indices[here]) != MISSING
+                and statistics[here].keys.ids[index] in {key[here] for key in sold_at}
+            ]
+            assert level == min(sold, default=Level.EVERYWHERE)
+
+
+@given(questions())
+def test_strategies_are_truthful(asked: Asked) -> None:
+    """No source is credited with a product that it has no reason to show."""
+    recommender = Recommender(asked.model)
+    ranking = recommender.recommend(asked.query)
+    seen = {asked.shopping.products[i].product_id for i in asked.query.session.tolist()}
+    alike = {frozenset(pair[:2]) for pair in asked.shopping.similarity}
+    names = asked.model.catalogue.items.ids.take(ranking.items)
+    strategies = [Strategy(s) for s in ranking.strategies.tolist()]
+    for name, strategy, level in zip(names, strategies, ranking.levels.tolist(), strict=True):
+        if strategy is Strategy.BUY_AGAIN:
+            assert asked.model.uses_own
+            assert name in bought(asked)
+        elif strategy is Strategy.SIMILAR:
+            assert asked.model.neighbours is not None
+            assert any(frozenset({name, own}) in alike for own in bought(asked) | seen)
+        elif strategy is Strategy.COLLABORATIVE:
+            assert asked.model.collaborative is not None
+            assert bought(asked) | seen
+        elif strategy is Strategy.POPULAR_NEARBY:
+            assert asked.model.uses_place
+            assert level != Level.EVERYWHERE
+
+
+@given(questions())
+def test_reasons_are_truthful(asked: Asked) -> None:
+    """Each product has one sentence, and what is said to be bought was bought."""
+    recommender = Recommender(asked.model)
+    ranking = recommender.recommend(asked.query)
+    reasons = explain(asked.model, ranking)
+    own = bought(asked)
+    for item, reason in zip(ranking.items.tolist(), reasons, strict=True):
+        assert reason.text.endswith(".")
+        assert "\n" not in reason.text
+        evidence = asked.model.catalogue.items.ids.take(reason.evidence)
+        if reason.code is ReasonCode.BOUGHT_BEFORE:
+            assert reason.evidence == (item,)
+            assert set(evidence) <= own
+        if reason.code is ReasonCode.SIMILAR_TO_BOUGHT:
+            assert item not in reason.evidence
+        if "what you buy" in reason.text:
+            assert set(evidence) <= own
+    similar = recommender.similar(0, asked.query)
+    assert len(explain_similar(asked.model, 0, similar)) == len(similar.items)
+
+
+@given(questions())
+@settings(max_examples=50)
+def test_places_back_off_without_end(asked: Asked) -> None:
+    """Whatever place is named, its shares are positive and add up to 1 over all products."""
+    place = asked.model.places.resolve(asked.location)
+    every = np.arange(len(asked.model.catalogue), dtype=np.int32)
+    shares = asked.model.places.shares_at(place, every)
+    assert (shares > 0).all()
+    assert shares.sum() == pytest.approx(1, abs=1e-5)
+    assert asked.model.places.describe(place).keys()

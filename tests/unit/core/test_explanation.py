@@ -1,0 +1,277 @@
+"""Reasons: each sentence is true of the purchases."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recsvc.core.explanation import Explanation, ReasonCode, explain, explain_similar
+from recsvc.core.model import Model
+from recsvc.core.places import Location
+from recsvc.core.ranking import Blend, Task
+from recsvc.core.recommender import Query, Ranking, Recommender
+from recsvc.core.vocabulary import MISSING
+from tests.samples import (
+    DATA_END,
+    DATA_END_TIME,
+    DAY,
+    PRODUCTS,
+    PURCHASES,
+    RECENT_DAYS,
+    SIMILARITY,
+    STORES,
+    Purchase,
+    item_indices,
+    tiny_model,
+)
+
+TITLES = {product.product_id: product.title or product.product_id for product in PRODUCTS}
+BY_STORE = {store.store_id: store for store in STORES}
+
+
+def rank(model: Model, customer: str = "", store: str = "", **query: Any) -> Ranking:  # noqa: ANN401  # the fields of Query
+    """Return a long list for a customer at a store, else at home."""
+    recommender = Recommender(model)
+    index = model.customers.index(customer)
+    place = recommender.place(index, Location(store_id=store))
+    fields = {"customer": index, "place": place, "now": DATA_END, "size": 50, **query}
+    return recommender.recommend(Query(**fields))
+
+
+def reasons(model: Model, ranking: Ranking) -> dict[str, Explanation]:
+    """Return the reason of each product."""
+    names = model.catalogue.items.ids.take(ranking.items)
+    return dict(zip(names, explain(model, ranking), strict=True))
+
+
+def alone(*features: str, **changes: Any) -> Model:  # noqa: ANN401  # the fields of Model
+    """Return the small model with the weights of all tasks on some features."""
+    model = tiny_model(**changes)
+    names = model.blend.features
+    weights = np.array([float(name in features) for name in names], np.float32)
+    return replace(model, blend=Blend(names, dict.fromkeys(Task, weights)))
+
+
+def day(days_ago: float) -> str:
+    """Return the day of a purchase as a sentence says it."""
+    then = datetime.fromtimestamp(DATA_END - days_ago * DAY, UTC)
+    return f"{then.day} {then:%B %Y}"
+
+
+def test_a_repeat_purchase_says_how_often_and_when() -> None:
+    """Anna's three orders of espresso, the last on 28 March, are told as they are."""
+    model = tiny_model()
+    found = reasons(model, rank(model, "anna"))
+    espresso, milk = item_indices(model, "espresso", "milk").tolist()
+    assert found["espresso"] == Explanation(
+        ReasonCode.BOUGHT_BEFORE,
+        "You have bought this 3 times, last on 28 March 2026.",
+        (espresso,),
+    )
+    assert found["milk"] == Explanation(
+        ReasonCode.BOUGHT_BEFORE, "You bought this on 28 March 2026.", (milk,)
+    )
+
+
+def test_purchases_without_a_time_have_no_date() -> None:
+    """Data that does not tell when still tells how often."""
+    model = tiny_model()
+    histories = model.histories
+    timeless = replace(histories, last_time=np.zeros_like(histories.last_time))
+    model = tiny_model(histories=timeless)
+    found = reasons(model, rank(model, "anna"))
+    assert found["espresso"].text == "You have bought this 3 times."
+    assert found["milk"].text == "You bought this."
+
+
+def test_a_neighbour_is_named() -> None:
+    """The own product that brought the suggestion in is named and given as evidence."""
+    model = alone("neighbours")
+    found = reasons(model, rank(model, "anna", only_new=True))
+    espresso, milk = item_indices(model, "espresso", "milk").tolist()
+    assert found["filter"] == Explanation(
+        ReasonCode.SIMILAR_TO_BOUGHT,
+        "Customers who buy Espresso beans also buy this.",
+        (espresso,),
+    )
+    assert found["butter"].evidence == (milk,)  # .45 of two cartons, .5 of an old loaf
+
+
+def test_factors_name_what_fits() -> None:
+    """The own product with the largest part in the score is named."""
+    model = alone("collaborative")
+    ranking = rank(model, "filipa", only_new=True)
+    found = reasons(model, ranking)["jam"]
+    assert model.collaborative is not None
+    jam = int(item_indices(model, "jam")[0])
+    terms = model.collaborative.factors.contributions(ranking.profile, jam)
+    expected = int(ranking.profile.items[terms.argmax()])
+    title = model.catalogue.title(expected)
+    assert found.text == f"Fits what you buy, such as {title}."
+    assert (found.code, found.evidence) == (ReasonCode.SIMILAR_CUSTOMERS, (expected,))
+
+
+def test_what_was_only_seen_is_not_called_bought() -> None:
+    """A session is called an interest, for nobody has bought anything."""
+    model = alone("collaborative")
+    session = item_indices(model, "espresso")
+    found = reasons(model, rank(model, session=session))
+    assert found["filter"].text == "Fits what interests you now, such as Espresso beans."
+    assert found["espresso"].text == "You showed interest in this."
+    assert found["espresso"].code is ReasonCode.SIMILAR_CUSTOMERS
+
+
+def test_an_own_product_does_not_fit_itself() -> None:
+    """A single purchase that the factors bring back is told as the purchase that it was."""
+    model = alone("collaborative", uses_own=False)
+    found = reasons(model, rank(model, "dora"))
+    assert found["punch"].text == f"You bought this on {day(75)}."
+    assert found["punch"].code is ReasonCode.BOUGHT_BEFORE
+
+
+@pytest.mark.parametrize(
+    ("location", "product_id", "text"),
+    [
+        (
+            Location(store_id="leeds-1"),
+            "espresso",
+            "Bought 2 times at Leeds Station in the 28 days to 31 March 2026.",
+        ),
+        (Location(store_id="leeds-1"), "soap", "Bought once at Leeds Station."),
+        (
+            Location(store_id="porto-1"),
+            "bread",
+            "Bought once at store porto-1 in the 28 days to 31 March 2026.",
+        ),
+        (
+            Location(postal_code="ls1 4dy", country_code="gb"),
+            "filter",
+            "Bought once in postal code LS14DY in the 28 days to 31 March 2026.",
+        ),
+        (
+            Location(cell=STORES[1].cell),
+            "tea",
+            "Bought 2 times in this area in the 28 days to 31 March 2026.",
+        ),
+        (
+            Location(subdivision_code="GB-ENG"),
+            "milk",
+            "Bought 2 times in GB-ENG in the 28 days to 31 March 2026.",
+        ),
+        (Location(country_code="PT"), "punch", "Bought once in PT."),
+    ],
+)
+def test_a_place_tells_what_it_sells(location: Location, product_id: str, text: str) -> None:
+    """Each level of place is named in its own way, with its own count."""
+    model = alone("place", "place_lift")
+    place = model.places.resolve(location)
+    found = reasons(model, rank(model, place=place))[product_id]
+    assert found == Explanation(ReasonCode.POPULAR_NEARBY, text)
+
+
+def test_everybody_is_counted_everywhere() -> None:
+    """Popularity without a place counts all purchases, the online ones too."""
+    model = alone("popularity")
+    found = reasons(model, rank(model, "stranger"))
+    window = " in the 28 days to 31 March 2026"
+    assert found["milk"].text == f"Bought 3 times by all customers together{window}."
+    assert found["punch"].text == "Bought once by all customers together."
+    assert found["milk"].code is ReasonCode.POPULAR
+
+
+def test_thousands_are_grouped() -> None:
+    """Large counts are written as people read them."""
+    model = alone("popularity")
+    places = replace(model.places, n_recent=np.full(10, 12_345, np.float32))
+    model = replace(model, places=places)
+    assert reasons(model, rank(model))["milk"].text.startswith("Bought 12,345 times by all")
+
+
+def test_like_products_are_explained_by_the_product() -> None:
+    """A list of similar products names the product that it was asked for."""
+    model = tiny_model()
+    ranking = Recommender(model).similar(0, Query(now=DATA_END, size=2))
+    expected = Explanation(
+        ReasonCode.SIMILAR_PRODUCT,
+        "Bought by customers with a taste for Espresso beans.",
+        (0,),
+    )
+    assert explain_similar(model, 0, ranking) == [expected, expected]
+
+
+def test_an_empty_list_has_no_reasons() -> None:
+    """Nothing to explain is no error."""
+    model = tiny_model()
+    assert explain(model, rank(model, size=0)) == []
+
+
+def times(text: str) -> int:
+    """Return the number that a sentence says."""
+    found = re.search(r"(\d+) times", text)
+    return int(found[1]) if found else 1
+
+
+def is_there(purchase: Purchase, where: str) -> bool:
+    """Whether a purchase was made at the place that a sentence names."""
+    store = BY_STORE.get(purchase.store_id)
+    if where == "by all customers together":
+        return True
+    if store is None:
+        return False
+    return where in {
+        f"at {store.name}",
+        f"at store {store.store_id}",
+        f"in {store.subdivision_code}",
+        f"in {store.country_code}",
+    }
+
+
+@pytest.mark.parametrize("only_new", [False, True])
+@pytest.mark.parametrize("store", ["", *BY_STORE])
+@pytest.mark.parametrize("customer", ["anna", "ben", "clara", "dora", "emil", "filipa", ""])
+def test_every_sentence_is_true_of_the_purchases(
+    customer: str, store: str, *, only_new: bool
+) -> None:
+    """Counted again from the list of purchases, every sentence on every list holds."""
+    model = tiny_model()
+    titles = {title: product_id for product_id, title in TITLES.items()}
+    similar = {frozenset(pair[:2]) for pair in SIMILARITY}
+    own = [p for p in PURCHASES if p.customer_id == customer]
+    found = reasons(model, rank(model, customer, store, only_new=only_new))
+    for product_id, reason in found.items():
+        sold = [p for p in PURCHASES if p.product_id == product_id]
+        mine = [p for p in own if p.product_id == product_id]
+        text = reason.text
+        if reason.code is ReasonCode.BOUGHT_BEFORE:
+            assert times(text) == len(mine)
+            assert text.endswith(f" on {day(min(p.days_ago for p in mine))}.")
+        elif reason.code is ReasonCode.SIMILAR_TO_BOUGHT:
+            named = titles[text.removeprefix("Customers who buy ").removesuffix(" also buy this.")]
+            assert frozenset({named, product_id}) in similar
+            assert named in {p.product_id for p in own}
+        elif reason.code is ReasonCode.SIMILAR_CUSTOMERS:
+            named = titles[text.removeprefix("Fits what you buy, such as ").removesuffix(".")]
+            assert named in {p.product_id for p in own} - {product_id}
+        else:
+            told = re.fullmatch(
+                r"Bought (?:once|\d+ times) (.*?)(?: in the 28 days to (.*))?\.", text
+            )
+            if product_id == "bag":
+                assert text == "Bought 0 times by all customers together."
+                continue
+            assert told is not None
+            there = [p for p in sold if is_there(p, told[1])]
+            recent = [p for p in there if p.days_ago <= RECENT_DAYS]
+            assert times(text) == len(recent if told[2] else there)
+            assert told[2] in {None, f"{DATA_END_TIME.day} {DATA_END_TIME:%B %Y}"}
+            assert bool(told[2]) == bool(recent)
+
+
+def test_the_sample_is_known() -> None:
+    """The customers of the parameters above exist, but for the stranger."""
+    model = tiny_model()
+    assert model.customers.index("filipa") != MISSING
+    assert model.customers.index("") == MISSING

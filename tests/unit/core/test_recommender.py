@@ -1,0 +1,443 @@
+"""The ranking: who gets which list, by which rules, and what is said of it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recsvc.core.catalogue import CatalogueFilter
+from recsvc.core.histories import NO_HISTORY
+from recsvc.core.model import Model
+from recsvc.core.places import ANYWHERE, Level, Location, Place
+from recsvc.core.ranking import Blend, Task
+from recsvc.core.recommender import Query, Ranking, Recommender
+from recsvc.core.sources import Strategy
+from recsvc.core.vocabulary import MISSING
+from tests.samples import DATA_END, DAY, PURCHASES, item_indices, tiny_model
+
+ALL_IDS = {"espresso", "filter", "tea", "milk", "butter", "bread", "jam", "soap", "punch", "bag"}
+
+
+@pytest.fixture
+def recommender() -> Recommender:
+    """The small model's."""
+    return Recommender(tiny_model())
+
+
+def ask(recommender: Recommender, customer: str = "", store: str = "", **query: Any) -> Query:  # noqa: ANN401  # the fields of Query
+    """Return a question by external ids; without a store, at home."""
+    index = recommender.model.customers.index(customer)
+    place = recommender.place(index, Location(store_id=store))
+    return Query(**{"customer": index, "place": place, "now": DATA_END, **query})
+
+
+def ids(recommender: Recommender, ranking: Ranking) -> list[str]:
+    """Return the product ids of a list."""
+    return recommender.model.catalogue.items.ids.take(ranking.items)
+
+
+def weighted(task: Task, **weights: float) -> Model:
+    """Return the small model with other weights for one task."""
+    model = tiny_model()
+    given = np.array([weights.get(name, 0.0) for name in model.blend.features], np.float32)
+    blend = Blend(model.blend.features, {**model.blend.weights, task: given})
+    return tiny_model(blend=blend)
+
+
+def strategies(recommender: Recommender, ranking: Ranking) -> dict[str, Strategy]:
+    """Return the strategy of each product of a list."""
+    names = ids(recommender, ranking)
+    return dict(zip(names, map(Strategy, ranking.strategies.tolist()), strict=True))
+
+
+# Who is asking, and where.
+
+
+def test_the_location_given_wins_over_home(recommender: Recommender) -> None:
+    """A location is resolved; without one the customer's home is taken."""
+    anna = recommender.model.customers.index("anna")
+    places = recommender.model.places
+    away = recommender.place(anna, Location(store_id="porto-1"))
+    assert away == places.resolve(Location(store_id="porto-1"))
+    assert recommender.place(anna, Location()) == places.resolve(Location(store_id="leeds-1"))
+
+
+def test_an_unknown_location_is_not_home(recommender: Recommender) -> None:
+    """Who says where they are is not taken for being at home, known place or not."""
+    anna = recommender.model.customers.index("anna")
+    assert recommender.place(anna, Location(store_id="no-such")) == ANYWHERE
+
+
+def test_nobody_is_at_home_nowhere(recommender: Recommender) -> None:
+    """An unknown customer without a location is anywhere, and so is one without a home."""
+    emil = recommender.model.customers.index("emil")
+    assert recommender.place(MISSING, Location()) == ANYWHERE
+    assert recommender.place(emil, Location()) == ANYWHERE
+
+
+@pytest.mark.parametrize(
+    ("customer", "store", "only_new", "task"),
+    [
+        ("anna", "", False, Task.ALL),
+        ("anna", "leeds-1", False, Task.ALL),
+        ("anna", "york-1", False, Task.AWAY),
+        ("anna", "no-such", False, Task.ALL),
+        ("anna", "york-1", True, Task.NEW),
+        ("emil", "", False, Task.ALL),
+        ("emil", "york-1", False, Task.AWAY),
+        ("", "york-1", False, Task.COLD),
+        ("", "", True, Task.COLD),
+    ],
+)
+def test_the_task_suits_the_question(
+    recommender: Recommender, customer: str, store: str, task: Task, *, only_new: bool
+) -> None:
+    """No history is COLD, new products NEW, another place than home AWAY, all else ALL."""
+    query = ask(recommender, customer, store, only_new=only_new)
+    profile = recommender.model.histories.profile(query.customer)
+    assert recommender.task(query, profile) is task
+
+
+def test_the_home_country_is_home(recommender: Recommender) -> None:
+    """A place is away only if its own finest level is another than the customer's."""
+    anna = recommender.model.customers.index("anna")
+    resolve = recommender.model.places.resolve
+    assert not recommender.is_away(anna, resolve(Location(country_code="GB")))
+    assert recommender.is_away(anna, resolve(Location(country_code="PT")))
+
+
+def test_a_stranger_with_a_session_is_not_cold(recommender: Recommender) -> None:
+    """What was seen just now is a taste, though nobody knows a home to be away from."""
+    query = ask(recommender, store="york-1")
+    profile = NO_HISTORY.with_session(np.array([0], np.int32))
+    assert recommender.task(query, profile) is Task.ALL
+
+
+# What the list is ordered by.
+
+
+def test_the_score_is_the_weighted_sum(recommender: Recommender) -> None:
+    """Every score is the sum of standardised features times the task's weights."""
+    query = ask(recommender, "anna")
+    candidates = recommender.candidates(query)
+    ranking = recommender.recommend(query)
+    raw = candidates.scores.astype(np.float64)
+    deviation = raw.std(axis=0)
+    columns = (raw - raw.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    expected = columns @ recommender.model.blend.weights[Task.ALL]
+    by_item = dict(zip(candidates.items.tolist(), expected.tolist(), strict=True))
+    assert ranking.scores == pytest.approx([by_item[i] for i in ranking.items.tolist()], abs=1e-5)
+
+
+def test_candidates_have_a_column_a_feature(recommender: Recommender) -> None:
+    """Columns follow the features of the blend, rows the ascending items."""
+    candidates = recommender.candidates(ask(recommender, "anna"))
+    assert recommender.features == recommender.model.blend.features
+    assert candidates.scores.shape == (len(candidates.items), len(recommender.features))
+    assert (np.diff(candidates.items) > 0).all()
+
+
+def test_what_is_bought_again_leads(recommender: Recommender) -> None:
+    """Anna's espresso, bought three times, comes first at her home store."""
+    ranking = recommender.recommend(ask(recommender, "anna", size=2))
+    assert ids(recommender, ranking) == ["espresso", "milk"]
+    assert set(ranking.strategies.tolist()) == {Strategy.BUY_AGAIN}
+
+
+def test_ties_go_to_the_more_popular() -> None:
+    """Where no feature has a weight, the order of popularity decides."""
+    recommender = Recommender(weighted(Task.ALL))
+    ranking = recommender.recommend(ask(recommender, "anna"))
+    order = recommender.model.popularity.order.tolist()
+    positions = [order.index(item) for item in ranking.items.tolist()]
+    assert positions == sorted(positions)
+    assert not ranking.scores.any()
+
+
+def test_the_place_changes_the_list(recommender: Recommender) -> None:
+    """A stranger is shown what the store in question sells."""
+    york = recommender.recommend(ask(recommender, store="york-1", size=2))
+    porto = recommender.recommend(ask(recommender, store="porto-1", size=2))
+    assert ids(recommender, york)[0] == "tea"
+    assert ids(recommender, porto)[0] == "bread"
+    assert york.items.tolist() != porto.items.tolist()
+    assert york.levels[0] == porto.levels[0] == Level.STORE
+
+
+def test_a_session_shapes_the_list() -> None:
+    """What a stranger has just looked at brings up its neighbours."""
+    recommender = Recommender(weighted(Task.ALL, neighbours=1))
+    session = item_indices(recommender.model, "tea")
+    ranking = recommender.recommend(ask(recommender, session=session, size=2))
+    assert ids(recommender, ranking) == ["jam", "bread"]
+    assert set(ranking.strategies.tolist()) == {Strategy.SIMILAR}
+    assert ranking.profile.items.tolist() == session.tolist()
+
+
+def test_rank_and_order_agree(recommender: Recommender) -> None:
+    """The tuner's cheap ordering is the served one."""
+    candidates = recommender.candidates(ask(recommender, "ben"))
+    weights = np.arange(1, 8, dtype=np.float32)
+    ranking = recommender.rank(candidates, weights, 6)
+    assert recommender.order(candidates, weights, 6).tolist() == ranking.items.tolist()
+    scores = candidates.features @ weights
+    assert ranking.scores == pytest.approx(np.sort(scores)[::-1][:6])
+
+
+def test_a_size_beyond_the_candidates_widens_them(recommender: Recommender) -> None:
+    """A long list is filled up with everything that is allowed."""
+    ranking = recommender.recommend(ask(recommender, "anna", size=50))
+    assert set(ids(recommender, ranking)) == ALL_IDS
+
+
+def test_no_size_is_an_empty_list(recommender: Recommender) -> None:
+    """Asking for nothing gives nothing."""
+    query = ask(recommender, "anna", size=0)
+    for ranking in (
+        recommender.recommend(query),
+        recommender.popular(query),
+        recommender.similar(0, query),
+    ):
+        assert len(ranking.items) == 0
+
+
+# What may be on the list.
+
+
+def lists(recommender: Recommender, query: Query) -> list[Ranking]:
+    """Return the three kinds of list for one question."""
+    return [
+        recommender.recommend(query),
+        recommender.popular(query),
+        recommender.similar(0, query),
+    ]
+
+
+def test_excluded_products_are_left_out(recommender: Recommender) -> None:
+    """What the caller excludes is on no kind of list; the next best takes its room."""
+    excluded = item_indices(recommender.model, "milk", "filter")
+    for ranking in lists(recommender, ask(recommender, "anna", excluded=excluded, size=3)):
+        assert not set(ids(recommender, ranking)) & {"milk", "filter"}
+        assert len(ranking.items) == 3
+
+
+def test_only_new_leaves_out_what_was_bought(recommender: Recommender) -> None:
+    """Purchases are left out, products merely seen in the session are not."""
+    session = item_indices(recommender.model, "tea")
+    query = ask(recommender, "anna", only_new=True, session=session, size=50)
+    for ranking in lists(recommender, query):
+        assert not set(ids(recommender, ranking)) & {"espresso", "milk", "bread"}
+    assert "tea" in ids(recommender, recommender.recommend(query))
+
+
+def test_a_filter_holds_on_every_list(recommender: Recommender) -> None:
+    """Nothing outside the category comes, however popular."""
+    query = ask(recommender, "anna", catalogue_filter=CatalogueFilter(category_paths=("Drinks",)))
+    for ranking in lists(recommender, query):
+        assert set(ids(recommender, ranking)) <= {"espresso", "filter", "tea", "punch"}
+    found = ids(recommender, recommender.recommend(query))
+    assert set(found) == {"espresso", "filter", "tea", "punch"}
+
+
+def test_an_empty_filter_is_no_filter(recommender: Recommender) -> None:
+    """A filter that asks for nothing restricts nothing."""
+    open_query = ask(recommender, "anna", catalogue_filter=CatalogueFilter())
+    found = recommender.recommend(open_query).items.tolist()
+    assert found == recommender.recommend(ask(recommender, "anna")).items.tolist()
+
+
+def test_what_is_out_of_season_is_not_shown(recommender: Recommender) -> None:
+    """Dora's punch is on her list in winter and not in summer."""
+    winter = recommender.recommend(ask(recommender, "dora"))
+    assert ids(recommender, winter)[0] == "punch"
+    for ranking in lists(recommender, ask(recommender, "dora", now=DATA_END + 90 * DAY)):
+        assert "punch" not in ids(recommender, ranking)
+
+
+def test_a_model_without_seasons_ignores_the_time() -> None:
+    """Where no product has a window, all may be sold at any time."""
+    model = tiny_model()
+    catalogue = model.catalogue
+    always = type(catalogue)(
+        catalogue.items,
+        catalogue.titles,
+        catalogue.categories,
+        catalogue.brands,
+        catalogue.currencies,
+        catalogue.category,
+        catalogue.brand,
+        catalogue.currency,
+        catalogue.price,
+        np.full(10, -(2**62)),
+        np.full(10, 2**62),
+    )
+    recommender = Recommender(tiny_model(catalogue=always))
+    ranking = recommender.recommend(ask(recommender, "dora", now=DATA_END + 90 * DAY))
+    assert ids(recommender, ranking)[0] == "punch"
+
+
+@pytest.mark.parametrize("customer", ["anna", ""])
+def test_nothing_allowed_is_an_empty_list(recommender: Recommender, customer: str) -> None:
+    """A filter that leaves nothing gives an empty list of every kind, without an error."""
+    query = ask(recommender, customer, catalogue_filter=CatalogueFilter(brands=("No such",)))
+    for ranking in lists(recommender, query):
+        assert ranking.items.shape == ranking.scores.shape == (0,)
+        assert ranking.strategies.shape == ranking.levels.shape == (0,)
+
+
+def test_one_product_allowed_is_a_list_of_one(recommender: Recommender) -> None:
+    """A single candidate stands out in nothing and is shown all the same."""
+    soap = CatalogueFilter(category_paths=("Household > Soap",))
+    ranking = recommender.recommend(ask(recommender, "clara", catalogue_filter=soap))
+    assert ids(recommender, ranking) == ["soap"]
+
+
+@pytest.mark.parametrize("store", ["", "york-1", "no-such"])
+def test_an_unknown_customer_gets_a_list(recommender: Recommender, store: str) -> None:
+    """Nobody's list is full and says nothing of purchases that nobody made."""
+    ranking = recommender.recommend(ask(recommender, "stranger", store, size=5))
+    assert len(ranking.items) == 5
+    assert ranking.profile.is_empty
+    assert set(ranking.strategies.tolist()) <= {Strategy.POPULAR, Strategy.POPULAR_NEARBY}
+
+
+# What is said of each product.
+
+
+def test_levels_are_those_that_sold_the_product(recommender: Recommender) -> None:
+    """Each product carries the finest level of the place that has sold it."""
+    ranking = recommender.recommend(ask(recommender, "anna", size=50))
+    levels = dict(zip(ids(recommender, ranking), ranking.levels.tolist(), strict=True))
+    assert levels["espresso"] == Level.STORE
+    assert levels["tea"] == Level.SUBDIVISION
+    assert levels["punch"] == Level.EVERYWHERE
+
+
+@pytest.mark.parametrize("task_weights", [{}, {"neighbours": 5.0}, {"collaborative": 5.0}])
+@pytest.mark.parametrize("store", ["", "leeds-1", "york-1", "porto-1"])
+@pytest.mark.parametrize("customer", ["anna", "ben", "clara", "dora", "emil", "filipa", ""])
+def test_no_source_is_credited_untruly(
+    customer: str, store: str, task_weights: dict[str, float]
+) -> None:
+    """BUY_AGAIN was bought, SIMILAR has a neighbour there, COLLABORATIVE a positive score."""
+    model = weighted(Task.ALL, **task_weights) if task_weights else tiny_model()
+    recommender = Recommender(model)
+    query = ask(recommender, customer, store, size=50)
+    candidates = recommender.candidates(query)
+    ranking = recommender.recommend(query)
+    bought = {p.product_id for p in PURCHASES if p.customer_id == customer}
+    rows = np.searchsorted(candidates.items, ranking.items)
+    raw = dict(zip(recommender.features, candidates.scores[rows].T, strict=True))
+    for at, (name, strategy) in enumerate(strategies(recommender, ranking).items()):
+        if strategy is Strategy.BUY_AGAIN:
+            assert name in bought
+        elif strategy is Strategy.SIMILAR:
+            assert raw["neighbours"][at] > 0
+        elif strategy is Strategy.COLLABORATIVE:
+            assert raw["collaborative"][at] > 0
+        elif strategy is Strategy.POPULAR_NEARBY:
+            assert ranking.levels[at] != Level.EVERYWHERE
+
+
+def test_a_source_without_weight_gets_no_credit() -> None:
+    """Under popularity alone, every product is there for its popularity."""
+    recommender = Recommender(weighted(Task.ALL, popularity=1))
+    ranking = recommender.recommend(ask(recommender, "anna", size=50))
+    assert set(ranking.strategies.tolist()) == {Strategy.POPULAR}
+
+
+def test_a_product_that_nothing_speaks_for_fills_up(recommender: Recommender) -> None:
+    """A product without likeness to dora's one purchase is popular, not similar."""
+    found = strategies(recommender, recommender.recommend(ask(recommender, "dora", size=50)))
+    assert found["punch"] is Strategy.BUY_AGAIN
+    assert found["bag"] is Strategy.POPULAR
+
+
+@pytest.mark.parametrize(
+    ("changes", "gone"),
+    [
+        ({"collaborative": None}, Strategy.COLLABORATIVE),
+        ({"neighbours": None}, Strategy.SIMILAR),
+        ({"uses_own": False}, Strategy.BUY_AGAIN),
+        ({"uses_place": False}, Strategy.POPULAR_NEARBY),
+    ],
+)
+def test_a_source_may_be_left_out(changes: dict[str, Any], gone: Strategy) -> None:
+    """A model trained without a source still gives full lists and never names it."""
+    recommender = Recommender(tiny_model(**changes))
+    ranking = recommender.recommend(ask(recommender, "anna", size=50))
+    assert len(ranking.items) == 10
+    assert gone not in set(ranking.strategies.tolist())
+
+
+# The other lists.
+
+
+def test_popular_is_the_order_of_popularity(recommender: Recommender) -> None:
+    """The list that costs nothing is the head of the order of popularity, by its scores."""
+    ranking = recommender.popular(ask(recommender, "anna", size=4))
+    assert ranking.items.tolist() == recommender.model.popularity.order[:4].tolist()
+    assert (np.diff(ranking.scores) <= 0).all()
+    assert set(ranking.strategies.tolist()) == {Strategy.POPULAR}
+    assert ranking.place == recommender.place(0, Location())
+
+
+def test_similar_products_are_neighbours_and_near_in_factors(recommender: Recommender) -> None:
+    """Filter coffee is most like espresso; the product itself is never on the list."""
+    model = recommender.model
+    espresso = int(item_indices(model, "espresso")[0])
+    ranking = recommender.similar(espresso, Query(now=DATA_END))
+    names = ids(recommender, ranking)
+    assert names[0] == "filter"
+    assert "espresso" not in names
+    assert model.collaborative is not None
+    cosine = model.collaborative.factors.cosine(espresso)
+    expected = {"filter": cosine[1] + 1, "milk": cosine[3] + 0.4 / 0.6, "tea": cosine[2]}
+    scores = dict(zip(names, ranking.scores.tolist(), strict=True))
+    assert {name: scores[name] for name in expected} == pytest.approx(expected)
+    assert set(ranking.strategies.tolist()) == {Strategy.SIMILAR}
+
+
+def test_similar_stops_where_likeness_does(recommender: Recommender) -> None:
+    """A product like no other has a list of its own length: none."""
+    bag = int(item_indices(recommender.model, "bag")[0])
+    assert len(recommender.similar(bag, Query(now=DATA_END)).items) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"collaborative": None}, {"filter", "milk"}),
+        ({"neighbours": None}, {"filter", "tea", "milk", "butter", "bread", "jam", "punch"}),
+        ({"neighbours": None, "collaborative": None}, set()),
+    ],
+)
+def test_similar_works_with_what_there_is(changes: dict[str, Any], expected: set[str]) -> None:
+    """Neighbours alone, factors alone, or neither."""
+    recommender = Recommender(tiny_model(**changes))
+    assert set(ids(recommender, recommender.similar(0, Query(now=DATA_END)))) == expected
+
+
+def test_similar_tells_the_level_of_the_place(recommender: Recommender) -> None:
+    """Where a place is given, products carry the level that sold them."""
+    query = ask(recommender, store="leeds-1")
+    ranking = recommender.similar(0, query)
+    levels = dict(zip(ids(recommender, ranking), ranking.levels.tolist(), strict=True))
+    assert (levels["filter"], levels["tea"]) == (Level.STORE, Level.SUBDIVISION)
+    assert ranking.place == query.place != Place((MISSING,) * 5)
+
+
+def test_questions_do_not_change_the_model(recommender: Recommender) -> None:
+    """The arrays are the same after every kind of question, whichever rules it has."""
+    before = {name: array.copy() for name, array in recommender.model.to_arrays().items()}
+    query = ask(
+        recommender,
+        "anna",
+        only_new=True,
+        session=item_indices(recommender.model, "tea", "milk"),
+        excluded=item_indices(recommender.model, "soap"),
+        catalogue_filter=CatalogueFilter(price_min=1, currency="GBP"),
+    )
+    lists(recommender, query)
+    for name, array in recommender.model.to_arrays().items():
+        assert np.array_equal(array, before[name], equal_nan=array.dtype.kind == "f"), name
