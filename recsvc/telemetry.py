@@ -152,7 +152,7 @@ class MetricsPage:
 
     def forget(self, pid: int) -> None:
         """Leave a dead worker out of the numbers that tell of the present."""
-        mark_process_dead(pid, str(self.directory))
+        mark_process_dead(pid, str(self.directory))  # type: ignore[no-untyped-call]
 
 
 @contextmanager

@@ -9,3 +9,9 @@ CELL_RESOLUTION = 6
 def cell_of(latitude: float, longitude: float) -> str:
     """The H3 cell that holds a point, both in degrees."""
     return str(h3.latlng_to_cell(latitude, longitude, CELL_RESOLUTION))
+
+
+def centre_of(cell: str) -> tuple[float, float]:
+    """The centre of a cell: latitude and longitude in degrees."""
+    latitude, longitude = h3.cell_to_latlng(cell)
+    return latitude, longitude

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from recsvc.artifacts.manifest import Manifest
 from recsvc.artifacts.pointer import Pointer
 from recsvc.artifacts.registry import PointerStamp, Registry
 from recsvc.core.catalogue import SEPARATOR, Catalogue, canonical_path
@@ -47,30 +46,6 @@ class LoadedModel:
         """The arrays."""
         return self.recommender.model
 
-    @classmethod
-    def build(cls, manifest: Manifest, model: Model) -> "LoadedModel":
-        """Make a model ready to answer, and try it.
-
-        Raises:
-            ArtifactError: its arrays do not fit together.
-        """
-        try:
-            loaded = cls(
-                ModelReference(
-                    model_id=manifest.model_id,
-                    version_id=manifest.version_id,
-                    train_time=manifest.train_time,
-                ),
-                0,
-                Recommender(model),
-                _paths(model.catalogue),
-                frozenset(brand.casefold() for brand in _names(model.catalogue.brands)),
-            )
-            loaded.warm()
-        except _UNFIT as error:
-            raise _unfit(manifest.version_id, error) from error
-        return loaded
-
     def warm(self) -> None:
         """Answer some questions, so that the first callers do not wait for the disk."""
         customers = [MISSING, *range(min(_N_WARM_CUSTOMERS, len(self.model.customers)))]
@@ -79,6 +54,37 @@ class LoadedModel:
             query = Query(customer=customer, place=place, now=self.model.data_end)
             self.recommender.recommend(query)
         self.recommender.popular(query)
+
+
+def load_model(registry: Registry, version_ref: str) -> LoadedModel:
+    """Load, check and warm a version; its generation is 0 until it is made current.
+
+    Raises:
+        NotFoundError: there is no such version (MODEL_NOT_FOUND).
+        ArtifactError: it is corrupt, or its arrays do not fit together.
+        RegistryError: there is no registry.
+    """
+    manifest, arrays = registry.load(version_ref)
+    try:
+        model = Model.from_arrays(arrays, manifest.parameters)
+        loaded = LoadedModel(
+            ModelReference(
+                model_id=manifest.model_id,
+                version_id=manifest.version_id,
+                train_time=manifest.train_time,
+            ),
+            0,
+            Recommender(model),
+            _paths(model.catalogue),
+            frozenset(brand.casefold() for brand in _names(model.catalogue.brands)),
+        )
+        loaded.warm()
+    except _UNFIT as error:
+        raise ArtifactError(
+            f"model {manifest.version_id}: its arrays do not fit together or not this recsvc "
+            f"({type(error).__name__}: {error}); fit the model again"
+        ) from error
+    return loaded
 
 
 class ModelSlot:
@@ -164,12 +170,7 @@ class ModelSlot:
             ArtifactError: it cannot be used (MODEL_NOT_ACTIVATABLE).
         """
         started = self._clock()
-        manifest, arrays = self.registry.load(version_ref)
-        try:
-            model = Model.from_arrays(arrays, manifest.parameters)
-        except _UNFIT as error:
-            raise _unfit(manifest.version_id, error) from error
-        loaded = LoadedModel.build(manifest, model)
+        loaded = load_model(self.registry, version_ref)
         self._metrics.model_load_seconds.observe(self._clock() - started)
         return loaded
 
@@ -244,20 +245,13 @@ def _version(loaded: LoadedModel | None) -> str | None:
     return None if loaded is None else loaded.reference.version_id
 
 
-def _unfit(version_id: str, error: Exception) -> ArtifactError:
-    return ArtifactError(
-        f"model {version_id}: its arrays do not fit together or this recsvc "
-        f"({type(error).__name__}: {error}); fit the model again"
-    )
-
-
 def _names(names: Vocabulary) -> list[str]:
     return names.ids.take(range(len(names)))
 
 
 def _paths(catalogue: Catalogue) -> frozenset[str]:
     """Every category path and every path above one, canonical."""
-    paths = set()
+    paths: set[str] = set()
     for name in _names(catalogue.categories):
         parts = canonical_path(name).split(SEPARATOR)
         paths.update(SEPARATOR.join(parts[:n]) for n in range(1, len(parts) + 1))

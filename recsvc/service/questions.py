@@ -1,6 +1,6 @@
 """Questions and answers of the use cases, free of any transport."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -48,8 +48,8 @@ class Question:
     """
 
     customer_id: str = ""
-    location: Location = Location()
-    catalogue_filter: CatalogueFilter = CatalogueFilter()
+    location: Location = field(default_factory=Location)
+    catalogue_filter: CatalogueFilter = field(default_factory=CatalogueFilter)
     strict: bool = False
     size: int = DEFAULT_PAGE_SIZE
     excluded: tuple[str, ...] = ()

@@ -1,0 +1,274 @@
+"""The ``recsvc`` command."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from typer.exceptions import TyperException
+
+from recsvc.errors import RecsvcError
+from recsvc.settings import LogFormat, LogLevel, ServerSettings
+from recsvc.telemetry import make_logger
+
+# gRPC and the model's libraries are imported by the commands that need them: the supervisor
+# must stay small, and --help quick.
+
+app = typer.Typer(
+    name="recsvc",
+    help="Per-customer product recommendations that fit the place and the past purchases.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Registry = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATH",
+        help="Model registry, as recsvc-train fit --registry wrote it. Else RECSVC_REGISTRY.",
+        show_default=False,
+    ),
+]
+Listen = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Where gRPC listens; port 0 takes a free one, 0.0.0.0 lets other machines in. "
+        "Else RECSVC_LISTEN, else 127.0.0.1:50051.",
+        show_default=False,
+    ),
+]
+Redis = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Redis or Valkey, for example redis://localhost:6379/0. Else RECSVC_REDIS_URL, "
+        "else an embedded Valkey is started and stopped with the service.",
+        show_default=False,
+    ),
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of the embedded Valkey. Else RECSVC_DATA_DIR, else the registry's path "
+        "with .valkey added.",
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+def serve(  # one argument a flag
+    registry: Registry = None,
+    listen: Listen = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Server processes that share the port; one a core is a good number. "
+            "Else RECSVC_WORKERS, else 1.",
+            show_default=False,
+        ),
+    ] = None,
+    redis: Redis = None,
+    data_dir: DataDir = None,
+    metrics_listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Where Prometheus reads the metrics; 'off' for nowhere. Else "
+            "RECSVC_METRICS_LISTEN, else a free port of 127.0.0.1, which the log names.",
+            show_default=False,
+        ),
+    ] = None,
+    log_level: Annotated[
+        LogLevel | None,
+        typer.Option(
+            help="From which level on to log. Else RECSVC_LOG_LEVEL, else info.",
+            show_default=False,
+        ),
+    ] = None,
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option(
+            help="json, or console for eyes. Else RECSVC_LOG_FORMAT, else json.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Serve recommendations over gRPC.
+
+    Prints [bold]listening on HOST:PORT[/] once it answers, and logs to stderr, one line a call.
+    Another model is picked up without a restart: recsvc-train promote. SIGTERM and Ctrl-C let
+    running calls end. docs/operations.md lists every setting, metric and log field.
+
+    Example: recsvc serve --registry models --listen 127.0.0.1:50051 --workers 2
+    """
+    from recsvc.launch import serve as run  # noqa: PLC0415  # see the top
+
+    settings = ServerSettings.load(
+        {
+            "registry": registry,
+            "listen": listen,
+            "workers": workers,
+            "redis_url": redis,
+            "data_dir": data_dir,
+            "metrics_listen": metrics_listen,
+            "log_level": log_level,
+            "log_format": log_format,
+        }
+    )
+    logger = make_logger(settings.log_level, settings.log_format, sys.stderr)
+
+    def announce(address: str) -> None:
+        sys.stdout.write(f"listening on {address}\n")
+        sys.stdout.flush()
+
+    raise typer.Exit(run(settings, logger, announce))
+
+
+@app.command()
+def recommend(  # one argument a flag
+    customer: Annotated[
+        str,
+        typer.Argument(
+            metavar="[CUSTOMER]",
+            help="Customer id, as in the purchase files. One that the model does not know, or "
+            "none, gets the list of the place.",
+            show_default=False,
+        ),
+    ] = "",
+    target: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="The server to ask.")
+    ] = "127.0.0.1:50051",
+    store: Annotated[
+        str, typer.Option(metavar="ID", help="Store where the customer is.", show_default=False)
+    ] = "",
+    country: Annotated[
+        str,
+        typer.Option(metavar="CODE", help="Country, ISO 3166-1: GB.", show_default=False),
+    ] = "",
+    subdivision: Annotated[
+        str,
+        typer.Option(metavar="CODE", help="Region, ISO 3166-2: GB-ENG.", show_default=False),
+    ] = "",
+    postal_code: Annotated[
+        str, typer.Option(metavar="CODE", help="Postal code.", show_default=False)
+    ] = "",
+    lat: Annotated[
+        float | None,
+        typer.Option(metavar="DEGREES", help="Latitude; with --lon.", show_default=False),
+    ] = None,
+    lon: Annotated[
+        float | None,
+        typer.Option(metavar="DEGREES", help="Longitude; with --lat.", show_default=False),
+    ] = None,
+    page_size: Annotated[
+        int, typer.Option(metavar="N", help="How many products, at most 100.")
+    ] = 10,
+    only_new: Annotated[
+        bool, typer.Option("--only-new", help="Leave out what the customer has bought.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long to wait for the answer.", min=0.001)
+    ] = 1.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the whole response as JSON.")
+    ] = False,
+) -> None:
+    """Ask a running server for a customer's list, and why each product is on it.
+
+    Without a place it is the list for the customer's home store, learnt from past purchases.
+
+    Example: recsvc recommend 1104 --store 367 --page-size 5
+    """
+    from google.protobuf.json_format import MessageToDict  # noqa: PLC0415  # see the top
+    from google.type.latlng_pb2 import LatLng  # noqa: PLC0415
+
+    from recsvc.client import RecommendationClient  # noqa: PLC0415
+    from recsvc.client.table import print_list  # noqa: PLC0415
+    from recsvc.v1.common_pb2 import Location, ProductFilter  # noqa: PLC0415
+
+    if (lat is None) != (lon is None):
+        raise RecsvcError("--lat and --lon belong together: give both or neither")
+    location = Location(
+        store_id=store,
+        country_code=country,
+        subdivision_code=subdivision,
+        postal_code=postal_code,
+        lat_lng=None if lat is None or lon is None else LatLng(latitude=lat, longitude=lon),
+    )
+    with RecommendationClient(target, deadline_seconds=timeout) as client:
+        response = client.recommend(
+            customer,
+            location=location,
+            page_size=page_size,
+            product_filter=ProductFilter(exclude_purchased=True) if only_new else None,
+            explain=True,
+            include_products=True,
+        )
+    if as_json:
+        document = MessageToDict(response, preserving_proto_field_name=True)
+        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    else:
+        print_list(response, _console())
+
+
+@app.command()
+def doctor(
+    registry: Registry = None,
+    listen: Listen = None,
+    redis: Redis = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Check that the service could start here: settings, model, Redis, port.
+
+    One line a check; the exit code is 0 only if all are well. Give it the flags and the
+    environment of recsvc serve.
+
+    Example: recsvc doctor --registry models
+    """
+    from recsvc.doctor import findings  # noqa: PLC0415  # see the top
+
+    given = {"registry": registry, "listen": listen, "redis_url": redis, "data_dir": data_dir}
+    is_well = True
+    for finding in findings(given):
+        is_well = is_well and finding.is_well
+        mark = "ok  " if finding.is_well else "FAIL"
+        sys.stdout.write(f"{mark}  {finding.subject}: {finding.text}\n")
+    raise typer.Exit(0 if is_well else 1)
+
+
+def _console() -> Console:
+    console = Console()
+    # A file or a pipe has no width; a table squeezed into 80 columns is no use to anybody.
+    return console if console.is_terminal else Console(width=160)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; whatever a user did wrong is one line on stderr and exit code 1."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        # Not standalone: typer would draw a box of many lines around its errors.
+        code: object = app(arguments or ["--help"], prog_name="recsvc", standalone_mode=False)
+    except RecsvcError as error:
+        sys.exit(_failed(str(error)))
+    except TyperException as error:
+        sys.exit(_failed(f"{error.format_message().rstrip('.')}; see recsvc --help"))
+    except typer.Abort:
+        sys.exit(_failed("interrupted"))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _failed(message: str) -> int:
+    sys.stderr.write(f"error: {message}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""What a server answered, as the errors of recsvc."""
+
+import grpc
+from google.rpc.error_details_pb2 import ErrorInfo
+from grpc_status import rpc_status
+
+from recsvc.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    NotYetAvailableError,
+    PreconditionError,
+    RecsvcError,
+    UnavailableError,
+)
+
+_CLASSES: dict[grpc.StatusCode, type[RecsvcError]] = {
+    grpc.StatusCode.NOT_FOUND: NotFoundError,
+    grpc.StatusCode.FAILED_PRECONDITION: PreconditionError,
+    grpc.StatusCode.UNIMPLEMENTED: NotYetAvailableError,
+    grpc.StatusCode.UNAVAILABLE: UnavailableError,
+    grpc.StatusCode.DEADLINE_EXCEEDED: UnavailableError,
+}
+
+
+def to_error(error: grpc.Call, target: str, deadline_seconds: float) -> RecsvcError:
+    """The error that a failed call stands for.
+
+    Args:
+        error: as a stub raised it; every error of a stub is the call as well.
+        target: ``HOST:PORT`` that was called.
+        deadline_seconds: how long the caller waited.
+    """
+    code, info = error.code(), _info(error)
+    message = error.details() or code.name
+    if info is None and code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return UnavailableError(
+            f"{target} did not answer within {deadline_seconds:g} s; "
+            "try again, or wait longer with --timeout",
+            reason=code.name,
+        )
+    if info is None and code is grpc.StatusCode.UNAVAILABLE:
+        return UnavailableError(
+            f"cannot reach {target}; start a server with recsvc serve, or name another one",
+            reason="UNREACHABLE",
+        )
+    reason = code.name if info is None else info.reason
+    metadata = {} if info is None else dict(info.metadata)
+    if code is grpc.StatusCode.INVALID_ARGUMENT and "field" in metadata:
+        field = metadata["field"]
+        return InvalidRequestError(field, message.removeprefix(f"{field}: "), reason=reason)
+    return _CLASSES.get(code, RecsvcError)(message, reason=reason, metadata=metadata)
+
+
+def _info(call: grpc.Call) -> ErrorInfo | None:
+    status = rpc_status.from_call(call)
+    if status is not None:
+        for detail in status.details:
+            info = ErrorInfo()
+            if detail.Unpack(info):
+                return info
+    return None

@@ -1,0 +1,88 @@
+"""Checks whether the service could start here, and says what it finds."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recsvc.artifacts.registry import CURRENT, Registry
+from recsvc.errors import RecsvcError
+from recsvc.server.address import reserved
+from recsvc.service.models import load_model
+from recsvc.settings import ServerSettings
+from recsvc.store.breaker import CircuitBreaker
+from recsvc.store.connection import connect, redacted
+from recsvc.store.embedded import EmbeddedValkey
+from recsvc.store.keys import KeySchema
+from recsvc.store.response_cache import RedisResponseCache
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        subject: what was checked.
+        is_well: whether the service can start with it.
+        text: one line.
+    """
+
+    subject: str
+    is_well: bool
+    text: str
+
+
+def findings(given: Mapping[str, Any]) -> Iterator[Finding]:
+    """Check everything that ``recsvc serve`` needs, in its order.
+
+    Args:
+        given: settings from the command line, by field name.
+    """
+    try:
+        settings = ServerSettings.load(given)
+    except RecsvcError as error:
+        yield Finding("settings", is_well=False, text=str(error))
+        return
+    yield Finding("settings", is_well=True, text="every value can be used")
+    checks: dict[str, Callable[[ServerSettings], str]] = {
+        "model": _model,
+        "redis": _redis if settings.redis_url else _embedded,
+        "port": _port,
+    }
+    for subject, check in checks.items():
+        try:
+            yield Finding(subject, is_well=True, text=check(settings))
+        except RecsvcError as error:
+            yield Finding(subject, is_well=False, text=str(error))
+
+
+def _model(settings: ServerSettings) -> str:
+    loaded = load_model(Registry.open(settings.registry), CURRENT)
+    model = loaded.model
+    return (
+        f"{loaded.reference.version_id} loads and answers: {len(model.customers):,} customers, "
+        f"{len(model.catalogue):,} products"
+    )
+
+
+def _redis(settings: ServerSettings) -> str:
+    url = str(settings.redis_url)
+    seconds = settings.redis_timeout_seconds
+    client = connect(url, connect_timeout_seconds=seconds, socket_timeout_seconds=seconds)
+    keys = KeySchema(settings.namespace)
+    RedisResponseCache(client, keys, breaker=CircuitBreaker()).check()
+    return f"{redacted(url)} answers"
+
+
+def _embedded(settings: ServerSettings) -> str:
+    with tempfile.TemporaryDirectory(prefix="recsvc-doctor-") as directory:
+        valkey = EmbeddedValkey(Path(directory))
+        valkey.start()
+        valkey.stop()
+    return f"the embedded Valkey runs; its data goes to {settings.valkey_dir}"
+
+
+def _port(settings: ServerSettings) -> str:
+    with reserved(settings.listen) as address:
+        return f"{address} is free"

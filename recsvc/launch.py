@@ -1,0 +1,83 @@
+"""Starts the service: one supervisor process, its workers, the metrics page, Valkey.
+
+This process loads no model and no gRPC, so that there is little in it that could fail.
+"""
+
+import os
+import secrets
+import sys
+from collections.abc import Callable
+
+from recsvc.artifacts.registry import Registry
+from recsvc.server.address import reserved
+from recsvc.settings import ServerSettings
+from recsvc.store.embedded import EmbeddedValkey
+from recsvc.supervisor import Supervisor
+from recsvc.telemetry import Logger, MetricsPage, metrics_page
+
+_WORKER = [sys.executable, "-m", "recsvc.app"]
+
+# The workers' threads fill the cores already; BLAS threads of their own would only queue.
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+# So that workers are done, or have cut off, before they are killed.
+_EXTRA_GRACE_SECONDS = 2.0
+
+
+def serve(settings: ServerSettings, logger: Logger, on_ready: Callable[[str], object]) -> int:
+    """Run the service until SIGTERM or SIGINT; call it in the main thread.
+
+    Args:
+        settings: everything that can be set.
+        logger: told of everything that happens.
+        on_ready: called once with the address, when the service answers.
+
+    Returns:
+        The exit code: 0 after a signal, 1 if a worker's configuration cannot work.
+
+    Raises:
+        SettingsError: the address, the metrics address or the embedded Valkey cannot be used.
+        RegistryError: there is no registry.
+    """
+    Registry.open(settings.registry).pointer()  # before anything is made beside a wrong path
+    with reserved(settings.listen) as address, metrics_page(settings.metrics_listen) as page:
+        valkey = None if settings.redis_url else EmbeddedValkey(settings.valkey_dir)
+        if page.address:
+            logger.info("metrics_listening", url=f"http://{page.address}/metrics")
+        supervisor = Supervisor(
+            _WORKER,
+            settings.workers,
+            env=_worker_env(settings, address, valkey, page),
+            valkey=valkey,
+            on_ready=lambda: on_ready(address),
+            on_event=_Events(logger, page),
+            grace_seconds=settings.grace_seconds + _EXTRA_GRACE_SECONDS,
+        )
+        return supervisor.run()
+
+
+class _Events:
+    """Takes the supervisor's events: a log line each, and dead workers leave the metrics."""
+
+    def __init__(self, logger: Logger, page: MetricsPage) -> None:
+        self._logger = logger
+        self._page = page
+
+    def __call__(self, event: str, /, **details: float | str) -> None:
+        if event == "worker_exited":
+            self._page.forget(int(details["pid"]))
+        log = self._logger.warning if event.endswith(("_exited", "_killed")) else self._logger.info
+        log(event, **details)
+
+
+def _worker_env(
+    settings: ServerSettings, address: str, valkey: EmbeddedValkey | None, page: MetricsPage
+) -> dict[str, str]:
+    env = _ONE_THREAD | dict(os.environ) | settings.to_env()
+    env["RECSVC_LISTEN"] = address
+    env["PROMETHEUS_MULTIPROC_DIR"] = str(page.directory)
+    # One key for all workers: they share the cache, and the log is read as one.
+    env.setdefault("RECSVC_HASH_KEY", secrets.token_hex(32))
+    if valkey is not None:
+        env["RECSVC_REDIS_URL"] = valkey.url
+    return env

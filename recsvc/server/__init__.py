@@ -1,0 +1,1 @@
+"""The gRPC door: servicers convert, call a use case, and convert back."""

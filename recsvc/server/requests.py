@@ -1,0 +1,244 @@
+"""Requests into questions: every limit that the API promises is checked here, once."""
+
+import re
+from collections.abc import Sequence
+
+from google.protobuf.unknown_fields import UnknownFieldSet
+from google.type.latlng_pb2 import LatLng
+from google.type.money_pb2 import Money
+
+from recsvc.core.catalogue import CatalogueFilter
+from recsvc.core.cells import cell_of
+from recsvc.core.places import Location
+from recsvc.errors import InvalidRequestError
+from recsvc.service.questions import Question, listed
+from recsvc.v1 import common_pb2 as common
+from recsvc.v1 import recommendation_service_pb2 as api
+
+MAX_ID_BYTES = 256
+MAX_POSTAL_CODE_BYTES = 32
+MAX_PATH_BYTES = 1000
+MAX_ENTRIES = 100
+MAX_EXCLUDED = 1000
+MAX_BATCH = 100
+
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_SUBDIVISION = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_NANOS = 1_000_000_000
+_YEAR_1, _YEAR_10000 = -62_135_596_800, 253_402_300_800
+"""The range of a Timestamp, unix seconds."""
+
+
+def recommend_question(request: api.RecommendRequest) -> Question:
+    """Read a ``RecommendRequest``.
+
+    Raises:
+        InvalidRequestError: a field is outside its limits, the filter asks for what there is
+            not, or there is a page token, of which none was ever given.
+    """
+    if request.page_token:
+        raise InvalidRequestError(
+            "page_token",
+            "was not made by this service; ask without one",
+            reason="PAGE_TOKEN_INVALID",
+        )
+    unmet = []
+    if request.diversity > api.DIVERSITY_NONE:
+        unmet.append("DIVERSITY_UNSUPPORTED")
+    if request.experiment_id:
+        check_id("experiment_id", request.experiment_id)
+        unmet.append("UNKNOWN_EXPERIMENT")
+    return _question(request, unmet)
+
+
+def similar_question(request: api.ListSimilarProductsRequest) -> Question:
+    """Read a ``ListSimilarProductsRequest``, its product aside.
+
+    Raises:
+        InvalidRequestError: as for ``recommend_question``.
+    """
+    check_id("product_id", request.product_id, required=True)
+    return _question(request, [])
+
+
+def check_batch(n_requests: int) -> None:
+    """Check the size of a batch.
+
+    Raises:
+        InvalidRequestError: it is empty, or too large (BATCH_TOO_LARGE).
+    """
+    if not n_requests:
+        raise InvalidRequestError("requests", f"is empty; give 1 to {MAX_BATCH}")
+    if n_requests > MAX_BATCH:
+        raise InvalidRequestError(
+            "requests",
+            f"has {n_requests} entries; split it into batches of at most {MAX_BATCH}",
+            reason="BATCH_TOO_LARGE",
+        )
+
+
+def check_id(field: str, value: str, *, required: bool = False) -> str:
+    """Return an id that keeps to the limits.
+
+    Raises:
+        InvalidRequestError: it is too long, or missing where ``required``.
+    """
+    if required and not value:
+        raise InvalidRequestError(field, "is required")
+    return _text(field, value, MAX_ID_BYTES)
+
+
+def _question(
+    request: api.RecommendRequest | api.ListSimilarProductsRequest, unmet: Sequence[str]
+) -> Question:
+    check_id("shopper.customer_id", request.shopper.customer_id)
+    check_id("shopper.visitor_id", request.shopper.visitor_id)
+    check_id("shopper.session_id", request.shopper.session_id)
+    context, wanted = request.context, request.filter
+    _check_context(context)
+    _check_supported(wanted)
+    if request.consistency_token:
+        unmet = (*unmet, "CONSISTENCY_TOKEN_UNKNOWN")
+    has_time = context.HasField("as_of_time")
+    return Question(
+        customer_id=request.shopper.customer_id,
+        location=_location(context.location),
+        catalogue_filter=_catalogue_filter(wanted),
+        strict=wanted.strict,
+        size=listed(request.page_size),
+        excluded=_ids("filter.exclude_product_ids", wanted.exclude_product_ids, MAX_EXCLUDED),
+        basket=_basket(context.basket),
+        recent=_ids("context.recent_product_ids", context.recent_product_ids, MAX_ENTRIES),
+        only_new=wanted.exclude_purchased,
+        as_of_time=context.as_of_time.ToNanoseconds() / _NANOS if has_time else None,
+        explain=request.explain,
+        include_products=request.include_products,
+        unmet=tuple(unmet),
+    )
+
+
+def _check_context(context: common.RecommendationContext) -> None:
+    check_id("context.placement_id", context.placement_id)
+    _match("context.currency_code", context.currency_code, _CURRENCY, "ISO 4217, such as EUR")
+    seconds, nanos = context.as_of_time.seconds, context.as_of_time.nanos
+    if not (_YEAR_1 <= seconds < _YEAR_10000 and 0 <= nanos < _NANOS):
+        raise InvalidRequestError("context.as_of_time", "is no time from year 1 to 9999")
+
+
+def _check_supported(wanted: common.ProductFilter) -> None:
+    """Refuse what a filter asks for and this version cannot do: it is never ignored."""
+    for part, path in ((wanted, "filter"), (wanted.price_range, "filter.price_range")):
+        unknown = UnknownFieldSet(part)
+        if len(unknown):
+            raise _unsupported(path, f"field number {unknown[0].field_number} is not known here")
+    if wanted.attributes_any:
+        raise _unsupported("filter.attributes_any", "the catalogue holds no attributes yet")
+    if wanted.in_stock_only:
+        raise _unsupported("filter.in_stock_only", "the service knows no stock yet")
+
+
+def _unsupported(field: str, why: str) -> InvalidRequestError:
+    return InvalidRequestError(
+        field, f"{why}; leave that condition out", reason="FILTER_UNSUPPORTED"
+    )
+
+
+def _location(location: common.Location) -> Location:
+    path = "context.location"
+    _match(f"{path}.country_code", location.country_code, _COUNTRY, "ISO 3166-1, such as DE")
+    _match(
+        f"{path}.subdivision_code",
+        location.subdivision_code,
+        _SUBDIVISION,
+        "ISO 3166-2, such as DE-BY",
+    )
+    return Location(
+        store_id=check_id(f"{path}.store_id", location.store_id),
+        postal_code=_text(f"{path}.postal_code", location.postal_code, MAX_POSTAL_CODE_BYTES),
+        cell=_cell(f"{path}.lat_lng", location.lat_lng) if location.HasField("lat_lng") else "",
+        subdivision_code=location.subdivision_code,
+        country_code=location.country_code or location.subdivision_code[:2],
+    )
+
+
+def _cell(path: str, point: LatLng) -> str:
+    """Reduce coordinates to a cell; nothing finer leaves this function."""
+    # Written so that NaN fails too.
+    if not -90 <= point.latitude <= 90:  # noqa: PLR2004  # degrees
+        raise InvalidRequestError(f"{path}.latitude", "must be from -90 to 90 degrees")
+    if not -180 <= point.longitude <= 180:  # noqa: PLR2004  # degrees
+        raise InvalidRequestError(f"{path}.longitude", "must be from -180 to 180 degrees")
+    return cell_of(point.latitude, point.longitude)
+
+
+def _catalogue_filter(wanted: common.ProductFilter) -> CatalogueFilter:
+    price_min, min_currency = _price("filter.price_range.min", wanted.price_range, "min")
+    price_max, max_currency = _price("filter.price_range.max", wanted.price_range, "max")
+    if price_min is not None and price_max is not None:
+        if min_currency != max_currency:
+            raise InvalidRequestError("filter.price_range", "min and max differ in currency")
+        if price_min > price_max:
+            raise InvalidRequestError("filter.price_range", "min is above max")
+    return CatalogueFilter(
+        category_paths=_texts("filter.category_paths", wanted.category_paths, MAX_PATH_BYTES),
+        brands=_texts("filter.brands", wanted.brands, MAX_ID_BYTES),
+        price_min=price_min,
+        price_max=price_max,
+        currency=min_currency or max_currency,
+    )
+
+
+def _price(path: str, prices: common.PriceRange, end: str) -> tuple[float | None, str]:
+    if not prices.HasField(end):
+        return None, ""
+    money: Money = getattr(prices, end)
+    if not money.currency_code:
+        raise InvalidRequestError(f"{path}.currency_code", "is required")
+    _match(f"{path}.currency_code", money.currency_code, _CURRENCY, "ISO 4217, such as EUR")
+    if abs(money.nanos) >= _NANOS or money.units * money.nanos < 0:
+        raise InvalidRequestError(
+            f"{path}.nanos", "must be below one unit and have the sign of units"
+        )
+    return money.units + money.nanos / _NANOS, money.currency_code
+
+
+def _basket(lines: Sequence[common.LineItem]) -> tuple[str, ...]:
+    path = "context.basket"
+    _check_count(path, len(lines), MAX_ENTRIES)
+    for index, line in enumerate(lines):
+        check_id(f"{path}[{index}].product_id", line.product_id, required=True)
+        if not line.quantity >= 0:
+            raise InvalidRequestError(f"{path}[{index}].quantity", "must not be negative")
+        if line.unit_price.units < 0 or line.unit_price.nanos < 0:
+            raise InvalidRequestError(f"{path}[{index}].unit_price", "must not be negative")
+    return tuple(line.product_id for line in lines)
+
+
+def _ids(path: str, values: Sequence[str], limit: int) -> tuple[str, ...]:
+    _check_count(path, len(values), limit)
+    return tuple(
+        check_id(f"{path}[{index}]", value, required=True) for index, value in enumerate(values)
+    )
+
+
+def _texts(path: str, values: Sequence[str], max_bytes: int) -> tuple[str, ...]:
+    _check_count(path, len(values), MAX_ENTRIES)
+    return tuple(_text(f"{path}[{index}]", value, max_bytes) for index, value in enumerate(values))
+
+
+def _text(path: str, value: str, max_bytes: int) -> str:
+    n_bytes = len(value.encode())
+    if n_bytes > max_bytes:
+        raise InvalidRequestError(path, f"has {n_bytes} bytes; at most {max_bytes} are allowed")
+    return value
+
+
+def _match(path: str, value: str, pattern: re.Pattern[str], allowed: str) -> None:
+    if value and pattern.fullmatch(value) is None:
+        raise InvalidRequestError(path, f"{value[:20]!r} is not a code of {allowed}")
+
+
+def _check_count(path: str, n_values: int, limit: int) -> None:
+    if n_values > limit:
+        raise InvalidRequestError(path, f"has {n_values} entries; at most {limit} are allowed")

@@ -1,0 +1,200 @@
+"""Answers into responses, and the bytes of both that are kept in the cache."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import blake2b
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.latlng_pb2 import LatLng
+from google.type.money_pb2 import Money
+
+from recsvc import __version__
+from recsvc.core.catalogue import Product
+from recsvc.core.cells import centre_of
+from recsvc.core.places import Level, Location
+from recsvc.core.sources import Strategy
+from recsvc.service.model_admin import ModelDescription
+from recsvc.service.questions import Answer, Delivery, Item, ModelReference, Reason
+from recsvc.service.recommendations import Computed, Served
+from recsvc.v1 import catalog_pb2 as catalog
+from recsvc.v1 import common_pb2 as common
+from recsvc.v1 import model_service_pb2 as models
+from recsvc.v1 import recommendation_service_pb2 as api
+
+_LEVELS: Mapping[Level, str] = {level: f"LOCATION_LEVEL_{level.name}" for level in Level}
+_STRATEGIES: Mapping[Strategy, str] = {
+    strategy: f"STRATEGY_{strategy.name}" for strategy in Strategy
+}
+
+
+class ResponseCodec:
+    """Writes answers as a ``RecommendResponse`` without what differs by call.
+
+    The rest follows as a second piece of the same message: protobuf merges the two.
+    """
+
+    def __init__(self) -> None:
+        files = (api.DESCRIPTOR, common.DESCRIPTOR, catalog.DESCRIPTOR)
+        digest = blake2b(__version__.encode(), digest_size=8)
+        for file in files:
+            digest.update(file.serialized_pb)
+        self._schema = digest.hexdigest()
+
+    @property
+    def schema(self) -> str:
+        """Digest of the protos and of this version."""
+        return self._schema
+
+    def encode(self, answer: Answer) -> bytes:
+        """Return the answer as it is sent."""
+        response = api.RecommendResponse(
+            recommendations=[_item(item) for item in answer.items], serving=_serving(answer)
+        )
+        return response.SerializeToString()
+
+    def is_readable(self, payload: bytes) -> bool:
+        """Tell whether kept bytes are a response of a model."""
+        try:
+            return api.RecommendResponse.FromString(payload).serving.HasField("model")
+        except DecodeError:
+            return False
+
+
+def recommend_response(served: Served) -> api.RecommendResponse:
+    """Join the two pieces of a response."""
+    delivery = served.delivery
+    response = api.RecommendResponse.FromString(served.payload)
+    response.MergeFrom(
+        api.RecommendResponse(
+            recommendation_id=delivery.recommendation_id, serving=_delivered(delivery)
+        )
+    )
+    return response
+
+
+def similar_response(computed: Computed) -> api.ListSimilarProductsResponse:
+    """Write a list of similar products."""
+    serving = _serving(computed.answer)
+    serving.MergeFrom(_delivered(computed.delivery))
+    return api.ListSimilarProductsResponse(
+        recommendations=[_item(item) for item in computed.answer.items],
+        recommendation_id=computed.delivery.recommendation_id,
+        serving=serving,
+    )
+
+
+def model_message(model: ModelDescription) -> models.Model:
+    """Write the description of a model."""
+    return models.Model(
+        model_id=model.model_id,
+        version_id=model.version_id,
+        train_time=_timestamp(model.train_time),
+        state=f"MODEL_STATE_{model.state.name}",
+        generation=model.generation,
+        metrics=model.metrics,
+        data_start_time=_timestamp(model.data_start),
+        data_end_time=_timestamp(model.data_end),
+        code_version=model.code_version,
+        **model.counts,
+    )
+
+
+def _item(item: Item) -> api.RecommendedProduct:
+    return api.RecommendedProduct(
+        product_id=item.product_id,
+        rank=item.rank,
+        score=item.score,
+        strategy=_STRATEGIES[item.strategy],
+        location_level=_LEVELS[item.level],
+        explanation=_explanation(item.reason),
+        product=_product(item.product),
+    )
+
+
+def _explanation(reason: Reason | None) -> api.Explanation | None:
+    if reason is None:
+        return None
+    return api.Explanation(
+        reason_code=reason.code, text=reason.text, evidence_product_ids=reason.evidence
+    )
+
+
+def _product(product: Product | None) -> catalog.Product | None:
+    if product is None:
+        return None
+    return catalog.Product(
+        product_id=product.product_id,
+        title=product.title,
+        category_path=product.category_path,
+        brand=product.brand,
+        price=_money(product.price, product.currency),
+    )
+
+
+def _money(price: float, currency: str) -> Money | None:
+    if math.isnan(price):
+        return None
+    units, nanos = divmod(round(abs(price) * 1_000_000_000), 1_000_000_000)
+    sign = -1 if price < 0 else 1
+    return Money(currency_code=currency, units=sign * units, nanos=sign * nanos)
+
+
+def _serving(answer: Answer) -> api.ServingInfo:
+    return api.ServingInfo(
+        model=_model(answer.model),
+        warnings=answer.warnings,
+        resolved_location=_location(answer.location) if answer.location else None,
+        location_level=_LEVELS[answer.level],
+    )
+
+
+def _delivered(delivery: Delivery) -> api.ServingInfo:
+    return api.ServingInfo(
+        served_from=f"SERVED_FROM_{delivery.served_from.name}",
+        compute_time=_duration(delivery.compute_seconds),
+        cache_age=_duration(delivery.cache_age_seconds),
+        degraded=bool(delivery.degraded_reason),
+        degraded_reason=delivery.degraded_reason,
+        warnings=delivery.warnings,
+    )
+
+
+def _model(model: ModelReference) -> api.ServingModel:
+    return api.ServingModel(
+        model_id=model.model_id,
+        version_id=model.version_id,
+        train_time=_timestamp(model.train_time),
+    )
+
+
+def _location(location: Location) -> common.Location:
+    point = None
+    if location.cell:
+        latitude, longitude = centre_of(location.cell)
+        point = LatLng(latitude=latitude, longitude=longitude)
+    return common.Location(
+        country_code=location.country_code,
+        subdivision_code=location.subdivision_code,
+        postal_code=location.postal_code,
+        store_id=location.store_id,
+        lat_lng=point,
+    )
+
+
+def _timestamp(time: datetime | None) -> Timestamp | None:
+    if time is None:
+        return None
+    stamp = Timestamp()
+    stamp.FromDatetime(time)
+    return stamp
+
+
+def _duration(seconds: float | None) -> Duration | None:
+    if seconds is None:
+        return None
+    duration = Duration()
+    duration.FromNanoseconds(round(seconds * 1e9))
+    return duration

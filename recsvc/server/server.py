@@ -1,0 +1,178 @@
+"""The gRPC server of one process: its services, its health, and how it stops."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from recsvc.errors import SettingsError
+from recsvc.server.interceptor import CallInterceptor, CountingExecutor
+from recsvc.server.servicers import ModelServicer, RecommendationServicer
+from recsvc.telemetry import Logger, Metrics
+from recsvc.v1 import catalog_service_pb2_grpc as catalog_service
+from recsvc.v1 import customer_service_pb2_grpc as customer_service
+from recsvc.v1 import event_service_pb2_grpc as event_service
+from recsvc.v1 import model_service_pb2_grpc as model_service
+from recsvc.v1 import recommendation_service_pb2_grpc as recommendation_service
+
+RECOMMENDATION_SERVICE = "recsvc.v1.RecommendationService"
+MODEL_SERVICE = "recsvc.v1.ModelService"
+LATER_SERVICES = (
+    "recsvc.v1.CatalogService",
+    "recsvc.v1.CustomerService",
+    "recsvc.v1.EventService",
+)
+
+_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class Health:
+    """What ``grpc.health.v1.Health`` says: NOT_SERVING until there is a model to answer with."""
+
+    def __init__(self) -> None:
+        self.servicer = health.HealthServicer()
+        for service in ("", RECOMMENDATION_SERVICE, *LATER_SERVICES):
+            self.servicer.set(service, _NOT_SERVING)
+        # Choosing the first model is possible without one.
+        self.servicer.set(MODEL_SERVICE, _SERVING)
+
+    def model_loaded(self) -> None:
+        """Say SERVING."""
+        for service in ("", RECOMMENDATION_SERVICE):
+            self.servicer.set(service, _SERVING)
+
+    def drain(self) -> None:
+        """Say NOT_SERVING from now on."""
+        self.servicer.enter_graceful_shutdown()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """How a server listens.
+
+    Attributes:
+        listen: ``HOST:PORT``, port 0 for a free one.
+        shares_port: other processes listen on the same port; the kernel spreads connections.
+        max_threads: calls worked on at once.
+        max_concurrent: calls held at once.
+    """
+
+    listen: str
+    shares_port: bool
+    max_threads: int
+    max_concurrent: int
+
+
+class RecommendationServer:
+    """A gRPC server with every service of the API.
+
+    Args:
+        options: how it listens.
+        recommendations: the service's methods.
+        models: likewise.
+        health: what it says of itself.
+        metrics: counts and times the calls.
+        logger: gets one line a call.
+
+    Raises:
+        SettingsError: the address cannot be listened on.
+    """
+
+    def __init__(
+        self,
+        options: ServerOptions,
+        *,
+        recommendations: RecommendationServicer,
+        models: ModelServicer,
+        health: Health,
+        metrics: Metrics,
+        logger: Logger,
+    ) -> None:
+        self._health = health
+        self._executor = CountingExecutor(options.max_threads)
+        interceptor = CallInterceptor(
+            self._executor, options.max_concurrent, metrics=metrics, logger=logger
+        )
+        self._server = grpc.server(
+            self._executor, interceptors=[interceptor], options=_channel_options(options)
+        )
+        self._add_services(recommendations, models)
+        self.port = self._bind(options.listen)
+
+    def start(self) -> None:
+        """Answer calls."""
+        self._server.start()
+
+    def stop(self, grace_seconds: float) -> None:
+        """Take no new calls, and return once the running ones have ended or been cut off."""
+        self._health.drain()
+        self._server.stop(grace_seconds).wait()
+        self._executor.shutdown()
+
+    def _add_services(self, recommendations: RecommendationServicer, models: ModelServicer) -> None:
+        # The generated functions are untyped, and each takes a servicer of its own class.
+        services: list[tuple[Callable[[Any, grpc.Server], None], object]] = [
+            (recommendation_service.add_RecommendationServiceServicer_to_server, recommendations),
+            (model_service.add_ModelServiceServicer_to_server, models),
+            (
+                catalog_service.add_CatalogServiceServicer_to_server,
+                catalog_service.CatalogServiceServicer(),
+            ),
+            (
+                customer_service.add_CustomerServiceServicer_to_server,
+                customer_service.CustomerServiceServicer(),
+            ),
+            (
+                event_service.add_EventServiceServicer_to_server,
+                event_service.EventServiceServicer(),
+            ),
+            (health_pb2_grpc.add_HealthServicer_to_server, self._health.servicer),
+        ]
+        for add, servicer in services:
+            add(servicer, self._server)
+        reflection.enable_server_reflection(
+            (
+                RECOMMENDATION_SERVICE,
+                MODEL_SERVICE,
+                *LATER_SERVICES,
+                health.SERVICE_NAME,
+                reflection.SERVICE_NAME,
+            ),
+            self._server,
+        )
+
+    def _bind(self, listen: str) -> int:
+        try:
+            return self._server.add_insecure_port(listen)
+        except RuntimeError as error:  # all that grpc says of a bad or used address
+            raise SettingsError(
+                f"RECSVC_LISTEN / --listen: cannot listen on {listen}; "
+                "choose another address, or port 0 for a free port"
+            ) from error
+
+
+def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
+    channel_options = [
+        ("grpc.so_reuseport", int(options.shares_port)),
+        ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
+        # A peer that vanished is noticed within a minute and a half.
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        # Clients may ping as often as gRPC's guide lets them.
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ]
+    if options.shares_port:
+        # A connection stays with the process that it began with: only new connections can
+        # even out the load after a restart.
+        channel_options += [
+            ("grpc.max_connection_age_ms", 600_000),
+            ("grpc.max_connection_age_grace_ms", 60_000),
+        ]
+    return channel_options

@@ -1,0 +1,185 @@
+"""The methods of the API: convert, call the use case, convert back.
+
+A method that is not here comes from its generated base class, and the interceptor answers it
+with NOT_YET_AVAILABLE.
+"""
+
+import base64
+import binascii
+import time
+from hashlib import blake2b
+from hmac import compare_digest
+
+import grpc
+
+from recsvc.errors import InvalidRequestError, NotYetAvailableError, RecsvcError
+from recsvc.server import requests, responses
+from recsvc.server.errors import to_status
+from recsvc.service.model_admin import ModelAdmin
+from recsvc.service.models import LoadedModel, ModelSlot
+from recsvc.service.recommendations import Recommendations
+from recsvc.telemetry import note
+from recsvc.v1 import model_service_pb2 as models
+from recsvc.v1 import model_service_pb2_grpc as models_grpc
+from recsvc.v1 import recommendation_service_pb2 as api
+from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
+
+_MAC_BYTES = 8
+
+
+def deadline_of(context: grpc.ServicerContext) -> float:
+    """When the caller stops waiting, monotonic seconds."""
+    return time.monotonic() + context.time_remaining()
+
+
+class RecommendationServicer(api_grpc.RecommendationServiceServicer):
+    """``recsvc.v1.RecommendationService``.
+
+    Args:
+        slot: the current model.
+        recommendations: the use case.
+    """
+
+    def __init__(self, slot: ModelSlot, recommendations: Recommendations) -> None:
+        self._slot = slot
+        self._recommendations = recommendations
+
+    def Recommend(  # noqa: N802  # the API's name
+        self, request: api.RecommendRequest, context: grpc.ServicerContext
+    ) -> api.RecommendResponse:
+        """Recommend products for a shopper."""
+        return self._recommend(request, deadline_of(context), self._slot.current())
+
+    def BatchRecommend(  # noqa: N802  # the API's name
+        self, request: api.BatchRecommendRequest, context: grpc.ServicerContext
+    ) -> api.BatchRecommendResponse:
+        """Answer several questions, each with a response or a status of its own."""
+        requests.check_batch(len(request.requests))
+        deadline = deadline_of(context)
+        loaded = self._slot.current()
+        results = [self._result(entry, deadline, loaded) for entry in request.requests]
+        note(n_requests=len(results), customer="", recommendation_id="")
+        return api.BatchRecommendResponse(results=results)
+
+    def ListSimilarProducts(  # noqa: N802  # the API's name
+        self,
+        request: api.ListSimilarProductsRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+    ) -> api.ListSimilarProductsResponse:
+        """List products like one."""
+        question = requests.similar_question(request)
+        computed = self._recommendations.similar(request.product_id, question)
+        note(n_items=len(computed.answer.items))
+        return responses.similar_response(computed)
+
+    def _recommend(
+        self, request: api.RecommendRequest, deadline: float, loaded: LoadedModel
+    ) -> api.RecommendResponse:
+        question = requests.recommend_question(request)
+        served = self._recommendations.recommend(question, deadline, loaded)
+        response = responses.recommend_response(served)
+        note(
+            n_items=len(response.recommendations),
+            version_id=response.serving.model.version_id,
+        )
+        return response
+
+    def _result(
+        self, request: api.RecommendRequest, deadline: float, loaded: LoadedModel
+    ) -> api.RecommendResult:
+        try:
+            return api.RecommendResult(response=self._recommend(request, deadline, loaded))
+        except RecsvcError as error:
+            return api.RecommendResult(status=to_status(error))
+
+
+class ModelServicer(models_grpc.ModelServiceServicer):
+    """``recsvc.v1.ModelService``.
+
+    Args:
+        admin: the use cases.
+        key: secret that page tokens are signed with.
+    """
+
+    def __init__(self, admin: ModelAdmin, key: bytes) -> None:
+        self._admin = admin
+        self._key = key
+
+    def ListModels(  # noqa: N802  # the API's name
+        self,
+        request: models.ListModelsRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+    ) -> models.ListModelsResponse:
+        """List versions, the newest first."""
+        page = self._admin.versions(request.page_size, self._read_token(request.page_token))
+        return models.ListModelsResponse(
+            models=[responses.model_message(model) for model in page.models],
+            next_page_token=self._token(page.last_version_id) if page.last_version_id else "",
+        )
+
+    def GetModel(  # noqa: N802  # the API's name
+        self,
+        request: models.GetModelRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+    ) -> models.GetModelResponse:
+        """Describe one version."""
+        requests.check_id("version_id", request.version_id, required=True)
+        return models.GetModelResponse(
+            model=responses.model_message(self._admin.version(request.version_id))
+        )
+
+    def ActivateModel(  # noqa: N802  # the API's name
+        self, request: models.ActivateModelRequest, context: grpc.ServicerContext
+    ) -> models.ActivateModelResponse:
+        """Make a version current."""
+        requests.check_id("version_id", request.version_id, required=True)
+        _refuse_request_id(request.request_id)
+        change = self._admin.activate(request.version_id, deadline_of(context))
+        note(version_id=change.model.version_id)
+        return models.ActivateModelResponse(
+            model=responses.model_message(change.model),
+            previous_version_id=change.previous_version_id,
+        )
+
+    def RollbackModel(  # noqa: N802  # the API's name
+        self, request: models.RollbackModelRequest, context: grpc.ServicerContext
+    ) -> models.RollbackModelResponse:
+        """Make the version before the current one current again."""
+        _refuse_request_id(request.request_id)
+        change = self._admin.roll_back(deadline_of(context))
+        note(version_id=change.model.version_id)
+        return models.RollbackModelResponse(
+            model=responses.model_message(change.model),
+            previous_version_id=change.previous_version_id,
+        )
+
+    def _token(self, version_id: str) -> str:
+        content = version_id.encode()
+        return base64.urlsafe_b64encode(self._mac(content) + content).decode()
+
+    def _read_token(self, token: str) -> str:
+        if not token:
+            return ""
+        try:
+            signed = base64.b64decode(token, altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            signed = b""
+        mac, content = signed[:_MAC_BYTES], signed[_MAC_BYTES:]
+        if not content or not compare_digest(mac, self._mac(content)):
+            raise InvalidRequestError(
+                "page_token",
+                "was not made by this service; ask without one",
+                reason="PAGE_TOKEN_INVALID",
+            )
+        return content.decode()
+
+    def _mac(self, content: bytes) -> bytes:
+        return blake2b(content, key=self._key, digest_size=_MAC_BYTES, person=b"models").digest()
+
+
+def _refuse_request_id(request_id: str) -> None:
+    """A repetition that is not recognised would be a second change: say so beforehand."""
+    if request_id:
+        raise NotYetAvailableError(
+            "request_id: repetitions are not recognised yet; ask without one"
+        )
