@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recsvc.core.places import PLACE_LEVELS, Place
-from recsvc.core.ranking import Task, standardise
+from recsvc.core.ranking import Task
 from recsvc.core.recommender import Query, Recommender
 from recsvc.core.vocabulary import MISSING
 from training.evaluate import Tick, in_threads, target_customers
@@ -116,7 +116,7 @@ class _Problem:
         def prepared(question: Question) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
             # Only this much of the candidates: their moments hold dense scores.
             candidates = recommender.candidates(question.query)
-            return candidates.items, standardise(candidates.scores)
+            return candidates.items, candidates.features
 
         found = in_threads(prepared, asked)
         width = max((len(items) for items, _ in found), default=1)

@@ -17,7 +17,7 @@ import polars as pl
 from training.quarantine import count_reasons
 from training.reading import raw
 from training.returns import net_returns
-from training.schema import EVENTS, PRODUCTS, PURCHASE, STORES
+from training.schema import CUSTOMERS, EVENTS, PRODUCTS, PURCHASE, STORES
 from training.tables import Checked, Options, read_table
 
 MAX_QUARANTINED_SHARE: Final = 0.05
@@ -151,6 +151,17 @@ def read_stores(
     checked = read_table(STORES, [path], options)
     stores = _last_of_each(checked.rows, "store_id")
     return stores, _report(checked, options, n_duplicates=checked.rows.height - stores.height)
+
+
+def read_customers(path: Path, *, quarantine: Path | None = None) -> pl.DataFrame:
+    """Read whom to make lists for, and where each of them is; errors as ``read_events``.
+
+    Returns:
+        The distinct rows in their order with the columns of ``schema.CUSTOMERS``; other
+        columns, such as those of a file of purchases, are ignored.
+    """
+    options = _options(_AS_NAMED, "UTC", quarantine, MAX_QUARANTINED_SHARE)
+    return read_table(CUSTOMERS, [path], options).rows.unique(maintain_order=True)
 
 
 def _options(

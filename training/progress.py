@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import TracebackType
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol, Self
 
 from rich.console import Console
@@ -13,26 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 class Reporter(Protocol):
     """Where a run says what it does."""
 
-    def stage(self, name: str, total: int | None = None) -> "Stage":
-        """Open a stage; ``total`` is the number of ticks to come, where known."""
+    def stage(
+        self, name: str, total: int | None = None
+    ) -> AbstractContextManager[Callable[[], None]]:
+        """Open a stage; yields what to call after each of ``total`` units of work."""
 
     def log(self, message: str) -> None:
         """Say one line."""
-
-
-class Stage(Protocol):
-    """An open stage; a context manager that closes it."""
-
-    def __enter__(self) -> Callable[[], None]:
-        """Return what to call after each unit of work."""
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Close the stage."""
 
 
 class ConsoleReporter:

@@ -126,6 +126,16 @@ def _store_rules(_now: datetime, _present: Collection[str]) -> Rules:
     )
 
 
+def _customer_rules(_now: datetime, _present: Collection[str]) -> Rules:
+    return MappingProxyType(
+        {
+            "no_customer": pl.col("customer_id").is_null(),
+            "too_long_id": _too_long("customer_id", "store_id", "subdivision_code", "postal_code"),
+            **_place_rules(),
+        }
+    )
+
+
 def _too_long(*names: str) -> pl.Expr:
     return pl.any_horizontal(pl.col(*names).str.len_bytes() > MAX_ID_BYTES)
 
@@ -205,4 +215,14 @@ STORES: Final = Table(
         *_PLACE,
     ),
     rules=_store_rules,
+)
+
+CUSTOMERS: Final = Table(
+    name="customers",
+    columns=(
+        Column("customer_id", Kind.IDENTIFIER, required=True),
+        Column("store_id", Kind.IDENTIFIER),
+        *_PLACE,
+    ),
+    rules=_customer_rules,
 )

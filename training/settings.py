@@ -29,7 +29,7 @@ class TrainingSettings:
         place_shrinkage: purchases that the wider place's shares count for.
         n_candidates: products that each source proposes.
         max_validation_customers: customers that the blend is tuned on, drawn at random;
-            more move no weight.
+            the weights' noise falls with more.
     """
 
     seed: int = 0
@@ -54,3 +54,12 @@ class TrainingSettings:
 
 REMOVABLE = ("own", "collaborative", "neighbours", "place")
 """What ``--without`` may leave out. Popularity stays: it fills every list up."""
+
+PRESETS: dict[str, TrainingSettings] = {
+    "fast": TrainingSettings(als_regularization=(50.0,), max_validation_customers=400),
+    "balanced": TrainingSettings(),
+    "best": TrainingSettings(
+        als_regularization=(5.0, 20.0, 50.0, 100.0), max_validation_customers=5_000
+    ),
+}
+"""How much is searched: ``fast`` takes the values that work on most data as they are."""

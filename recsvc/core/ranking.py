@@ -37,19 +37,6 @@ class Blend:
     weights: Mapping[Task, NDArray[np.float32]]
 
 
-def contributions(weights: NDArray[np.float32], scores: Matrix) -> Matrix:
-    """What each feature adds to each candidate's score.
-
-    Args:
-        weights: float32, shape ``(n_features,)``, not negative.
-        scores: float32, shape ``(n_candidates, n_features)``, as the sources gave them.
-
-    Returns:
-        float32, shape of ``scores``; a row's sum is the candidate's score.
-    """
-    return standardise(scores) * weights
-
-
 def standardise(scores: Matrix) -> Matrix:
     """Mean 0 and deviation 1 in every column; a constant column says nothing and is 0.
 

@@ -14,7 +14,7 @@ from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.histories import Profile
 from recsvc.core.model import Model
 from recsvc.core.places import ANYWHERE, Level, Location, Place
-from recsvc.core.ranking import Task, best_first, contributions
+from recsvc.core.ranking import Task, best_first, standardise
 from recsvc.core.sources import Moment, OwnPurchases, PopularityByPlace, Source, Strategy
 from recsvc.core.sparse import distinct, top
 from recsvc.core.vocabulary import MISSING
@@ -74,12 +74,14 @@ class Candidates:
 
     Attributes:
         items: int32, shape ``(n,)``, ascending.
-        scores: float32, shape ``(n, n_features)``.
+        scores: float32, shape ``(n, n_features)``, as the sources gave them.
+        features: float32, of the same shape: the scores standardised.
         moment: what they were scored for.
     """
 
     items: NDArray[np.int32]
     scores: NDArray[np.float32]
+    features: NDArray[np.float32]
     moment: Moment
 
 
@@ -137,8 +139,8 @@ class Recommender:
     def rank(self, candidates: Candidates, weights: NDArray[np.float32], size: int) -> Ranking:
         """The best ``size`` of ``candidates`` under ``weights``, float32 ``(n_features,)``."""
         moment = candidates.moment
-        terms = contributions(weights, candidates.scores)
-        scores = terms.sum(axis=1)
+        terms = candidates.features * weights
+        scores = candidates.features @ weights
         best = self._best(candidates.items, scores, size)
         items = candidates.items[best]
         levels = self.model.places.evidence_levels(moment.place, items)
@@ -159,7 +161,8 @@ class Recommender:
         proposals = [source.propose(moment, limit) for source in self._sources]
         items = distinct(proposals)
         columns = [column for source in self._sources for column in source.score(moment, items)]
-        return Candidates(items, np.stack(columns, axis=1), moment)
+        scores = np.stack(columns, axis=1)
+        return Candidates(items, scores, standardise(scores), moment)
 
     def popular(self, query: Query) -> Ranking:
         """What is bought at the place, whoever asks: the cheapest list that is still true.
@@ -206,7 +209,7 @@ class Recommender:
         self, candidates: Candidates, weights: NDArray[np.float32], size: int
     ) -> NDArray[np.int32]:
         """The items of :meth:`rank` alone, for who compares many weightings."""
-        scores = contributions(weights, candidates.scores).sum(axis=1)
+        scores = candidates.features @ weights
         return candidates.items[self._best(candidates.items, scores, size)]
 
     def task(self, query: Query, profile: Profile) -> Task:

@@ -1,0 +1,363 @@
+"""The ``recsvc-train`` command."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+from rich.console import Console
+from rich.table import Table
+from threadpoolctl import threadpool_limits
+
+from recsvc.artifacts.manifest import Manifest
+from recsvc.artifacts.registry import CURRENT, Registry, VersionInfo
+from recsvc.core.model import Model
+from recsvc.core.recommender import Recommender
+from recsvc.errors import InputError
+from recsvc.terminal import new_app, run
+from training.batch import recommend_all
+from training.evaluate import evaluate, target_customers, with_baselines
+from training.events import read_customers
+from training.pipeline import FitInput, Purchases, fit, read
+from training.progress import ConsoleReporter
+from training.report import log_columns, slices_by_place, summaries
+from training.settings import PRESETS, REMOVABLE, TrainingSettings
+from training.targets import targets_of
+
+app = new_app(
+    "Train recommendations from purchases, measure them and publish them.\n\n"
+    "A first run: recsvc-train fit --events purchases.csv --registry registry --promote"
+)
+
+EventsOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--events",
+        help="CSV or Parquet file of events, or a folder of them; may be given more than once.",
+    ),
+]
+RegistryOption = Annotated[
+    str, typer.Option("--registry", envvar="RECSVC_REGISTRY", help="Folder of the models.")
+]
+ProductsOption = Annotated[
+    Path | None, typer.Option("--products", help="File that describes the products.")
+]
+StoresOption = Annotated[
+    Path | None, typer.Option("--stores", help="File that says where the stores are.")
+]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="NAME=COLUMN",
+        help="What the events call a column, as in customer_id=CustomerNo; may be repeated.",
+    ),
+]
+TimezoneOption = Annotated[
+    str, typer.Option("--timezone", help="Zone of times that name none, as in Europe/Berlin.")
+]
+QuarantineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--quarantine",
+        help="Where rows that cannot be used are written.  [default: quarantine.csv]",
+    ),
+]
+MaxQuarantinedOption = Annotated[
+    float,
+    typer.Option(
+        "--max-quarantined", help="Stop when more than this share of the rows is unusable, 0 to 1."
+    ),
+]
+ModelOption = Annotated[
+    str,
+    typer.Option("--model", help="A version, the beginning of one, or current."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command("fit")
+def fit_command(
+    events: EventsOption,
+    registry: RegistryOption,
+    products: ProductsOption = None,
+    stores: StoresOption = None,
+    column_map: MapOption = None,
+    timezone: TimezoneOption = "UTC",
+    quarantine: QuarantineOption = None,
+    max_quarantined: MaxQuarantinedOption = 0.05,
+    preset: Annotated[
+        str, typer.Option("--preset", help=f"How much to search: {', '.join(PRESETS)}.")
+    ] = "balanced",
+    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same model.")] = 0,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", help=f"Leave out one of: {', '.join(REMOVABLE)}; repeatable."),
+    ] = None,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Also make it the version that is served.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train on purchases, measure on the last weeks of them, and publish a version.
+
+    The last 28 days are held out for measuring and the 28 before them for tuning; the
+    published model is then trained on everything.
+    """
+    started = monotonic()
+    settings = _settings(preset, seed, without or [])
+    store = Registry.open(registry)
+    source = FitInput(
+        events=events,
+        products=products,
+        stores=stores,
+        mapping=_mapping(column_map or []),
+        timezone=timezone,
+        quarantine=quarantine or Path("quarantine.csv"),
+        max_quarantined_share=max_quarantined,
+    )
+    with _reporter() as reporter:
+        manifest = fit(source, settings, store, reporter)
+        if promote:
+            store.promote(manifest.version_id, datetime.now(UTC))
+    result = {
+        "version_id": manifest.version_id,
+        "promoted": promote,
+        "seconds": round(monotonic() - started, 1),
+        "metrics": manifest.metrics,
+        "data": manifest.data,
+    }
+    state = "current" if promote else f"promote it: recsvc-train promote {manifest.version_id}"
+    _print(result, f"published {manifest.version_id} in {result['seconds']} s ({state})", as_json)
+
+
+@app.command("validate")
+def validate_command(
+    events: EventsOption,
+    products: ProductsOption = None,
+    stores: StoresOption = None,
+    column_map: MapOption = None,
+    timezone: TimezoneOption = "UTC",
+    quarantine: QuarantineOption = None,
+    max_quarantined: MaxQuarantinedOption = 0.05,
+    as_json: JsonOption = False,
+) -> None:
+    """Read and check files as fit would, without training."""
+    with _reporter() as reporter:
+        purchases: Purchases = read(
+            FitInput(
+                events=events,
+                products=products,
+                stores=stores,
+                mapping=_mapping(column_map or []),
+                timezone=timezone,
+                quarantine=quarantine or Path("quarantine.csv"),
+                max_quarantined_share=max_quarantined,
+            ),
+            reporter,
+        )
+    report = purchases.report
+    result = {
+        "n_rows": report.n_rows,
+        "n_used": report.n_used,
+        "n_quarantined": report.n_quarantined,
+        "reasons": report.reasons,
+        "quarantine": report.quarantine_path,
+        "n_customers": len(purchases.interactions.customers),
+        "n_products": len(purchases.interactions.items),
+        "n_stores": len(purchases.interactions.locations.store_names),
+        "start_time": report.time_min.isoformat() if report.time_min else None,
+        "end_time": report.time_max.isoformat() if report.time_max else None,
+    }
+    _print(result, f"usable: {report.n_used:,} of {report.n_rows:,} rows", as_json)
+
+
+@app.command("evaluate")
+def evaluate_command(
+    events: EventsOption,
+    registry: RegistryOption,
+    model_ref: ModelOption = CURRENT,
+    column_map: MapOption = None,
+    timezone: TimezoneOption = "UTC",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a published version on purchases made after its data ended.
+
+    Purchases up to the end of the model's data are left out: it has learnt them.
+    """
+    manifest, recommender = _load(registry, model_ref)
+    source = FitInput(events=events, mapping=_mapping(column_map or []), timezone=timezone)
+    with _reporter() as reporter:
+        purchases = read(source, reporter)
+        targets = targets_of(recommender.model, purchases.interactions)
+        n_customers = len(target_customers(targets))
+        if not n_customers:
+            raise InputError(
+                f"{', '.join(map(str, events))}: no purchase by a customer of the model after its "
+                f"data ended ({_day(recommender.model.data_end)}); give later purchases"
+            )
+        with threadpool_limits(1, "blas"), reporter.stage("evaluate", n_customers) as tick:
+            columns = evaluate(
+                recommender,
+                targets,
+                recommender.model.data_end,
+                with_baselines(recommender),
+                tick=tick,
+            )
+        if not as_json:
+            log_columns(columns, reporter)
+    result = {
+        "version_id": manifest.version_id,
+        "rankers": summaries(columns),
+        "slices": slices_by_place(recommender, columns["recsvc"]),
+    }
+    _print(result, f"{n_customers:,} customers", as_json)
+
+
+@app.command("recommend")
+def recommend_command(
+    customers: Annotated[
+        Path,
+        typer.Option(
+            "--customers",
+            help="Parquet or CSV with customer_id and, optionally, store_id, country_code, "
+            "subdivision_code, postal_code, latitude, longitude: where each is now.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
+    registry: RegistryOption,
+    model_ref: ModelOption = CURRENT,
+    size: Annotated[int, typer.Option("--k", min=1, max=1000, help="Products a customer.")] = 20,
+    only_new: Annotated[
+        bool, typer.Option("--only-new", help="Leave out what the customer has bought.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the lists of many customers, the same that the server would answer.
+
+    Now is the end of the model's data. A customer without a place is at home.
+    """
+    manifest, recommender = _load(registry, model_ref)
+    rows = read_customers(customers)
+    with (
+        threadpool_limits(1, "blas"),  # a list is too small for two cores
+        _reporter() as reporter,
+        reporter.stage("recommend", rows.height) as tick,
+    ):
+        lists = recommend_all(recommender, rows, size=size, only_new=only_new, tick=tick)
+    _write(lists, out)
+    n_customers = lists["customer_id"].n_unique()
+    result = {"version_id": manifest.version_id, "n_customers": n_customers, "out": str(out)}
+    _print(result, f"{n_customers:,} lists of {manifest.version_id} in {out}", as_json)
+
+
+@app.command("promote")
+def promote_command(
+    registry: RegistryOption,
+    version: Annotated[str, typer.Argument(help="A version, or the beginning of one.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Make a version the one that is served; running servers follow by themselves."""
+    pointer = Registry.open(registry).promote(version, datetime.now(UTC))
+    result = {"version_id": pointer.version_id, "generation": pointer.generation}
+    _print(result, f"current is {pointer.version_id}, generation {pointer.generation}", as_json)
+
+
+@app.command("rollback")
+def rollback_command(registry: RegistryOption, as_json: JsonOption = False) -> None:
+    """Serve the version before the current one again."""
+    pointer = Registry.open(registry).rollback(datetime.now(UTC))
+    result = {"version_id": pointer.version_id, "generation": pointer.generation}
+    _print(result, f"current is {pointer.version_id}, generation {pointer.generation}", as_json)
+
+
+@app.command("models")
+def models_command(registry: RegistryOption, as_json: JsonOption = False) -> None:
+    """List the published versions, newest first."""
+    rows = [_model_row(info) for info in Registry.open(registry).versions()]
+    if as_json:
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        return
+    table = Table("version", "trained", "purchases", "nDCG@10 all", "new", "state", box=None)
+    for row in rows:
+        table.add_row(*(str(row[key]) for key in _MODEL_COLUMNS))
+    Console().print(table if rows else "no model yet: train one with recsvc-train fit")
+
+
+_MODEL_COLUMNS = ("version_id", "train_time", "n_interactions", "ndcg_all", "ndcg_new", "state")
+
+
+def _model_row(info: VersionInfo) -> dict[str, Any]:
+    if info.manifest is None:
+        return dict.fromkeys(_MODEL_COLUMNS, "") | {
+            "version_id": info.version_id,
+            "state": f"unusable: {info.error}",
+        }
+    tested = info.manifest.metrics.get("test", {}).get("rankers", {}).get("recsvc", {})
+    return {
+        "version_id": info.version_id,
+        "train_time": f"{info.manifest.train_time:%Y-%m-%d %H:%M}",
+        "n_interactions": info.manifest.data.get("n_interactions", ""),
+        "ndcg_all": tested.get("all", {}).get("ndcg@10", ""),
+        "ndcg_new": tested.get("new", {}).get("ndcg@10", ""),
+        "state": "current" if info.is_current else "",
+    }
+
+
+def _load(registry: str, model_ref: str) -> tuple[Manifest, Recommender]:
+    manifest, arrays = Registry.open(registry).load(model_ref)
+    return manifest, Recommender(Model.from_arrays(arrays, manifest.parameters))
+
+
+def _settings(preset: str, seed: int, without: list[str]) -> TrainingSettings:
+    if preset not in PRESETS:
+        raise InputError(f"--preset {preset}: there is no such preset; use {', '.join(PRESETS)}")
+    for name in without:
+        if name not in REMOVABLE:
+            raise InputError(f"--without {name}: there is no such part; use {', '.join(REMOVABLE)}")
+    return replace(PRESETS[preset], seed=seed, without=frozenset(without))
+
+
+def _mapping(pairs: list[str]) -> dict[str, str]:
+    mapping = {}
+    for pair in pairs:
+        name, equals, column = pair.partition("=")
+        if not (name and equals and column):
+            raise InputError(f"--map {pair}: write it as NAME=COLUMN, as in customer_id=CustomerNo")
+        mapping[name] = column
+    return mapping
+
+
+def _write(lists: pl.DataFrame, out: Path) -> None:
+    try:
+        lists.write_parquet(out)
+    except OSError as error:
+        raise InputError(
+            f"--out {out}: cannot be written ({error.strerror or error}); give another path"
+        ) from None
+
+
+@contextmanager
+def _reporter() -> Iterator[ConsoleReporter]:
+    with ConsoleReporter(Console(stderr=True)) as reporter:
+        yield reporter
+
+
+def _print(result: dict[str, Any], sentence: str, as_json: bool) -> None:
+    sys.stdout.write((json.dumps(result, indent=2) if as_json else sentence) + "\n")
+
+
+def _day(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%d %B %Y}"
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    raise SystemExit(run(app))
