@@ -9,7 +9,6 @@ from recsvc.core.cells import cell_of
 from recsvc.core.places import Level, Location
 from recsvc.core.recommender import Query, Ranking, Recommender
 from recsvc.core.sources import Strategy
-from training.evaluate import in_threads
 
 _TEXT = ("store_id", "country_code", "subdivision_code", "postal_code")
 _LOCATION = (*_TEXT, "latitude", "longitude")
@@ -47,7 +46,7 @@ def recommend_all(
         tick()
         return ranking
 
-    rankings = in_threads(one, list(customers.iter_rows(named=True)))
+    rankings = [one(row) for row in customers.iter_rows(named=True)]
     lengths = [len(ranking.items) for ranking in rankings]
     items = np.concatenate([ranking.items for ranking in rankings])
     given = [name for name in _LOCATION if customers[name].null_count() < customers.height]

@@ -12,7 +12,7 @@ from recsvc.core.places import PLACE_LEVELS, Place
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Query, Recommender
 from recsvc.core.vocabulary import MISSING
-from training.evaluate import Tick, in_threads, target_customers
+from training.evaluate import Tick, target_customers
 from training.metrics import NDCG_AT, discounts, ideal_gains
 from training.split import HoldOut
 
@@ -118,7 +118,7 @@ class _Problem:
             candidates = recommender.candidates(question.query)
             return candidates.items, candidates.features
 
-        found = in_threads(prepared, asked)
+        found = [prepared(question) for question in asked]
         width = max((len(items) for items, _ in found), default=1)
         features = np.zeros((len(asked), width, len(recommender.features)), np.float32)
         relevant = np.zeros((len(asked), width), np.bool_)

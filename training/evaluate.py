@@ -1,8 +1,6 @@
 """Full-ranking evaluation against what was bought next."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +13,6 @@ from training.metrics import RECALL_AT, Column, list_metrics
 
 Weights = Mapping[Task, NDArray[np.float32]]
 Tick = Callable[[], object]
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 def target_customers(
@@ -80,17 +76,11 @@ def evaluate(
         tick()
         return scores
 
-    results = in_threads(one, customers.tolist())
+    results = [one(customer) for customer in customers.tolist()]
     return {
         name: {task: _column(customers, results, (name, task)) for task in tasks}
         for name in rankers
     }
-
-
-def in_threads(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
-    """Results in order; numpy lets go of the interpreter in the larger kernels."""
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(function, items))
 
 
 def _column(
