@@ -7,23 +7,16 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from typer.exceptions import TyperException
 
 from recsvc.errors import RecsvcError
 from recsvc.settings import LogFormat, LogLevel, ServerSettings
 from recsvc.telemetry import make_logger
+from recsvc.terminal import new_app, run
 
 # gRPC and the model's libraries are imported by the commands that need them: the supervisor
 # must stay small, and --help quick.
 
-app = typer.Typer(
-    name="recsvc",
-    help="Per-customer product recommendations that fit the place and the past purchases.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = new_app("Per-customer product recommendations that fit the place and the past purchases.")
 
 Registry = Annotated[
     str | None,
@@ -103,13 +96,13 @@ def serve(  # one argument a flag
 ) -> None:
     """Serve recommendations over gRPC.
 
-    Prints [bold]listening on HOST:PORT[/] once it answers, and logs to stderr, one line a call.
+    Prints 'listening on HOST:PORT' once it answers, and logs to stderr, one line a call.
     Another model is picked up without a restart: recsvc-train promote. SIGTERM and Ctrl-C let
     running calls end. docs/operations.md lists every setting, metric and log field.
 
     Example: recsvc serve --registry models --listen 127.0.0.1:50051 --workers 2
     """
-    from recsvc.launch import serve as run  # noqa: PLC0415  # see the top
+    from recsvc.launch import serve as launch  # noqa: PLC0415  # see the top
 
     settings = ServerSettings.load(
         {
@@ -129,7 +122,7 @@ def serve(  # one argument a flag
         sys.stdout.write(f"listening on {address}\n")
         sys.stdout.flush()
 
-    raise typer.Exit(run(settings, logger, announce))
+    raise typer.Exit(launch(settings, logger, announce))
 
 
 @app.command()
@@ -250,24 +243,9 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=160)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command; whatever a user did wrong is one line on stderr and exit code 1."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    try:
-        # Not standalone: typer would draw a box of many lines around its errors.
-        code: object = app(arguments or ["--help"], prog_name="recsvc", standalone_mode=False)
-    except RecsvcError as error:
-        sys.exit(_failed(str(error)))
-    except TyperException as error:
-        sys.exit(_failed(f"{error.format_message().rstrip('.')}; see recsvc --help"))
-    except typer.Abort:
-        sys.exit(_failed("interrupted"))
-    sys.exit(code if isinstance(code, int) else 0)
-
-
-def _failed(message: str) -> int:
-    sys.stderr.write(f"error: {message}\n")
-    return 1
+def main() -> None:
+    """Run the ``recsvc`` command."""
+    sys.exit(run(app))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -15,7 +15,7 @@ from recsvc.errors import InvalidRequestError, NotYetAvailableError, RecsvcError
 from recsvc.server.errors import code_of, to_status
 from recsvc.telemetry import Logger, Metrics, collected_facts
 
-Handler = grpc.RpcMethodHandler[Any, Any]
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 OWN_METHODS = "/recsvc.v1."
 
@@ -78,9 +78,9 @@ class CallInterceptor(grpc.ServerInterceptor):
 
     def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Handler | None],
+        continuation: "Callable[[grpc.HandlerCallDetails], Handler | None]",
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Handler | None:
+    ) -> "Handler | None":
         """Return the handler of a method, wrapped."""
         handler = continuation(handler_call_details)
         method = handler_call_details.method
