@@ -27,6 +27,7 @@ LATER_SERVICES = (
 )
 
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+_IDLE_SECONDS, _IDLE_LOOKS = 0.05, 3
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -111,7 +112,13 @@ class RecommendationServer:
     def stop(self, grace_seconds: float) -> None:
         """Take no new calls, and return once the running ones have ended or been cut off."""
         self._health.drain()
-        self._server.stop(grace_seconds).wait()
+        stopped = self._server.stop(grace_seconds)
+        n_idle = 0
+        # Who watches the health never hangs up: end when nothing else is left. Several looks,
+        # since an answer may still be on its way when its thread is done.
+        while not stopped.wait(_IDLE_SECONDS) and n_idle < _IDLE_LOOKS:
+            n_idle = 0 if self._executor.n_held else n_idle + 1
+        self._server.stop(0).wait()
         self._executor.shutdown()
 
     def _add_services(self, recommendations: RecommendationServicer, models: ModelServicer) -> None:

@@ -18,7 +18,7 @@ from recsvc.server.errors import to_status
 from recsvc.service.model_admin import ModelAdmin
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.recommendations import Recommendations
-from recsvc.telemetry import note
+from recsvc.telemetry import collected_facts, note
 from recsvc.v1 import model_service_pb2 as models
 from recsvc.v1 import model_service_pb2_grpc as models_grpc
 from recsvc.v1 import recommendation_service_pb2 as api
@@ -58,7 +58,7 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         deadline = deadline_of(context)
         loaded = self._slot.current()
         results = [self._result(entry, deadline, loaded) for entry in request.requests]
-        note(n_requests=len(results), customer="", recommendation_id="")
+        note(n_requests=len(results), version_id=loaded.reference.version_id)
         return api.BatchRecommendResponse(results=results)
 
     def ListSimilarProducts(  # noqa: N802  # the API's name
@@ -88,7 +88,8 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         self, request: api.RecommendRequest, deadline: float, loaded: LoadedModel
     ) -> api.RecommendResult:
         try:
-            return api.RecommendResult(response=self._recommend(request, deadline, loaded))
+            with collected_facts():  # one entry's would pass for those of the whole call
+                return api.RecommendResult(response=self._recommend(request, deadline, loaded))
         except RecsvcError as error:
             return api.RecommendResult(status=to_status(error))
 
