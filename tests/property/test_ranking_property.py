@@ -39,69 +39,88 @@ class Asked(NamedTuple):
     query: Query
 
 
-def items() -> st.SearchStrategy[list[Item]]:
-    """Products with any mixture of known and unknown fields."""
-    return st.integers(1, 12).flatmap(
-        lambda n: st.tuples(
-            *(
-                st.builds(
-                    Item,
-                    product_id=st.just(f"p{i}"),
-                    title=st.sampled_from(["", f"Product {i}"]),
-                    category_path=st.sampled_from(["", "A", "A > B", "C"]),
-                    brand=st.sampled_from(["", "X", "Y"]),
-                    price=st.sampled_from([None, 1.0, 2.5]),
-                    factors=st.sampled_from(FACTORS),
-                    available_from=st.sampled_from([ALWAYS_FROM, ALWAYS_FROM, SUMMER]),
-                    available_to=st.sampled_from([ALWAYS_TO, ALWAYS_TO, SUMMER]),
-                )
-                for i in range(n)
-            )
-        ).map(list)
-    )
+# Built once: hypothesis takes longer to check a strategy than to draw from it.
+ITEMS = st.lists(
+    st.builds(
+        Item,
+        product_id=st.just(""),
+        title=st.sampled_from(["", "Title"]),
+        category_path=st.sampled_from(["", "A", "A > B", "C"]),
+        brand=st.sampled_from(["", "X", "Y"]),
+        price=st.sampled_from([None, 1.0, 2.5]),
+        factors=st.sampled_from(FACTORS),
+        available_from=st.sampled_from([ALWAYS_FROM, ALWAYS_FROM, SUMMER]),
+        available_to=st.sampled_from([ALWAYS_TO, ALWAYS_TO, SUMMER]),
+    ),
+    min_size=1,
+    max_size=12,
+).map(lambda items: [item._replace(product_id=f"p{i}") for i, item in enumerate(items)])
+
+STORES = st.lists(
+    st.builds(
+        Shop,
+        store_id=st.just(""),
+        name=st.sampled_from(["", "Name"]),
+        postal_code=st.sampled_from(["", "GB|1", "PT|1"]),
+        cell=st.sampled_from(["", "c1", "c2"]),
+        subdivision_code=st.sampled_from(["", "GB-ENG", "PT-13"]),
+        country_code=st.sampled_from(["", "GB", "PT"]),
+    ),
+    max_size=3,
+).map(lambda shops: [shop._replace(store_id=f"s{i}") for i, shop in enumerate(shops)])
+
+# Products and stores by number, whichever of them there are.
+LINES = st.lists(
+    st.tuples(
+        st.integers(0, 3),
+        st.integers(0, 11),
+        st.integers(0, 3),
+        st.sampled_from([0.0, 3.0, 30.0, 400.0]),
+        st.sampled_from([1.0, 3.0]),
+    ),
+    max_size=25,
+)
+PAIRS = st.lists(
+    st.tuples(st.integers(0, 11), st.integers(0, 11), st.sampled_from([0.1, 0.5])), max_size=10
+)
+SOME_ITEMS = st.lists(st.integers(0, 11), unique=True, max_size=5)
+WEIGHTS = st.lists(st.sampled_from([0.0, 0.125, 1.0, 3.0]), min_size=7, max_size=7)
+FILTERS = st.none() | st.builds(
+    CatalogueFilter,
+    category_paths=st.sampled_from([(), ("A",), ("A > B", "C")]),
+    brands=st.sampled_from([(), ("x",)]),
+    price_min=st.sampled_from([None, 2.0]),
+    currency=st.sampled_from(["GBP", "EUR"]),
+)
+LOCATIONS = st.builds(
+    Location,
+    store_id=st.sampled_from(["", "no-such", "s0", "s1", "s2"]),
+    postal_code=st.sampled_from(["", "1"]),
+    cell=st.sampled_from(["", "c1"]),
+    subdivision_code=st.sampled_from(["", "PT-13"]),
+    country_code=st.sampled_from(["", "gb", "FR"]),
+)
 
 
-def stores() -> st.SearchStrategy[list[Shop]]:
-    """Up to three stores, each lacking some levels."""
-    return st.integers(0, 3).flatmap(
-        lambda n: st.tuples(
-            *(
-                st.builds(
-                    Shop,
-                    store_id=st.just(f"s{i}"),
-                    name=st.sampled_from(["", f"Shop {i}"]),
-                    postal_code=st.sampled_from(["", "GB|1", "PT|1"]),
-                    cell=st.sampled_from(["", "c1", "c2"]),
-                    subdivision_code=st.sampled_from(["", "GB-ENG", "PT-13"]),
-                    country_code=st.sampled_from(["", "GB", "PT"]),
-                )
-                for i in range(n)
-            )
-        ).map(list)
-    )
-
-
-@st.composite
-def shoppings(draw: st.DrawFn) -> Shopping:
-    """Purchases by up to four customers; there may be none at all."""
-    products, shops = draw(items()), draw(stores())
-    product_ids = st.sampled_from([p.product_id for p in products])
-    purchase = st.builds(
-        Purchase,
-        customer_id=st.sampled_from(["c0", "c1", "c2", "c3"]),
-        product_id=product_ids,
-        store_id=st.sampled_from(["", *(s.store_id for s in shops)]),
-        days_ago=st.sampled_from([0.0, 3.0, 30.0, 400.0]),
-        quantity=st.sampled_from([1.0, 3.0]),
-    )
-    pairs = st.tuples(product_ids, product_ids, st.sampled_from([0.1, 0.5]))
-    similarity = draw(st.lists(pairs.filter(lambda pair: pair[0] != pair[1]), max_size=10))
-    purchases = draw(st.lists(purchase, max_size=25))
+def shopping_of(draw: st.DrawFn) -> Shopping:
+    """Draw purchases by up to four customers; there may be none at all."""
+    products, shops = draw(ITEMS), draw(STORES)
+    ids = [p.product_id for p in products]
+    store_ids = ["", *(s.store_id for s in shops)]
+    purchases = [
+        Purchase(f"c{c}", ids[i % len(ids)], store_ids[s % len(store_ids)], days, quantity)
+        for c, i, s, days, quantity in draw(LINES)
+    ]
+    similarity = [
+        (ids[one], ids[other], value)
+        for one, other, value in draw(PAIRS)
+        if one != other and max(one, other) < len(ids)
+    ]
     return Shopping(products, shops, purchases, similarity)
 
 
-def models(draw: st.DrawFn, shopping: Shopping) -> Model:
-    """Count a model, with any sources left out and any weights."""
+def model_drawn(draw: st.DrawFn, shopping: Shopping) -> Model:
+    """Draw a model, with any sources left out and any weights."""
     model = model_of(shopping)
     model = replace(
         model,
@@ -112,53 +131,31 @@ def models(draw: st.DrawFn, shopping: Shopping) -> Model:
         n_candidates=draw(st.integers(1, 6)),
     )
     features = Recommender(model).features
-    n = len(features)
-    weight = st.lists(st.sampled_from([0.0, 0.125, 1.0, 3.0]), min_size=n, max_size=n)
-    weights = {task: np.array(draw(weight), np.float32) for task in Task}
+    weights = {task: np.array(draw(WEIGHTS), np.float32)[: len(features)] for task in Task}
     return replace(model, blend=Blend(features, weights))
-
-
-def locations(shopping: Shopping) -> st.SearchStrategy[Location]:
-    """Any subset of levels, known and unknown."""
-    return st.builds(
-        Location,
-        store_id=st.sampled_from(["", "no-such", *(s.store_id for s in shopping.stores)]),
-        postal_code=st.sampled_from(["", "1"]),
-        cell=st.sampled_from(["", "c1"]),
-        subdivision_code=st.sampled_from(["", "PT-13"]),
-        country_code=st.sampled_from(["", "gb", "FR"]),
-    )
-
-
-def filters() -> st.SearchStrategy[CatalogueFilter | None]:
-    """No filter, or one of any fields."""
-    return st.none() | st.builds(
-        CatalogueFilter,
-        category_paths=st.sampled_from([(), ("A",), ("A > B", "C")]),
-        brands=st.sampled_from([(), ("x",)]),
-        price_min=st.sampled_from([None, 2.0]),
-        currency=st.sampled_from(["GBP", "EUR"]),
-    )
 
 
 @st.composite
 def questions(draw: st.DrawFn) -> Asked:
-    """Return any question to any model."""
-    shopping = draw(shoppings())
-    model = models(draw, shopping)
+    """Draw any question to any model."""
+    shopping = shopping_of(draw)
+    model = model_drawn(draw, shopping)
     customer_id = draw(st.sampled_from(["stranger", "c0", "c1", "c2", "c3"]))
-    location = draw(locations(shopping))
+    location = draw(LOCATIONS)
     customer = model.customers.index(customer_id)
-    some_items = st.lists(st.integers(0, len(model.catalogue) - 1), unique=True, max_size=5)
+
+    def some_items() -> NDArray[np.int32]:
+        return np.array([i for i in draw(SOME_ITEMS) if i < len(model.catalogue)], np.int32)
+
     query = Query(
         customer=customer,
         place=Recommender(model).place(customer, location),
         size=draw(st.integers(0, 15)),
         now=draw(st.sampled_from([DATA_END, float(SUMMER)])),
         only_new=draw(st.booleans()),
-        catalogue_filter=draw(filters()),
-        excluded=np.array(draw(some_items), np.int32),
-        session=np.array(draw(some_items), np.int32),
+        catalogue_filter=draw(FILTERS),
+        excluded=some_items(),
+        session=some_items(),
     )
     return Asked(shopping, model, customer_id, location, query)
 
