@@ -1,0 +1,100 @@
+"""Settings: where they come from, and how a bad one is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from recsvc.errors import SettingsError
+from recsvc.settings import LogFormat, ServerSettings, join_address, split_address
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RECSVC_REGISTRY", raising=False)
+    monkeypatch.delenv("RECSVC_REDIS_URL", raising=False)
+
+
+def test_arguments_go_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flag wins over a variable, a variable over the default, and None is no flag."""
+    monkeypatch.setenv("RECSVC_REGISTRY", "from-env")
+    monkeypatch.setenv("RECSVC_WORKERS", "3")
+    settings = ServerSettings.load({"registry": "from-flag", "workers": None})
+    assert (settings.registry, settings.workers, settings.max_threads) == ("from-flag", 3, 8)
+
+
+def test_an_empty_variable_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``RECSVC_REDIS_URL=`` in a file of variables means no Redis, not a bad URL."""
+    monkeypatch.setenv("RECSVC_REDIS_URL", "")
+    assert ServerSettings.load({"registry": "models"}).redis_url is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("workers", "0", "RECSVC_WORKERS / --workers: '0' cannot be used: input should be greater"),
+        ("workers", "two", "RECSVC_WORKERS / --workers: 'two' cannot be used: input should be a"),
+        ("listen", "50051", "RECSVC_LISTEN / --listen: '50051' cannot be used: give HOST:PORT"),
+        ("listen", "host:70000", "'host:70000' cannot be used: give HOST:PORT"),
+        ("listen", "[nonsense]:1", "'[nonsense]:1' cannot be used"),
+        ("metrics_listen", "9090", "RECSVC_METRICS_LISTEN / --metrics-listen: '9090' cannot"),
+        ("namespace", "a:b", "RECSVC_NAMESPACE / --namespace: 'a:b' cannot be used"),
+        ("cache_ttl_seconds", "-1", "RECSVC_CACHE_TTL_SECONDS"),
+        ("cache_ttl_seconds", "nan", "RECSVC_CACHE_TTL_SECONDS"),
+        ("log_format", "xml", "RECSVC_LOG_FORMAT / --log-format: 'xml' cannot be used"),
+        ("registry", "", "RECSVC_REGISTRY / --registry: '' cannot be used"),
+    ],
+)
+def test_a_bad_value_is_one_line_that_names_it(name: str, value: str, says: str) -> None:
+    """The variable, the flag, the value and what is allowed, in one line."""
+    with pytest.raises(SettingsError) as caught:
+        ServerSettings.load({"registry": "models", name: value})
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_registry_says_what_to_give() -> None:
+    """Nothing can be served without a registry."""
+    with pytest.raises(SettingsError, match="RECSVC_REGISTRY / --registry: is not given; give"):
+        ServerSettings.load()
+
+
+def test_secrets_are_never_shown() -> None:
+    """Neither an error nor the settings' own text shows what may hold a password."""
+    with pytest.raises(SettingsError) as caught:
+        ServerSettings.load({"registry": "models", "redis_url": 5})
+    assert "the value cannot be used" in str(caught.value)
+    settings = ServerSettings.load({"registry": "models", "hash_key": "hush"})
+    assert "hush" not in repr(settings)
+
+
+def test_a_worker_reads_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the supervisor puts into the environment is what it was given itself."""
+    given = {
+        "registry": "models",
+        "listen": "[::1]:0",
+        "hash_key": "hush",
+        "metrics_listen": "off",
+        "log_format": LogFormat.CONSOLE,
+        "data_dir": Path("data"),
+        "cache_ttl_seconds": 0.5,
+    }
+    settings = ServerSettings.load(given)
+    assert settings.metrics_listen == ""
+    for name, value in settings.to_env().items():
+        monkeypatch.setenv(name, value)
+    assert ServerSettings.load() == settings
+
+
+def test_valkey_lies_beside_its_registry() -> None:
+    """The default folder is named after the registry, and a given one is taken as it is."""
+    settings = ServerSettings.load({"registry": "file:///srv/models"})
+    assert settings.valkey_dir == Path("/srv/models.valkey")
+    settings = ServerSettings.load({"registry": "models", "data_dir": "elsewhere"})
+    assert settings.valkey_dir == Path("elsewhere")
+    assert settings.redis_timeout_seconds == 0.05
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:0", "localhost:65535", "[::1]:80"])
+def test_addresses_come_apart_and_together(address: str) -> None:
+    """Host and port are split at the right colon."""
+    assert join_address(*split_address(address)) == address
