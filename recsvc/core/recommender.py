@@ -266,5 +266,12 @@ class Recommender:
         # Whatever nothing else speaks for fills the list up by its popularity.
         is_true[:, self._strategies == Strategy.POPULAR] = True
         credit = np.where(is_true, terms @ self._by_strategy, -np.inf)
+        if nearby.any():
+            # What is popular everywhere and more so here is popular here: one reason, not two.
+            here = scores[:, self.features.index("place_lift")] > 0
+            popular = credit[:, self._strategies == Strategy.POPULAR]
+            credit[:, self._strategies == Strategy.POPULAR_NEARBY] += np.where(
+                here[:, None], np.maximum(popular, 0), 0
+            )
         strategies: NDArray[np.int8] = self._strategies[credit.argmax(axis=1)]
         return strategies

@@ -1,0 +1,53 @@
+# What a newcomer needs is the first three; everything runs in .venv, made from the lock.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+# Workers of the tests; each starts real servers.
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format stubs lock clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+demo: $(STAMP)  ## Train on a year of groceries, serve, and show recommendations
+	@$(BIN)/recsvc demo
+
+test: $(STAMP)  ## Run all tests
+	@$(BIN)/coverage erase
+	@$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=
+	@# The total is pytest-cov's to check; the core and the artifacts must be covered whole.
+	@$(BIN)/coverage report --include='recsvc/core/*,recsvc/artifacts/*' --fail-under=100 >.coverage.report \
+	  || { cat .coverage.report; echo "error: recsvc/core and recsvc/artifacts need 100 % coverage" >&2; exit 1; }
+
+check: $(STAMP)  ## The static gate: lint, format, types, imports, protos
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python protos/generate.py --check --lint
+
+format: $(STAMP)  ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+stubs: $(STAMP)  ## Generate recsvc/v1 from protos
+	$(BIN)/python protos/generate.py
+
+lock:  ## Bring requirements.lock up to date (needs uv on the PATH)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras \
+	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet \
+	  pyproject.toml --output-file requirements.lock
+
+clean:  ## Remove what was made here, models of the demo included
+	rm -rf .venv .demo .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info < (3, 14)))' || \
+	  { echo "error: Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Setting up .venv from requirements.lock; this happens once."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
