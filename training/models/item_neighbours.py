@@ -1,6 +1,7 @@
 """Item-item neighbours: cosine similarity of BM25-weighted columns."""
 
-from implicit.nearest_neighbours import CosineRecommender, bm25_weight
+import numpy as np
+from implicit.nearest_neighbours import ItemItemRecommender, bm25_weight
 from scipy.sparse import csr_array, csr_matrix
 
 from recsvc.core.sparse import SparseRows
@@ -20,8 +21,13 @@ def fit_neighbours(interactions: Interactions, settings: TrainingSettings) -> Sp
     matrix = csr_matrix(interactions.matrix(values))
     # BM25 takes customers for terms and products for documents.
     weighted = bm25_weight(matrix.T.tocsr(), settings.neighbours_k1, settings.neighbours_b)
-    model = CosineRecommender(K=settings.n_neighbours + 1, num_threads=0)
-    model.fit(csr_matrix(weighted.T.tocsr()), show_progress=False)
+    # Not implicit's CosineRecommender: it divides by 0 where a product weighs nothing, which
+    # is one whose buyers all bought every other product too.
+    lengths = np.sqrt(np.bincount(weighted.row, weighted.data**2, weighted.shape[0]))
+    lengths[lengths == 0] = 1
+    weighted.data /= lengths[weighted.row]
+    model = ItemItemRecommender(K=settings.n_neighbours + 1, num_threads=0)
+    model.fit(weighted.T.tocsr(), show_progress=False)
     similarity = csr_array(model.similarity)
     similarity.setdiag(0)
     similarity.eliminate_zeros()
