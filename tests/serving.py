@@ -103,9 +103,7 @@ def local_server(registry: Path, **settings: Any) -> Iterator[LocalServer]:  # n
     """Run a worker in this process."""
     log = Log()
     given = {"registry": str(registry), "listen": "127.0.0.1:0", "poll_interval_seconds": 0.02}
-    worker = build_worker(
-        ServerSettings.load(given | settings), log.logger, shares_port=False
-    )
+    worker = build_worker(ServerSettings.load(given | settings), log.logger, shares_port=False)
     worker.start()
     try:
         with grpc.insecure_channel(f"127.0.0.1:{worker.server.port}") as channel:

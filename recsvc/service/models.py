@@ -211,7 +211,9 @@ class ModelSlot:
                 hint=f"choose one: recsvc-train promote VERSION --registry {self.registry.root}",
             )
             return
-        if _version(before) == pointer.version_id:
+        if before is not None and before.reference.version_id == pointer.version_id:
+            if before.generation == pointer.generation:
+                return
             prepared = before
         if _version(prepared) != pointer.version_id or prepared is None:
             prepared = self.prepare(pointer.version_id)
