@@ -1,0 +1,92 @@
+"""Each customer's purchases and home, by hand."""
+
+from math import log
+
+import pytest
+
+from recsvc.core.places import Level
+from recsvc.core.vocabulary import MISSING
+from tests.purchases import START, interactions_of
+from training.interactions import Interactions
+from training.models.histories import fit_histories, homes
+from training.settings import TrainingSettings
+
+SETTINGS = TrainingSettings(short_half_life_days=30, long_half_life_days=60)
+
+
+def home_stores(interactions: Interactions) -> list[str]:
+    """The home store of each customer, "" for none."""
+    keys = interactions.locations.keys[Level.STORE]
+    found = homes(interactions)[:, Level.STORE].tolist()
+    return [keys.ids[store] if store != MISSING else "" for store in found]
+
+
+def test_purchases_decay_and_are_counted() -> None:
+    """Both memories count occasions; the weight alone looks at the quantity."""
+    histories = fit_histories(
+        interactions_of(
+            {"customer_id": "a", "product_id": "x", "day": 0, "quantity": 2.0},
+            {"customer_id": "a", "product_id": "x", "day": 60},
+            {"customer_id": "b", "product_id": "x", "day": 30},
+            {"customer_id": "b", "product_id": "w", "day": 60, "quantity": 50.0},
+        ),
+        SETTINGS,
+    )
+
+    anna = histories.profile(0)
+    assert anna.items.tolist() == [1]
+    assert anna.short.tolist() == pytest.approx([1.25])
+    assert anna.long.tolist() == pytest.approx([1.5])
+    assert anna.weight.tolist() == pytest.approx([1 + (1 + log(2)) / 2])
+    assert anna.n_purchases.tolist() == [2]
+    assert anna.last_time.tolist() == [START.timestamp() + 60 * 86_400]
+    ben = histories.profile(1)
+    assert ben.items.tolist() == [0, 1]
+    assert ben.short.tolist() == pytest.approx([1, 0.5])
+    assert ben.weight.tolist() == pytest.approx([3, 2**-0.5])
+
+
+def test_a_customer_without_lines_has_an_empty_history() -> None:
+    """Whoever bought only after the cut keeps an index and has no profile and no home."""
+    interactions = interactions_of(
+        {"customer_id": "a", "product_id": "x", "day": 0, "store_id": "s"},
+        {"customer_id": "b", "product_id": "x", "day": 9, "store_id": "s"},
+    )
+    history = interactions.select(interactions.lines["time"] < interactions.end)
+
+    histories = fit_histories(history, SETTINGS)
+
+    assert len(histories) == 2
+    assert histories.profile(1).is_empty
+    assert histories.homes.tolist() == [[0] + [MISSING] * 4, [MISSING] * 5]
+
+
+def test_home_is_where_a_customer_goes_most_often() -> None:
+    """Visits count, not lines: a big monthly shop elsewhere does not move a home."""
+    near = [
+        {"customer_id": "a", "product_id": "milk", "day": day, "store_id": "near"}
+        for day in (1, 8, 15)
+    ]
+    far = [
+        {"customer_id": "a", "product_id": f"p{n}", "day": day, "store_id": "far"}
+        for day in (20, 21)
+        for n in range(12)
+    ]
+
+    assert home_stores(interactions_of(*near, *far)) == ["near"]
+
+
+def test_of_two_homes_the_later_counts() -> None:
+    """With as many visits to each, home is where the customer has been last."""
+    visits = [
+        {"customer_id": customer, "product_id": "p", "day": day, "store_id": store}
+        for customer, stores in (("a", "oldnew"), ("b", "newold"))
+        for day, store in enumerate((stores[:3], stores[3:], stores[:3], stores[3:]))
+    ]
+
+    assert home_stores(interactions_of(*visits)) == ["new", "old"]
+
+
+def test_who_buys_nowhere_has_no_home() -> None:
+    """Purchases without a place give no home."""
+    assert home_stores(interactions_of({"customer_id": "a", "product_id": "p", "day": 1})) == [""]
