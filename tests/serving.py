@@ -54,9 +54,9 @@ def small_registry(root: Path, *, promote: bool = True) -> Registry:
 def corrupt(registry: Registry, version_id: str) -> None:
     """Change one byte of a version, as a bad disk would."""
     path = registry.root / "versions" / version_id / "popularity.order.npy"
-    path.chmod(0o644)
     content = bytearray(path.read_bytes())
     content[-1] ^= 0xFF
+    path.unlink()  # it may be a link that others share
     path.write_bytes(bytes(content))
 
 

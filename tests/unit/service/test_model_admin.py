@@ -1,6 +1,7 @@
 """Listing, activating and rolling back."""
 
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,18 +17,12 @@ from recsvc.errors import (
 )
 from recsvc.service.model_admin import ModelAdmin, ModelState
 from recsvc.service.models import ModelSlot
-from tests.samples import tiny_artifact, tiny_model
-from tests.serving import NOW, Log, corrupt, new_metrics, renamed_model, small_registry
+from tests.samples import tiny_model
+from tests.serving import NOW, Log, corrupt, new_metrics
 
 FOREVER = math.inf
 
-
-@pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    registry = small_registry(tmp_path / "models")
-    tiny_artifact(registry, renamed_model("b-"), "v2")
-    tiny_artifact(registry, renamed_model("c-"), "v3")
-    return registry
+MakeRegistry = Callable[..., Registry]
 
 
 @pytest.fixture
@@ -66,7 +61,7 @@ def test_a_negative_page_is_refused(admin: ModelAdmin) -> None:
 def test_the_state_says_what_a_version_is_good_for(registry: Registry, admin: ModelAdmin) -> None:
     """Available, chosen but not loaded here yet, and beyond reading."""
     manifest = registry.root / "versions" / "v3" / "manifest.json"
-    manifest.chmod(0o644)
+    manifest.unlink()
     manifest.write_text("{}")
     registry.promote("v2", NOW)  # the slot has not looked since
     states = {model.version_id: model.state for model in admin.versions(0).models}
@@ -118,9 +113,9 @@ def test_activation_answers_when_the_model_serves(admin: ModelAdmin, slot: Model
     assert again.model.generation == change.model.generation
 
 
-def test_the_first_model_can_be_activated(tmp_path: Path) -> None:
+def test_the_first_model_can_be_activated(make_registry: MakeRegistry) -> None:
     """A service that waits for its first model gets it this way too."""
-    registry = small_registry(tmp_path, promote=False)
+    registry = make_registry(promote=False)
     slot = ModelSlot(registry, logger=Log().logger, metrics=new_metrics()[0])
     change = ModelAdmin(slot, now=lambda: NOW).activate("v1", FOREVER)
     assert change.previous_version_id == ""

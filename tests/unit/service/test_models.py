@@ -1,6 +1,7 @@
 """The model slot: what it serves while the registry changes, breaks and comes back."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import ArtifactError, UnavailableError
 from recsvc.service.models import ModelSlot, load_model
-from tests.samples import tiny_artifact, tiny_model
-from tests.serving import NOW, Log, corrupt, new_metrics, renamed_model, small_registry, wait_until
+from tests.samples import tiny_model
+from tests.serving import NOW, Log, corrupt, new_metrics, wait_until
+
+MakeRegistry = Callable[..., Registry]
 
 
 class Clock:
@@ -21,13 +24,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    registry = small_registry(tmp_path / "models")
-    tiny_artifact(registry, renamed_model("b-"), "v2")
-    return registry
 
 
 @pytest.fixture
@@ -48,9 +44,9 @@ def version(slot: ModelSlot) -> str:
     return slot.current().reference.version_id
 
 
-def test_nothing_promoted_is_warming_up(tmp_path: Path, log: Log) -> None:
+def test_nothing_promoted_is_warming_up(make_registry: MakeRegistry, log: Log) -> None:
     """Without a current model there is no answer, and the log says what to do, once."""
-    slot = make_slot(small_registry(tmp_path, promote=False), log)
+    slot = make_slot(make_registry(promote=False), log)
     slot.refresh()
     slot.refresh()
     with pytest.raises(UnavailableError) as caught:
