@@ -61,7 +61,8 @@ def recommend_all(
             "location_level": _names(np.concatenate([r.levels for r in rankings]), Level),
         }
         | {name: repeated[name] for name in given},
-        schema_overrides={"product_id": pl.String},
+        # What there are no rows of would have no type.
+        schema_overrides=dict.fromkeys(("product_id", "strategy", "location_level"), pl.String),
     )
 
 

@@ -60,9 +60,10 @@ class ConsoleReporter:
             self._progress.advance(task)
         self._progress.stop_task(task)
         if self._plain:
-            self._console.print(f"{name}: {time.monotonic() - started:.1f} s", highlight=False)
+            self.log(f"{name}: {time.monotonic() - started:.1f} s")
 
     def log(self, message: str) -> None:
         """Say one line, above the bars."""
         if not self._quiet:
-            self._console.print(message, highlight=False)
+            # As it is: a path may hold what rich takes for markup, a log has no width.
+            self._console.print(message, markup=False, emoji=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,161 @@
+"""Batch lists, against the recommender itself."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import polars as pl
+import pytest
+
+from recsvc.core.cells import cell_of
+from recsvc.core.places import Level, Location
+from recsvc.core.recommender import Query, Recommender
+from recsvc.core.sources import Strategy
+from recsvc.core.vocabulary import MISSING
+from tests.purchases import START, STORES, built, products_of, shop_interactions
+from training.batch import recommend_all
+from training.schema import CUSTOMERS
+
+OUTPUT = ["customer_id", "rank", "product_id", "score", "strategy", "location_level"]
+
+
+@pytest.fixture(scope="module")
+def recommender() -> Recommender:
+    return Recommender(built(shop_interactions()))
+
+
+def customers_of(*rows: Mapping[str, object]) -> pl.DataFrame:
+    """Customers as ``read_customers`` returns them."""
+    columns = {column.name: column.kind.dtype for column in CUSTOMERS.columns}
+    return pl.DataFrame(list(rows), schema=columns)
+
+
+def products(lists: pl.DataFrame, customer_id: str) -> list[str]:
+    return lists.filter(customer_id=customer_id)["product_id"].to_list()
+
+
+@pytest.mark.parametrize("only_new", [False, True])
+def test_lists_are_those_of_the_recommender(recommender: Recommender, only_new: bool) -> None:  # noqa: FBT001  # a case
+    """Product for product, score for score, a batch holds what a call would answer."""
+    model = recommender.model
+    ids = model.customers.ids.take(range(len(model.customers)))
+
+    lists = recommend_all(
+        recommender,
+        customers_of(*({"customer_id": customer_id} for customer_id in ids)),
+        size=12,
+        only_new=only_new,
+    )
+
+    assert lists.columns == OUTPUT
+    for customer, customer_id in enumerate(ids):
+        ranking = recommender.recommend(
+            Query(
+                customer=customer,
+                place=recommender.place(customer, Location()),
+                size=12,
+                now=model.data_end,
+                only_new=only_new,
+            )
+        )
+        rows = lists.filter(customer_id=customer_id)
+        assert rows["rank"].to_list() == list(range(1, len(ranking.items) + 1))
+        assert rows["product_id"].to_list() == model.catalogue.items.ids.take(ranking.items)
+        np.testing.assert_array_equal(rows["score"].to_numpy(), ranking.scores)
+        assert rows["strategy"].to_list() == [Strategy(s).name for s in ranking.strategies]
+        assert rows["location_level"].to_list() == [Level(v).name for v in ranking.levels]
+
+
+def test_a_place_changes_the_list(recommender: Recommender) -> None:
+    """One customer asked for at two stores gets two lists, each row saying at which."""
+    stores = [store.store_id for store in STORES[:2]] + ["porto-1"]
+    rows = customers_of(*({"customer_id": "c000", "store_id": store} for store in stores))
+
+    lists = recommend_all(recommender, rows, size=10, only_new=True)
+
+    assert lists.columns == [*OUTPUT, "store_id"]
+    by_store = {store: lists.filter(store_id=store)["product_id"].to_list() for store in stores}
+    assert [len(found) for found in by_store.values()] == [10, 10, 10]
+    assert by_store["porto-1"] != by_store["leeds-1"]
+    at_porto = lists.filter(store_id="porto-1")["location_level"]
+    assert (at_porto == "STORE").sum() >= 5
+
+
+@pytest.mark.parametrize(
+    ("given", "location"),
+    [
+        ({"country_code": "PT"}, Location(country_code="PT")),
+        ({"subdivision_code": "GB-SCT"}, Location(subdivision_code="GB-SCT")),
+        (
+            {"postal_code": "YO1 7LA", "country_code": "GB"},
+            Location(postal_code="YO1 7LA", country_code="GB"),
+        ),
+        ({"latitude": 41.149, "longitude": -8.607}, Location(cell=cell_of(41.149, -8.607))),
+        ({"store_id": "no such store"}, Location(store_id="no such store")),
+    ],
+)
+def test_every_field_of_a_location_counts(
+    recommender: Recommender, given: dict[str, object], location: Location
+) -> None:
+    """Each column of a place resolves as the same field of a call would."""
+    customer = recommender.model.customers.index("c000")
+    expected = recommender.recommend(
+        Query(
+            customer=customer,
+            place=recommender.place(customer, location),
+            size=10,
+            now=recommender.model.data_end,
+        )
+    )
+
+    lists = recommend_all(
+        recommender, customers_of({"customer_id": "c000"} | given), size=10, only_new=False
+    )
+
+    assert products(lists, "c000") == recommender.model.catalogue.items.ids.take(expected.items)
+    assert set(lists.columns) == {*OUTPUT, *given}
+
+
+def test_unknown_customers_get_the_list_of_their_place(recommender: Recommender) -> None:
+    """A stranger gets a full list; one at a store another than one at nobody knows where."""
+    rows = customers_of(
+        {"customer_id": "stranger"}, {"customer_id": "stranger in Faro", "store_id": "faro-1"}
+    )
+
+    lists = recommend_all(recommender, rows, size=8, only_new=False)
+
+    anywhere, faro = products(lists, "stranger"), products(lists, "stranger in Faro")
+    assert len(anywhere) == len(faro) == 8
+    assert anywhere != faro
+    assert set(lists.filter(customer_id="stranger")["strategy"]) == {"POPULAR"}
+    assert recommender.model.customers.index("stranger") == MISSING
+
+
+def test_every_list_ticks(recommender: Recommender) -> None:
+    """Progress is told once a row of the customers file."""
+    ticks: list[None] = []
+    rows = customers_of({"customer_id": "c000"}, {"customer_id": "x"}, {"customer_id": "c001"})
+
+    recommend_all(recommender, rows, size=3, only_new=False, tick=lambda: ticks.append(None))
+
+    assert len(ticks) == 3
+
+
+def test_the_order_of_the_file_is_kept(recommender: Recommender) -> None:
+    """Lists come in the order of the rows."""
+    rows = customers_of({"customer_id": "c007"}, {"customer_id": "c001"}, {"customer_id": "c003"})
+
+    lists = recommend_all(recommender, rows, size=2, only_new=False)
+
+    assert lists["customer_id"].to_list() == ["c007", "c007", "c001", "c001", "c003", "c003"]
+
+
+def test_lists_without_products_keep_their_columns(recommender: Recommender) -> None:
+    """When nothing may be sold there are no rows, and the columns have their types still."""
+    ended = [{"product_id": f"p{n:02}", "available_to": START} for n in range(60)]
+    nothing_left = Recommender(built(shop_interactions(), products=products_of(ended)))
+    row = customers_of({"customer_id": "c000"})
+
+    lists = recommend_all(nothing_left, row, size=5, only_new=False)
+
+    assert lists.height == 0
+    assert lists.schema == recommend_all(recommender, row, size=5, only_new=False).schema

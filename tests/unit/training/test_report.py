@@ -1,0 +1,94 @@
+"""What a run says of an evaluation."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from recsvc.core.ranking import Task
+from recsvc.core.recommender import Recommender
+from tests.samples import tiny_model
+from training.metrics import Column
+from training.report import N_SLICES, log_columns, slices_by_place, summaries
+
+
+class Lines:
+    """A reporter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None) -> Iterator[Callable[[], None]]:  # noqa: ARG002  # the protocol's
+        self.said.append(name)
+        yield lambda: None
+
+    def log(self, message: str) -> None:
+        self.said.append(message)
+
+
+def column(values: dict[int, float]) -> Column:
+    """A column whose recall is half of its nDCG."""
+    ndcg = np.array(list(values.values()), np.float64)
+    return Column(np.array(list(values), np.int32), ndcg, ndcg / 2)
+
+
+def test_slices_are_means_by_home_place() -> None:
+    """Each level with two places or more lists them, the largest first, with their means."""
+    # Homes: anna 0 and ben 1 in Leeds, clara 2 in York, dora 3 in Porto, emil 4 nowhere.
+    columns = {
+        Task.ALL: column({0: 1.0, 1: 0.5, 2: 0.25, 3: 0.0, 4: 1.0}),
+        Task.NEW: column({1: 0.5}),
+    }
+
+    slices = slices_by_place(Recommender(tiny_model()), columns)
+
+    assert slices["country"] == [
+        {
+            "place": "GB",
+            "all": {"customers": 3, "ndcg@10": 0.58333, "recall@20": 0.29167},
+            "new": {"customers": 1, "ndcg@10": 0.5, "recall@20": 0.25},
+        },
+        {
+            "place": "PT",
+            "all": {"customers": 1, "ndcg@10": 0.0, "recall@20": 0.0},
+            "new": {"customers": 0},
+        },
+    ]
+    assert [row["place"] for row in slices["store"]] == ["leeds-1", "york-1", "porto-1"]
+    assert N_SLICES >= 3
+
+
+def test_a_level_with_one_place_is_no_slice() -> None:
+    """Where all are at home in one place, the level says nothing that the total does not."""
+    columns = {Task.ALL: column({0: 1.0, 1: 0.5})}
+
+    assert slices_by_place(Recommender(tiny_model()), columns) == {}
+
+
+def test_the_log_has_a_line_a_ranker() -> None:
+    """All rankers' four means stand in one table; a column without customers is nan."""
+    lines = Lines()
+    columns = {
+        "recsvc": {Task.ALL: column({0: 1.0, 1: 0.5}), Task.NEW: column({})},
+        "popularity": {Task.ALL: column({0: 0.25}), Task.NEW: column({0: 0.5})},
+    }
+
+    log_columns(columns, lines)
+
+    assert [line.split() for line in lines.said[2:]] == [
+        ["recsvc", "0.7500", "0.3750", "nan", "nan"],
+        ["popularity", "0.2500", "0.1250", "0.5000", "0.2500"],
+    ]
+    assert len({len(line) for line in lines.said}) == 1
+
+
+def test_summaries_are_by_ranker_and_task() -> None:
+    """The manifest's means are keyed by the names of rankers and tasks."""
+    found = summaries({"x": {Task.ALL: column({3: 0.5}), Task.NEW: column({})}})
+
+    assert found == {
+        "x": {"all": {"customers": 1, "ndcg@10": 0.5, "recall@20": 0.25}, "new": {"customers": 0}}
+    }
+    assert found["x"]["all"]["ndcg@10"] == pytest.approx(0.5)
