@@ -165,7 +165,7 @@ class Recommender:
         return Candidates(items, scores, standardise(scores), moment)
 
     def popular(self, query: Query) -> Ranking:
-        """What is bought at the place, whoever asks: the cheapest list that is still true.
+        """What everybody buys, whoever asks: the cheapest list that is still true.
 
         For a caller who cannot wait. It reads no history, beyond what the query excludes.
         """
