@@ -38,10 +38,13 @@ def _hold(host: str, port: int) -> socket.socket:
     family, address = _resolve(host, port)
     if port:
         # Alone first: with SO_REUSEPORT we would quietly share with another service.
-        with _socket(family) as probe:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            # Connections of a predecessor that still linger do not matter.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
             probe.listen()
-    held = _socket(family)
+    held = socket.socket(family, socket.SOCK_STREAM)
+    # And no SO_REUSEADDR: another service that starts this very moment must not pass its probe.
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         held.bind(address)
@@ -57,13 +60,6 @@ def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int
     found.sort(key=lambda entry: entry[0] != socket.AF_INET)
     family, _, _, _, address = found[0]
     return family, (str(address[0]), int(address[1]))
-
-
-def _socket(family: socket.AddressFamily) -> socket.socket:
-    opened = socket.socket(family, socket.SOCK_STREAM)
-    # Connections of a predecessor that still linger do not matter.
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    return opened
 
 
 def _why(error: OSError) -> str:

@@ -1,0 +1,108 @@
+"""Answers as messages, and the bytes that are kept."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from recsvc.core.catalogue import Product
+from recsvc.core.places import Level, Location
+from recsvc.core.sources import Strategy
+from recsvc.server.responses import ResponseCodec, recommend_response
+from recsvc.service.questions import Answer, Delivery, Item, ModelReference, ServedFrom
+from recsvc.service.recommendations import Served
+from recsvc.v1 import common_pb2 as common
+from recsvc.v1 import recommendation_service_pb2 as api
+from tests.serving import NOW
+
+PRODUCT = Product(
+    product_id="milk",
+    title="Whole milk",
+    category_path="Food > Dairy",
+    brand="Meadow",
+    price=1.15,
+    currency="GBP",
+)
+ITEM = Item(
+    product_id="milk",
+    rank=1,
+    score=0.5,
+    strategy=Strategy.BUY_AGAIN,
+    level=Level.STORE,
+    reason=None,
+    product=PRODUCT,
+)
+ANSWER = Answer(
+    items=(ITEM,),
+    model=ModelReference(model_id="tiny", version_id="v1", train_time=NOW),
+    location=Location(store_id="leeds-1", cell="861942c5fffffff"),
+    level=Level.STORE,
+    warnings=("STALE_DATA",),
+)
+DELIVERY = Delivery(
+    recommendation_id="r1",
+    served_from=ServedFrom.CACHE,
+    compute_seconds=0.002,
+    cache_age_seconds=3.5,
+    degraded_reason="STORE_UNAVAILABLE",
+    warnings=("MODEL_LOAD_FAILED",),
+)
+
+
+def sent(answer: Answer) -> api.RecommendResponse:
+    return recommend_response(Served(ResponseCodec().encode(answer), DELIVERY))
+
+
+def test_both_pieces_are_one_message() -> None:
+    """What is kept and what differs by call: nothing of either is lost."""
+    response = sent(ANSWER)
+    assert response.recommendation_id == "r1"
+    (item,) = response.recommendations
+    assert (item.product_id, item.rank, item.score) == ("milk", 1, 0.5)
+    assert item.strategy == api.STRATEGY_BUY_AGAIN
+    assert item.location_level == common.LOCATION_LEVEL_STORE
+    serving = response.serving
+    assert serving.model.version_id == "v1"
+    assert serving.served_from == api.SERVED_FROM_CACHE
+    assert serving.cache_age.ToMilliseconds() == 3500
+    assert serving.compute_time.ToMicroseconds() == 2000
+    assert (serving.degraded, serving.degraded_reason) == (True, "STORE_UNAVAILABLE")
+    assert serving.warnings == ["STALE_DATA", "MODEL_LOAD_FAILED"]
+    assert serving.resolved_location.store_id == "leeds-1"
+    assert serving.resolved_location.lat_lng.latitude == pytest.approx(53.8, abs=0.1)
+
+
+def test_a_place_without_a_cell_has_no_coordinates() -> None:
+    """And no place at all is unset."""
+    assert not sent(
+        replace(ANSWER, location=Location(country_code="GB"))
+    ).serving.resolved_location.HasField("lat_lng")
+    assert not sent(replace(ANSWER, location=Location())).serving.HasField("resolved_location")
+
+
+@pytest.mark.parametrize(
+    ("price", "units", "nanos"),
+    [(1.15, 1, 150_000_000), (0.1, 0, 100_000_000), (2.9999999999, 3, 0), (-1.5, -1, -500_000_000)],
+)
+def test_money_is_exact_to_the_cent(price: float, units: int, nanos: int) -> None:
+    """Units and nanos of one sign, rounded once."""
+    product = replace(PRODUCT, price=price)
+    money = sent(replace(ANSWER, items=(replace(ITEM, product=product),)))
+    found = money.recommendations[0].product.price
+    assert (found.units, found.nanos, found.currency_code) == (units, nanos, "GBP")
+
+
+def test_an_unknown_price_is_unset() -> None:
+    """Not zero: that would be a gift."""
+    product = replace(PRODUCT, price=math.nan, currency="")
+    response = sent(replace(ANSWER, items=(replace(ITEM, product=product),)))
+    assert not response.recommendations[0].product.HasField("price")
+
+
+def test_only_our_own_bytes_are_readable() -> None:
+    """Neither garbage nor an empty message passes for an answer."""
+    codec = ResponseCodec()
+    assert codec.is_readable(codec.encode(ANSWER))
+    assert not codec.is_readable(b"\xff\xff\xff")
+    assert not codec.is_readable(b"")
+    assert codec.schema == ResponseCodec().schema
