@@ -7,6 +7,9 @@ import typer
 
 from recsvc.errors import RecsvcError
 
+_INTERRUPTED = 130
+"""What shells end with after Ctrl-C: 128 and the signal's number."""
+
 
 def new_app(help_text: str) -> typer.Typer:
     """A command line with plain errors and the help on ``-h`` too."""
@@ -36,7 +39,9 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         return _fail(error.format_message())
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted", 130)
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:  # what typer makes of Ctrl-C, without a word
+        return _fail("interrupted", _INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

@@ -6,7 +6,8 @@ often; a store sells what its country sells, a few products apart. So there is s
 find for every source: repeats, likeness, place and popularity.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -168,6 +169,21 @@ def built(
     """A model of ``interactions`` with the starting weights."""
     with threadpool_limits(1, "blas"):
         return build(interactions, products, settings, settings.als_regularization[0])
+
+
+class Lines:
+    """A reporter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    @contextmanager
+    def stage(self, name: str, total: int | None = None) -> Iterator[Callable[[], None]]:  # noqa: ARG002  # the protocol's
+        self.said.append(name)
+        yield lambda: None
+
+    def log(self, message: str) -> None:
+        self.said.append(message)
 
 
 _N_PRODUCTS = len(CATEGORIES) * PRODUCTS_A_CATEGORY

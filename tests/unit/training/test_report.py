@@ -1,31 +1,14 @@
 """What a run says of an evaluation."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import pytest
 
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
+from tests.purchases import Lines
 from tests.samples import tiny_model
 from training.metrics import Column
 from training.report import N_SLICES, log_columns, slices_by_place, summaries
-
-
-class Lines:
-    """A reporter that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    @contextmanager
-    def stage(self, name: str, total: int | None = None) -> Iterator[Callable[[], None]]:  # noqa: ARG002  # the protocol's
-        self.said.append(name)
-        yield lambda: None
-
-    def log(self, message: str) -> None:
-        self.said.append(message)
 
 
 def column(values: dict[int, float]) -> Column:

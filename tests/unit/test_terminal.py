@@ -1,0 +1,139 @@
+"""How command lines end."""
+
+from typing import Annotated
+
+import pytest
+import typer
+
+from recsvc.errors import InputError
+from recsvc.terminal import new_app, run
+
+
+@pytest.fixture
+def app() -> typer.Typer:
+    """A command line with an end of every kind."""
+    app = new_app("Ends in many ways.\n\nExample: ends well")
+
+    @app.command()
+    def well() -> None:
+        """End well."""
+        typer.echo("done")
+
+    @app.command()
+    def count(n: Annotated[int, typer.Option("--n", min=1, help="How many.")]) -> None:
+        """Count."""
+        typer.echo(str(n))
+
+    @app.command()
+    def wrong() -> None:
+        """Raise an error for people."""
+        raise InputError("events.csv: no column\n  'x'; name the right one")
+
+    @app.command()
+    def leave(code: int) -> None:
+        """End with a code."""
+        raise typer.Exit(code)
+
+    @app.command()
+    def interrupt() -> None:
+        """End as Ctrl-C does."""
+        raise KeyboardInterrupt
+
+    @app.command()
+    def abort() -> None:
+        """End as a prompt that is refused does."""
+        raise typer.Abort
+
+    @app.command()
+    def defect() -> None:
+        """Fail by our own fault."""
+        raise ZeroDivisionError
+
+    return app
+
+
+def test_success_is_zero(app: typer.Typer, capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that works ends with 0 and says only what it has to."""
+    assert run(app, ["well"]) == 0
+    assert capsys.readouterr() == ("done\n", "")
+
+
+def test_an_error_is_one_line(app: typer.Typer, capsys: pytest.CaptureFixture[str]) -> None:
+    """An error for people is one line on standard error, whatever line breaks it holds."""
+    assert run(app, ["wrong"]) == 1
+    assert capsys.readouterr() == (
+        "",
+        "error: events.csv: no column 'x'; name the right one\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["count"], "--n"),
+        (["count", "--n", "many"], "--n"),
+        (["count", "--n", "0"], "--n"),
+        (["count", "--n"], "--n"),
+        (["count", "--m", "1"], "--m"),
+        (["well", "surplus"], "surplus"),
+        (["leave"], "code"),
+        (["no-such-command"], "no-such-command"),
+    ],
+)
+def test_a_wrong_call_is_one_line_that_names_it(
+    app: typer.Typer,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    named: str,
+) -> None:
+    """Missing, unknown and unreadable arguments end with 1 and one line that names them."""
+    assert run(app, arguments) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert named in err
+
+
+@pytest.mark.parametrize("code", [0, 1, 3])
+def test_a_command_may_choose_its_code(app: typer.Typer, code: int) -> None:
+    """What a command exits with is what the process ends with."""
+    assert run(app, ["leave", str(code)]) == code
+
+
+@pytest.mark.parametrize("command", ["interrupt", "abort"])
+def test_an_interruption_has_the_shells_code(
+    app: typer.Typer, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Ctrl-C ends with 130 and without a stack trace."""
+    assert run(app, [command]) == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
+
+
+def test_a_defect_keeps_its_stack_trace(app: typer.Typer) -> None:
+    """An error that nobody raised on purpose is not made to look like the user's."""
+    with pytest.raises(ZeroDivisionError):
+        run(app, ["defect"])
+
+
+def test_nothing_given_prints_the_help(
+    app: typer.Typer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without arguments the help is shown and the code is not 0, nothing having been done."""
+    monkeypatch.setattr("sys.argv", ["ends"])
+
+    assert run(app) == 1
+    assert "Ends in many ways." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_lists_the_commands(
+    app: typer.Typer, capsys: pytest.CaptureFixture[str], flag: str
+) -> None:
+    """Both help flags list every command with its sentence."""
+    assert run(app, [flag]) == 0
+    out = capsys.readouterr().out
+    assert "End well." in out
+    assert "Example: ends well" in out
+    assert run(app, ["count", flag]) == 0
+    assert "How many." in capsys.readouterr().out

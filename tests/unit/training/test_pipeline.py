@@ -1,0 +1,289 @@
+"""A training run, top to bottom, on the synthetic shop and on data with little to say."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from recsvc.artifacts.manifest import Manifest
+from recsvc.artifacts.registry import Registry
+from recsvc.core.model import Model
+from recsvc.core.places import Location
+from recsvc.core.ranking import Task
+from recsvc.core.recommender import Query, Recommender
+from recsvc.errors import InputError
+from tests.purchases import (
+    SMALL,
+    START,
+    Lines,
+    ShopFiles,
+    built,
+    shop_events,
+    shop_interactions,
+    write_shop,
+)
+from training.pipeline import FitInput, fit, read
+from training.settings import PRESETS, REMOVABLE, TrainingSettings
+
+Row = dict[str, object]
+SETTINGS = replace(SMALL, als_regularization=(1.0, 20.0), max_validation_customers=60)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> ShopFiles:
+    return write_shop(tmp_path_factory.mktemp("shop"))
+
+
+def source_of(files: ShopFiles) -> FitInput:
+    return FitInput(events=[files.events], products=files.products, stores=files.stores)
+
+
+@pytest.fixture(scope="module")
+def runs(
+    files: ShopFiles, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Registry, list[Manifest], Lines]:
+    """Two runs of one seed."""
+    registry = Registry(tmp_path_factory.mktemp("runs") / "registry")
+    lines = Lines()
+    manifests = [fit(source_of(files), SETTINGS, registry, lines) for _ in range(2)]
+    return registry, manifests, lines
+
+
+def recommender_of(registry: Registry, manifest: Manifest) -> Recommender:
+    loaded, arrays = registry.load(manifest.version_id)
+    return Recommender(Model.from_arrays(arrays, loaded.parameters))
+
+
+def test_the_same_seed_gives_the_same_model(
+    runs: tuple[Registry, list[Manifest], Lines],
+) -> None:
+    """Two runs agree in every byte of every array, in parameters and in metrics."""
+    registry, (first, second), _ = runs
+
+    assert first.version_id != second.version_id
+    assert first.parameters == second.parameters
+    assert first.metrics == second.metrics
+    assert first.data == second.data
+    digests = [{f.name: f.sha256 for f in manifest.files} for manifest in (first, second)]
+    assert digests[0] == digests[1]
+    assert registry.pointer() is None  # publishing is not promoting
+
+
+def test_the_manifest_says_what_was_learnt_from_what(
+    runs: tuple[Registry, list[Manifest], Lines],
+) -> None:
+    """A version carries its settings, the numbers of its data and what both windows said."""
+    _, (manifest, _), _ = runs
+
+    events = shop_events()
+    assert manifest.model_id == "blend"
+    assert manifest.data["n_rows"] == events.height
+    assert manifest.data["n_returns"] == events.filter(pl.col("quantity") < 0).height > 0
+    assert manifest.data["n_customers"] == 150
+    assert manifest.data["n_stores"] == 6
+    assert manifest.data["test_customers"] > 100
+    assert len(manifest.data["events_sha256"]) == 64
+    assert manifest.parameters["training"]["n_factors"] == SMALL.n_factors
+    assert manifest.parameters["als_regularization"] in SETTINGS.als_regularization
+    validation, test = manifest.metrics["validation"], manifest.metrics["test"]
+    assert validation["tuned"]
+    assert set(validation["ndcg@10"]) == {task.value for task in Task}
+    assert test["split"] == "temporal"
+    # 28 days before the last event, which is what the test window is.
+    assert manifest.data["end_time"] > test["from"] > str(START + timedelta(days=200))
+    assert {row["place"] for row in test["slices"]["country"]} == {"GB", "PT"}
+
+
+def test_the_model_beats_the_baselines(runs: tuple[Registry, list[Manifest], Lines]) -> None:
+    """On the held-out month the blend is above every baseline, for all and for new purchases."""
+    _, (manifest, _), _ = runs
+
+    rankers = manifest.metrics["test"]["rankers"]
+    ours = rankers.pop("recsvc")
+    assert set(rankers) == {"popularity", "popularity by place", "own purchases"}
+    for baseline in rankers.values():
+        for task in ("all", "new"):
+            assert ours[task]["ndcg@10"] > baseline[task]["ndcg@10"]
+
+
+def test_the_log_tells_the_run(runs: tuple[Registry, list[Manifest], Lines]) -> None:
+    """The log has the stages, the rows, the weights and the table of metrics."""
+    _, _, lines = runs
+
+    said = "\n".join(lines.said)
+    for stage in ("read and check", "tune the factors", "tune the blend", "publish"):
+        assert stage in said
+    assert f"{shop_events().height:,} rows, 0 quarantined" in said
+    assert "all: nDCG@10 0." in said
+    assert "popularity by place" in said
+
+
+def test_the_published_model_knows_all_the_data(
+    runs: tuple[Registry, list[Manifest], Lines], files: ShopFiles
+) -> None:
+    """The model that is published has seen the test window too, and the catalogue."""
+    registry, (manifest, _), _ = runs
+    model = recommender_of(registry, manifest).model
+
+    newest = pl.read_parquet(files.events).filter(pl.col("quantity") > 0)["event_time"].max()
+    assert abs(model.data_end - newest.timestamp()) < 3600 * 24  # type: ignore[union-attr]  # a time
+    assert model.catalogue.title(model.catalogue.items.index("p00")) == "Bakery no. 0"
+    assert model.places.store_name(model.places.resolve(Location(store_id="york-1"))) == (
+        "York Shambles"
+    )
+
+
+@pytest.mark.parametrize("part", REMOVABLE)
+def test_parts_can_be_left_out(part: str) -> None:
+    """A model without one of its parts ranks with the features that are left."""
+    interactions = shop_interactions()
+    whole, less = (
+        Recommender(built(interactions, replace(SMALL, without=without)))
+        for without in (frozenset[str](), frozenset({part}))
+    )
+
+    left = {
+        "own": {"own_short", "own_long"},
+        "collaborative": {"collaborative"},
+        "neighbours": {"neighbours"},
+        "place": {"place", "place_lift"},
+    }[part]
+    assert set(whole.features) - set(less.features) == left
+    query = Query(customer=3, place=less.place(3, Location()), now=interactions.end)
+    assert len(less.recommend(query).items) == 20
+
+
+def test_a_run_without_factors_tunes_the_rest(files: ShopFiles, tmp_path: Path) -> None:
+    """Without factors there is no regularization to choose; the blend is tuned all the same."""
+    settings = replace(SETTINGS, without=frozenset({"collaborative", "place"}))
+    registry = Registry(tmp_path / "registry")
+
+    manifest = fit(FitInput(events=[files.events]), settings, registry, Lines())
+
+    assert manifest.metrics["validation"]["tuned"]
+    assert "collaborative" not in manifest.parameters["features"]
+    assert manifest.parameters["training"]["without"] == ["collaborative", "place"]
+
+
+def daily(n_customers: int, n_days: int) -> list[Row]:
+    """Everybody buys something every third day, some things again and again."""
+    return [
+        {
+            "customer_id": f"c{c}",
+            "product_id": f"p{(c + day // 3 * (c % 3)) % 11}",
+            "event_time": (START + timedelta(days=day, hours=c % 9)).isoformat(),
+            "store_id": f"s{c % 3}",
+        }
+        for c in range(n_customers)
+        for day in range(0, n_days, 3)
+    ]
+
+
+def without(rows: Sequence[Row], *names: str) -> list[Row]:
+    return [{name: value for name, value in row.items() if name not in names} for row in rows]
+
+
+ONE: list[Row] = [{"customer_id": "a", "product_id": "x"}]
+LITTLE: dict[str, Callable[[], list[Row]]] = {
+    "no times": lambda: without(daily(40, 90), "event_time"),
+    "no stores": lambda: without(daily(40, 90), "store_id"),
+    "neither": lambda: without(daily(40, 90), "store_id", "event_time"),
+    "three customers": lambda: daily(3, 90),
+    "three customers, a week": lambda: daily(3, 7),
+    "one customer": lambda: daily(1, 90),
+    "one day": lambda: daily(40, 1),
+    "one purchase": lambda: daily(1, 1),
+    "one purchase without anything": lambda: [*ONE],
+    "one product": lambda: [row | {"product_id": "x"} for row in daily(40, 90)],
+    "everybody always the same": lambda: [
+        row | {"product_id": str(row["customer_id"])} for row in daily(40, 90)
+    ],
+    "everybody everything": lambda: [
+        row | {"product_id": f"p{p}"} for row in daily(30, 20) for p in range(4)
+    ],
+}
+
+
+@pytest.mark.parametrize("rows", LITTLE.values(), ids=LITTLE.keys())
+def test_data_with_little_to_say_still_gives_a_model(
+    tmp_path: Path, rows: Callable[[], list[Row]]
+) -> None:
+    """Thin data trains without an error or a warning, and every customer gets a list."""
+    data = rows()
+    events = tmp_path / "events.csv"
+    pl.DataFrame(data).write_csv(events)
+    registry = Registry(tmp_path / "registry")
+    lines = Lines()
+
+    manifest = fit(FitInput(events=[events]), PRESETS["balanced"], registry, lines)
+
+    recommender = recommender_of(registry, manifest)
+    model = recommender.model
+    n_products = len({row["product_id"] for row in data})
+    for customer in [*range(len(model.customers)), -1]:
+        place = recommender.place(customer, Location())
+        ranking = recommender.recommend(
+            Query(customer=customer, place=place, now=model.data_end, size=5)
+        )
+        assert len(ranking.items) == min(5, n_products)
+        assert np.isfinite(ranking.scores).all()
+    tuned = manifest.metrics["validation"]["tuned"]
+    assert tuned or any("the default weights are used" in line for line in lines.said)
+    tested = manifest.metrics["test"]
+    assert tested or any("not evaluated" in line for line in lines.said)
+    if "event_time" not in data[0]:
+        assert manifest.data["start_time"] is None
+        assert tested.get("split", "random") == "random"
+
+
+def test_returns_that_undo_every_purchase_leave_nothing(tmp_path: Path) -> None:
+    """When nothing is left to learn from, a run stops with one line that says so."""
+    events = tmp_path / "events.csv"
+    rows = daily(5, 9)
+    back = [row | {"quantity": -1} for row in rows]
+    pl.DataFrame([row | {"quantity": 1} for row in rows] + back).write_csv(events)
+
+    with pytest.raises(
+        InputError, match=r"^no purchase is left of 30 rows in .*events\.csv; check"
+    ):
+        read(FitInput(events=[events]), Lines())
+
+
+def test_views_alone_are_nothing_to_learn_from(tmp_path: Path) -> None:
+    """Events without a purchase stop a run too."""
+    events = tmp_path / "events.csv"
+    pl.DataFrame([row | {"event_type": "VIEW"} for row in daily(2, 9)]).write_csv(events)
+
+    with pytest.raises(InputError, match="no purchase is left"):
+        read(FitInput(events=[events]), Lines())
+
+
+def test_quarantined_rows_are_told_by_reason(tmp_path: Path) -> None:
+    """The log counts rows that could not be used by reason and says where they are."""
+    events = tmp_path / "events.csv"
+    bad: list[Row] = [
+        {"customer_id": "", "product_id": "x"},
+        {"customer_id": "", "product_id": "y"},
+    ]
+    pl.DataFrame([*without(daily(5, 60), "event_time", "store_id"), *bad]).write_csv(events)
+    lines = Lines()
+    quarantine = tmp_path / "bad.csv"
+
+    purchases = read(FitInput(events=[events], quarantine=quarantine), lines)
+
+    assert purchases.report.n_quarantined == 2
+    assert f"  quarantined: 2 no_customer -> {quarantine}" in lines.said
+
+
+def test_a_seed_of_its_own_gives_another_model(files: ShopFiles, tmp_path: Path) -> None:
+    """Another seed starts the factors elsewhere; the data are the same."""
+    settings: TrainingSettings = replace(SETTINGS, seed=1)
+
+    manifest = fit(source_of(files), settings, Registry(tmp_path / "registry"), Lines())
+
+    assert manifest.parameters["training"]["seed"] == 1
+    assert manifest.metrics["validation"]["tuned"]
