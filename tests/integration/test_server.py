@@ -1,0 +1,399 @@
+"""The gRPC server on loopback, in this process: every method, and every refusal."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from google.rpc.error_details_pb2 import ErrorInfo
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from recsvc.errors import SettingsError
+from recsvc.server.interceptor import CountingExecutor
+from recsvc.v1 import catalog_service_pb2, customer_service_pb2, event_service_pb2
+from recsvc.v1 import catalog_service_pb2_grpc as catalog_service
+from recsvc.v1 import common_pb2 as common
+from recsvc.v1 import customer_service_pb2_grpc as customer_service
+from recsvc.v1 import event_service_pb2_grpc as event_service
+from recsvc.v1 import model_service_pb2 as models
+from recsvc.v1 import model_service_pb2_grpc as models_grpc
+from recsvc.v1 import recommendation_service_pb2 as api
+from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
+from tests.samples import tiny_artifact
+from tests.serving import (
+    LocalServer,
+    corrupt,
+    local_server,
+    refusal,
+    renamed_model,
+    small_registry,
+    wait_until,
+)
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    registry = small_registry(tmp_path_factory.mktemp("registry"))
+    with local_server(registry.root) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def stub(server: LocalServer) -> api_grpc.RecommendationServiceStub:
+    return api_grpc.RecommendationServiceStub(server.channel)  # type: ignore[no-untyped-call]
+
+
+def question(customer_id: str, store_id: str = "", **fields: object) -> api.RecommendRequest:
+    location = common.Location(store_id=store_id) if store_id else None
+    return api.RecommendRequest(
+        shopper=common.Shopper(customer_id=customer_id),
+        context=common.RecommendationContext(location=location),
+        **fields,  # type: ignore[arg-type]  # the message checks them
+    )
+
+
+def ids(response: api.RecommendResponse | api.ListSimilarProductsResponse) -> list[str]:
+    return [item.product_id for item in response.recommendations]
+
+
+def test_a_known_customer_at_home_and_elsewhere(stub: api_grpc.RecommendationServiceStub) -> None:
+    """Home is learnt, another store changes the list, and each line says why it is there."""
+    home = stub.Recommend(question("anna", explain=True, include_products=True), timeout=10)
+    away = stub.Recommend(question("anna", "porto-1", explain=True), timeout=10)
+    assert home.serving.resolved_location.store_id == "leeds-1"
+    assert away.serving.resolved_location.country_code == "PT"
+    assert [item.score for item in home.recommendations] != [
+        item.score for item in away.recommendations
+    ]
+    assert home.serving.location_level == common.LOCATION_LEVEL_STORE
+    first = home.recommendations[0]
+    assert first.explanation.text.startswith("You have bought this 3 times")
+    assert first.product.title == "Espresso beans"
+    assert not home.serving.degraded
+    assert home.serving.served_from == api.SERVED_FROM_MODEL
+    assert home.recommendation_id
+
+
+def test_an_unknown_customer_gets_a_list(stub: api_grpc.RecommendationServiceStub) -> None:
+    """A warning, no degradation, and never an empty list."""
+    response = stub.Recommend(question("stranger", "york-1"), timeout=10)
+    assert ids(response)
+    assert "UNKNOWN_CUSTOMER" in response.serving.warnings
+    assert not response.serving.degraded
+
+
+def test_the_second_time_comes_from_the_cache(stub: api_grpc.RecommendationServiceStub) -> None:
+    """The same list under another id."""
+    first = stub.Recommend(question("ben", page_size=3), timeout=10)
+    second = stub.Recommend(question("ben", page_size=3), timeout=10)
+    assert second.serving.served_from == api.SERVED_FROM_CACHE
+    assert second.serving.HasField("cache_age")
+    assert second.recommendations == first.recommendations
+    assert second.recommendation_id != first.recommendation_id
+
+
+def test_a_batch_answers_each_for_itself(stub: api_grpc.RecommendationServiceStub) -> None:
+    """A bad entry has a status with the details that Recommend would give."""
+    request = api.BatchRecommendRequest(
+        requests=[question("anna"), question("anna", page_size=-1), question("ben")]
+    )
+    good, bad, last = stub.BatchRecommend(request, timeout=10).results
+    assert ids(good.response)
+    assert ids(last.response)
+    assert bad.status.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+    info = ErrorInfo()
+    assert bad.status.details[0].Unpack(info)
+    assert info.reason == "FIELD_INVALID"
+
+
+@pytest.mark.parametrize(("n", "reason"), [(0, "FIELD_INVALID"), (101, "BATCH_TOO_LARGE")])
+def test_a_batch_has_its_limits(
+    stub: api_grpc.RecommendationServiceStub, n: int, reason: str
+) -> None:
+    """Beyond them the whole call fails."""
+    request = api.BatchRecommendRequest(requests=[api.RecommendRequest()] * n)
+    refused = refusal(stub.BatchRecommend, request)
+    assert (refused.code, refused.info.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
+
+
+def test_similar_products(stub: api_grpc.RecommendationServiceStub) -> None:
+    """Without the product itself; an unknown one is not found."""
+    request = api.ListSimilarProductsRequest(product_id="espresso", page_size=2, explain=True)
+    response = stub.ListSimilarProducts(request, timeout=10)
+    assert ids(response)[0] == "filter"
+    assert response.recommendations[0].explanation.evidence_product_ids == ["espresso"]
+    refused = refusal(
+        stub.ListSimilarProducts, api.ListSimilarProductsRequest(product_id="nothing")
+    )
+    assert refused.code is grpc.StatusCode.NOT_FOUND
+    assert refused.info.reason == "PRODUCT_NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    ("request_", "field", "reason"),
+    [
+        (question("x" * 100_000), "shopper.customer_id", "FIELD_INVALID"),
+        (question("anna", page_size=-1), "page_size", "FIELD_INVALID"),
+        (question("anna", page_token="x"), "page_token", "PAGE_TOKEN_INVALID"),  # noqa: S106  # no secret
+        (
+            question("anna", filter=common.ProductFilter(in_stock_only=True)),
+            "filter.in_stock_only",
+            "FILTER_UNSUPPORTED",
+        ),
+        (
+            question("anna", filter=common.ProductFilter.FromString(b"\xa8\x06\x01")),
+            "filter",
+            "FILTER_UNSUPPORTED",
+        ),
+    ],
+)
+def test_bad_input_is_invalid_argument(
+    stub: api_grpc.RecommendationServiceStub,
+    request_: api.RecommendRequest,
+    field: str,
+    reason: str,
+) -> None:
+    """With the field, the reason, one line, and no stack trace."""
+    refused = refusal(stub.Recommend, request_)
+    assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert (refused.field, refused.info.reason) == (field, reason)
+    assert "\n" not in refused.message
+    assert "Traceback" not in refused.message
+
+
+def test_bytes_that_are_no_message_are_invalid_argument(server: LocalServer) -> None:
+    """A client from other protos is told so, and not of an internal error."""
+    method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = server.channel.unary_unary(
+        "/recsvc.v1.RecommendationService/Recommend"
+    )
+    with pytest.raises(grpc.RpcError) as caught:
+        method(b"\xff\xff\xff", timeout=10)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+LATER = [
+    (api_grpc.RecommendationServiceStub, "ListBuyAgain", api.ListBuyAgainRequest()),
+    (api_grpc.RecommendationServiceStub, "ListBoughtTogether", api.ListBoughtTogetherRequest()),
+    (event_service.EventServiceStub, "IngestEvents", event_service_pb2.IngestEventsRequest()),
+    (catalog_service.CatalogServiceStub, "GetProduct", catalog_service_pb2.GetProductRequest()),
+    (
+        customer_service.CustomerServiceStub,
+        "EraseCustomer",
+        customer_service_pb2.EraseCustomerRequest(),
+    ),
+]
+
+
+@pytest.mark.parametrize(("stub_class", "method", "request_"), LATER)
+def test_what_comes_later_says_so(
+    server: LocalServer,
+    stub_class: type,
+    method: str,
+    request_: api.ListBuyAgainRequest,
+) -> None:
+    """UNIMPLEMENTED with a reason, so that a client can tell it from a wrong address."""
+    refused = refusal(getattr(stub_class(server.channel), method), request_)
+    assert refused.code is grpc.StatusCode.UNIMPLEMENTED
+    assert refused.info.reason == "NOT_YET_AVAILABLE"
+
+
+def test_streams_that_come_later_say_so(
+    server: LocalServer, stub: api_grpc.RecommendationServiceStub
+) -> None:
+    """In both directions, and from the server alone."""
+    customers = customer_service.CustomerServiceStub(server.channel)  # type: ignore[no-untyped-call]
+    calls = [
+        stub.StreamBatchRecommend(iter([api.StreamBatchRecommendRequest()]), timeout=10),
+        customers.ExportCustomer(customer_service_pb2.ExportCustomerRequest(), timeout=10),
+    ]
+    for call in calls:
+        with pytest.raises(grpc.RpcError):
+            next(call)
+        assert call.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_reflection_lists_everything(server: LocalServer) -> None:
+    """So that grpcurl works without the protos."""
+    stub = reflection_pb2_grpc.ServerReflectionStub(server.channel)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    (response,) = stub.ServerReflectionInfo(iter([request]), timeout=10)
+    names = {service.name for service in response.list_services_response.service}
+    assert names == {
+        "recsvc.v1.RecommendationService",
+        "recsvc.v1.EventService",
+        "recsvc.v1.CatalogService",
+        "recsvc.v1.CustomerService",
+        "recsvc.v1.ModelService",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
+
+
+def test_a_call_is_one_line_without_a_name(
+    server: LocalServer, stub: api_grpc.RecommendationServiceStub
+) -> None:
+    """The log has the customer's hash, the outcome and the time; never the id or the place."""
+    place = common.Location(store_id="york-1")
+    place.lat_lng.latitude, place.lat_lng.longitude = 53.9591, -1.0815
+    request = question("a-very-particular-customer", page_size=2)
+    request.context.location.CopyFrom(place)
+    n_before = len(server.log.lines("request"))
+    stub.Recommend(request, timeout=10)
+    wait_until(lambda: len(server.log.lines("request")) > n_before)
+    line = server.log.lines("request")[-1]
+    assert line["method"] == "RecommendationService/Recommend"
+    assert (line["code"], line["served_from"], line["n_items"]) == ("OK", "MODEL", 2)
+    assert line["version_id"] == "v1"
+    assert len(line["customer"]) == 16
+    assert line["duration_ms"] > 0
+    for secret in ("a-very-particular-customer", "53.95", "1.08", "york-1"):
+        assert secret not in server.log.text
+
+
+def test_health_follows_the_model(tmp_path: Path) -> None:
+    """NOT_SERVING and WARMING_UP without a model; SERVING once one is promoted, by itself."""
+    registry = small_registry(tmp_path, promote=False)
+    with local_server(registry.root) as server:
+        stub = api_grpc.RecommendationServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        health = health_pb2_grpc.HealthStub(server.channel)
+
+        def status(service: str = "") -> int:
+            request = health_pb2.HealthCheckRequest(service=service)
+            return int(health.Check(request, timeout=10).status)
+
+        assert status() == status("recsvc.v1.RecommendationService") == NOT_SERVING
+        refused = refusal(stub.Recommend, api.RecommendRequest())
+        assert refused.code is grpc.StatusCode.UNAVAILABLE
+        assert refused.info.reason == "WARMING_UP"
+        assert refused.has_retry
+        admin = models_grpc.ModelServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        admin.ActivateModel(models.ActivateModelRequest(version_id="v1"), timeout=10)
+        assert status() == status("recsvc.v1.RecommendationService") == SERVING
+        assert status("recsvc.v1.EventService") == NOT_SERVING
+        assert ids(stub.Recommend(api.RecommendRequest(), timeout=10))
+
+
+def test_health_watchers_do_not_hold_up_the_end(tmp_path: Path) -> None:
+    """A watcher hears NOT_SERVING and is let go long before the grace ends."""
+    registry = small_registry(tmp_path)
+    with local_server(registry.root, grace_seconds=60) as server:
+        health = health_pb2_grpc.HealthStub(server.channel)
+        watch = health.Watch(health_pb2.HealthCheckRequest(), timeout=50)
+        assert next(watch).status == SERVING
+        stopping = threading.Thread(target=server.worker.stop)
+        stopping.start()
+        assert next(watch).status == NOT_SERVING
+        stopping.join(30)
+        assert not stopping.is_alive()
+        with pytest.raises(grpc.RpcError):
+            next(watch)
+
+
+def test_models_are_listed_activated_and_rolled_back(tmp_path: Path) -> None:
+    """Over the API, with its refusals; a corrupt model never replaces a good one."""
+    registry = small_registry(tmp_path)
+    tiny_artifact(registry, renamed_model("b-"), "v2")
+    tiny_artifact(registry, renamed_model("c-"), "v3")
+    corrupt(registry, "v3")
+    with local_server(registry.root) as server:
+        stub = api_grpc.RecommendationServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        admin = models_grpc.ModelServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        page = admin.ListModels(models.ListModelsRequest(page_size=2), timeout=10)
+        rest = admin.ListModels(
+            models.ListModelsRequest(page_size=2, page_token=page.next_page_token), timeout=10
+        )
+        listed = [*page.models, *rest.models]
+        assert [model.version_id for model in listed] == ["v3", "v2", "v1"]
+        assert listed[2].state == models.MODEL_STATE_CURRENT
+        assert rest.next_page_token == ""
+        current = admin.GetModel(models.GetModelRequest(version_id="current"), timeout=10).model
+        assert (current.version_id, current.n_interactions) == ("v1", 19)
+
+        changed = admin.ActivateModel(models.ActivateModelRequest(version_id="v2"), timeout=10)
+        assert (changed.model.version_id, changed.previous_version_id) == ("v2", "v1")
+        assert ids(stub.Recommend(question("anna"), timeout=10))[0] == "b-espresso"
+        back = admin.RollbackModel(models.RollbackModelRequest(), timeout=10)
+        assert (back.model.version_id, back.previous_version_id) == ("v1", "v2")
+        assert ids(stub.Recommend(question("anna"), timeout=10))[0] == "espresso"
+
+        refusals = [
+            (admin.ActivateModel, models.ActivateModelRequest(version_id="v3")),
+            (admin.ActivateModel, models.ActivateModelRequest(version_id="nothing")),
+            (admin.ActivateModel, models.ActivateModelRequest()),
+            (admin.ActivateModel, models.ActivateModelRequest(version_id="v2", request_id="1")),
+            (admin.RollbackModel, models.RollbackModelRequest()),
+            (admin.GetModel, models.GetModelRequest(version_id="nothing")),
+            (admin.ListModels, models.ListModelsRequest(page_token="x")),  # noqa: S106  # no secret
+            (admin.ListModels, models.ListModelsRequest(page_token="AAAAAAAAAAAAAA==")),  # noqa: S106
+        ]
+        assert [refusal(method, request).info.reason for method, request in refusals] == [
+            "MODEL_NOT_ACTIVATABLE",
+            "MODEL_NOT_FOUND",
+            "FIELD_INVALID",
+            "NOT_YET_AVAILABLE",
+            "NO_PREVIOUS_MODEL",
+            "MODEL_NOT_FOUND",
+            "PAGE_TOKEN_INVALID",
+            "PAGE_TOKEN_INVALID",
+        ]
+        assert ids(stub.Recommend(question("anna"), timeout=10))[0] == "espresso"
+
+
+def test_a_fault_of_ours_is_a_fixed_message(tmp_path: Path) -> None:
+    """The caller hears nothing of the cause, and the log has all of it in one line."""
+    registry = small_registry(tmp_path)
+    with local_server(registry.root) as server:
+        admin = models_grpc.ModelServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        registry.root.rename(registry.root.with_name("away"))
+        refused = refusal(admin.ListModels, models.ListModelsRequest())
+        assert refused.code is grpc.StatusCode.INTERNAL
+        assert refused.info.reason == "INTERNAL"
+        assert str(tmp_path) not in refused.message
+        wait_until(lambda: bool(server.log.lines("request")))
+        (line,) = server.log.lines("request")
+        assert line["level"] == "error"
+        assert "RegistryError" in line["exception"]
+
+
+def test_too_many_calls_are_turned_away(tmp_path: Path) -> None:
+    """With a reason and a time to come back, while the others are answered."""
+    registry = small_registry(tmp_path)
+    with local_server(registry.root, max_threads=1, max_concurrent=2) as server:
+        stub = api_grpc.RecommendationServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        batch = api.BatchRecommendRequest(
+            requests=[question(f"c{n}", page_size=50) for n in range(100)]
+        )
+        calls = [stub.BatchRecommend.future(batch, timeout=60) for _ in range(12)]
+        codes = [call.code() for call in calls]  # waits
+        assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
+        reasons = {line.get("reason") for line in server.log.lines("request")}
+        assert "OVERLOADED" in reasons
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    """Also where no supervisor has looked before."""
+    registry = small_registry(tmp_path)
+    with (
+        local_server(registry.root) as server,
+        pytest.raises(SettingsError, match=f"cannot listen on {server.target}"),
+        local_server(registry.root, listen=server.target),
+    ):
+        pass  # pragma: no cover  # never reached
+
+
+def test_the_executor_counts_what_it_holds() -> None:
+    """Those that wait for a thread too."""
+    executor = CountingExecutor(1)
+    gate = threading.Event()
+    futures = [executor.submit(gate.wait) for _ in range(3)]
+    assert executor.n_held == 3
+    gate.set()
+    for future in futures:
+        future.result()
+    executor.shutdown()
+    assert executor.n_held == 0

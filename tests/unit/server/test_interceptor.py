@@ -1,0 +1,182 @@
+"""What happens around a call, without a network."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.message import DecodeError
+from prometheus_client import CollectorRegistry
+
+from recsvc.errors import NotFoundError
+from recsvc.server.interceptor import CallInterceptor, CountingExecutor
+from recsvc.telemetry import Metrics, note
+from tests.serving import Log
+
+METHOD = "RecommendationService/Recommend"
+
+
+class AbortedError(Exception):
+    """What gRPC raises when a call is aborted."""
+
+
+class Context:
+    """As much of a ``ServicerContext`` as the interceptor uses."""
+
+    def __init__(self, *, seconds: float = 10.0, is_active: bool = True) -> None:
+        self._seconds = seconds
+        self._is_active = is_active
+        self.status: Any = None
+
+    def time_remaining(self) -> float:
+        return self._seconds
+
+    def is_active(self) -> bool:
+        return self._is_active
+
+    def abort_with_status(self, status: object) -> None:
+        self.status = status
+        raise AbortedError
+
+
+class CallDetails:
+    """Names a method."""
+
+    def __init__(self, method: str) -> None:
+        self.method = method
+
+
+class Bench:
+    """An interceptor, and what it leaves behind."""
+
+    def __init__(self) -> None:
+        self.log = Log()
+        self.numbers = CollectorRegistry()
+        self.executor = CountingExecutor(1)
+        self.interceptor = CallInterceptor(
+            self.executor, 0, metrics=Metrics(self.numbers), logger=self.log.logger
+        )
+
+    def wrapped(self, handler: Any, method: str = f"/recsvc.v1.{METHOD}") -> Any:  # noqa: ANN401
+        details: Any = CallDetails(method)
+        return self.interceptor.intercept_service(lambda _: handler, details)
+
+    def call(self, behaviour: Callable[[Any, Any], Any], context: Context) -> object:
+        handler: Any = grpc.unary_unary_rpc_method_handler(behaviour)
+        return self.wrapped(handler).unary_unary("question", context)
+
+    def line(self) -> dict[str, Any]:
+        (line,) = self.log.lines("request")
+        return line
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    bench = Bench()
+    yield bench
+    bench.executor.shutdown()
+
+
+def test_a_call_is_timed_counted_and_logged(bench: Bench) -> None:
+    """Once, with what was noted on the way."""
+
+    def answer(request: str, _: Context) -> str:
+        note(n_items=3)
+        return request.upper()
+
+    assert bench.call(answer, Context()) == "QUESTION"
+    assert (bench.line()["code"], bench.line()["n_items"]) == ("OK", 3)
+    labels = {"method": METHOD, "code": "OK"}
+    assert bench.numbers.get_sample_value("recsvc_requests_total", labels) == 1
+    assert bench.numbers.get_sample_value("recsvc_requests_in_flight") == 0
+    timed = {"method": METHOD}
+    assert bench.numbers.get_sample_value("recsvc_request_seconds_count", timed) == 1
+
+
+def test_an_error_becomes_a_status(bench: Bench) -> None:
+    """With the reason in the log line."""
+
+    def fail(*_: object) -> str:
+        raise NotFoundError("no such model", reason="MODEL_NOT_FOUND")
+
+    context = Context()
+    with pytest.raises(AbortedError):
+        bench.call(fail, context)
+    assert context.status.code is grpc.StatusCode.NOT_FOUND
+    assert context.status.details == "no such model"
+    assert bench.line()["reason"] == "MODEL_NOT_FOUND"
+    assert bench.line()["level"] == "info"
+
+
+def test_a_defect_is_logged_with_its_trace_and_told_to_nobody(bench: Bench) -> None:
+    """The caller learns that it was our fault, and no more."""
+
+    def fail(*_: object) -> str:
+        raise ZeroDivisionError("the secret cause")
+
+    context = Context()
+    with pytest.raises(AbortedError):
+        bench.call(fail, context)
+    assert context.status.code is grpc.StatusCode.INTERNAL
+    assert "secret" not in context.status.details
+    assert "the secret cause" in bench.line()["exception"]
+
+
+def test_a_call_that_nobody_waits_for_is_not_worked_on(bench: Bench) -> None:
+    """Its deadline passed while it waited for a thread."""
+    worked: list[object] = []
+    context = Context(seconds=0)
+    with pytest.raises(AbortedError):
+        bench.call(lambda request, _: worked.append(request), context)
+    assert not worked
+    assert context.status.code is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_a_caller_who_left_is_not_counted_as_answered(bench: Bench) -> None:
+    """The work was done, and nobody read it."""
+    bench.call(lambda request, _: request, Context(is_active=False))
+    assert bench.line()["code"] == "CANCELLED"
+
+
+def test_a_process_that_holds_too_much_turns_away(bench: Bench) -> None:
+    """More than it may: here, more than none."""
+    handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
+    context = Context()
+    with pytest.raises(AbortedError):
+        # On the executor, so that it holds this very call.
+        bench.executor.submit(bench.wrapped(handler).unary_unary, "question", context).result()
+    assert context.status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert bench.line()["reason"] == "OVERLOADED"
+
+
+def test_bytes_that_are_no_message_are_refused(bench: Bench) -> None:
+    """The deserialiser's error is the caller's, not ours."""
+
+    def refuse(_: bytes) -> str:
+        raise DecodeError("no")
+
+    handler: Any = grpc.unary_unary_rpc_method_handler(
+        lambda request, _: request, request_deserializer=refuse
+    )
+    wrapped, context = bench.wrapped(handler), Context()
+    with pytest.raises(AbortedError):
+        wrapped.unary_unary(wrapped.request_deserializer(b"x"), context)
+    assert context.status.code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("name", ["unary_stream", "stream_unary", "stream_stream"])
+def test_every_kind_of_method_is_wrapped(bench: Bench, name: str) -> None:
+    """Streams answer through it and are logged as one call."""
+    is_stream = name.endswith("_stream")
+    make = getattr(grpc, f"{name}_rpc_method_handler")
+    handler = make((lambda *_: iter("ab")) if is_stream else (lambda *_: "ab"))
+    answer = getattr(bench.wrapped(handler), name)(iter(()), Context())
+    assert "".join(answer) == "ab"
+    assert bench.line()["code"] == "OK"
+
+
+def test_methods_of_others_pass_untouched(bench: Bench) -> None:
+    """Health and reflection, and what does not exist."""
+    handler = object()
+    assert bench.wrapped(handler, "/grpc.health.v1.Health/Check") is handler
+    assert bench.wrapped(None) is None
