@@ -14,13 +14,14 @@ import polars as pl
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from threadpoolctl import threadpool_limits
 
 from recsvc.artifacts.manifest import Manifest
 from recsvc.artifacts.registry import CURRENT, Registry, VersionInfo
 from recsvc.core.model import Model
 from recsvc.core.recommender import Recommender
-from recsvc.errors import InputError
+from recsvc.errors import ArtifactError, InputError
 from recsvc.terminal import new_app, run
 from training.batch import recommend_all
 from training.evaluate import evaluate, target_customers, with_baselines
@@ -287,7 +288,8 @@ def models_command(registry: RegistryOption, as_json: JsonOption = False) -> Non
         return
     table = Table("version", "trained", "purchases", "nDCG@10 all", "new", "state", box=None)
     for row in rows:
-        table.add_row(*(str(row[key]) for key in _MODEL_COLUMNS))
+        # Text, since rich would read markup into a path's brackets; fold, not cut, a long one.
+        table.add_row(*(Text(str(row[key]), overflow="fold") for key in _MODEL_COLUMNS))
     Console().print(table if rows else "no model yet: train one with recsvc-train fit")
 
 
@@ -313,7 +315,13 @@ def _model_row(info: VersionInfo) -> dict[str, Any]:
 
 def _load(registry: str, model_ref: str) -> tuple[Manifest, Recommender]:
     manifest, arrays = Registry.open(registry).load(model_ref)
-    return manifest, Recommender(Model.from_arrays(arrays, manifest.parameters))
+    try:
+        return manifest, Recommender(Model.from_arrays(arrays, manifest.parameters))
+    except (LookupError, ValueError, TypeError) as error:
+        raise ArtifactError(
+            f"model {manifest.version_id}: is not of this recsvc "
+            f"({type(error).__name__}: {error}); fit the model again"
+        ) from error
 
 
 def _settings(preset: str, seed: int, without: list[str]) -> TrainingSettings:

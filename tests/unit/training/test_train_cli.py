@@ -1,0 +1,587 @@
+"""Every door of recsvc-train: wrong input ends with one line, what is right is passed on."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from recsvc.artifacts.format import write_artifact
+from recsvc.artifacts.registry import Registry
+from recsvc.terminal import run
+from tests.purchases import START, shop_events
+from tests.samples import DATA_END_TIME, tiny_artifact, tiny_model
+from training.cli import app
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands may leave a quarantine file where they run, and read the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("RECSVC_REGISTRY", raising=False)
+
+
+@pytest.fixture
+def events(tmp_path: Path) -> Path:
+    """Ten usable purchases."""
+    path = tmp_path / "events.csv"
+    rows = [{"customer_id": f"c{n % 3}", "product_id": f"p{n}"} for n in range(10)]
+    pl.DataFrame(rows).write_csv(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two versions of a small model, the first one current."""
+    registry = Registry(tmp_path_factory.mktemp("published") / "registry")
+    for version_id in ("v1", "v2"):
+        tiny_artifact(registry, tiny_model(), version_id)
+    registry.promote("v1", DATA_END_TIME)
+    return registry.root
+
+
+@pytest.fixture
+def registry(tmp_path: Path, published: Path) -> Path:
+    """A copy of what was published, for one test to change."""
+    return Path(shutil.copytree(published, tmp_path / "registry"))
+
+
+@pytest.fixture
+def customers(tmp_path: Path) -> Path:
+    path = tmp_path / "customers.csv"
+    path.write_text("customer_id,store_id\nanna,\nanna,porto-1\nnobody,\n", encoding="utf-8")
+    return path
+
+
+def error_of(capsys: Capture, *arguments: object) -> str:
+    """The one line that a command which must fail says, and all that it says."""
+    assert run(app, [str(argument) for argument in arguments]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    return err.removeprefix("error: ")
+
+
+def error_after_work_of(capsys: Capture, *arguments: object) -> str:
+    """The line that a command ends with which fails after it has logged some work."""
+    assert run(app, [str(argument) for argument in arguments]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    assert [line.startswith("error: ") for line in err.splitlines()].count(True) == 1
+    return err.splitlines()[-1].removeprefix("error: ")
+
+
+def missing(folder: Path) -> Path:
+    return folder / "missing.csv"
+
+
+def empty(folder: Path) -> Path:
+    (folder / "empty.csv").touch()
+    return folder / "empty.csv"
+
+
+def only_a_header(folder: Path) -> Path:
+    (folder / "header.csv").write_text("customer_id,product_id\n", encoding="utf-8")
+    return folder / "header.csv"
+
+
+def no_table(folder: Path) -> Path:
+    (folder / "events.parquet").write_bytes(b"PAR1 but not really")
+    return folder / "events.parquet"
+
+
+def other_columns(folder: Path) -> Path:
+    (folder / "other.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    return folder / "other.csv"
+
+
+def wrong_types(folder: Path) -> Path:
+    (folder / "types.csv").write_text(
+        "customer_id,product_id,quantity,event_time\nc,p,many,2024-01-01\nc,q,1,yesterday\n",
+        encoding="utf-8",
+    )
+    return folder / "types.csv"
+
+
+def nested(folder: Path) -> Path:
+    path = folder / "nested.parquet"
+    pl.DataFrame({"customer_id": [["c"]], "product_id": ["p"]}).write_parquet(path)
+    return path
+
+
+def views_only(folder: Path) -> Path:
+    (folder / "views.csv").write_text(
+        "customer_id,product_id,event_type\nc,p,VIEW\n", encoding="utf-8"
+    )
+    return folder / "views.csv"
+
+
+def an_empty_folder(folder: Path) -> Path:
+    (folder / "empty").mkdir()
+    return folder / "empty"
+
+
+def another_kind(folder: Path) -> Path:
+    (folder / "events.xlsx").write_bytes(b"PK")
+    return folder / "events.xlsx"
+
+
+BAD_EVENTS: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "missing": (missing, "missing.csv: no such file"),
+    "empty": (empty, "empty.csv: the file is empty"),
+    "only a header": (only_a_header, "header.csv: no events in it"),
+    "no table": (no_table, "events.parquet: is not a Parquet file"),
+    "other columns": (other_columns, "no column 'customer_id'; it has a, b"),
+    "wrong types": (wrong_types, "2 of 2 rows of events cannot be used"),
+    "nested": (nested, "column 'customer_id' holds List"),
+    "views only": (views_only, "no purchase is left of 1 rows"),
+    "an empty folder": (an_empty_folder, "this folder holds no"),
+    "another kind": (another_kind, "unknown kind of file"),
+}
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "evaluate"])
+@pytest.mark.parametrize(("make", "said"), BAD_EVENTS.values(), ids=BAD_EVENTS.keys())
+def test_unusable_events_are_one_line(
+    tmp_path: Path,
+    registry: Path,
+    capsys: Capture,
+    command: str,
+    make: Callable[[Path], Path],
+    said: str,
+) -> None:
+    """Events that cannot be used end every command that reads them with what and where."""
+    of_registry = [] if command == "validate" else ["--registry", registry]
+
+    assert said in error_of(capsys, command, "--events", make(tmp_path), *of_registry)
+    assert len(Registry(registry).versions()) == 2  # nothing was published
+
+
+@pytest.mark.parametrize("option", ["--products", "--stores"])
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (missing, "missing.csv: no such file"),
+        (empty, "empty.csv: the file is empty"),
+        (other_columns, "no column"),
+        (no_table, "is not a Parquet file"),
+    ],
+)
+def test_unusable_descriptions_are_one_line(
+    tmp_path: Path,
+    events: Path,
+    capsys: Capture,
+    option: str,
+    make: Callable[[Path], Path],
+    said: str,
+) -> None:
+    """Products and stores that cannot be used are named as events are."""
+    described = make(tmp_path)
+
+    assert said in error_of(capsys, "validate", "--events", events, option, described)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--map", "customer_id=Nobody"], "no column 'Nobody'; it has customer_id, product_id"),
+        (["--map", "shoe_size=product_id"], "--map shoe_size=product_id: events have no such"),
+        (["--map", "customer_id"], "--map customer_id: write it as NAME=COLUMN"),
+        (["--map", "=x"], "--map =x: write it as NAME=COLUMN"),
+        (["--map", "customer_id="], "--map customer_id=: write it as NAME=COLUMN"),
+        (["--max-quarantined", "7"], "--max-quarantined 7: is a share"),
+        (["--max-quarantined", "some"], "--max-quarantined"),
+        (["--timezone", "Mars/Olympus"], "--timezone 'Mars/Olympus': unknown"),
+        (["--no-such-flag"], "--no-such-flag"),
+        (["surplus"], "surplus"),
+    ],
+)
+def test_unusable_options_are_one_line(
+    events: Path, capsys: Capture, arguments: list[str], said: str
+) -> None:
+    """An option that cannot work is named with what to write instead."""
+    assert said in error_of(capsys, "validate", "--events", events, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--preset", "slow"], "--preset slow: there is no such preset; use fast, balanced, best"),
+        (["--without", "time"], "--without time: there is no such part; use own, collaborative"),
+        (["--seed", "lucky"], "--seed"),
+    ],
+)
+def test_unusable_settings_are_one_line(
+    events: Path, registry: Path, capsys: Capture, arguments: list[str], said: str
+) -> None:
+    """Unknown presets and parts are named before anything is read."""
+    message = error_of(capsys, "fit", "--events", events, "--registry", registry, *arguments)
+
+    assert said in message
+
+
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [
+        (["fit", "--registry", "r"], "--events"),
+        (["fit", "--events", "e.csv"], "--registry"),
+        (["recommend", "--customers", "c.csv", "--out", "o", "--k", "3"], "--registry"),
+        (["recommend", "--registry", "r", "--out", "o"], "--customers"),
+        (["models"], "--registry"),
+        (["promote", "--registry", "r"], "version"),
+    ],
+)
+def test_a_missing_option_is_named(capsys: Capture, command: list[str], flag: str) -> None:
+    """What a command cannot do without is named when it is missing."""
+    assert flag in error_of(capsys, *command).lower()
+
+
+COMMANDS_OF_A_MODEL: dict[str, list[str]] = {
+    "models": ["models"],
+    "promote": ["promote", "v1"],
+    "rollback": ["rollback"],
+    "recommend": ["recommend", "--customers", "customers.csv", "--out", "lists.parquet"],
+    "evaluate": ["evaluate", "--events", "events.csv"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS_OF_A_MODEL.values(), ids=COMMANDS_OF_A_MODEL.keys())
+@pytest.mark.usefixtures("events", "customers")
+def test_a_missing_registry_is_one_line(
+    tmp_path: Path, capsys: Capture, command: list[str]
+) -> None:
+    """Every command that needs a registry says where there is none, and how to make one."""
+    message = error_of(capsys, *command, "--registry", tmp_path / "nowhere")
+
+    assert f"{tmp_path}/nowhere: there is no registry here; make one" in message
+
+
+@pytest.mark.usefixtures("events", "customers")
+@pytest.mark.parametrize("command", ["promote", "recommend", "evaluate"])
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [("v9", "no such version"), ("v", "it begins 2 version ids"), ("", "no such version")],
+)
+def test_an_unknown_model_is_one_line(
+    registry: Path, capsys: Capture, command: str, version: str, said: str
+) -> None:
+    """A reference that names no version, or several, says so and where to look."""
+    rest = COMMANDS_OF_A_MODEL[command][1:]
+    arguments = [version] if command == "promote" else [*rest, "--model", version]
+
+    message = error_of(capsys, command, *arguments, "--registry", registry)
+
+    assert said in message
+    assert "recsvc-train models" in message
+
+
+@pytest.mark.usefixtures("events", "customers")
+@pytest.mark.parametrize("command", ["recommend", "evaluate"])
+def test_nothing_promoted_is_one_line(registry: Path, capsys: Capture, command: str) -> None:
+    """Without a current version, the default reference says that none is promoted."""
+    (registry / "current.json").unlink()
+
+    message = error_of(capsys, *COMMANDS_OF_A_MODEL[command], "--registry", registry)
+
+    assert "no version is promoted yet" in message
+
+
+def flip_a_byte(version: Path) -> None:
+    path = version / "places.shares.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.chmod(0o644)
+    path.write_bytes(bytes(content))
+
+
+def truncate(version: Path) -> None:
+    path = version / "places.shares.npy"
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-4])
+
+
+def break_the_manifest(version: Path) -> None:
+    path = version / "manifest.json"
+    path.chmod(0o644)
+    path.write_text("{", encoding="utf-8")
+
+
+def take_a_part_away(version: Path) -> None:
+    """An artifact that is whole in itself, and of another kind of model."""
+    shutil.rmtree(version)
+    write_artifact(
+        version,
+        {"histories.indptr": np.zeros(1, np.int64)},
+        model_id="tiny",
+        version_id=version.name,
+        train_time=DATA_END_TIME,
+        code_version="0",
+        parameters={},
+        metrics={},
+        data={},
+    )
+
+
+@pytest.mark.usefixtures("events", "customers")
+@pytest.mark.parametrize("command", ["promote", "recommend", "evaluate"])
+@pytest.mark.parametrize("spoil", [flip_a_byte, truncate, break_the_manifest])
+def test_a_corrupt_artifact_is_one_line(
+    registry: Path, capsys: Capture, command: str, spoil: Callable[[Path], None]
+) -> None:
+    """An artifact with one wrong byte is refused, with the file that is wrong."""
+    spoil(registry / "versions" / "v2")
+    rest = COMMANDS_OF_A_MODEL[command][1:]
+    arguments = ["v2"] if command == "promote" else [*rest, "--model", "v2"]
+
+    message = error_of(capsys, command, *arguments, "--registry", registry)
+
+    assert f"{registry}/versions/v2/" in message
+    pointer = Registry(registry).pointer()
+    assert pointer is not None
+    assert pointer.version_id == "v1"
+
+
+@pytest.mark.usefixtures("events", "customers")
+@pytest.mark.parametrize("command", ["recommend", "evaluate"])
+def test_an_artifact_of_another_kind_is_one_line(
+    registry: Path, capsys: Capture, command: str
+) -> None:
+    """An intact artifact that is no model of this program is refused by name."""
+    take_a_part_away(registry / "versions" / "v2")
+
+    message = error_of(
+        capsys, *COMMANDS_OF_A_MODEL[command], "--model", "v2", "--registry", registry
+    )
+
+    assert "v2" in message
+    assert "fit" in message
+
+
+def test_a_corrupt_version_is_listed_as_unusable(registry: Path, capsys: Capture) -> None:
+    """The list of models shows a broken version with its error, and all others."""
+    break_the_manifest(registry / "versions" / "v2")
+
+    assert run(app, ["models", "--registry", str(registry), "--json"]) == 0
+
+    broken, whole = json.loads(capsys.readouterr().out)
+    assert (whole["version_id"], whole["state"]) == ("v1", "current")
+    assert broken["version_id"] == "v2"
+    assert broken["state"].startswith("unusable: ")
+    assert broken["ndcg_all"] == ""
+
+
+def test_a_folder_with_brackets_is_listed(tmp_path: Path, capsys: Capture) -> None:
+    """A path in an error is shown as it is, whatever it looks like to the terminal library."""
+    root = tmp_path / "[bold]" / "x[" / "y]"
+    tiny_artifact(Registry(root), tiny_model(), "v1")
+    break_the_manifest(root / "versions" / "v1")
+
+    assert run(app, ["models", "--registry", str(root)]) == 0
+
+    shown = "".join(capsys.readouterr().out.split())
+    assert "[bold]/x[/y]/versions/v1" in shown
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/models", "file://host/models", ""])
+def test_a_registry_elsewhere_is_one_line(capsys: Capture, uri: str) -> None:
+    """A registry that is no local folder is refused by name."""
+    assert "registry" in error_of(capsys, "models", "--registry", uri)
+
+
+def test_a_registry_that_cannot_be_written_is_one_line(
+    tmp_path: Path, events: Path, capsys: Capture
+) -> None:
+    """When the registry's place is taken by a file, fit says so after the log of its run."""
+    (tmp_path / "file").touch()
+
+    message = error_after_work_of(
+        capsys, "fit", "--events", events, "--registry", tmp_path / "file"
+    )
+
+    assert message.startswith(f"{tmp_path}/file: the registry cannot be published to")
+
+
+def test_a_quarantine_that_cannot_be_written_is_one_line(tmp_path: Path, capsys: Capture) -> None:
+    """The quarantine file's own trouble is told as such."""
+    message = error_of(
+        capsys, "validate", "--events", wrong_types(tmp_path), "--quarantine", tmp_path
+    )
+
+    assert f"--quarantine {tmp_path}: cannot be written" in message
+
+
+@pytest.mark.parametrize("k", ["0", "-5", "1001", "ten", "2.5"])
+def test_a_number_of_products_must_make_sense(
+    registry: Path, customers: Path, capsys: Capture, k: str
+) -> None:
+    """--k is a whole number from 1 to 1000."""
+    message = error_of(
+        capsys,
+        "recommend",
+        "--customers",
+        customers,
+        "--registry",
+        registry,
+        "--out",
+        "o",
+        "--k",
+        k,
+    )
+
+    assert "--k" in message
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (missing, "missing.csv: no such file"),
+        (empty, "empty.csv: the file is empty"),
+        (other_columns, "no column 'customer_id'; it has a, b"),
+        (no_table, "is not a Parquet file"),
+        (only_a_header, "header.csv: no customers in it"),
+    ],
+)
+def test_unusable_customers_are_one_line(
+    tmp_path: Path, registry: Path, capsys: Capture, make: Callable[[Path], Path], said: str
+) -> None:
+    """Whom to make lists for must be readable."""
+    message = error_of(
+        capsys, "recommend", "--customers", make(tmp_path), "--registry", registry, "--out", "o"
+    )
+
+    assert said in message
+
+
+@pytest.mark.parametrize("out", [".", "no/such/folder/lists.parquet"])
+def test_lists_that_cannot_be_written_are_one_line(
+    registry: Path, customers: Path, capsys: Capture, out: str
+) -> None:
+    """A folder, or a file in a folder that does not exist, is no place to write to."""
+    message = error_after_work_of(
+        capsys, "recommend", "--customers", customers, "--registry", registry, "--out", out
+    )
+
+    assert f"--out {out}: cannot be written" in message
+
+
+def test_evaluate_needs_later_purchases(registry: Path, tmp_path: Path, capsys: Capture) -> None:
+    """Purchases that the model has learnt from measure nothing."""
+    events = tmp_path / "early.csv"
+    pl.DataFrame(
+        {"customer_id": ["anna"], "product_id": ["milk"], "event_time": [START.isoformat()]}
+    ).write_csv(events)
+
+    message = error_after_work_of(capsys, "evaluate", "--events", events, "--registry", registry)
+
+    assert "after its data ended (31 March 2026)" in message
+
+
+def test_rollback_needs_a_model_before(registry: Path, capsys: Capture) -> None:
+    """The first model has nothing behind it."""
+    message = error_of(capsys, "rollback", "--registry", registry)
+
+    assert "there is no previous model to roll back to" in message
+
+
+def test_promote_and_rollback(registry: Path, capsys: Capture) -> None:
+    """Promote moves the pointer, rollback moves it back; both say where it is."""
+    assert run(app, ["promote", "v2", "--registry", str(registry)]) == 0
+    assert capsys.readouterr().out == "current is v2, generation 2\n"
+
+    assert run(app, ["rollback", "--registry", str(registry), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"version_id": "v1", "generation": 3}
+
+    assert run(app, ["promote", "v2", "--registry", str(registry), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["version_id"] == "v2"
+
+    assert run(app, ["rollback", "--registry", str(registry)]) == 0
+    assert capsys.readouterr() == ("current is v1, generation 5\n", "")
+
+
+def test_models_lists_what_there_is(registry: Path, capsys: Capture) -> None:
+    """Versions are listed newest first, the current one marked."""
+    assert run(app, ["models", "--registry", str(registry)]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["version", "v2", "v1"]
+    assert "current" in lines[2]
+    assert "current" not in lines[1]
+
+
+def test_an_empty_registry_says_how_to_fill_it(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A registry without versions is no error; the environment may name it."""
+    (tmp_path / "r" / "versions").mkdir(parents=True)
+    monkeypatch.setenv("RECSVC_REGISTRY", str(tmp_path / "r"))
+
+    assert run(app, ["models"]) == 0
+    assert "train one with recsvc-train fit" in capsys.readouterr().out
+    assert run(app, ["models", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_recommend_writes_lists(registry: Path, customers: Path, capsys: Capture) -> None:
+    """Lists come as Parquet with the columns that judges read, and a sentence says how many."""
+    arguments = ["recommend", "--customers", str(customers), "--registry", str(registry)]
+
+    assert run(app, [*arguments, "--out", "lists.parquet", "--k", "4"]) == 0
+    out, err = capsys.readouterr()
+    assert out == "2 lists of v1 in lists.parquet\n"
+    assert err.startswith("recommend: ")  # a line of the log, no bar
+    assert err.count("\n") == 1
+    lists = pl.read_parquet("lists.parquet")
+    assert lists.columns[:6] == [
+        "customer_id",
+        "rank",
+        "product_id",
+        "score",
+        "strategy",
+        "location_level",
+    ]
+    assert lists.group_by("customer_id", "store_id").len()["len"].to_list() == [4, 4, 4]
+
+    assert run(app, [*arguments, "--out", "new.parquet", "--only-new", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said == {"version_id": "v1", "n_customers": 2, "out": "new.parquet"}
+    of_anna = pl.read_parquet("new.parquet").filter(customer_id="anna")["product_id"]
+    assert not set(of_anna) & {"espresso", "milk", "bread"}
+
+
+def test_validate_tells_what_is_usable(tmp_path: Path, capsys: Capture) -> None:
+    """Validation counts rows by what became of them, maps columns, and writes the quarantine."""
+    events = tmp_path / "shop.csv"
+    shop = shop_events().head(50).rename({"customer_id": "CustomerNo"})
+    bad = shop.head(1).with_columns(CustomerNo=pl.lit(""))
+    pl.concat([shop, bad]).write_csv(events)
+    arguments = ["validate", "--events", str(events), "--map", "customer_id=CustomerNo"]
+
+    assert run(app, arguments) == 0
+    out, err = capsys.readouterr()
+    assert out == "usable: 50 of 51 rows\n"
+    assert "quarantined: 1 no_customer -> quarantine.csv" in err
+    assert (tmp_path / "quarantine.csv").exists()
+
+    assert run(app, [*arguments, "--quarantine", "bad/rows.csv", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["reasons"] == {"no_customer": 1}
+    assert said["quarantine"] == "bad/rows.csv"
+    assert (said["n_rows"], said["n_used"], said["n_quarantined"]) == (51, 50, 1)
+    assert said["start_time"] < said["end_time"]
+
+
+def test_validate_without_times_has_none(events: Path, capsys: Capture) -> None:
+    """Data without times has no beginning and no end."""
+    assert run(app, ["validate", "--events", str(events), "--json"]) == 0
+
+    said = json.loads(capsys.readouterr().out)
+    assert (said["start_time"], said["end_time"], said["quarantine"]) == (None, None, None)
+    assert (said["n_customers"], said["n_products"], said["n_stores"]) == (3, 10, 0)
