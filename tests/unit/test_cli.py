@@ -1,0 +1,182 @@
+"""The ``recsvc`` command: what it prints, and how it ends."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from recsvc.cli import app, main
+from recsvc.store.embedded import EmbeddedValkey
+from recsvc.terminal import run
+from tests.serving import LocalServer, corrupt, local_server, small_registry
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RECSVC_REGISTRY", "RECSVC_REDIS_URL", "RECSVC_LISTEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_registry(tmp_path_factory.mktemp("cli") / "models").root
+
+
+@pytest.fixture(scope="module")
+def server(registry: Path) -> Iterator[LocalServer]:
+    with local_server(registry) as running:
+        yield running
+
+
+def recommend(server: LocalServer, *arguments: str) -> int:
+    return run(app, ["recommend", "--target", server.target, "--timeout", "20", *arguments])
+
+
+@pytest.mark.parametrize("command", ["serve", "recommend", "doctor"])
+def test_help_names_every_flag_and_an_example(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A newcomer can work from it."""
+    assert run(app, [command, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert f"Example: recsvc {command}" in " ".join(text.split())
+    assert "--help" in text
+
+
+def test_a_list_is_a_table_with_reasons(
+    server: LocalServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rank, title, score, strategy, level, and the sentence that says why; below, how."""
+    assert recommend(server, "anna", "--store", "york-1", "--page-size", "3") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["#", "product", "score", "strategy", "level", "why"]
+    assert lines[1].startswith("1  Espresso beans")
+    assert "You have bought this 3 times" in lines[1]
+    assert lines[-1].startswith("model v1; place: store (york-1, ")
+    assert "from the model" in lines[-1]
+
+
+def test_json_is_the_whole_response(
+    server: LocalServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under the names of the protos; coordinates are given together."""
+    place = ["--lat", "53.8", "--lon", "-1.54", "--country", "GB", "--only-new"]
+    assert recommend(server, "anna", "--json", *place) == 0
+    response = json.loads(capsys.readouterr().out)
+    bought = {"espresso", "milk", "bread"}
+    assert not bought & {item["product_id"] for item in response["recommendations"]}
+    assert response["serving"]["model"]["version_id"] == "v1"
+    assert response["serving"]["resolved_location"]["country_code"] == "GB"
+
+
+def test_nobody_in_particular_can_ask(
+    server: LocalServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a customer it is the list of the place, and warnings are shown."""
+    assert (
+        recommend(server, "--store", "nowhere", "--postal-code", "X", "--subdivision", "X-1") == 1
+    )
+    assert recommend(server, "--store", "nowhere") == 0
+    assert "UNKNOWN_LOCATION" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["anna", "--page-size", "-1"], "error: page_size: -1 is negative"),
+        (["--subdivision", "Bavaria"], "error: context.location.subdivision_code: 'Bavaria' is"),
+        (["anna", "--lat", "1"], "error: --lat and --lon belong together"),
+        (["anna", "--lat", "100", "--lon", "1"], "error: context.location.lat_lng.latitude: must"),
+        (["x" * 100_000], "error: shopper.customer_id: has 100000 bytes; at most 256"),
+        (["anna", "--page-size", "many"], "error: Invalid value for '--page-size'"),
+    ],
+)
+def test_what_the_server_refuses_is_one_line(
+    server: LocalServer, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On stderr, with exit code 1."""
+    assert recommend(server, *arguments) == 1
+    captured = capsys.readouterr()
+    assert captured.err.startswith(says)
+    assert captured.err.count("\n") == 1
+    assert captured.out == ""
+
+
+def test_a_server_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Naming the address and the way out."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{nobody.getsockname()[1]}"
+        assert run(app, ["recommend", "anna", "--target", target, "--timeout", "5"]) == 1
+    err = capsys.readouterr().err
+    assert err == (
+        f"error: cannot reach {target}; start a server with recsvc serve, or name another one\n"
+    )
+
+
+def test_the_doctor_finds_nothing(registry: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line a check, and exit code 0."""
+    assert run(app, ["doctor", "--registry", str(registry), "--listen", "127.0.0.1:0"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "ok    settings",
+        "ok    model",
+        "ok    redis",
+        "ok    port",
+    ]
+    assert "6 customers, 10 products" in lines[1]
+    assert not registry.with_name("models.valkey").exists()
+
+
+def test_the_doctor_finds_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Everything at once, each with its way out."""
+    registry = small_registry(tmp_path / "models")
+    corrupt(registry, "v1")
+    with socket.socket() as owner:
+        owner.bind(("127.0.0.1", 0))
+        owner.listen()
+        listen = f"127.0.0.1:{owner.getsockname()[1]}"
+        flags = ["--registry", str(registry.root), "--listen", listen]
+        assert run(app, ["doctor", *flags, "--redis", f"unix://{tmp_path}/nobody.sock"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "ok    settings",
+        "FAIL  model",
+        "FAIL  redis",
+        "FAIL  port",
+    ]
+    assert "corrupt" in lines[1]
+
+
+def test_the_doctor_asks_a_redis_that_is_there(
+    registry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And says that it answers, without its password."""
+    valkey = EmbeddedValkey(tmp_path / "valkey")
+    valkey.start()
+    try:
+        flags = ["--registry", str(registry), "--listen", "127.0.0.1:0", "--redis", valkey.url]
+        assert run(app, ["doctor", *flags]) == 0
+    finally:
+        valkey.stop()
+    assert "answers" in capsys.readouterr().out.splitlines()[2]
+
+
+def test_the_doctor_needs_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without them there is nothing else to check."""
+    assert run(app, ["doctor"]) == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("FAIL  settings: RECSVC_REGISTRY / --registry: is not given")
+
+
+def test_the_command_exits_with_its_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``main`` is what the console script calls."""
+    monkeypatch.setattr("sys.argv", ["recsvc", "nonsense"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == "error: No such command 'nonsense'.\n"

@@ -1,0 +1,126 @@
+"""The Python client against a server in this process."""
+
+from collections.abc import Iterator
+
+import grpc
+import pytest
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from rich.console import Console
+
+from recsvc.client import RecommendationClient
+from recsvc.client.errors import to_error
+from recsvc.client.table import print_list
+from recsvc.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    PreconditionError,
+    RecsvcError,
+    UnavailableError,
+)
+from recsvc.v1 import common_pb2 as common
+from recsvc.v1 import recommendation_service_pb2 as api
+from tests.serving import LocalServer, local_server, small_registry
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    registry = small_registry(tmp_path_factory.mktemp("client"))
+    with local_server(registry.root) as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: LocalServer) -> Iterator[RecommendationClient]:
+    with RecommendationClient(server.target, deadline_seconds=20) as connected:
+        yield connected
+
+
+def test_every_method_answers(client: RecommendationClient) -> None:
+    """Typed in, typed out."""
+    assert client.recommend("anna", page_size=3).recommendations[0].product_id == "espresso"
+    assert len(client.batch([api.RecommendRequest(), api.RecommendRequest()]).results) == 2
+    similar = client.similar(api.ListSimilarProductsRequest(product_id="espresso"))
+    assert similar.recommendations[0].product_id == "filter"
+    assert [model.version_id for model in client.models().models] == ["v1"]
+    assert client.activate("v1").model.version_id == "v1"
+
+
+def test_refusals_are_errors_of_our_own(client: RecommendationClient) -> None:
+    """With the reason that the server gave, and the field where there is one."""
+    with pytest.raises(InvalidRequestError) as invalid:
+        client.recommend(product_filter=common.ProductFilter(in_stock_only=True))
+    assert (invalid.value.field, invalid.value.reason) == (
+        "filter.in_stock_only",
+        "FILTER_UNSUPPORTED",
+    )
+    assert str(invalid.value).count("filter.in_stock_only") == 1
+    with pytest.raises(NotFoundError) as missing:
+        client.similar(api.ListSimilarProductsRequest(product_id="nothing"))
+    assert missing.value.metadata == {"product_id": "nothing"}
+    with pytest.raises(PreconditionError):
+        client.roll_back()
+
+
+def test_a_deadline_is_kept(server: LocalServer) -> None:
+    """And the error says how long it was."""
+    with (
+        RecommendationClient(server.target, deadline_seconds=1e-6) as client,
+        pytest.raises(UnavailableError, match="did not answer within 1e-06 s") as caught,
+    ):
+        client.recommend("anna")
+    assert caught.value.reason == "DEADLINE_EXCEEDED"
+
+
+class Call:
+    """A failed call that carries what a test gives it."""
+
+    def __init__(self, code: grpc.StatusCode, status: Status | None = None) -> None:
+        self._code = code
+        self._status = status
+
+    def code(self) -> grpc.StatusCode:
+        return self._code
+
+    def details(self) -> str:
+        return self._status.message if self._status else ""
+
+    def trailing_metadata(self) -> tuple[tuple[str, bytes], ...]:
+        if self._status is None:
+            return ()
+        return (("grpc-status-details-bin", self._status.SerializeToString()),)
+
+
+def error_of(code: grpc.StatusCode, status: Status | None = None) -> RecsvcError:
+    return to_error(Call(code, status), "host:1", 1.0)  # type: ignore[arg-type]  # a fake
+
+
+def test_a_server_of_another_kind_is_understood() -> None:
+    """Without details the code's name stands for the reason."""
+    error = error_of(grpc.StatusCode.UNIMPLEMENTED)
+    assert (str(error), error.reason) == ("UNIMPLEMENTED", "UNIMPLEMENTED")
+
+
+def test_details_of_other_kinds_are_passed_over() -> None:
+    """The reason is found wherever it stands, and may be missing."""
+    code = grpc.StatusCode.INTERNAL
+    status = Status(code=code.value[0], message="broken", details=[AnyMessage()])
+    assert error_of(code, status).reason == "INTERNAL"
+    status.details.add().Pack(ErrorInfo(reason="ODD", domain="other"))
+    assert (error_of(code, status).reason, type(error_of(code, status))) == ("ODD", RecsvcError)
+
+
+def test_a_degraded_list_says_so_in_its_table() -> None:
+    """Below the table, with the warnings; a product without a title is its id."""
+    response = api.RecommendResponse(
+        recommendations=[api.RecommendedProduct(product_id="[b]7", rank=1)],
+        serving=api.ServingInfo(
+            degraded=True, degraded_reason="STORE_UNAVAILABLE", warnings=["STALE_DATA"]
+        ),
+    )
+    console = Console(width=120, record=True, file=None)
+    with console.capture() as capture:
+        print_list(response, console)
+    assert "[b]7" in capture.get()
+    assert "degraded: STORE_UNAVAILABLE; STALE_DATA" in capture.get()
