@@ -127,7 +127,11 @@ def _locations(purchases: pl.DataFrame, stores: pl.DataFrame | None) -> tuple[Lo
     rows = purchases.select(_LOCATION)
     if stores is not None:
         rows = _lend(rows, stores)
-    distinct = rows.unique(maintain_order=False).sort(_LOCATION, nulls_last=False)
+        # A store that has sold nothing yet lends its country all the same.
+        known = pl.concat([rows, stores.select(_LOCATION)])
+    else:
+        known = rows
+    distinct = known.unique(maintain_order=False).sort(_LOCATION, nulls_last=False)
     keys = [_location(row).keys() for row in distinct.iter_rows(named=True)]
     names = {} if stores is None else dict(stores.select("store_id", "name").iter_rows())
     by_level = [

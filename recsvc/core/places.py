@@ -43,15 +43,17 @@ class Location:
     def keys(self) -> tuple[str, ...]:
         """The key of every level in :data:`PLACE_LEVELS`, ``""`` where not given.
 
-        Postal codes repeat between countries, so theirs holds the country as well.
+        Postal codes repeat between countries, so theirs holds the country as well; an
+        ISO 3166-2 subdivision (GB-ENG) tells its country.
         """
-        country = self.country_code.strip().upper()
+        subdivision = self.subdivision_code.strip().upper()
+        country = self.country_code.strip().upper() or subdivision.rpartition("-")[0]
         postal = "".join(self.postal_code.split()).upper()
         return (
             self.store_id.strip(),
             f"{country}|{postal}" if postal else "",
             self.cell.strip().lower(),
-            self.subdivision_code.strip().upper(),
+            subdivision,
             country,
         )
 
@@ -174,10 +176,13 @@ class Places:
         """The places of ``location`` that have evidence.
 
         A store lends its postal code, cell, subdivision and country to the levels
-        that the caller left empty; what the caller gave is never overruled.
+        that the caller left empty; what the caller gave is never overruled. A postal code
+        without a country is that of the one country that has it.
         """
         keys = location.keys()
         indices = [statistics.index(key) for statistics, key in zip(self.levels, keys, strict=True)]
+        if indices[Level.POSTAL_CODE] == MISSING and keys[Level.POSTAL_CODE].startswith("|"):
+            indices[Level.POSTAL_CODE] = self._postal_code(keys[Level.POSTAL_CODE])
         # Not indices[STORE]: a store that has sold nothing yet knows its country all the same.
         store = self.levels[Level.STORE].keys.index(keys[Level.STORE])
         if store != MISSING:
@@ -186,6 +191,12 @@ class Places:
                     parent = int(self.store_parents[store, level])
                     indices[level] = self.levels[level].known(parent)
         return Place(tuple(indices))
+
+    def _postal_code(self, key: str) -> int:
+        """Index of a postal code that only one country has, MISSING otherwise."""
+        postal, countries = self.levels[Level.POSTAL_CODE], self.levels[Level.COUNTRY].keys.ids
+        found = {postal.index(countries[i] + key) for i in range(len(countries))} - {MISSING}
+        return found.pop() if len(found) == 1 else MISSING
 
     def describe(self, place: Place) -> Location:
         """The location that ``place`` was resolved to, level by level."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.catalogue import CatalogueFilter
-from recsvc.core.histories import Profile
+from recsvc.core.histories import NO_HISTORY, Profile
 from recsvc.core.model import Model
 from recsvc.core.places import ANYWHERE, Level, Location, Place
 from recsvc.core.ranking import Task, best_first, standardise
@@ -156,8 +156,11 @@ class Recommender:
     def candidates(self, query: Query) -> Candidates:
         """All sources' proposals with all sources' scores."""
         profile = self.model.histories.profile(query.customer).with_session(query.session)
-        moment = Moment(profile, query.place, self._allowed(query, profile))
-        limit = max(self.model.n_candidates, query.size)
+        allowed = self._allowed(query, profile)
+        return self._candidates(Moment(profile, query.place, allowed), query.size)
+
+    def _candidates(self, moment: Moment, size: int) -> Candidates:
+        limit = max(self.model.n_candidates, size)
         proposals = [source.propose(moment, limit) for source in self._sources]
         items = distinct(proposals)
         columns = [column for source in self._sources for column in source.score(moment, items)]
@@ -165,22 +168,14 @@ class Recommender:
         return Candidates(items, scores, standardise(scores), moment)
 
     def popular(self, query: Query) -> Ranking:
-        """What everybody buys, whoever asks: the cheapest list that is still true.
+        """What is bought at the place, whoever asks: the list of an unknown shopper.
 
-        For a caller who cannot wait. It reads no history, beyond what the query excludes.
+        For a caller who cannot wait: it reads no history, beyond what the query excludes,
+        and so costs a fraction of :meth:`recommend`.
         """
-        profile = self.model.histories.profile(query.customer)
-        moment = Moment(profile, query.place, self._allowed(query, profile))
-        items = self.model.popularity.propose(moment, query.size)
-        levels = self.model.places.evidence_levels(query.place, items)
-        return Ranking(
-            items,
-            self.model.popularity.log_shares[items],
-            np.full(len(items), Strategy.POPULAR, np.int8),
-            levels,
-            query.place,
-            profile,
-        )
+        allowed = self._allowed(query, self.model.histories.profile(query.customer))
+        candidates = self._candidates(Moment(NO_HISTORY, query.place, allowed), query.size)
+        return self.rank(candidates, self.model.blend.weights[Task.COLD], query.size)
 
     def similar(self, item: int, query: Query) -> Ranking:
         """Products like ``item``: bought by its buyers, or near it in the factors."""

@@ -84,8 +84,7 @@ class OwnPurchases:
     def propose(self, moment: Moment, limit: int) -> Items:
         """The most frequent of late."""
         profile = moment.profile
-        usable = moment.allowed[profile.items] & (profile.n_purchases > 0)
-        return profile.items[top(profile.long, limit, usable)]
+        return profile.items[top(profile.long, limit, moment.allowed[profile.items])]
 
     def score(self, moment: Moment, items: Items) -> list[Scores]:
         """Decayed purchases of each product."""
@@ -115,6 +114,8 @@ class Collaborative:
 
     def _scores(self, moment: Moment) -> Scores:
         def compute() -> Scores:
+            if moment.profile.is_empty:  # nothing to multiply with
+                return np.zeros(len(self.factors.items), np.float32)
             scores: Scores = self.factors.items @ self.factors.user(moment.profile)
             return scores
 

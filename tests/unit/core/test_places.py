@@ -65,7 +65,7 @@ BOTH = np.array([0, 1], np.int32)
         (Location(postal_code="ls1 4dy", country_code="gb"), ("", "GB|LS14DY", "", "", "GB")),
         (Location(postal_code="4000-069"), ("", "|4000-069", "", "", "")),
         (Location(cell=" 861942C5FFFFFFF"), ("", "", "861942c5fffffff", "", "")),
-        (Location(subdivision_code="gb-eng"), ("", "", "", "GB-ENG", "")),
+        (Location(subdivision_code="gb-eng"), ("", "", "", "GB-ENG", "GB")),
     ],
 )
 def test_keys_are_canonical(location: Location, keys: tuple[str, ...]) -> None:
@@ -135,6 +135,14 @@ def test_the_same_postal_code_abroad_is_another_place(places: Places) -> None:
     assert places.resolve(abroad).level == Level.COUNTRY
 
 
+def test_a_postal_code_alone_is_that_of_the_only_country_that_has_it(places: Places) -> None:
+    """A caller who knows only the postal code is still placed; an unknown one is not."""
+    place = places.resolve(Location(postal_code="4000-069"))
+    assert places.describe(place).country_code == "PT"
+    assert place.level == Level.POSTAL_CODE
+    assert places.resolve(Location(postal_code="99999")) == ANYWHERE
+
+
 def test_a_postal_code_tells_its_country(places: Places) -> None:
     """Where the country itself is not resolved, the postal code's is described."""
     postal = places.levels[Level.POSTAL_CODE].keys.index(PORTO.postal_code)
@@ -153,7 +161,8 @@ def test_a_store_without_purchases_lends_its_country() -> None:
 def test_a_level_without_purchases_is_no_evidence() -> None:
     """Neither a given nor a lent place counts without a purchase."""
     places = by_hand()
-    assert places.resolve(Location(subdivision_code="XX-1")) == ANYWHERE
+    assert places.resolve(Location(subdivision_code="YY-1")) == ANYWHERE
+    assert places.resolve(Location(subdivision_code="XX-1")).level == Level.COUNTRY
     lent = places.resolve(Location(store_id="shop"))
     assert lent.indices == (0, MISSING, MISSING, MISSING, 0)
 

@@ -291,7 +291,11 @@ def test_nothing_usable_is_an_error_at_any_limit(tmp_path: Path) -> None:
         ("e.csv", b"customer_id,product_id,\xe9\nc,p,1\n", "is not UTF-8 text"),
         ("e.csv", f"{HEADER}\nc,p\n".encode("utf-16"), "is not UTF-8 text"),
         ("e.csv", b'customer_id,product_id\nc,"p\n', "is not well-formed CSV"),
-        ("e.csv.gz", gzip.compress(f"{HEADER}\n".encode() + b"c,p\n" * 99)[:40], "cannot be read"),
+        (
+            "e.csv.gz",
+            gzip.compress(f"{HEADER}\n".encode() + b"c,p\n" * 99, mtime=0)[:40],
+            "cannot be read",
+        ),
         ("e.parquet", b"customer_id,product_id\nc,p\n", "is not a Parquet file"),
         ("e.xlsx", b"PK", "unknown kind of file"),
     ],
