@@ -165,9 +165,11 @@ def test_a_corrupt_first_model_is_said_and_not_served(tmp_path: Path) -> None:
 
 def test_a_redis_that_is_down_degrades_from_the_start(registry: Path, tmp_path: Path) -> None:
     """The URL is well-formed, so it may come up any moment: serve, and say so."""
-    flags = ("--redis", f"unix://{tmp_path}/nobody.sock")
+    flags = ("--redis", f"unix://{tmp_path}/nobody.sock", "--metrics-listen", "off")
     with running_service(registry, tmp_path, *flags) as service:
         assert service.lines("redis_unavailable")
+        assert not service.lines("valkey_started")
+        assert not service.lines("metrics_listening")
         with RecommendationClient(service.target, deadline_seconds=20) as client:
             serving = client.recommend("anna").serving
         assert (serving.degraded, serving.degraded_reason) == (True, "STORE_UNAVAILABLE")

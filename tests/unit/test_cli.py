@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -169,6 +171,15 @@ def test_the_doctor_needs_settings(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(app, ["doctor"]) == 1
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("FAIL  settings: RECSVC_REGISTRY / --registry: is not given")
+
+
+def test_the_supervisor_stays_small() -> None:
+    """The process that keeps the others alive loads neither gRPC nor a Redis client."""
+    program = "import sys, recsvc.cli, recsvc.launch; print({'grpc', 'redis'} & set(sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "set()\n"
 
 
 def test_the_command_exits_with_its_code(
