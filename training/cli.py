@@ -61,6 +61,16 @@ MapOption = Annotated[
         help="What the events call a column, as in customer_id=CustomerNo; may be repeated.",
     ),
 ]
+MapProductsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map-products", metavar="NAME=COLUMN", help="The same for the file of products."
+    ),
+]
+MapStoresOption = Annotated[
+    list[str] | None,
+    typer.Option("--map-stores", metavar="NAME=COLUMN", help="The same for the file of stores."),
+]
 TimezoneOption = Annotated[
     str, typer.Option("--timezone", help="Zone of times that name none, as in Europe/Berlin.")
 ]
@@ -91,6 +101,8 @@ def fit_command(
     products: ProductsOption = None,
     stores: StoresOption = None,
     column_map: MapOption = None,
+    map_products: MapProductsOption = None,
+    map_stores: MapStoresOption = None,
     timezone: TimezoneOption = "UTC",
     quarantine: QuarantineOption = None,
     max_quarantined: MaxQuarantinedOption = 0.05,
@@ -119,7 +131,9 @@ def fit_command(
         events=events,
         products=products,
         stores=stores,
-        mapping=_mapping(column_map or []),
+        mapping=_mapping("--map", column_map),
+        product_mapping=_mapping("--map-products", map_products),
+        store_mapping=_mapping("--map-stores", map_stores),
         timezone=timezone,
         quarantine=quarantine or Path("quarantine.csv"),
         max_quarantined_share=max_quarantined,
@@ -145,6 +159,8 @@ def validate_command(
     products: ProductsOption = None,
     stores: StoresOption = None,
     column_map: MapOption = None,
+    map_products: MapProductsOption = None,
+    map_stores: MapStoresOption = None,
     timezone: TimezoneOption = "UTC",
     quarantine: QuarantineOption = None,
     max_quarantined: MaxQuarantinedOption = 0.05,
@@ -157,7 +173,9 @@ def validate_command(
                 events=events,
                 products=products,
                 stores=stores,
-                mapping=_mapping(column_map or []),
+                mapping=_mapping("--map", column_map),
+                product_mapping=_mapping("--map-products", map_products),
+                store_mapping=_mapping("--map-stores", map_stores),
                 timezone=timezone,
                 quarantine=quarantine or Path("quarantine.csv"),
                 max_quarantined_share=max_quarantined,
@@ -194,7 +212,7 @@ def evaluate_command(
     Purchases up to the end of the model's data are left out: it has learnt them.
     """
     manifest, recommender = _load(registry, model_ref)
-    source = FitInput(events=events, mapping=_mapping(column_map or []), timezone=timezone)
+    source = FitInput(events=events, mapping=_mapping("--map", column_map), timezone=timezone)
     with _reporter() as reporter:
         purchases = read(source, reporter)
         targets = targets_of(recommender.model, purchases.interactions)
@@ -333,12 +351,12 @@ def _settings(preset: str, seed: int, without: list[str]) -> TrainingSettings:
     return replace(PRESETS[preset], seed=seed, without=frozenset(without))
 
 
-def _mapping(pairs: list[str]) -> dict[str, str]:
+def _mapping(option: str, pairs: list[str] | None) -> dict[str, str]:
     mapping = {}
-    for pair in pairs:
+    for pair in pairs or []:
         name, equals, column = pair.partition("=")
         if not (name and equals and column):
-            raise InputError(f"--map {pair}: write it as NAME=COLUMN, as in customer_id=CustomerNo")
+            raise InputError(f"{option} {pair}: write it as NAME=COLUMN, as in product_id=SKU")
         mapping[name] = column
     return mapping
 
@@ -369,3 +387,7 @@ def _day(seconds: float) -> str:
 def main() -> None:
     """Entry point of the console script."""
     raise SystemExit(run(app))
+
+
+if __name__ == "__main__":
+    main()

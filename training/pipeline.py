@@ -1,7 +1,7 @@
 """The story of a training run, top to bottom."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ class FitInput:
     Attributes:
         events: files or folders of events.
         products, stores: optional files that describe them.
-        mapping: canonical column name to the files' own, for events.
+        mapping, product_mapping, store_mapping: canonical column name to the files' own.
         timezone: of naive times.
         quarantine: where rows that cannot be used go.
         max_quarantined_share: share of unusable rows beyond which a run stops.
@@ -62,7 +62,9 @@ class FitInput:
     events: Sequence[Path]
     products: Path | None = None
     stores: Path | None = None
-    mapping: Mapping[str, str]
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    product_mapping: Mapping[str, str] = field(default_factory=dict)
+    store_mapping: Mapping[str, str] = field(default_factory=dict)
     timezone: str = "UTC"
     quarantine: Path | None = None
     max_quarantined_share: float = 0.05
@@ -148,9 +150,11 @@ def read(source: FitInput, reporter: Reporter) -> Purchases:
     )
     products = stores = None
     if source.products is not None:
-        products, _ = read_products(source.products)
+        products, _ = read_products(
+            source.products, mapping=source.product_mapping, timezone=source.timezone
+        )
     if source.stores is not None:
-        stores, _ = read_stores(source.stores)
+        stores, _ = read_stores(source.stores, mapping=source.store_mapping)
     interactions = Interactions.from_events(events, stores)
     if not interactions.lines.height:
         raise InputError(
