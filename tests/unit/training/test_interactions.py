@@ -194,16 +194,23 @@ def test_coordinates_become_a_cell() -> None:
     assert len(interactions.locations.keys[Level.CELL]) == 1
 
 
-def test_a_store_without_a_file_is_a_place_without_a_name() -> None:
-    """Stores of the events are known by their ids; the file's others are not places yet."""
+def test_stores_come_from_purchases_and_from_their_file() -> None:
+    """A store without a row has no name; one that has sold nothing yet knows its country."""
     interactions = interactions_of(
         bought("a", store_id="s1"),
         bought("b", store_id="s2"),
-        stores=stores_of([{"store_id": "s2", "name": "Two"}, {"store_id": "s3", "name": "Three"}]),
+        stores=stores_of(
+            [
+                {"store_id": "s2", "name": "Two"},
+                {"store_id": "s3", "name": "Three", "country_code": "GB"},
+            ]
+        ),
     )
 
-    assert list(ids(interactions.locations.keys[Level.STORE])) == ["s1", "s2"]
-    assert interactions.locations.store_names == ["", "Two"]
+    assert list(ids(interactions.locations.keys[Level.STORE])) == ["s1", "s2", "s3"]
+    assert interactions.locations.store_names == ["", "Two", "Three"]
+    assert interactions.locations.store_parents[2, Level.COUNTRY] == 0
+    assert keys_at(interactions, Level.STORE) == ["s1", "s2"]
 
 
 def test_a_store_lies_where_most_of_its_purchases_were_made() -> None:
