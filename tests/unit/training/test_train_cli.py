@@ -197,6 +197,8 @@ def test_unusable_descriptions_are_one_line(
         (["--map", "customer_id"], "--map customer_id: write it as NAME=COLUMN"),
         (["--map", "=x"], "--map =x: write it as NAME=COLUMN"),
         (["--map", "customer_id="], "--map customer_id=: write it as NAME=COLUMN"),
+        (["--map-products", "title"], "--map-products title: write it as NAME=COLUMN"),
+        (["--map-stores", "name="], "--map-stores name=: write it as NAME=COLUMN"),
         (["--max-quarantined", "7"], "--max-quarantined 7: is a share"),
         (["--max-quarantined", "some"], "--max-quarantined"),
         (["--timezone", "Mars/Olympus"], "--timezone 'Mars/Olympus': unknown"),
@@ -585,3 +587,19 @@ def test_validate_without_times_has_none(events: Path, capsys: Capture) -> None:
     said = json.loads(capsys.readouterr().out)
     assert (said["start_time"], said["end_time"], said["quarantine"]) == (None, None, None)
     assert (said["n_customers"], said["n_products"], said["n_stores"]) == (3, 10, 0)
+
+
+def test_columns_of_products_and_stores_can_be_mapped(
+    tmp_path: Path, events: Path, capsys: Capture
+) -> None:
+    """Products and stores have mappings of their own; a column that is not there is named."""
+    (tmp_path / "products.csv").write_text("sku,what\np1,Tea\n", encoding="utf-8")
+    (tmp_path / "stores.csv").write_text("shop\ns1\n", encoding="utf-8")
+    arguments = ["validate", "--events", str(events), "--products", "products.csv"]
+    arguments += ["--stores", "stores.csv", "--map-stores", "store_id=shop"]
+
+    assert run(app, [*arguments, "--map-products", "product_id=sku"]) == 0
+    assert capsys.readouterr().out == "usable: 10 of 10 rows\n"
+
+    message = error_of(capsys, *arguments, "--map-products", "product_id=ean")
+    assert "products.csv: no column 'ean'; it has sku, what" in message
