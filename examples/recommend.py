@@ -1,0 +1,38 @@
+"""Ask a running server for a customer's list, at home and at a store.
+
+python examples/recommend.py HOST:PORT CUSTOMER STORE
+"""  # noqa: INP001  # a script, not a package
+
+import sys
+
+from recsvc.client import RecommendationClient
+from recsvc.errors import RecsvcError
+from recsvc.v1 import recommendation_service_pb2 as api
+from recsvc.v1.common_pb2 import Location
+
+
+def show(heading: str, response: api.RecommendResponse) -> None:
+    """Write a list, the best product first, each with the reason why it is there."""
+    sys.stdout.write(f"{heading}\n")
+    for item in response.recommendations:
+        name = item.product.title or item.product_id
+        sys.stdout.write(f"{item.rank:3}  {name:32}  {item.explanation.text}\n")
+    if response.serving.warnings:
+        sys.stdout.write(f"     ({', '.join(response.serving.warnings)})\n")
+
+
+def main(target: str, customer: str, store: str) -> None:
+    """Ask twice over one connection; a client may be shared by all threads of a program."""
+    with RecommendationClient(target, deadline_seconds=0.5) as client:
+        for heading, location in (("at home", None), (f"at {store}", Location(store_id=store))):
+            response = client.recommend(
+                customer, location=location, page_size=5, explain=True, include_products=True
+            )
+            show(f"{customer} {heading}", response)
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except RecsvcError as error:
+        sys.exit(f"{error.reason}: {error}")
