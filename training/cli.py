@@ -1,6 +1,7 @@
 """The ``recsvc-train`` command."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -75,10 +76,10 @@ TimezoneOption = Annotated[
     str, typer.Option("--timezone", help="Zone of times that name none, as in Europe/Berlin.")
 ]
 QuarantineOption = Annotated[
-    Path | None,
+    Path,
     typer.Option(
         "--quarantine",
-        help="Where rows that cannot be used are written.  [default: quarantine.csv]",
+        help="CSV file for the rows that cannot be used; replaced by each run.",
     ),
 ]
 MaxQuarantinedOption = Annotated[
@@ -104,7 +105,7 @@ def fit_command(
     map_products: MapProductsOption = None,
     map_stores: MapStoresOption = None,
     timezone: TimezoneOption = "UTC",
-    quarantine: QuarantineOption = None,
+    quarantine: QuarantineOption = Path("quarantine.csv"),
     max_quarantined: MaxQuarantinedOption = 0.05,
     preset: Annotated[
         str, typer.Option("--preset", help=f"How much to search: {', '.join(PRESETS)}.")
@@ -135,7 +136,7 @@ def fit_command(
         product_mapping=_mapping("--map-products", map_products),
         store_mapping=_mapping("--map-stores", map_stores),
         timezone=timezone,
-        quarantine=quarantine or Path("quarantine.csv"),
+        quarantine=quarantine,
         max_quarantined_share=max_quarantined,
     )
     with _reporter() as reporter:
@@ -162,7 +163,7 @@ def validate_command(
     map_products: MapProductsOption = None,
     map_stores: MapStoresOption = None,
     timezone: TimezoneOption = "UTC",
-    quarantine: QuarantineOption = None,
+    quarantine: QuarantineOption = Path("quarantine.csv"),
     max_quarantined: MaxQuarantinedOption = 0.05,
     as_json: JsonOption = False,
 ) -> None:
@@ -177,7 +178,7 @@ def validate_command(
                 product_mapping=_mapping("--map-products", map_products),
                 store_mapping=_mapping("--map-stores", map_stores),
                 timezone=timezone,
-                quarantine=quarantine or Path("quarantine.csv"),
+                quarantine=quarantine,
                 max_quarantined_share=max_quarantined,
             ),
             reporter,
@@ -263,6 +264,8 @@ def recommend_command(
 
     Now is the end of the model's data. A customer without a place is at home.
     """
+    if not os.access(out.parent, os.W_OK) or out.is_dir():
+        raise InputError(f"--out {out}: cannot be written; give a file in a folder that can")
     manifest, recommender = _load(registry, model_ref)
     rows = read_customers(customers)
     with (

@@ -69,24 +69,24 @@ class Interactions:
         customers, customer = _encode(purchases["customer_id"])
         items, item = _encode(purchases["product_id"])
         locations, location = _locations(purchases, stores)
-        time = purchases["event_time"].dt.epoch("s").fill_null(0)
-        quantity = purchases["quantity"].clip(lower_bound=1.0).log() + 1.0
+        time = purchases["event_time"].dt.epoch("s")
         lines = pl.DataFrame(
             {
                 "customer": customer,
                 "item": item,
                 "location": location,
-                "time": time,
-                # A line without an order is an order of its own at its moment.
-                "order": purchases["order_id"].fill_null(time.cast(pl.String)).hash(),
-                "weight": quantity.clip(upper_bound=MAX_QUANTITY_WEIGHT).cast(pl.Float32),
+                "time": time.fill_null(0),
+                "order": _order(purchases["order_id"], time),
+                "quantity": purchases["quantity"],
             }
         )
+        quantity = pl.col("quantity").clip(lower_bound=1.0)
+        weight = (quantity.log() + 1.0).clip(upper_bound=MAX_QUANTITY_WEIGHT)
         lines = (
             lines.group_by("customer", "item", "order")
-            .agg(pl.col("time").max(), pl.col("weight").max(), pl.col("location").min())
+            .agg(pl.col("time").max(), pl.col("quantity").sum(), pl.col("location").min())
             .sort("time", "customer", "item", "order")
-            .drop("order")
+            .select("customer", "item", "location", "time", weight=weight.cast(pl.Float32))
         )
         return cls(customers, items, locations, lines, has_times)
 
@@ -110,6 +110,12 @@ class Interactions:
         matrix = csr_array((values, pairs), (len(self.customers), len(self.items)))
         matrix.sum_duplicates()
         return matrix
+
+
+def _order(order_id: pl.Series, time: pl.Series) -> pl.Series:
+    """What tells orders apart: the order id, else the moment, else nothing: each row is one."""
+    row = pl.int_range(len(order_id), eager=True).cast(pl.String)
+    return order_id.fill_null(time.cast(pl.String)).fill_null(row).hash()
 
 
 def _encode(column: pl.Series) -> tuple[Vocabulary, pl.Series]:

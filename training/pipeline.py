@@ -109,7 +109,8 @@ def fit(
         InputError: the files cannot be used.
         RegistryError: the version cannot be written.
     """
-    with threadpool_limits(1, "blas"):  # implicit and our own threads fill the cores
+    registry.prepare()
+    with threadpool_limits(1, "blas"):  # implicit's own threads fill the cores
         with reporter.stage("read and check the files"):
             purchases = read(source, reporter)
         interactions = purchases.interactions
@@ -150,11 +151,22 @@ def read(source: FitInput, reporter: Reporter) -> Purchases:
     )
     products = stores = None
     if source.products is not None:
-        products, _ = read_products(
-            source.products, mapping=source.product_mapping, timezone=source.timezone
+        products, described = read_products(
+            source.products,
+            mapping=source.product_mapping,
+            timezone=source.timezone,
+            quarantine=_beside(source.quarantine, "products"),
+            max_quarantined_share=source.max_quarantined_share,
         )
+        _log_quarantined(described, reporter)
     if source.stores is not None:
-        stores, _ = read_stores(source.stores, mapping=source.store_mapping)
+        stores, placed = read_stores(
+            source.stores,
+            mapping=source.store_mapping,
+            quarantine=_beside(source.quarantine, "stores"),
+            max_quarantined_share=source.max_quarantined_share,
+        )
+        _log_quarantined(placed, reporter)
     interactions = Interactions.from_events(events, stores)
     if not interactions.lines.height:
         raise InputError(
@@ -166,9 +178,20 @@ def read(source: FitInput, reporter: Reporter) -> Purchases:
         f"{report.n_returns:,} returns; {interactions.lines.height:,} purchases by "
         f"{len(interactions.customers):,} customers of {len(interactions.items):,} products"
     )
+    _log_quarantined(report, reporter)
+    return Purchases(interactions, products, report)
+
+
+def _beside(quarantine: Path | None, table: str) -> Path | None:
+    """The quarantine file of another table: ``quarantine-products.csv``."""
+    if quarantine is None:
+        return None
+    return quarantine.with_name(f"{quarantine.stem}-{table}{quarantine.suffix}")
+
+
+def _log_quarantined(report: InputReport, reporter: Reporter) -> None:
     for reason, count in report.reasons.items():
         reporter.log(f"  quarantined: {count:,} {reason} -> {report.quarantine_path}")
-    return Purchases(interactions, products, report)
 
 
 def build(

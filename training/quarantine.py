@@ -14,6 +14,7 @@ FILE: Final = "file"
 LINE: Final = "line"
 REASON: Final = "reason"
 
+_OWN_HEADER: Final = f"{FILE},{LINE},{REASON}".encode()
 _N_TOP_REASONS: Final = 3
 
 
@@ -88,13 +89,22 @@ def write_quarantine(rejected: pl.DataFrame, path: Path) -> None:
     """
     try:
         if rejected.is_empty():
-            path.unlink(missing_ok=True)
+            _remove(path)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         rejected.write_csv(path)
     except OSError as error:
         reason = shown(error.strerror or str(error))
         raise InputError(f"--quarantine {shown(path)}: cannot be written ({reason})") from error
+
+
+def _remove(path: Path) -> None:
+    """Remove a quarantine file; another file of that name is not ours to remove."""
+    if path.is_file():
+        with path.open("rb") as file:
+            is_ours = file.readline().startswith(_OWN_HEADER)
+        if is_ours:
+            path.unlink()
 
 
 def refuse_too_many(

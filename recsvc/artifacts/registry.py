@@ -115,7 +115,19 @@ class Registry:
             raise RegistryError(f"registry {uri[:200]!r}: names no path; give one")
         return cls(path)
 
-    def publish(  # noqa: PLR0913  # a manifest has that many fields, each given by name
+    def prepare(self) -> None:
+        """Make the directory ready for a version, so that hours of training are not in vain.
+
+        Raises:
+            RegistryError: it cannot be written.
+        """
+        with self._os_errors("published to"):
+            self._make()
+            probe = self._staging / f"probe-{secrets.token_hex(4)}"
+            probe.mkdir()
+            probe.rmdir()
+
+    def publish(  # a manifest has that many fields, each given by name
         self,
         arrays: Mapping[str, npt.NDArray[Any]],
         *,

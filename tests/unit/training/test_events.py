@@ -237,12 +237,23 @@ def test_columns_named_as_the_quarantine_file_s_own(tmp_path: Path) -> None:
 
 def test_a_clean_run_removes_the_quarantine_of_an_earlier_one(tmp_path: Path) -> None:
     """No stale quarantine file is left to mislead."""
-    quarantine = text_file(tmp_path / "q.csv", "old")
+    quarantine = text_file(
+        tmp_path / "q.csv", "file,line,reason,customer_id\nold.csv,2,no_product,c\n"
+    )
 
     _, report = read(write_csv(tmp_path, good()), quarantine=quarantine)
 
     assert not quarantine.exists()
     assert report.quarantine_path is None
+
+
+def test_a_clean_run_leaves_another_s_file_alone(tmp_path: Path) -> None:
+    """A file that happens to have the quarantine's name is not ours to remove."""
+    other = text_file(tmp_path / "q.csv", "animal,since\ncat,2024\n")
+
+    read(write_csv(tmp_path, good()), quarantine=other)
+
+    assert other.read_text().startswith("animal")
 
 
 def test_too_many_bad_rows_stop_the_run(tmp_path: Path) -> None:

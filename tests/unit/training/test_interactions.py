@@ -78,7 +78,7 @@ def test_no_purchase_at_all_is_empty() -> None:
 
 
 def test_lines_of_one_order_are_one_interaction() -> None:
-    """A product on two lines of an order is bought once: the larger weight, the later time."""
+    """A product on two lines of an order is bought once: the quantities' sum, the later time."""
     interactions = interactions_of(
         bought(order_id="o1", day=1.0, quantity=1.0),
         bought(order_id="o1", day=1.5, quantity=2.0),
@@ -87,7 +87,7 @@ def test_lines_of_one_order_are_one_interaction() -> None:
 
     at = START.timestamp() + 1.5 * 86_400
     rows = interactions.lines.select("time", "weight").rows()
-    assert sorted(rows) == [(at, pytest.approx(1.0)), (at, pytest.approx(1 + math.log(2)))]
+    assert sorted(rows) == [(at, pytest.approx(1.0)), (at, pytest.approx(1 + math.log(3)))]
 
 
 def test_lines_without_an_order_are_told_apart_by_their_time() -> None:
@@ -102,9 +102,9 @@ def test_without_times_everything_is_equally_old() -> None:
     interactions = interactions_of(bought("a"), bought("a"), bought("b", order_id="o"))
 
     assert not interactions.has_times
-    assert interactions.lines.height == 2  # a's two lines cannot be told apart
-    assert interactions.lines["time"].to_list() == [0, 0]
-    assert interactions.decayed(30).tolist() == [1, 1]
+    assert interactions.lines.height == 3  # with nothing to tell them apart, each row is one
+    assert interactions.lines["time"].to_list() == [0, 0, 0]
+    assert interactions.decayed(30).tolist() == [1, 1, 1]
 
 
 def test_lines_are_in_order_of_time() -> None:

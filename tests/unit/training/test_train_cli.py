@@ -401,12 +401,10 @@ def test_a_registry_elsewhere_is_one_line(capsys: Capture, uri: str) -> None:
 def test_a_registry_that_cannot_be_written_is_one_line(
     tmp_path: Path, events: Path, capsys: Capture
 ) -> None:
-    """When the registry's place is taken by a file, fit says so after the log of its run."""
+    """When the registry's place is taken by a file, fit says so before it starts to work."""
     (tmp_path / "file").touch()
 
-    message = error_after_work_of(
-        capsys, "fit", "--events", events, "--registry", tmp_path / "file"
-    )
+    message = error_of(capsys, "fit", "--events", events, "--registry", tmp_path / "file")
 
     assert message.startswith(f"{tmp_path}/file: the registry cannot be published to")
 
@@ -467,7 +465,7 @@ def test_lists_that_cannot_be_written_are_one_line(
     registry: Path, customers: Path, capsys: Capture, out: str
 ) -> None:
     """A folder, or a file in a folder that does not exist, is no place to write to."""
-    message = error_after_work_of(
+    message = error_of(
         capsys, "recommend", "--customers", customers, "--registry", registry, "--out", out
     )
 
