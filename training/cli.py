@@ -29,7 +29,7 @@ from training.evaluate import evaluate, target_customers, with_baselines
 from training.events import read_customers
 from training.pipeline import FitInput, Purchases, fit, read
 from training.progress import ConsoleReporter
-from training.report import log_columns, slices_by_place, summaries
+from training.report import slices_by_place, summaries, table_lines
 from training.settings import PRESETS, REMOVABLE, TrainingSettings
 from training.targets import targets_of
 
@@ -150,7 +150,8 @@ def fit_command(
         "metrics": manifest.metrics,
         "data": manifest.data,
     }
-    state = "current" if promote else f"promote it: recsvc-train promote {manifest.version_id}"
+    command = f"recsvc-train promote --registry {registry} {manifest.version_id}"
+    state = "current" if promote else f"to serve it: {command}"
     _print(result, f"published {manifest.version_id} in {result['seconds']} s ({state})", as_json)
 
 
@@ -231,14 +232,12 @@ def evaluate_command(
                 with_baselines(recommender),
                 tick=tick,
             )
-        if not as_json:
-            log_columns(columns, reporter)
     result = {
         "version_id": manifest.version_id,
         "rankers": summaries(columns),
         "slices": slices_by_place(recommender, columns["recsvc"]),
     }
-    _print(result, f"{n_customers:,} customers", as_json)
+    _print(result, "\n".join([*table_lines(columns), f"{n_customers:,} customers"]), as_json)
 
 
 @app.command("recommend")
@@ -311,7 +310,9 @@ def models_command(registry: RegistryOption, as_json: JsonOption = False) -> Non
     for row in rows:
         # Text, since rich would read markup into a path's brackets; fold, not cut, a long one.
         table.add_row(*(Text(str(row[key]), overflow="fold") for key in _MODEL_COLUMNS))
-    Console().print(table if rows else "no model yet: train one with recsvc-train fit")
+    # A pipe has no width; a version that is cut off cannot be promoted.
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    console.print(table if rows else "no model yet: train one with recsvc-train fit")
 
 
 _MODEL_COLUMNS = ("version_id", "train_time", "n_interactions", "ndcg_all", "ndcg_new", "state")
@@ -390,7 +391,3 @@ def _day(seconds: float) -> str:
 def main() -> None:
     """Entry point of the console script."""
     raise SystemExit(run(app))
-
-
-if __name__ == "__main__":
-    main()

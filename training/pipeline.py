@@ -31,7 +31,7 @@ from training.models.item_neighbours import fit_neighbours
 from training.models.place_popularity import fit_places
 from training.models.popularity import fit_popularity
 from training.progress import Reporter
-from training.report import log_columns, slices_by_place, summaries
+from training.report import slices_by_place, summaries, table_lines
 from training.settings import TrainingSettings
 from training.split import HoldOut, hold_out, window_seconds
 
@@ -190,8 +190,9 @@ def _beside(quarantine: Path | None, table: str) -> Path | None:
 
 
 def _log_quarantined(report: InputReport, reporter: Reporter) -> None:
+    where = f" -> {report.quarantine_path}" if report.quarantine_path else ""
     for reason, count in report.reasons.items():
-        reporter.log(f"  quarantined: {count:,} {reason} -> {report.quarantine_path}")
+        reporter.log(f"  quarantined: {count:,} {reason}{where}")
 
 
 def build(
@@ -294,7 +295,8 @@ def _evaluate(
     rankers = with_baselines(recommender)
     with reporter.stage("evaluate on the test window", len(target_customers(targets))) as tick:
         columns = evaluate(recommender, targets, held_out.now, rankers, tick=tick)
-    log_columns(columns, reporter)
+    for line in table_lines(columns):
+        reporter.log(line)
     return {
         "split": held_out.method,
         "from": _iso(held_out.now),

@@ -11,7 +11,6 @@ from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
 from recsvc.core.vocabulary import MISSING
 from training.metrics import Column
-from training.progress import Reporter
 
 N_SLICES = 10
 """Places of a level that are reported, the largest."""
@@ -52,13 +51,16 @@ def summaries(
     }
 
 
-def log_columns(columns: Mapping[str, Mapping[Task, Column]], reporter: Reporter) -> None:
-    """Say all means as a table."""
-    reporter.log(f"{'':22}{'all purchases':>24}{'new to the customer':>24}")
-    reporter.log(f"{'':22}{'nDCG@10':>12}{'recall@20':>12}{'nDCG@10':>12}{'recall@20':>12}")
+def table_lines(columns: Mapping[str, Mapping[Task, Column]]) -> list[str]:
+    """All means as the lines of a table."""
+    lines = [
+        f"{'':22}{'all purchases':>24}{'new to the customer':>24}",
+        f"{'':22}{'nDCG@10':>12}{'recall@20':>12}{'nDCG@10':>12}{'recall@20':>12}",
+    ]
     for name, by_task in columns.items():
         values = [v for task in (Task.ALL, Task.NEW) for v in _means(by_task[task])]
-        reporter.log(f"{name:22}" + "".join(f"{value:12.4f}" for value in values))
+        lines.append(f"{name:22}" + "".join(f"{value:12.4f}" for value in values))
+    return lines
 
 
 def _means(column: Column) -> tuple[float, float]:

@@ -118,8 +118,8 @@ def _check_options(table: Table, options: Options) -> None:
     for name, column in options.mapping.items():
         if name not in table.names:
             raise InputError(
-                f"--map {shown(name)}={shown(column)}: {table.name} have no such column;"
-                f" they have {', '.join(table.names)}"
+                f"--map {shown(name)}={shown(column)}: {shown(name)!r} is no column that "
+                f"{table.name} can have; the names are {', '.join(table.names)}"
             )
     if not 0 <= options.max_quarantined_share <= 1:
         raise InputError(

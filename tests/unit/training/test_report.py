@@ -5,10 +5,9 @@ import pytest
 
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
-from tests.purchases import Lines
 from tests.samples import tiny_model
 from training.metrics import Column
-from training.report import N_SLICES, log_columns, slices_by_place, summaries
+from training.report import N_SLICES, slices_by_place, summaries, table_lines
 
 
 def column(values: dict[int, float]) -> Column:
@@ -50,21 +49,20 @@ def test_a_level_with_one_place_is_no_slice() -> None:
     assert slices_by_place(Recommender(tiny_model()), columns) == {}
 
 
-def test_the_log_has_a_line_a_ranker() -> None:
+def test_the_table_has_a_line_a_ranker() -> None:
     """All rankers' four means stand in one table; a column without customers is nan."""
-    lines = Lines()
     columns = {
         "recsvc": {Task.ALL: column({0: 1.0, 1: 0.5}), Task.NEW: column({})},
         "popularity": {Task.ALL: column({0: 0.25}), Task.NEW: column({0: 0.5})},
     }
 
-    log_columns(columns, lines)
+    lines = table_lines(columns)
 
-    assert [line.split() for line in lines.said[2:]] == [
+    assert [line.split() for line in lines[2:]] == [
         ["recsvc", "0.7500", "0.3750", "nan", "nan"],
         ["popularity", "0.2500", "0.1250", "0.5000", "0.2500"],
     ]
-    assert len({len(line) for line in lines.said}) == 1
+    assert len({len(line) for line in lines}) == 1
 
 
 def test_summaries_are_by_ranker_and_task() -> None:

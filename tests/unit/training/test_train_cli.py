@@ -193,7 +193,7 @@ def test_unusable_descriptions_are_one_line(
     ("arguments", "said"),
     [
         (["--map", "customer_id=Nobody"], "no column 'Nobody'; it has customer_id, product_id"),
-        (["--map", "shoe_size=product_id"], "--map shoe_size=product_id: events have no such"),
+        (["--map", "shoe_size=product_id"], "'shoe_size' is no column that events can have"),
         (["--map", "customer_id"], "--map customer_id: write it as NAME=COLUMN"),
         (["--map", "=x"], "--map =x: write it as NAME=COLUMN"),
         (["--map", "customer_id="], "--map customer_id=: write it as NAME=COLUMN"),

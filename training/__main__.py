@@ -1,0 +1,21 @@
+"""``recsvc-train`` and ``python -m training``: the command line, where its libraries are."""
+
+import sys
+
+_EXTRA = frozenset({"polars", "implicit", "threadpoolctl"})
+
+
+def main() -> None:
+    """Run the command line; without the extra's libraries, say how to get them."""
+    try:
+        from training.cli import main as run  # noqa: PLC0415  # may lack its libraries
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
+        sys.stderr.write(f'error: the trainer needs {error.name}: pip install "recsvc[training]"\n')
+        raise SystemExit(1) from None
+    run()
+
+
+if __name__ == "__main__":
+    main()
