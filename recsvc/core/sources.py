@@ -122,6 +122,12 @@ class Collaborative:
         return moment.dense("collaborative", compute)
 
 
+N_OWN = 100
+"""Of a shopper's products the neighbours of the weightiest are looked up: a household of
+500 costs four times as much, and its lists are no better (nDCG@10 of new groceries .0459
+with 100, .0457 with all)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Neighbours:
     """Products bought by the buyers of the shopper's own products.
@@ -145,18 +151,22 @@ class Neighbours:
 
     def contributions(self, profile: Profile, item: int) -> Scores:
         """What each product of the profile adds to the score of ``item``."""
+        own = top(profile.weight, N_OWN)
         wanted = np.array([item], np.int32)
-        similarity = [self.similarity.at(int(own), wanted)[0] for own in profile.items]
-        return np.array(similarity, np.float32) * profile.weight
+        terms = np.zeros(len(profile.items), np.float32)
+        terms[own] = [self.similarity.at(int(i), wanted)[0] for i in profile.items[own]]
+        return terms * profile.weight
 
     def _scores(self, moment: Moment) -> Scores:
         profile = moment.profile
-        return moment.dense(
-            "neighbours",
-            lambda: self.similarity.weighted_sum(
-                profile.items, profile.weight, len(self.similarity)
-            ),
-        )
+
+        def compute() -> Scores:
+            own = top(profile.weight, N_OWN)
+            return self.similarity.weighted_sum(
+                profile.items[own], profile.weight[own], len(self.similarity)
+            )
+
+        return moment.dense("neighbours", compute)
 
 
 @dataclass(frozen=True, slots=True)
