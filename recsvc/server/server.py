@@ -1,8 +1,10 @@
 """The gRPC server of one process: its services, its health, and how it stops."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -27,16 +29,68 @@ LATER_SERVICES = (
 )
 
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-_IDLE_SECONDS, _IDLE_LOOKS = 0.05, 3
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class _Watch:
+    """The stream of one caller who watches the health, which can be ended once."""
+
+    def __init__(self, send: "Callable[[health_pb2.HealthCheckResponse | None], object]") -> None:
+        self._send = send
+        self._lock = threading.Lock()
+        self._is_over = False
+
+    def __call__(self, response: "health_pb2.HealthCheckResponse | None") -> None:
+        """Send a status, or None for the end; after that nothing."""
+        with self._lock:
+            if not self._is_over:
+                self._is_over = response is None
+                self._send(response)
+
+
+class _HealthServicer(health.HealthServicer):  # type: ignore[misc]  # its package has no types
+    """The standard servicer, which can also end the streams of those who watch.
+
+    Nobody else would: a watcher never hangs up, and the server would wait for it until it cuts
+    off every call, those that are being answered included.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watches: WeakSet[_Watch] = WeakSet()  # the base class holds them while they last
+        self._watches_lock = threading.Lock()
+        self._is_over = False
+
+    def Watch(  # noqa: N802  # the API's name
+        self,
+        request: health_pb2.HealthCheckRequest,
+        context: grpc.ServicerContext,
+        send_response_callback: "Callable[[health_pb2.HealthCheckResponse | None], object]",
+    ) -> None:
+        """Send the status now and whenever it changes, until ``end_watches``."""
+        watch = _Watch(send_response_callback)
+        super().Watch(request, context, watch)
+        with self._watches_lock:
+            self._watches.add(watch)
+            is_over = self._is_over
+        if is_over:
+            watch(None)
+
+    def end_watches(self) -> None:
+        """End every stream with OK, and those that are still to come after one status."""
+        with self._watches_lock:
+            self._is_over = True
+            watches = list(self._watches)
+        for watch in watches:
+            watch(None)
 
 
 class Health:
     """What ``grpc.health.v1.Health`` says: NOT_SERVING until there is a model to answer with."""
 
     def __init__(self) -> None:
-        self.servicer = health.HealthServicer()
+        self.servicer = _HealthServicer()
         for service in ("", RECOMMENDATION_SERVICE, *LATER_SERVICES):
             self.servicer.set(service, _NOT_SERVING)
         # Choosing the first model is possible without one.
@@ -48,8 +102,9 @@ class Health:
             self.servicer.set(service, _SERVING)
 
     def drain(self) -> None:
-        """Say NOT_SERVING from now on."""
+        """Say NOT_SERVING from now on, and let those who watch go."""
         self.servicer.enter_graceful_shutdown()
+        self.servicer.end_watches()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,13 +167,7 @@ class RecommendationServer:
     def stop(self, grace_seconds: float) -> None:
         """Take no new calls, and return once the running ones have ended or been cut off."""
         self._health.drain()
-        stopped = self._server.stop(grace_seconds)
-        n_idle = 0
-        # Who watches the health never hangs up: end when nothing else is left. Several looks,
-        # since an answer may still be on its way when its thread is done.
-        while not stopped.wait(_IDLE_SECONDS) and n_idle < _IDLE_LOOKS:
-            n_idle = 0 if self._executor.n_held else n_idle + 1
-        self._server.stop(0).wait()
+        self._server.stop(grace_seconds).wait()
         self._executor.shutdown()
 
     def _add_services(self, recommendations: RecommendationServicer, models: ModelServicer) -> None:
