@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from recsvc.errors import RecsvcError
+from recsvc.errors import RecsvcError, UnavailableError
 from recsvc.settings import LogFormat, LogLevel, ServerSettings
 from recsvc.telemetry import make_logger
 from recsvc.terminal import new_app, run
@@ -197,14 +197,22 @@ def recommend(  # one argument a flag
         lat_lng=None if lat is None or lon is None else LatLng(latitude=lat, longitude=lon),
     )
     with RecommendationClient(target, deadline_seconds=timeout) as client:
-        response = client.recommend(
-            customer,
-            location=location,
-            page_size=page_size,
-            product_filter=ProductFilter(exclude_purchased=True) if only_new else None,
-            explain=True,
-            include_products=True,
-        )
+        try:
+            response = client.recommend(
+                customer,
+                location=location,
+                page_size=page_size,
+                product_filter=ProductFilter(exclude_purchased=True) if only_new else None,
+                explain=True,
+                include_products=True,
+            )
+        except UnavailableError as error:
+            if error.reason != "DEADLINE_EXCEEDED":
+                raise
+            raise UnavailableError(
+                f"{target} did not answer within {timeout:g} s; try again, or wait longer "
+                "with --timeout"
+            ) from error
     if as_json:
         document = MessageToDict(response, preserving_proto_field_name=True)
         sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")

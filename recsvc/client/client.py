@@ -17,7 +17,9 @@ from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
 
 DEADLINE_SECONDS = 1.0
 
-# UNAVAILABLE is the one code that may be retried without a thought: see docs/api.md.
+# UNAVAILABLE is the one code that may be retried without a thought: see docs/api.md. CANCELLED
+# means the same wherever the caller has cancelled nothing: a server that shuts down answers so to
+# calls that it has received and not begun yet (grpc/grpc#41785), and asking again is harmless.
 _RETRIES = {
     "methodConfig": [
         {
@@ -27,7 +29,7 @@ _RETRIES = {
                 "initialBackoff": "0.05s",
                 "maxBackoff": "0.5s",
                 "backoffMultiplier": 2,
-                "retryableStatusCodes": ["UNAVAILABLE"],
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ]
@@ -41,6 +43,8 @@ class RecommendationClient:
 
     Every method raises an error of ``recsvc.errors``: ``UnavailableError`` where there is no
     answer in time, ``InvalidRequestError``, ``NotFoundError`` and so on as the server says.
+    Questions are asked again, within the deadline, where a server was not there, was not ready
+    or shut down.
 
     Args:
         target: ``HOST:PORT``, or any other name that gRPC resolves.

@@ -19,6 +19,7 @@ _CLASSES: dict[grpc.StatusCode, type[RecsvcError]] = {
     grpc.StatusCode.UNIMPLEMENTED: NotYetAvailableError,
     grpc.StatusCode.UNAVAILABLE: UnavailableError,
     grpc.StatusCode.DEADLINE_EXCEEDED: UnavailableError,
+    grpc.StatusCode.CANCELLED: UnavailableError,
 }
 
 
@@ -35,13 +36,18 @@ def to_error(error: grpc.Call, target: str, deadline_seconds: float) -> RecsvcEr
     if info is None and code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return UnavailableError(
             f"{target} did not answer within {deadline_seconds:g} s; "
-            "try again, or wait longer with --timeout",
+            "try again, or wait longer with deadline_seconds",
             reason=code.name,
         )
     if info is None and code is grpc.StatusCode.UNAVAILABLE:
         return UnavailableError(
             f"cannot reach {target}; start a server with recsvc serve, or name another one",
             reason="UNREACHABLE",
+        )
+    if info is None and code is grpc.StatusCode.CANCELLED:
+        return UnavailableError(
+            f"{target} has not answered: it shut down, or this client was closed; try again",
+            reason=code.name,
         )
     reason = code.name if info is None else info.reason
     metadata = {} if info is None else dict(info.metadata)

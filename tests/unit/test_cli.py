@@ -118,6 +118,18 @@ def test_a_server_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[st
     )
 
 
+def test_a_server_that_is_slow_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Naming the flag to wait longer with, rather than the library's argument."""
+    with socket.socket() as silent:  # takes connections, and says nothing
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        target = f"127.0.0.1:{silent.getsockname()[1]}"
+        assert run(app, ["recommend", "anna", "--target", target, "--timeout", "0.2"]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {target} did not answer within 0.2 s; try again, or wait longer with --timeout\n"
+    )
+
+
 def test_the_doctor_finds_nothing(registry: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line a check, and exit code 0."""
     assert run(app, ["doctor", "--registry", str(registry), "--listen", "127.0.0.1:0"]) == 0

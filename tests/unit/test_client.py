@@ -1,6 +1,8 @@
 """The Python client against a server in this process."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import grpc
 import pytest
@@ -21,6 +23,7 @@ from recsvc.errors import (
 )
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
+from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
 from tests.serving import LocalServer, local_server, small_registry
 
 
@@ -64,13 +67,60 @@ def test_refusals_are_errors_of_our_own(client: RecommendationClient) -> None:
 
 
 def test_a_deadline_is_kept(server: LocalServer) -> None:
-    """And the error says how long it was."""
+    """And the error says how long it was, and how a program makes it longer."""
     with (
         RecommendationClient(server.target, deadline_seconds=1e-6) as client,
         pytest.raises(UnavailableError, match="did not answer within 1e-06 s") as caught,
     ):
         client.recommend("anna")
     assert caught.value.reason == "DEADLINE_EXCEEDED"
+    assert str(caught.value).endswith("wait longer with deadline_seconds")
+
+
+class ShutsDown(api_grpc.RecommendationServiceServicer):
+    """Answers the first calls as gRPC does those that it drops when it shuts down."""
+
+    def __init__(self, n_dropped: int) -> None:
+        self.n_left = n_dropped
+
+    def Recommend(  # noqa: N802  # the API's name
+        self,
+        request: api.RecommendRequest,  # noqa: ARG002  # the signature is grpc's
+        context: grpc.ServicerContext,
+    ) -> api.RecommendResponse:
+        """Fail, or answer."""
+        if self.n_left:
+            self.n_left -= 1
+            context.abort(grpc.StatusCode.CANCELLED, "CANCELLED")
+        return api.RecommendResponse(recommendation_id="answered")
+
+
+@contextmanager
+def shutting_down(n_dropped: int) -> Iterator[RecommendationClient]:
+    """A client of a server that drops the first calls."""
+    server = grpc.server(ThreadPoolExecutor(1))
+    api_grpc.add_RecommendationServiceServicer_to_server(ShutsDown(n_dropped), server)  # type: ignore[no-untyped-call]
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with RecommendationClient(f"127.0.0.1:{port}", deadline_seconds=20) as client:
+            yield client
+    finally:
+        server.stop(None).wait()
+
+
+def test_a_call_that_a_server_dropped_is_asked_again() -> None:
+    """Nobody here cancelled it, so CANCELLED says that the server has shut down."""
+    with shutting_down(2) as client:
+        assert client.recommend("anna").recommendation_id == "answered"
+
+
+def test_a_call_that_is_dropped_again_and_again_fails() -> None:
+    """As unavailable, in one line that says what happened."""
+    with shutting_down(100) as client, pytest.raises(UnavailableError) as caught:
+        client.recommend("anna")
+    assert caught.value.reason == "CANCELLED"
+    assert "it shut down" in str(caught.value)
 
 
 class Call:
