@@ -20,7 +20,7 @@ class TrainingSettings:
             fewer purchases.
         recent_days: window of the "recent" purchase counts that reasons quote.
         n_factors: dimensions of the matrix factors.
-        als_iterations: sweeps; four to eight suffice.
+        als_iterations: sweeps; more find no more new purchases (four lose some).
         als_regularization: tried on the validation window. Large, since purchases are
             noisy and implicit's .01 overfits them.
         als_alpha: confidence of one unit of interaction weight.
@@ -41,7 +41,7 @@ class TrainingSettings:
     place_half_life_days: float = 45.0
     recent_days: float = 28.0
     n_factors: int = 64
-    als_iterations: int = 8
+    als_iterations: int = 6
     als_regularization: tuple[float, ...] = (5.0, 50.0)
     als_alpha: float = 5.0
     n_neighbours: int = 100
