@@ -259,6 +259,7 @@ class Registry:
             if before is None:
                 return self._point(Pointer(version_id, generation=1, previous=(), changed_time=now))
             if before.version_id == version_id:
+                self._load(version_id, verify=True)
                 return before
             return self._point(before.promoted(version_id, now))
 

@@ -298,6 +298,15 @@ class TestPointer:
         assert stamps[0] != stamps[1]
         assert registry.pointer_stamp() == stamps[1]
 
+    def test_the_current_version_is_checked_again(self, registry: Registry) -> None:
+        """Promoting it once more is no success when its bytes have changed since."""
+        version_id = publish_sample(registry)
+        before = registry.promote(version_id, NOW)
+        corrupt(registry, version_id)
+        with pytest.raises(ArtifactError, match="corrupt"):
+            registry.promote(version_id, LATER)
+        assert registry.pointer() == before
+
     def test_a_corrupt_version_is_not_promoted(self, registry: Registry) -> None:
         """The pointer stays where it is, and the error names the file."""
         first, second = (publish_sample(registry, day) for day in range(2))
