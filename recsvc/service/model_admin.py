@@ -1,7 +1,8 @@
 """Listing, activating and rolling back models."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -10,9 +11,16 @@ from typing import Any
 from recsvc.artifacts.manifest import Manifest
 from recsvc.artifacts.pointer import Pointer
 from recsvc.artifacts.registry import CURRENT, VersionInfo
-from recsvc.errors import InvalidRequestError, PreconditionError, UnavailableError
+from recsvc.errors import (
+    ArtifactError,
+    InvalidRequestError,
+    NotFoundError,
+    PreconditionError,
+    UnavailableError,
+)
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.questions import listed
+from recsvc.telemetry import note
 
 
 class ModelState(StrEnum):
@@ -119,7 +127,8 @@ class ModelAdmin:
             ArtifactError: its manifest cannot be read.
         """
         _require(version_ref)
-        manifest = self._registry.manifest(version_ref)
+        with _worded_for_callers(version_ref):
+            manifest = self._registry.manifest(version_ref)
         info = VersionInfo(manifest.version_id, manifest, None, is_current=False)
         return self._describe(info, self._registry.pointer())
 
@@ -134,7 +143,7 @@ class ModelAdmin:
             UnavailableError: loading took longer than the caller waits; nothing changed.
         """
         _require(version_ref)
-        with self._slot.exclusively():
+        with self._slot.exclusively(), _worded_for_callers(version_ref):
             version_id = self._registry.manifest(version_ref).version_id
             before = self._registry.pointer()
             self._change(
@@ -153,11 +162,10 @@ class ModelAdmin:
         with self._slot.exclusively():
             before = self._registry.pointer()
             if before is None or not before.previous:
-                raise PreconditionError(
-                    "there is no previous model to roll back to; ActivateModel names one",
-                    reason="NO_PREVIOUS_MODEL",
-                )
-            self._change(before.previous[0], deadline, lambda: self._registry.rollback(self._now()))
+                raise _no_previous()
+            version_id = before.previous[0]
+            with _worded_for_callers(version_id):
+                self._change(version_id, deadline, lambda: self._registry.rollback(self._now()))
         return self._changed(before)
 
     def _change(self, version_id: str, deadline: float, change: Callable[[], object]) -> None:
@@ -204,6 +212,36 @@ class ModelAdmin:
         loaded = self._slot.loaded
         is_served = loaded is not None and loaded.reference.version_id == manifest.version_id
         return ModelState.CURRENT if is_served else ModelState.LOADING
+
+
+@contextmanager
+def _worded_for_callers(version_ref: str) -> Iterator[None]:
+    """Say the registry's errors without its paths and shell commands, which the log line gets."""
+    shown = version_ref[:80]
+    try:
+        yield
+    except NotFoundError as error:
+        note(cause=str(error))
+        raise NotFoundError(
+            f"model {shown!r} is not in the registry; list what there is with ListModels",
+            reason=error.reason,
+            metadata=error.metadata,
+        ) from error
+    except ArtifactError as error:
+        note(cause=str(error))
+        raise ArtifactError(
+            f"model {shown!r} is corrupt or was not made for this recsvc, the server's log says "
+            "which; choose another one with ListModels"
+        ) from error
+    except PreconditionError as error:  # another process has rolled back meanwhile
+        raise _no_previous() from error
+
+
+def _no_previous() -> PreconditionError:
+    return PreconditionError(
+        "there is no previous model to roll back to; choose one with ListModels and activate it",
+        reason="NO_PREVIOUS_MODEL",
+    )
 
 
 def _require(version_ref: str) -> None:

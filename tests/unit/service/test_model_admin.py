@@ -17,6 +17,7 @@ from recsvc.errors import (
 )
 from recsvc.service.model_admin import ModelAdmin, ModelState
 from recsvc.service.models import ModelSlot
+from recsvc.telemetry import collected_facts
 from tests.samples import tiny_model
 from tests.serving import NOW, Log, corrupt, new_metrics
 
@@ -140,6 +141,37 @@ def test_what_cannot_be_activated_changes_nothing(
     assert not slot.is_behind
 
 
+def test_callers_are_told_no_path(registry: Registry, admin: ModelAdmin) -> None:
+    """What is wrong and which RPC helps; the path and the details are for the log."""
+    admin.activate("v2", FOREVER)
+    corrupt(registry, "v1")
+    (registry.root / "versions" / "v4").mkdir()
+    asked: list[tuple[str, Callable[[], object]]] = [
+        ("v7", lambda: admin.version("v7")),
+        ("v7", lambda: admin.activate("v7", FOREVER)),
+        ("v4", lambda: admin.version("v4")),
+        ("v1", lambda: admin.activate("v1", FOREVER)),
+        ("v1", lambda: admin.roll_back(FOREVER)),
+    ]
+    for version_id, ask in asked:
+        with collected_facts() as facts, pytest.raises((NotFoundError, ArtifactError)) as caught:
+            ask()
+        message = str(caught.value)
+        assert message.startswith(f"model {version_id!r} is ")
+        assert message.endswith("with ListModels")
+        assert str(registry.root) not in message
+        assert str(registry.root) in facts["cause"]
+    with pytest.raises(NotFoundError) as missing:
+        admin.version("v7")
+    assert str(missing.value) == (
+        "model 'v7' is not in the registry; list what there is with ListModels"
+    )
+    assert (missing.value.reason, missing.value.metadata) == (
+        "MODEL_NOT_FOUND",
+        {"version_ref": "v7"},
+    )
+
+
 def test_a_caller_who_stopped_waiting_changes_nothing(
     registry: Registry, admin: ModelAdmin
 ) -> None:
@@ -160,6 +192,21 @@ def test_rollback_goes_one_step_back(admin: ModelAdmin, slot: ModelSlot) -> None
     with pytest.raises(PreconditionError) as caught:
         admin.roll_back(FOREVER)
     assert caught.value.reason == "NO_PREVIOUS_MODEL"
+
+
+def test_two_rollbacks_at_once_are_told_apart(registry: Registry, slot: ModelSlot) -> None:
+    """The one that finds nothing left says so in the words of the API."""
+
+    def another_rolls_back() -> float:
+        registry.rollback(NOW)
+        return 0.0
+
+    registry.promote("v2", NOW)
+    admin = ModelAdmin(slot, now=lambda: NOW, monotonic=another_rolls_back)
+    with pytest.raises(PreconditionError) as caught:
+        admin.roll_back(FOREVER)
+    assert caught.value.reason == "NO_PREVIOUS_MODEL"
+    assert str(registry.root) not in str(caught.value)
 
 
 def test_rollback_to_a_corrupt_model_changes_nothing(
