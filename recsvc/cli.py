@@ -130,7 +130,7 @@ def recommend(  # one argument a flag
     customer: Annotated[
         str,
         typer.Argument(
-            metavar="[CUSTOMER]",
+            metavar="CUSTOMER",
             help="Customer id, as in the purchase files. One that the model does not know, or "
             "none, gets the list of the place.",
             show_default=False,

@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
+from recsvc import __version__
 from recsvc.errors import RecsvcError
 
 _INTERRUPTED = 130
@@ -12,14 +14,34 @@ _INTERRUPTED = 130
 
 
 def new_app(help_text: str) -> typer.Typer:
-    """A command line with plain errors and the help on ``-h`` too."""
-    return typer.Typer(
+    """A command line with plain errors, the help on ``-h`` too, and ``--version``."""
+    app = typer.Typer(
         help=help_text,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    app.callback()(_common)
+    return app
+
+
+def _print_version(is_asked: bool) -> None:  # noqa: FBT001  # the signature is typer's
+    if is_asked:
+        sys.stdout.write(f"recsvc {__version__}\n")
+        raise typer.Exit
+
+
+def _common(
+    *,
+    version: Annotated[  # its callback does all
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
@@ -37,12 +59,22 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     except RecsvcError as error:
         return _fail(str(error))
     except typer.TyperException as error:
-        return _fail(error.format_message())
+        return _fail(_usage_error(error))
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     if code == _INTERRUPTED:  # what typer makes of Ctrl-C, without a word
         return _fail("interrupted", _INTERRUPTED)
     return code if isinstance(code, int) else 0
+
+
+def _usage_error(error: typer.TyperException) -> str:
+    """What is wrong with a command line, and the command that explains it."""
+    message = error.format_message()
+    # Typer tells the command only to its errors of usage, whose class is not public.
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return message
+    return f"{message.strip().removesuffix('.')}; see {context.command_path} --help"
 
 
 def _fail(message: str, code: int = 1) -> int:

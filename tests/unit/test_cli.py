@@ -202,4 +202,12 @@ def test_the_command_exits_with_its_code(
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 1
-    assert capsys.readouterr().err == "error: No such command 'nonsense'.\n"
+    assert capsys.readouterr().err.startswith("error: No such command 'nonsense'; see ")
+
+
+def test_an_argument_that_may_be_left_out_is_in_brackets(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In one pair."""
+    assert run(app, ["recommend", "--help"]) == 0
+    assert "recommend [OPTIONS] [CUSTOMER]\n" in capsys.readouterr().out

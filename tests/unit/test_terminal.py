@@ -1,10 +1,12 @@
 """How command lines end."""
 
+import re
 from typing import Annotated
 
 import pytest
 import typer
 
+from recsvc import __version__
 from recsvc.errors import InputError
 from recsvc.terminal import new_app, run
 
@@ -68,16 +70,15 @@ def test_an_error_is_one_line(app: typer.Typer, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"),
+    ("arguments", "named", "command"),
     [
-        (["count"], "--n"),
-        (["count", "--n", "many"], "--n"),
-        (["count", "--n", "0"], "--n"),
-        (["count", "--n"], "--n"),
-        (["count", "--m", "1"], "--m"),
-        (["well", "surplus"], "surplus"),
-        (["leave"], "code"),
-        (["no-such-command"], "no-such-command"),
+        (["count"], "--n", " count"),
+        (["count", "--n", "many"], "--n", " count"),
+        (["count", "--n", "0"], "--n", " count"),
+        (["count", "--m", "1"], "--m", " count"),
+        (["well", "surplus"], "surplus", " well"),
+        (["leave"], "code", " leave"),
+        (["no-such-command"], "no-such-command", ""),
     ],
 )
 def test_a_wrong_call_is_one_line_that_names_it(
@@ -85,14 +86,30 @@ def test_a_wrong_call_is_one_line_that_names_it(
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
     named: str,
+    command: str,
 ) -> None:
-    """Missing, unknown and unreadable arguments end with 1 and one line that names them."""
+    """Missing, unknown and unreadable arguments end with 1, their name and where the help is."""
     assert run(app, arguments) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("error: ")
     assert err.count("\n") == 1
     assert named in err
+    assert re.search(rf"[^.]; see \S.*{command} --help\n$", err)
+
+
+def test_an_error_without_a_command_has_no_hint(
+    app: typer.Typer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Typer does not say whose option lacks its value; its words are passed on as they are."""
+    assert run(app, ["count", "--n"]) == 1
+    assert capsys.readouterr().err == "error: Option '--n' requires an argument.\n"
+
+
+def test_the_version_is_told(app: typer.Typer, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the package, since its commands come together; before anything else is looked at."""
+    assert run(app, ["--version", "no-such-command"]) == 0
+    assert capsys.readouterr() == (f"recsvc {__version__}\n", "")
 
 
 @pytest.mark.parametrize("code", [0, 1, 3])
