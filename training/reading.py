@@ -14,13 +14,14 @@ from recsvc.errors import InputError
 ROW: Final = "row"
 """A row's number in its file, 0 for the first."""
 OVERFLOW: Final = "field beyond the header"
-"""The first field beyond a CSV's header; a row that has one is broken."""
+"""The first filled field beyond a CSV's header; a row that has one is broken."""
 
 _SEPARATORS: Final = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
 _PARQUET: Final = (".parquet", ".pq")
 _KINDS: Final = ".csv, .tsv (also .gz) or .parquet"
 _BLOCK_BYTES: Final = 1 << 20
 _MAX_SHOWN: Final = 200
+_SURPLUS: Final = tuple(f"{OVERFLOW} {number}" for number in range(1, 9))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +122,20 @@ def open_source(path: Path) -> Source:
         ).collect_schema()
         if any("\ufffd" in name or "\0" in name for name in schema):
             raise InputError(_wrong_encoding(path))
-        # A row with too many fields would end the run, or lose the surplus unseen; one
-        # column more than the header has catches it.
+        # A row with too many fields would end the run, or lose the surplus unseen; columns
+        # beyond the header's catch it. Several, since the first surplus field may be empty;
+        # separators alone at the end of a line lose nothing.
         frame = pl.scan_csv(
             path,
             separator=separator,
-            schema={**schema, OVERFLOW: pl.String()},
+            schema={**schema, **dict.fromkeys(_SURPLUS, pl.String())},
             missing_columns="insert",
             truncate_ragged_lines=True,
             glob=False,
         )
-        own = frame.select(pl.col(schema.names()).name.map(raw), OVERFLOW)
+        own = frame.select(
+            pl.col(schema.names()).name.map(raw), pl.coalesce(_SURPLUS).alias(OVERFLOW)
+        )
     return Source(path, schema, own.with_row_index(ROW), is_csv=True)
 
 

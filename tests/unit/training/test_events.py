@@ -224,6 +224,23 @@ def test_a_line_with_too_many_fields_is_quarantined(tmp_path: Path) -> None:
     assert "3,too_many_fields,c,p,1,surplus" in quarantine.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("surplus", ["X", ",X", ",,,X", ",X,,"])
+def test_surplus_behind_an_empty_field_is_seen(tmp_path: Path, surplus: str) -> None:
+    """A filled field beyond the header breaks its row wherever it stands."""
+    path = text_file(tmp_path / "e.csv", f"{HEADER},order_id\nc,p,1\nc,p,1,{surplus}\n")
+    quarantine = tmp_path / "q.csv"
+
+    assert read(path, quarantine=quarantine)[1].reasons == {"too_many_fields": 1}
+    assert "3,too_many_fields,c,p,1,X" in quarantine.read_text(encoding="utf-8")
+
+
+def test_separators_at_the_end_of_a_line_are_forgiven(tmp_path: Path) -> None:
+    """Empty fields beyond the header hold nothing that could be lost."""
+    path = text_file(tmp_path / "e.csv", f"{HEADER}\nc,p,\nc,q,,,\n")
+
+    assert read(path)[1].n_used == 2
+
+
 def test_columns_named_as_the_quarantine_file_s_own(tmp_path: Path) -> None:
     """A file may have columns called line or reason; they are kept under another name."""
     path = text_file(tmp_path / "e.csv", f"{HEADER},line,original line,row\nc,,1,2,3\nc,p,4,5,6\n")
