@@ -33,7 +33,13 @@ def make_logger(level: LogLevel, log_format: LogFormat, stream: TextIO) -> Logge
     if log_format is LogFormat.JSON:
         renderer = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        renderer = [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        renderer = [
+            structlog.dev.ConsoleRenderer(
+                colors=stream.isatty(),
+                # The default prints local variables: customers' ids and coordinates.
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
     logger: Logger = structlog.wrap_logger(
         structlog.WriteLogger(stream),
         processors=[

@@ -34,6 +34,19 @@ def test_the_console_format_is_for_eyes() -> None:
     assert "\x1b" not in stream.getvalue()
 
 
+@pytest.mark.parametrize("log_format", LogFormat)
+def test_a_traceback_shows_no_variables(log_format: LogFormat) -> None:
+    """They hold customers' ids and coordinates."""
+    stream = io.StringIO()
+    customer_id = "-".join(["very", "particular"])  # the source line does not show it
+    try:
+        raise RuntimeError(f"of {len(customer_id)}")
+    except RuntimeError as error:
+        make_logger(LogLevel.INFO, log_format, stream).error("broken", exc_info=error)
+    assert "RuntimeError: of 15" in stream.getvalue()
+    assert "very-particular" not in stream.getvalue()
+
+
 def test_a_customer_hash_needs_the_key() -> None:
     """The same key gives the same sixteen digits, another key others."""
     assert customer_hash(b"key", "7") == customer_hash(b"key", "7")
