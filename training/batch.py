@@ -19,15 +19,17 @@ def recommend_all(
     customers: pl.DataFrame,
     *,
     size: int,
+    now: float,
     only_new: bool,
     tick: Callable[[], object] = lambda: None,
 ) -> pl.DataFrame:
-    """Rank for every row of ``customers``; now is the end of the data.
+    """Rank for every row of ``customers``.
 
     Args:
         recommender: the model to rank with.
         customers: as :func:`training.events.read_customers` returns them.
         size: products a customer, at most.
+        now: when the lists are read, seconds since 1970: what may be sold then.
         only_new: leave out what the customer has bought.
         tick: called after each list.
 
@@ -41,7 +43,7 @@ def recommend_all(
         customer = model.customers.index(str(row["customer_id"]))
         place = recommender.place(customer, _location(row))
         ranking = recommender.recommend(
-            Query(customer=customer, place=place, size=size, now=model.data_end, only_new=only_new)
+            Query(customer=customer, place=place, size=size, now=now, only_new=only_new)
         )
         tick()
         return ranking

@@ -143,21 +143,24 @@ def _locations(purchases: pl.DataFrame, stores: pl.DataFrame | None) -> tuple[Lo
     by_level = [
         Vocabulary.from_ids(sorted({key[level] for key in keys} - {""})) for level in PLACE_LEVELS
     ]
-    indices = np.array(
+    rough = np.array(
         [
             [v.index(k) if k else MISSING for v, k in zip(by_level, key, strict=True)]
             for key in keys
         ],
         np.int32,
     ).reshape(-1, len(PLACE_LEVELS))
+    # Two fixes of a receiver in one cell are one place, as are two spellings of a postal code.
+    indices, inverse = np.unique(rough, axis=0, return_inverse=True)
     position = rows.join(
         distinct.with_row_index("location"),
         on=_LOCATION,
         how="left",
         nulls_equal=True,
         maintain_order="left",
-    )["location"].cast(pl.Int32)
-    n_lines = np.bincount(position.to_numpy(), minlength=len(distinct))
+    )["location"]
+    location = inverse.ravel()[position.to_numpy()].astype(np.int32)
+    n_lines = np.bincount(location, minlength=len(indices))
     store_ids = by_level[Level.STORE].ids
     return (
         Locations(
@@ -166,7 +169,7 @@ def _locations(purchases: pl.DataFrame, stores: pl.DataFrame | None) -> tuple[Lo
             _store_parents(indices, n_lines, len(store_ids)),
             [names.get(store_ids[i]) or "" for i in range(len(store_ids))],
         ),
-        position,
+        pl.Series(location, dtype=pl.Int32),
     )
 
 

@@ -45,22 +45,23 @@ def situate(question: Question, loaded: LoadedModel, now: float) -> Situation:
     model = loaded.model
     customer = model.customers.index(question.customer_id) if question.customer_id else MISSING
     place = loaded.recommender.place(customer, question.location)
-    as_of = question.as_of_time
-    is_stale = as_of is None and now - model.data_end > STALE_SECONDS
+    # Data without times has no end, and so cannot have ended long ago.
+    is_dated = question.as_of_time is None and model.data_end > 0
+    is_stale = is_dated and now - model.data_end > STALE_SECONDS
     warnings = dict.fromkeys(_filter_warnings(question, loaded))  # a set that keeps the order
     if question.customer_id and customer == MISSING:
         warnings["UNKNOWN_CUSTOMER"] = None
     if _is_unknown(question.location, place):
         warnings["UNKNOWN_LOCATION"] = None
     if is_stale:
-        as_of = model.data_end
         warnings["STALE_DATA"] = None
     items = model.catalogue.items
     query = Query(
         customer=customer,
         place=place,
         size=question.size,
-        now=now if as_of is None else as_of,
+        # What may be sold is a matter of today, however old the data is.
+        now=now if question.as_of_time is None else question.as_of_time,
         only_new=question.only_new,
         catalogue_filter=question.catalogue_filter or None,
         excluded=items.indices((*question.excluded, *question.basket)),

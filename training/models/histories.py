@@ -44,17 +44,36 @@ def fit_histories(interactions: Interactions, settings: TrainingSettings) -> His
 def homes(interactions: Interactions) -> NDArray[np.int32]:
     """int32, shape ``(n_customers, 5)``: where each customer buys most often.
 
-    Visits are counted, not lines: a big monthly shop is one visit. Of two places with as
-    many visits the later one wins, people move.
+    Visits are counted, not lines: a big monthly shop is one visit. They are counted at the
+    finest level that is known of each, so that a store whose visits were located a street
+    apart is still one store. Of two places with as many visits the later one wins: people
+    move.
     """
-    visits = (
-        interactions.lines.group_by("customer", "location")
-        .agg(visits=pl.col("time").n_unique(), last=pl.col("time").max())
-        .sort("customer", "visits", "last", "location", descending=[False, True, True, False])
-        .unique("customer", keep="first", maintain_order=True)
+    indices = interactions.locations.indices
+    finest = (indices != MISSING).argmax(axis=1)
+    at_finest = indices[np.arange(len(indices)), finest]
+    visits = interactions.lines.with_columns(
+        level=finest[interactions.lines["location"].to_numpy()],
+        place=at_finest[interactions.lines["location"].to_numpy()],
+    ).filter(pl.col("place") != MISSING)
+    place = _most_visited(visits, ["level", "place"])
+    location = _most_visited(
+        visits.join(place, on=["customer", "level", "place"], how="semi"), ["location"]
     )
     found = np.full((len(interactions.customers), len(PLACE_LEVELS)), MISSING, np.int32)
-    found[visits["customer"].to_numpy()] = interactions.locations.indices[
-        visits["location"].to_numpy()
-    ]
+    found[location["customer"].to_numpy()] = indices[location["location"].to_numpy()]
     return found
+
+
+def _most_visited(visits: pl.DataFrame, where: list[str]) -> pl.DataFrame:
+    """One row a customer: of the places that ``where`` tells apart the most visited."""
+    return (
+        visits.group_by("customer", *where)
+        .agg(pl.col("time").n_unique().alias("visits"), pl.col("time").max(), pl.len())
+        .sort(
+            ["customer", "visits", "time", "len", *where],
+            descending=[False, True, True, True, *(False for _ in where)],
+        )
+        .unique("customer", keep="first", maintain_order=True)
+        .select("customer", *where)
+    )

@@ -248,14 +248,14 @@ def test_known_filter_values_are_no_warning(bench: Bench) -> None:
     assert bench.codec.answers[-1].warnings == ()
 
 
-def test_data_that_ended_long_ago_is_now(registry: Registry) -> None:
-    """Beyond seven days recency is measured at the end of the data, with a warning."""
+def test_data_that_ended_long_ago_is_warned_of(registry: Registry) -> None:
+    """Beyond seven days a warning says so; what may be sold is a matter of today all the same."""
     loaded = load_model(registry, "v1")
     week = 7 * DAY
     fresh = situate(Question(), loaded, DATA_END + week)
     assert (fresh.query.now, fresh.warnings) == (DATA_END + week, ())
     stale = situate(Question(), loaded, DATA_END + week + 1)
-    assert (stale.query.now, stale.warnings) == (DATA_END, ("STALE_DATA",))
+    assert (stale.query.now, stale.warnings) == (DATA_END + week + 1, ("STALE_DATA",))
     chosen = situate(Question(as_of_time=5.0), loaded, DATA_END + 2 * week)
     assert (chosen.query.now, chosen.warnings) == (5.0, ())
 

@@ -4,6 +4,7 @@ from math import log
 
 import pytest
 
+from recsvc.core.cells import cell_of
 from recsvc.core.places import Level
 from recsvc.core.vocabulary import MISSING
 from tests.purchases import START, interactions_of
@@ -90,3 +91,36 @@ def test_of_two_homes_the_later_counts() -> None:
 def test_who_buys_nowhere_has_no_home() -> None:
     """Purchases without a place give no home."""
     assert home_stores(interactions_of({"customer_id": "a", "product_id": "p", "day": 1})) == [""]
+
+
+def test_a_home_store_may_be_located_a_little_elsewhere_each_time() -> None:
+    """Coordinates jitter, and purchases without a place happen: the store is still one store."""
+    home = [
+        {
+            "customer_id": "a",
+            "product_id": "p",
+            "day": day,
+            "store_id": "home",
+            "latitude": 53.8 + day / 100,
+            "longitude": -1.5,
+        }
+        for day in range(10)
+    ]
+    trip = [{"customer_id": "a", "product_id": "p", "day": 20, "store_id": "trip"}]
+    online = [{"customer_id": "a", "product_id": "p", "day": day} for day in range(30, 50)]
+
+    assert home_stores(interactions_of(*home, *trip, *online)) == ["home"]
+
+
+def test_a_home_cell_is_where_the_coordinates_mostly_are() -> None:
+    """Fixes of a receiver in one cell are one place, however many digits they have."""
+    rows = [
+        {"customer_id": "a", "product_id": "p", "day": day, "latitude": lat, "longitude": -1.5}
+        for day, lat in enumerate([53.80001, 53.80002, 53.80003, 48.1])
+    ]
+    interactions = interactions_of(*rows)
+
+    cell = homes(interactions)[0, Level.CELL]
+
+    assert interactions.locations.keys[Level.CELL].ids[int(cell)] == cell_of(53.8, -1.5)
+    assert len(interactions.locations.indices) == 2
