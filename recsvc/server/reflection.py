@@ -1,0 +1,85 @@
+"""Reflection that cannot stop a worker: few streams, on threads of their own, none idle."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+from grpc_status import rpc_status
+
+from recsvc.errors import RecsvcError
+from recsvc.server.errors import to_status
+
+MAX_STREAMS = 4
+IDLE_SECONDS = 10.0
+"""A tool asks its questions within milliseconds of each other."""
+
+
+class ReflectionServicer(reflection.ReflectionServicer):  # type: ignore[misc]  # its package has no types
+    """The standard servicer, within limits.
+
+    A stream holds a thread for as long as its caller likes. On the server's pool a few callers
+    who ask nothing would keep every other call waiting.
+
+    Args:
+        service_names: full names of all services.
+        idle_seconds: a stream without a question for so long is ended.
+    """
+
+    def __init__(self, service_names: tuple[str, ...], idle_seconds: float = IDLE_SECONDS) -> None:
+        super().__init__(service_names)
+        self.ServerReflectionInfo = _LimitedStreams(super().ServerReflectionInfo, idle_seconds)
+
+    def shutdown(self) -> None:
+        """Wait for its threads; the server has ended their streams."""
+        self.ServerReflectionInfo.experimental_thread_pool.shutdown()
+
+
+class _LimitedStreams:
+    """The method, at most :data:`MAX_STREAMS` times at once.
+
+    Attributes:
+        experimental_thread_pool: where grpc runs it, by this name.
+    """
+
+    def __init__(self, answer: "reflection.ReflectionServicer", idle_seconds: float) -> None:
+        self._answer = answer
+        self._idle_seconds = idle_seconds
+        self._free = threading.BoundedSemaphore(MAX_STREAMS)
+        # One more than there may be streams, so that there is always one to refuse with.
+        self.experimental_thread_pool = ThreadPoolExecutor(MAX_STREAMS + 1, "reflection")
+
+    def __call__(
+        self,
+        requests: "Iterator[reflection_pb2.ServerReflectionRequest]",
+        context: grpc.ServicerContext,
+    ) -> "Iterator[reflection_pb2.ServerReflectionResponse]":
+        """Answer the questions of one stream."""
+        if not self._free.acquire(blocking=False):
+            error = RecsvcError(
+                f"{MAX_STREAMS} reflection streams are open already; try again in a moment",
+                reason="OVERLOADED",
+            )
+            context.abort_with_status(rpc_status.to_status(to_status(error)))
+        try:
+            yield from self._answer(self._while_busy(requests, context), context)
+        finally:
+            self._free.release()
+
+    def _while_busy(
+        self,
+        requests: "Iterator[reflection_pb2.ServerReflectionRequest]",
+        context: grpc.ServicerContext,
+    ) -> "Iterator[reflection_pb2.ServerReflectionRequest]":
+        while True:
+            idle = threading.Timer(self._idle_seconds, context.cancel)
+            idle.daemon = True
+            idle.start()
+            try:
+                request = next(requests, None)
+            finally:
+                idle.cancel()
+            if request is None:
+                return
+            yield request

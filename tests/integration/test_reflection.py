@@ -1,0 +1,84 @@
+"""Reflection over a real channel: what tools ask of it, and what idle callers cannot do."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from recsvc.server.reflection import MAX_STREAMS, ReflectionServicer
+from recsvc.v1 import recommendation_service_pb2 as api
+from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
+from tests.serving import local_server, small_registry, wait_until
+
+LIST = reflection_pb2.ServerReflectionRequest(list_services="")
+SYMBOL = reflection_pb2.ServerReflectionRequest(
+    file_containing_symbol="recsvc.v1.RecommendationService"
+)
+
+
+def one_then_idle(
+    gate: threading.Event,
+) -> Iterator[reflection_pb2.ServerReflectionRequest]:
+    yield LIST
+    gate.wait()
+
+
+def test_idle_streams_keep_nobody_waiting(tmp_path: Path) -> None:
+    """Other calls are answered, and streams beyond the limit are refused, not queued."""
+    gate = threading.Event()
+    with local_server(small_registry(tmp_path).root, max_threads=1) as server:
+        reflection = reflection_pb2_grpc.ServerReflectionStub(server.channel)
+        try:
+            streams = [
+                reflection.ServerReflectionInfo(one_then_idle(gate)) for _ in range(MAX_STREAMS)
+            ]
+            for stream in streams:
+                assert next(stream).HasField("list_services_response")
+            refused = reflection.ServerReflectionInfo(iter([LIST]), timeout=10)
+            assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            recommend = api_grpc.RecommendationServiceStub(server.channel).Recommend  # type: ignore[no-untyped-call]
+            assert recommend(api.RecommendRequest(), timeout=10).recommendations
+        finally:
+            gate.set()
+        assert [list(stream) for stream in streams] == [[]] * MAX_STREAMS
+        again = reflection.ServerReflectionInfo(iter([LIST, SYMBOL]), timeout=10)
+        listed, described = again
+        assert listed.list_services_response.service
+        assert described.file_descriptor_response.file_descriptor_proto
+
+
+def test_an_idle_stream_is_ended() -> None:
+    """Its place is then free for another caller."""
+    gate = threading.Event()
+    pool = ThreadPoolExecutor(1)
+    servicer = ReflectionServicer(("a.Service",), idle_seconds=0.2)
+    server = grpc.server(pool)
+    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
+            streams = [
+                reflection.ServerReflectionInfo(one_then_idle(gate)) for _ in range(MAX_STREAMS)
+            ]
+            for stream in streams:
+                assert next(stream).HasField("list_services_response")
+                with pytest.raises(grpc.RpcError):
+                    next(stream)
+                assert stream.code() is grpc.StatusCode.CANCELLED
+
+            def is_answered() -> bool:
+                call = reflection.ServerReflectionInfo(iter(()), timeout=10)
+                return bool(call.code() is grpc.StatusCode.OK)
+
+            wait_until(is_answered)
+    finally:
+        gate.set()
+        server.stop(None).wait()
+        servicer.shutdown()
+        pool.shutdown()
