@@ -2,7 +2,7 @@
 
 import re
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -12,11 +12,20 @@ from redis.retry import Retry
 from recsvc.errors import SettingsError
 
 _EXAMPLE = "redis://localhost:6379/0"
+_SCHEMES = ("redis://", "rediss://", "unix://")
 
 
 def redacted(url: str) -> str:
-    """Return ``url`` without user, password and query, fit for logs and messages."""
-    return re.sub(r"//[^/]*@", "//***@", url.partition("?")[0])
+    """Return ``url`` without user, password, query and fragment, fit for logs and messages.
+
+    A password may hold any character that should have been encoded in it, so everything up to
+    the last ``@`` goes; where that could be the query's, there is nothing else to show.
+    """
+    scheme = _scheme(url)
+    before, at, after = url.removeprefix(scheme).rpartition("@")
+    if re.search(r"[?#]", before):
+        return f"{scheme}***"
+    return scheme + at.replace("@", "***@") + re.split(r"[?#]", after)[0]
 
 
 def connect(
@@ -61,29 +70,54 @@ def connect(
         # a misspelt one must fail at start-up, not in the first request.
         pool.connection_class(**pool.connection_kwargs)
     except (TypeError, ValueError, redis.RedisError) as error:
-        raise _unusable(url, str(error)) from error
+        raise _unusable(url, _bad_options(url)) from error
     return redis.Redis.from_pool(pool)
 
 
 def _parse(url: str) -> dict[str, Any]:
     """Return redis-py's options of a URL, refusing what redis-py would silently ignore."""
+    if _scheme(url) not in _SCHEMES:
+        raise _unusable(url, "it begins otherwise")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read, and checked, at the first use
+    except ValueError as error:
+        raise _unusable(
+            url,
+            "its host and port cannot be read; write / : @ ? # % of a password "
+            "as %2F %3A %40 %3F %23 %25",
+        ) from error
     try:
         options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
-        parts = urlsplit(url)
     except ValueError as error:
-        raise _unusable(url, str(error)) from error
+        raise _unusable(url, _bad_options(url)) from error
     if parts.scheme == "unix":
         if not options.get("path"):
             raise _unusable(url, "it names no socket")
     elif not re.fullmatch(r"/?\d*", parts.path):
-        raise _unusable(url, f"{parts.path[1:]!r} is not a database number")
+        raise _unusable(url, "what follows its host is not a database number")
     options.setdefault("connection_class", Connection)
     return options
 
 
+def _scheme(url: str) -> str:
+    """Return what comes before the host, ``""`` where nothing does."""
+    start = re.match(r"[A-Za-z]+://", url)
+    return start[0] if start else ""
+
+
+def _bad_options(url: str) -> str:
+    """Say which options of a URL may be wrong, without redis-py's words and their values."""
+    query = urlsplit(url).query
+    if "@" in query:  # part of a password, perhaps
+        return "an option after its ? cannot be used"
+    names = ", ".join(name for name, _ in parse_qsl(query))
+    return f"an option after its ? is unknown or has a value of the wrong kind ({names})"
+
+
 def _unusable(url: str, why: str) -> SettingsError:
-    """Say in one line what is wrong with a URL."""
+    """Say in one line what is wrong with a URL; ``why`` holds nothing of its secrets."""
     return SettingsError(
-        f"RECSVC_REDIS_URL / --redis: cannot use {redacted(url)!r}: {why.rstrip('.')}; "
+        f"RECSVC_REDIS_URL / --redis: cannot use {redacted(url)!r}: {why}; "
         f"give a redis://, rediss:// or unix:// URL, for example {_EXAMPLE}"
     )

@@ -65,3 +65,35 @@ def test_secrets_stay_out_of_errors() -> None:
         connect("redis://me:secret@localhost/zero?password=secret")
     assert "secret" not in str(caught.value)
     assert redacted("redis://me:se@cret@h:1/0?password=x") == "redis://***@h:1/0"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://:pa/ss@host:6379/0", "redis://***@host:6379/0"),
+        ("redis://:pa@ss@host/zero", "redis://***@host/zero"),
+        ("redis://user/pass@host/0", "redis://***@host/0"),
+        ("redis://:pa?ss@host:6379/0", "redis://***"),
+        ("redis://:pa#ss@host:6379/0", "redis://***"),
+        ("redis://host/zero?password=pa@ss", "redis://***"),
+        ("redis://user?pass=word@host/0", "redis://***"),
+        ("redis://:pass@host?socket_timeout=pass", "redis://***@host"),
+        (":pass@host:6379", "***@host:6379"),
+    ],
+)
+def test_no_part_of_a_password_is_shown(url: str, shown: str) -> None:
+    """Not even of one that should have been encoded, and none of redis-py's own words."""
+    assert redacted(url) == shown
+    with pytest.raises(SettingsError) as caught:
+        connect(url)
+    said = str(caught.value)
+    assert f"cannot use {shown!r}: " in said
+    for secret in ("'pa", "pass'", "pass,", "ss@", "word@", "__init__", "keyword", "cast"):
+        assert secret not in said
+
+
+def test_an_unknown_option_is_named() -> None:
+    """In our words."""
+    with pytest.raises(SettingsError, match=r"wrong kind \(sokket_timeout\)") as caught:
+        connect("redis://localhost?sokket_timeout=1")
+    assert "__init__" not in str(caught.value)
