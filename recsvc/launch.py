@@ -77,7 +77,8 @@ def _worker_env(
     env["RECSVC_LISTEN"] = address
     env["PROMETHEUS_MULTIPROC_DIR"] = str(page.directory)
     # One key for all workers: they share the cache, and the log is read as one.
-    env.setdefault("RECSVC_HASH_KEY", secrets.token_hex(32))
+    if settings.hash_key is None:  # an empty variable counts as none
+        env["RECSVC_HASH_KEY"] = secrets.token_hex(32)
     if valkey is not None:
         env["RECSVC_REDIS_URL"] = valkey.url
     return env
