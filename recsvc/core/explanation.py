@@ -6,12 +6,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
-from recsvc.core.histories import Profile
+from recsvc.core.factors import Factors
 from recsvc.core.model import Model
 from recsvc.core.places import Level, PurchaseCount
 from recsvc.core.recommender import Ranking
-from recsvc.core.sources import Strategy
+from recsvc.core.sources import Neighbours, Strategy
+from recsvc.core.vocabulary import MISSING
 
 
 class ReasonCode(StrEnum):
@@ -51,8 +53,9 @@ def explain(model: Model, ranking: Ranking) -> list[Explanation]:
         explanations that the model's own counts bear out: a sentence names a number, a
         date or a product only where the purchases that the model was trained on have it.
     """
+    evidence = _evidence(model, ranking)
     return [
-        _REASONS[Strategy(int(strategy))](model, ranking, position)
+        _REASONS[Strategy(int(strategy))](_Case(model, ranking, position, int(evidence[position])))
         for position, strategy in enumerate(ranking.strategies)
     ]
 
@@ -63,50 +66,83 @@ def explain_similar(model: Model, item: int, ranking: Ranking) -> list[Explanati
     return [Explanation(ReasonCode.SIMILAR_PRODUCT, text, (item,)) for _ in ranking.items]
 
 
-def _bought_before(
-    model: Model,  # noqa: ARG001  # all reasons share one signature
-    ranking: Ranking,
-    position: int,
-) -> Explanation:
-    item = int(ranking.items[position])
-    at = int(np.searchsorted(ranking.profile.items, item))
-    n_purchases = int(ranking.profile.n_purchases[at])
-    last_time = int(ranking.profile.last_time[at])
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One product that needs a reason.
+
+    Attributes:
+        model, ranking: where it stands.
+        position: its position in the ranking.
+        own: of the shopper's products the one that speaks most for it, if its strategy
+            rests on one.
+    """
+
+    model: Model
+    ranking: Ranking
+    position: int
+    own: int
+
+    @property
+    def item(self) -> int:
+        return int(self.ranking.items[self.position])
+
+
+def _evidence(model: Model, ranking: Ranking) -> NDArray[np.int32]:
+    """For each product the own product that speaks most for it, MISSING where none is asked.
+
+    All products at once: the costly part depends on the shopper alone.
+    """
+    evidence = np.full(len(ranking.items), MISSING, np.int32)
+    collaborative = model.collaborative
+    sources: dict[Strategy, Factors | Neighbours | None] = {
+        Strategy.COLLABORATIVE: None if collaborative is None else collaborative.factors,
+        Strategy.SIMILAR: model.neighbours,
+    }
+    for strategy, source in sources.items():
+        asked = np.flatnonzero(ranking.strategies == strategy)
+        if source is not None and len(asked):
+            items = ranking.items[asked]
+            terms = source.contributions(ranking.profile, items)
+            # Itself only if no other speaks: this beats what speaks not at all, or against it.
+            itself = ranking.profile.items[None, :] == items[:, None]
+            terms = np.where(itself, np.finfo(np.float32).tiny, terms)
+            evidence[asked] = ranking.profile.items[terms.argmax(axis=1)]
+    return evidence
+
+
+def _bought_before(case: _Case) -> Explanation:
+    profile = case.ranking.profile
+    at = int(np.searchsorted(profile.items, case.item))
+    n_purchases, last_time = int(profile.n_purchases[at]), int(profile.last_time[at])
     if not n_purchases:
-        return Explanation(ReasonCode.SIMILAR_CUSTOMERS, "You showed interest in this.", (item,))
+        text = "You showed interest in this."
+        return Explanation(ReasonCode.SIMILAR_CUSTOMERS, text, (case.item,))
     when = f" on {_day(last_time)}" if last_time else ""
     text = f"You bought this{when}."
     if n_purchases > 1:
         last = f", last{when}" if when else ""
         text = f"You have bought this {n_purchases:,} times{last}."
-    return Explanation(ReasonCode.BOUGHT_BEFORE, text, (item,))
+    return Explanation(ReasonCode.BOUGHT_BEFORE, text, (case.item,))
 
 
-def _fits_purchases(model: Model, ranking: Ranking, position: int) -> Explanation:
-    item = int(ranking.items[position])
-    if model.collaborative is None:  # pragma: no cover  # no factors, no such strategy
-        raise AssertionError
-    own = _strongest(ranking.profile, item, model.collaborative.factors.contributions)
-    if own == item:  # nothing else that the shopper has bought or seen speaks for it
-        return _bought_before(model, ranking, position)
-    what = "you buy" if own in ranking.profile.purchased else "interests you now"
-    text = f"Fits what {what}, such as {model.catalogue.title(own)}."
-    return Explanation(ReasonCode.SIMILAR_CUSTOMERS, text, (own,))
+def _fits_purchases(case: _Case) -> Explanation:
+    if case.own == case.item:  # nothing else that the shopper has bought or seen speaks for it
+        return _bought_before(case)
+    what = "you buy" if case.own in case.ranking.profile.purchased else "interests you now"
+    text = f"Fits what {what}, such as {case.model.catalogue.title(case.own)}."
+    return Explanation(ReasonCode.SIMILAR_CUSTOMERS, text, (case.own,))
 
 
-def _bought_with(model: Model, ranking: Ranking, position: int) -> Explanation:
-    item = int(ranking.items[position])
-    if model.neighbours is None:  # pragma: no cover  # likewise
-        raise AssertionError
-    own = _strongest(ranking.profile, item, model.neighbours.contributions)
-    text = f"Customers who buy {model.catalogue.title(own)} also buy this."
-    return Explanation(ReasonCode.SIMILAR_TO_BOUGHT, text, (own,))
+def _bought_with(case: _Case) -> Explanation:
+    text = f"Customers who buy {case.model.catalogue.title(case.own)} also buy this."
+    return Explanation(ReasonCode.SIMILAR_TO_BOUGHT, text, (case.own,))
 
 
-def _popular_here(model: Model, ranking: Ranking, position: int) -> Explanation:
-    item, level = int(ranking.items[position]), Level(int(ranking.levels[position]))
-    count = model.places.purchases(ranking.place, item, level)
-    store = model.places.store_name(ranking.place)
+def _popular_here(case: _Case) -> Explanation:
+    model, place = case.model, case.ranking.place
+    level = Level(int(case.ranking.levels[case.position]))
+    count = model.places.purchases(place, case.item, level)
+    store = model.places.store_name(place)
     where = {
         Level.STORE: f" at {store}" if store != count.key else f" at store {count.key}",
         Level.POSTAL_CODE: f" in postal code {count.key.partition('|')[2]}",
@@ -117,10 +153,10 @@ def _popular_here(model: Model, ranking: Ranking, position: int) -> Explanation:
     return Explanation(ReasonCode.POPULAR_NEARBY, _bought(model, count, where))
 
 
-def _popular(model: Model, ranking: Ranking, position: int) -> Explanation:
-    item = int(ranking.items[position])
-    count = model.places.purchases(ranking.place, item, Level.EVERYWHERE)
-    return Explanation(ReasonCode.POPULAR, _bought(model, count, " by all customers together"))
+def _popular(case: _Case) -> Explanation:
+    count = case.model.places.purchases(case.ranking.place, case.item, Level.EVERYWHERE)
+    text = _bought(case.model, count, " by all customers together")
+    return Explanation(ReasonCode.POPULAR, text)
 
 
 def _bought(model: Model, count: PurchaseCount, where: str) -> str:
@@ -128,15 +164,6 @@ def _bought(model: Model, count: PurchaseCount, where: str) -> str:
         window = f" in the {model.recent_days:.0f} days to {_day(model.data_end)}"
         return f"Bought {_times(count.n_recent)}{where}{window}."
     return f"Bought {_times(count.n_purchases)}{where}."
-
-
-def _strongest(
-    profile: Profile, item: int, contributions: Callable[[Profile, int], np.ndarray]
-) -> int:
-    """The product of the profile that speaks most for ``item``; itself only if no other does."""
-    itself = np.finfo(np.float32).tiny  # beats what speaks not at all, or against it
-    terms = np.where(profile.items == item, itself, contributions(profile, item))
-    return int(profile.items[terms.argmax()])
 
 
 def _times(n: int) -> str:
@@ -148,7 +175,7 @@ def _day(seconds: float) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
-_REASONS: dict[Strategy, Callable[[Model, Ranking, int], Explanation]] = {
+_REASONS: dict[Strategy, Callable[[_Case], Explanation]] = {
     Strategy.BUY_AGAIN: _bought_before,
     Strategy.COLLABORATIVE: _fits_purchases,
     Strategy.SIMILAR: _bought_with,

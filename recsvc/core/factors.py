@@ -41,17 +41,17 @@ class Factors:
         norms[norms == 0] = 1
         return np.asarray(self.items @ (self.items[item] / norms[item]) / norms, np.float32)
 
-    def contributions(self, profile: Profile, item: int) -> NDArray[np.float32]:
-        """What each product of the profile adds to the score of ``item``.
+    def contributions(self, profile: Profile, items: NDArray[np.int32]) -> NDArray[np.float32]:
+        """What each product of the profile adds to the scores of ``items``.
 
-        float32, shape ``(len(profile.items),)``; the terms add up to the score, since the
-        user's vector is linear in them (Hu et al. 2008, section 5).
+        float32, shape ``(len(items), len(profile.items))``; a row adds up to the score, since
+        the user's vector is linear in the terms (Hu et al. 2008, section 5).
         """
         seen = self.items[profile.items]
         confidence = np.float32(self.alpha) * profile.confidence
         left = self.gram + (seen * (confidence - 1)[:, None]).T @ seen
-        weighted = np.linalg.solve(left, self.items[item])
-        return np.asarray(confidence * (seen @ weighted), np.float32)
+        weighted = np.linalg.solve(left, self.items[items].T)
+        return np.asarray((confidence[:, None] * (seen @ weighted)).T, np.float32)
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """Named arrays for an artifact."""

@@ -1,7 +1,7 @@
 """Place: what is bought where, and how thin evidence backs off to wider places."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Self
 
@@ -179,12 +179,11 @@ class Places:
         that the caller left empty; what the caller gave is never overruled. A postal code
         without a country is that of the one country that has it.
         """
-        keys = location.keys()
+        # Not its index as a place: a store that has sold nothing yet knows its country too.
+        store = self.levels[Level.STORE].keys.index(location.keys()[Level.STORE])
+        country = location.keys()[Level.COUNTRY] or self._country(location, store)
+        keys = replace(location, country_code=country).keys()
         indices = [statistics.index(key) for statistics, key in zip(self.levels, keys, strict=True)]
-        if indices[Level.POSTAL_CODE] == MISSING and keys[Level.POSTAL_CODE].startswith("|"):
-            indices[Level.POSTAL_CODE] = self._postal_code(keys[Level.POSTAL_CODE])
-        # Not indices[STORE]: a store that has sold nothing yet knows its country all the same.
-        store = self.levels[Level.STORE].keys.index(keys[Level.STORE])
         if store != MISSING:
             for level in PLACE_LEVELS:
                 if not keys[level]:
@@ -192,11 +191,17 @@ class Places:
                     indices[level] = self.levels[level].known(parent)
         return Place(tuple(indices))
 
-    def _postal_code(self, key: str) -> int:
-        """Index of a postal code that only one country has, MISSING otherwise."""
-        postal, countries = self.levels[Level.POSTAL_CODE], self.levels[Level.COUNTRY].keys.ids
-        found = {postal.index(countries[i] + key) for i in range(len(countries))} - {MISSING}
-        return found.pop() if len(found) == 1 else MISSING
+    def _country(self, location: Location, store: int) -> str:
+        """The store's country, else the only one that has the postal code, else ``""``."""
+        countries = self.levels[Level.COUNTRY].keys.ids
+        if store != MISSING and (country := int(self.store_parents[store, Level.COUNTRY])) >= 0:
+            return countries[country]
+        postal = location.keys()[Level.POSTAL_CODE]
+        if not postal:
+            return ""
+        known = self.levels[Level.POSTAL_CODE]
+        found = [c for c in countries if known.index(c + postal) != MISSING]
+        return found[0] if len(found) == 1 else ""
 
     def describe(self, place: Place) -> Location:
         """The location that ``place`` was resolved to, level by level."""

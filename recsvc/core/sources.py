@@ -149,13 +149,16 @@ class Neighbours:
         """Similarity to each own product, weighted by how often and how lately."""
         return [self._scores(moment)[items]]
 
-    def contributions(self, profile: Profile, item: int) -> Scores:
-        """What each product of the profile adds to the score of ``item``."""
-        own = top(profile.weight, N_OWN)
-        wanted = np.array([item], np.int32)
-        terms = np.zeros(len(profile.items), np.float32)
-        terms[own] = [self.similarity.at(int(i), wanted)[0] for i in profile.items[own]]
-        return terms * profile.weight
+    def contributions(self, profile: Profile, items: Items) -> Scores:
+        """What each product of the profile adds to the scores of ``items``.
+
+        float32, shape ``(len(items), len(profile.items))``; a row adds up to the score.
+        """
+        terms = np.zeros((len(items), len(profile.items)), np.float32)
+        for own in top(profile.weight, N_OWN).tolist():
+            similarity = self.similarity.at(int(profile.items[own]), items)
+            terms[:, own] = similarity * profile.weight[own]
+        return terms
 
     def _scores(self, moment: Moment) -> Scores:
         profile = moment.profile

@@ -1,6 +1,6 @@
 """Strings as arrays: external ids and titles that can be memory-mapped and shared."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Self
@@ -42,6 +42,9 @@ class StringTable:
 
     def __getitem__(self, index: int) -> str:
         return self.blob[self.offsets[index] : self.offsets[index + 1]].tobytes().decode()
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[i] for i in range(len(self)))
 
     def take(self, indices: Iterable[int]) -> list[str]:
         """The strings at ``indices``, in that order."""

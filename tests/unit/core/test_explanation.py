@@ -107,7 +107,7 @@ def test_factors_name_what_fits() -> None:
     found = reasons(model, ranking)["jam"]
     assert model.collaborative is not None
     jam = int(item_indices(model, "jam")[0])
-    terms = model.collaborative.factors.contributions(ranking.profile, jam)
+    terms = model.collaborative.factors.contributions(ranking.profile, np.array([jam], np.int32))[0]
     expected = int(ranking.profile.items[terms.argmax()])
     title = model.catalogue.title(expected)
     assert found.text == f"Fits what you buy, such as {title}."

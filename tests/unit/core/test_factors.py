@@ -50,7 +50,7 @@ def test_contributions_add_up_to_the_score(factors: Factors, anna: Profile) -> N
     """What the own products contribute to another is exactly its score."""
     scores = factors.items @ factors.user(anna)
     for item in range(len(PRODUCTS)):
-        terms = factors.contributions(anna, item)
+        terms = factors.contributions(anna, np.array([item], np.int32))[0]
         assert terms.shape == anna.items.shape
         assert terms.sum() == pytest.approx(scores[item], abs=1e-5)
 

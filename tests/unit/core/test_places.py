@@ -140,7 +140,14 @@ def test_a_postal_code_alone_is_that_of_the_only_country_that_has_it(places: Pla
     place = places.resolve(Location(postal_code="4000-069"))
     assert places.describe(place).country_code == "PT"
     assert place.level == Level.POSTAL_CODE
+    assert place.indices[Level.COUNTRY] != MISSING
     assert places.resolve(Location(postal_code="99999")) == ANYWHERE
+    assert (
+        places.resolve(Location(store_id="porto-1", postal_code="4000-069")).indices[
+            Level.POSTAL_CODE
+        ]
+        == place.indices[Level.POSTAL_CODE]
+    )
 
 
 def test_a_postal_code_tells_its_country(places: Places) -> None:

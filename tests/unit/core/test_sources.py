@@ -156,11 +156,11 @@ def test_neighbours_contributions_add_up_to_the_score(model: Model) -> None:
     asked = moment(model)
     (scores,) = model.neighbours.score(asked, ALL)
     for item in ALL.tolist():
-        terms = model.neighbours.contributions(asked.profile, item)
+        terms = model.neighbours.contributions(asked.profile, np.array([item], np.int32))[0]
         assert terms.sum() == pytest.approx(scores[item])
     filter_, espresso = item_indices(model, "filter", "espresso").tolist()
     at_espresso = asked.profile.items.tolist().index(espresso)
-    terms = model.neighbours.contributions(asked.profile, filter_)
+    terms = model.neighbours.contributions(asked.profile, np.array([filter_], np.int32))[0]
     assert terms[at_espresso] == pytest.approx(0.6 * asked.profile.weight[at_espresso])
 
 
@@ -245,4 +245,4 @@ def test_neighbours_of_nothing(model: Model) -> None:
     assert model.neighbours is not None
     asked = moment(model, "nobody")
     assert not len(Neighbours(model.neighbours.similarity).propose(asked, 5))
-    assert len(model.neighbours.contributions(NO_HISTORY, 0)) == 0
+    assert model.neighbours.contributions(NO_HISTORY, np.array([0], np.int32)).size == 0
