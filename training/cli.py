@@ -26,7 +26,7 @@ from recsvc.errors import ArtifactError, InputError
 from recsvc.terminal import new_app, run
 from training.batch import recommend_all
 from training.evaluate import evaluate, target_customers, with_baselines
-from training.events import read_customers
+from training.events import MAX_QUARANTINED_SHARE, read_customers
 from training.pipeline import FitInput, Purchases, fit, read
 from training.progress import ConsoleReporter
 from training.report import slices_by_place, summaries, table_lines
@@ -82,6 +82,14 @@ QuarantineOption = Annotated[
         help="CSV file for the rows that cannot be used; replaced by each run.",
     ),
 ]
+# A run that only reads does not replace what fit has left.
+NoQuarantineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--quarantine",
+        help="CSV file for the rows that cannot be used, replaced by each run; else not kept.",
+    ),
+]
 MaxQuarantinedOption = Annotated[
     float,
     typer.Option(
@@ -106,11 +114,14 @@ def fit_command(
     map_stores: MapStoresOption = None,
     timezone: TimezoneOption = "UTC",
     quarantine: QuarantineOption = Path("quarantine.csv"),
-    max_quarantined: MaxQuarantinedOption = 0.05,
+    max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,
     preset: Annotated[
         str, typer.Option("--preset", help=f"How much to search: {', '.join(PRESETS)}.")
     ] = "balanced",
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same model.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option("--seed", min=0, help="The same seed gives the same model."),
+    ] = 0,
     without: Annotated[
         list[str] | None,
         typer.Option("--without", help=f"Leave out one of: {', '.join(REMOVABLE)}; repeatable."),
@@ -165,7 +176,7 @@ def validate_command(
     map_stores: MapStoresOption = None,
     timezone: TimezoneOption = "UTC",
     quarantine: QuarantineOption = Path("quarantine.csv"),
-    max_quarantined: MaxQuarantinedOption = 0.05,
+    max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,
     as_json: JsonOption = False,
 ) -> None:
     """Read and check files as fit would, without training."""
@@ -207,6 +218,8 @@ def evaluate_command(
     model_ref: ModelOption = CURRENT,
     column_map: MapOption = None,
     timezone: TimezoneOption = "UTC",
+    quarantine: NoQuarantineOption = None,
+    max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a published version on purchases made after its data ended.
@@ -214,7 +227,13 @@ def evaluate_command(
     Purchases up to the end of the model's data are left out: it has learnt them.
     """
     manifest, recommender = _load(registry, model_ref)
-    source = FitInput(events=events, mapping=_mapping("--map", column_map), timezone=timezone)
+    source = FitInput(
+        events=events,
+        mapping=_mapping("--map", column_map),
+        timezone=timezone,
+        quarantine=quarantine,
+        max_quarantined_share=max_quarantined,
+    )
     with _reporter() as reporter:
         purchases = read(source, reporter)
         targets = targets_of(recommender.model, purchases.interactions)
@@ -257,22 +276,34 @@ def recommend_command(
     only_new: Annotated[
         bool, typer.Option("--only-new", help="Leave out what the customer has bought.")
     ] = False,
+    quarantine: NoQuarantineOption = None,
+    max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,
     as_json: JsonOption = False,
 ) -> None:
     """Write the lists of many customers, the same that the server would answer.
 
-    Now is the end of the model's data. A customer without a place is at home.
+    Recency is measured at the end of the model's data, and what may be sold today. A
+    customer without a place is at home.
     """
     if not os.access(out.parent, os.W_OK) or out.is_dir():
         raise InputError(f"--out {out}: cannot be written; give a file in a folder that can")
+    if out.resolve() in {path.resolve() for path in (customers, quarantine) if path}:
+        raise InputError(f"--out {out}: is --customers or --quarantine too; give another file")
     manifest, recommender = _load(registry, model_ref)
-    rows = read_customers(customers)
+    rows = read_customers(customers, quarantine=quarantine, max_quarantined_share=max_quarantined)
     with (
         threadpool_limits(1, "blas"),  # a list is too small for two cores
         _reporter() as reporter,
         reporter.stage("recommend", rows.height) as tick,
     ):
-        lists = recommend_all(recommender, rows, size=size, only_new=only_new, tick=tick)
+        lists = recommend_all(
+            recommender,
+            rows,
+            size=size,
+            now=datetime.now(UTC).timestamp(),
+            only_new=only_new,
+            tick=tick,
+        )
     _write(lists, out)
     n_customers = lists["customer_id"].n_unique()
     result = {"version_id": manifest.version_id, "n_customers": n_customers, "out": str(out)}

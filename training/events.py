@@ -153,14 +153,19 @@ def read_stores(
     return stores, _report(checked, options, n_duplicates=checked.rows.height - stores.height)
 
 
-def read_customers(path: Path, *, quarantine: Path | None = None) -> pl.DataFrame:
+def read_customers(
+    path: Path,
+    *,
+    quarantine: Path | None = None,
+    max_quarantined_share: float = MAX_QUARANTINED_SHARE,
+) -> pl.DataFrame:
     """Read whom to make lists for, and where each of them is; errors as ``read_events``.
 
     Returns:
         The distinct rows in their order with the columns of ``schema.CUSTOMERS``; other
         columns, such as those of a file of purchases, are ignored.
     """
-    options = _options(_AS_NAMED, "UTC", quarantine, MAX_QUARANTINED_SHARE)
+    options = _options(_AS_NAMED, "UTC", quarantine, max_quarantined_share)
     return read_table(CUSTOMERS, [path], options).rows.unique(maintain_order=True)
 
 

@@ -201,6 +201,9 @@ def test_unusable_descriptions_are_one_line(
         (["--map-stores", "name="], "--map-stores name=: write it as NAME=COLUMN"),
         (["--max-quarantined", "7"], "--max-quarantined 7: is a share"),
         (["--max-quarantined", "some"], "--max-quarantined"),
+        (["--max-quarantined", "-0.1"], "--max-quarantined -0.1: is a share"),
+        (["--max-quarantined", "nan"], "--max-quarantined nan: is a share"),
+        (["--max-quarantined", "inf"], "--max-quarantined inf: is a share"),
         (["--timezone", "Mars/Olympus"], "--timezone 'Mars/Olympus': unknown"),
         (["--no-such-flag"], "--no-such-flag"),
         (["surplus"], "surplus"),
@@ -219,6 +222,7 @@ def test_unusable_options_are_one_line(
         (["--preset", "slow"], "--preset slow: there is no such preset; use fast, balanced, best"),
         (["--without", "time"], "--without time: there is no such part; use own, collaborative"),
         (["--seed", "lucky"], "--seed"),
+        (["--seed", "-5"], "--seed"),
     ],
 )
 def test_unusable_settings_are_one_line(
@@ -470,6 +474,58 @@ def test_lists_that_cannot_be_written_are_one_line(
     )
 
     assert f"--out {out}: cannot be written" in message
+
+
+@pytest.mark.parametrize("option", ["--customers", "--quarantine"])
+def test_lists_do_not_replace_another_file_of_the_run(
+    registry: Path, customers: Path, capsys: Capture, option: str
+) -> None:
+    """The lists cannot go where the customers come from, nor where the unusable ones go."""
+    before = customers.read_bytes()
+    arguments = ["--registry", registry, "--customers", customers, "--out", f"./{customers.name}"]
+    if option == "--quarantine":
+        arguments += ["--customers", "others.csv", option, customers]
+
+    message = error_of(capsys, "recommend", *arguments)
+
+    assert f"--out {customers.name}: is --customers or --quarantine too" in message
+    assert customers.read_bytes() == before
+
+
+def test_recommend_can_leave_unusable_customers_out(
+    tmp_path: Path, registry: Path, capsys: Capture
+) -> None:
+    """What the error about unusable customers advises, the command accepts."""
+    customers = tmp_path / "customers.csv"
+    customers.write_text("customer_id,latitude\nanna,\nbob,north\n", encoding="utf-8")
+    arguments = ["recommend", "--customers", str(customers), "--registry", str(registry)]
+    arguments += ["--out", "lists.parquet"]
+    advice = error_of(capsys, *arguments)
+    assert "--quarantine" in advice
+    assert "--max-quarantined" in advice
+
+    assert run(app, [*arguments, "--quarantine", "bad.csv", "--max-quarantined", "0.5"]) == 0
+
+    assert set(pl.read_parquet("lists.parquet")["customer_id"]) == {"anna"}
+    assert "3,invalid_latitude,bob,north" in Path("bad.csv").read_text(encoding="utf-8")
+
+
+def test_evaluate_can_leave_unusable_purchases_out(
+    tmp_path: Path, registry: Path, capsys: Capture
+) -> None:
+    """What the error about unusable purchases advises, the command accepts."""
+    events = tmp_path / "later.csv"
+    events.write_text(
+        "customer_id,product_id,event_time\nanna,tea,2026-04-02\n,milk,2026-04-02\n",
+        encoding="utf-8",
+    )
+    arguments = ["evaluate", "--events", str(events), "--registry", str(registry)]
+    assert "--max-quarantined" in error_of(capsys, *arguments)
+
+    assert run(app, [*arguments, "--quarantine", "bad.csv", "--max-quarantined", "0.5"]) == 0
+
+    assert "1 customers" in capsys.readouterr().out
+    assert "3,no_customer,,milk" in Path("bad.csv").read_text(encoding="utf-8")
 
 
 def test_evaluate_needs_later_purchases(registry: Path, tmp_path: Path, capsys: Capture) -> None:
