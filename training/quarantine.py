@@ -85,12 +85,16 @@ def write_quarantine(rejected: pl.DataFrame, path: Path) -> None:
     """Write rejected rows as CSV; what an earlier run left there is replaced, or removed.
 
     Raises:
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or is one of another kind.
     """
     try:
         if rejected.is_empty():
             _remove(path)
             return
+        if path.is_file() and path.stat().st_size and not _is_ours(path):
+            raise InputError(
+                f"--quarantine {shown(path)}: is a file of something else; name another"
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         rejected.write_csv(path)
     except OSError as error:
@@ -100,11 +104,13 @@ def write_quarantine(rejected: pl.DataFrame, path: Path) -> None:
 
 def _remove(path: Path) -> None:
     """Remove a quarantine file; another file of that name is not ours to remove."""
-    if path.is_file():
-        with path.open("rb") as file:
-            is_ours = file.readline().startswith(_OWN_HEADER)
-        if is_ours:
-            path.unlink()
+    if path.is_file() and _is_ours(path):
+        path.unlink()
+
+
+def _is_ours(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.readline().startswith(_OWN_HEADER)
 
 
 def refuse_too_many(

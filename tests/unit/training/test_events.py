@@ -273,6 +273,20 @@ def test_a_clean_run_leaves_another_s_file_alone(tmp_path: Path) -> None:
     assert other.read_text().startswith("animal")
 
 
+def test_another_s_file_is_not_replaced(tmp_path: Path) -> None:
+    """Unusable rows replace those of an earlier run or an empty file, and nothing else."""
+    path = text_file(tmp_path / "e.csv", f"{HEADER}\nc,p\n,p\n")
+    products = text_file(tmp_path / "products.csv", "product_id,title\np,Tea\n")
+    quarantine = text_file(tmp_path / "q.csv", "")
+
+    with pytest.raises(InputError, match=r"^--quarantine .*products\.csv: is a file of something"):
+        read(path, quarantine=products)
+
+    assert products.read_text(encoding="utf-8") == "product_id,title\np,Tea\n"
+    for _ in range(2):
+        assert read(path, quarantine=quarantine)[1].quarantine_path == str(quarantine)
+
+
 def test_too_many_bad_rows_stop_the_run(tmp_path: Path) -> None:
     """Past the share the error says how many, why, where they are and which option it is."""
     path = write_csv(tmp_path, [*good(8), {"product_id": "p"}, {"product_id": "q"}])
