@@ -1,6 +1,5 @@
 """The products: what they are called, what they cost, when they may be sold."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -116,38 +115,6 @@ class Catalogue:
         """Bool, shape ``(n_items,)``: what may be sold at ``now``, seconds since 1970."""
         return (self.available_from <= now) & (now < self.available_to)
 
-    def matching(self, wanted: CatalogueFilter) -> NDArray[np.bool_]:
-        """Bool, shape ``(n_items,)``: what passes the filter."""
-        passed = np.ones(len(self), np.bool_)
-        if wanted.category_paths:
-            passed &= np.isin(self.category, self.category_indices(wanted.category_paths))
-        if wanted.brands:
-            passed &= np.isin(self.brand, self.brand_indices(wanted.brands))
-        if wanted.has_price:
-            currency = self.currencies.index(wanted.currency)
-            # A currency that no product has is MISSING, and so is that of a price without one.
-            passed &= (self.currency == currency) & (currency != MISSING)
-            # Comparisons with NaN are false: a product without a price does not pass.
-            passed &= self.price >= (-np.inf if wanted.price_min is None else wanted.price_min)
-            passed &= self.price <= (np.inf if wanted.price_max is None else wanted.price_max)
-        return passed
-
-    def category_indices(self, paths: Iterable[str]) -> NDArray[np.int32]:
-        """Categories that are one of ``paths`` or below one."""
-        wanted = [canonical_path(path) for path in paths]
-        found = [
-            index
-            for index in range(len(self.categories))
-            if any(_is_within(self.categories.ids[index], path) for path in wanted)
-        ]
-        return np.array(found, np.int32)
-
-    def brand_indices(self, brands: Iterable[str]) -> NDArray[np.int32]:
-        """Brands of these names, letter case aside."""
-        wanted = {brand.strip().casefold() for brand in brands}
-        found = [i for i in range(len(self.brands)) if self.brands.ids[i].casefold() in wanted]
-        return np.array(found, np.int32)
-
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """Named arrays for an artifact."""
         return {
@@ -185,8 +152,3 @@ class Catalogue:
 def canonical_path(path: str) -> str:
     """``path`` with its names trimmed, so that equal paths are equal strings."""
     return SEPARATOR.join(part.strip() for part in path.split(SEPARATOR.strip()))
-
-
-def _is_within(category: str, path: str) -> bool:
-    category = canonical_path(category)
-    return category == path or category.startswith(path + SEPARATOR)

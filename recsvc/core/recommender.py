@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.catalogue import CatalogueFilter
+from recsvc.core.catalogue_index import CatalogueIndex
 from recsvc.core.histories import NO_HISTORY, Profile
 from recsvc.core.model import Model
 from recsvc.core.places import ANYWHERE, Level, Location, Place
@@ -94,6 +95,7 @@ class Recommender:
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self.catalogue_index = CatalogueIndex.of(model.catalogue)
         optional: list[Source | None] = [
             OwnPurchases() if model.uses_own else None,
             model.collaborative,
@@ -230,7 +232,7 @@ class Recommender:
             else self.model.catalogue.available(query.now)
         )
         if query.catalogue_filter:
-            allowed &= self.model.catalogue.matching(query.catalogue_filter)
+            allowed &= self.catalogue_index.matching(query.catalogue_filter)
         allowed[query.excluded] = False
         if query.only_new:
             allowed[profile.purchased] = False

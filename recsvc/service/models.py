@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 from recsvc.artifacts.pointer import Pointer
 from recsvc.artifacts.registry import PointerStamp, Registry
-from recsvc.core.catalogue import SEPARATOR, Catalogue, canonical_path
+from recsvc.core.catalogue_index import CatalogueIndex
 from recsvc.core.model import Model
 from recsvc.core.places import Location
 from recsvc.core.recommender import Query, Recommender
-from recsvc.core.vocabulary import MISSING, Vocabulary
+from recsvc.core.vocabulary import MISSING
 from recsvc.errors import ArtifactError, RecsvcError, UnavailableError
 from recsvc.service.questions import ModelReference
 from recsvc.telemetry import Logger, Metrics
@@ -31,20 +31,21 @@ class LoadedModel:
         reference: what it is.
         generation: the registry's when it became current; 0 before that.
         recommender: ranks with it.
-        categories: every category path and every path above one.
-        brands: every brand, case-folded.
     """
 
     reference: ModelReference
     generation: int
     recommender: Recommender
-    categories: frozenset[str]
-    brands: frozenset[str]
 
     @property
     def model(self) -> Model:
         """The arrays."""
         return self.recommender.model
+
+    @property
+    def catalogue_index(self) -> CatalogueIndex:
+        """The names of the catalogue as callers may write them."""
+        return self.recommender.catalogue_index
 
     def warm(self) -> None:
         """Answer some questions, so that the first callers do not wait for the disk."""
@@ -75,8 +76,6 @@ def load_model(registry: Registry, version_ref: str) -> LoadedModel:
             ),
             0,
             Recommender(model),
-            _paths(model.catalogue),
-            frozenset(brand.casefold() for brand in _names(model.catalogue.brands)),
         )
         loaded.warm()
     except _UNFIT as error:
@@ -245,16 +244,3 @@ class ModelSlot:
 
 def _version(loaded: LoadedModel | None) -> str | None:
     return None if loaded is None else loaded.reference.version_id
-
-
-def _names(names: Vocabulary) -> list[str]:
-    return names.ids.take(range(len(names)))
-
-
-def _paths(catalogue: Catalogue) -> frozenset[str]:
-    """Every category path and every path above one, canonical."""
-    paths: set[str] = set()
-    for name in _names(catalogue.categories):
-        parts = canonical_path(name).split(SEPARATOR)
-        paths.update(SEPARATOR.join(parts[:n]) for n in range(1, len(parts) + 1))
-    return frozenset(paths)

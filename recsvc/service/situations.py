@@ -79,11 +79,11 @@ def _is_unknown(location: Location, place: Place) -> bool:
 def _filter_warnings(question: Question, loaded: LoadedModel) -> Iterator[str]:
     wanted = question.catalogue_filter
     for path in wanted.category_paths:
-        if canonical_path(path) not in loaded.categories:
+        if canonical_path(path) not in loaded.catalogue_index.categories:
             _refuse_if_strict(question, "filter.category_paths", path)
             yield "UNKNOWN_CATEGORY"
     for brand in wanted.brands:
-        if brand.strip().casefold() not in loaded.brands:
+        if brand.strip().casefold() not in loaded.catalogue_index.brands:
             _refuse_if_strict(question, "filter.brands", brand)
             yield "UNKNOWN_BRAND"
     if wanted.has_price and _lacks_prices(loaded.model.catalogue, wanted):

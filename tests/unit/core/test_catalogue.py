@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, Catalogue, CatalogueFilter, Product
+from recsvc.core.catalogue_index import CatalogueIndex
 from recsvc.core.vocabulary import MISSING, StringTable
 from tests.samples import tiny_model
 
@@ -21,7 +22,7 @@ def catalogue() -> Catalogue:
 
 def passing(catalogue: Catalogue, wanted: CatalogueFilter) -> list[str]:
     """Return the ids of the products that pass."""
-    return catalogue.items.ids.take(np.flatnonzero(catalogue.matching(wanted)))
+    return catalogue.items.ids.take(np.flatnonzero(CatalogueIndex.of(catalogue).matching(wanted)))
 
 
 def test_a_product_is_described(catalogue: Catalogue) -> None:

@@ -1,0 +1,75 @@
+"""Which products a filter lets through, looked up instead of searched for."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsvc.core.catalogue import SEPARATOR, Catalogue, CatalogueFilter, canonical_path
+from recsvc.core.vocabulary import MISSING
+
+Indices = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueIndex:
+    """The names of a catalogue as callers may write them; built once a model.
+
+    Attributes:
+        catalogue: the products.
+        categories: by canonical path, the categories that are it or below it, int32. Every
+            path above a category is there too.
+        brands: by case-folded name, the brands of that name, int32.
+    """
+
+    catalogue: Catalogue
+    categories: Mapping[str, Indices]
+    brands: Mapping[str, Indices]
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> Self:
+        """Index a catalogue."""
+        categories: dict[str, list[int]] = defaultdict(list)
+        for index, path in enumerate(catalogue.categories.ids):
+            parts = canonical_path(path).split(SEPARATOR)
+            for depth in range(1, len(parts) + 1):
+                categories[SEPARATOR.join(parts[:depth])].append(index)
+        brands: dict[str, list[int]] = defaultdict(list)
+        for index, brand in enumerate(catalogue.brands.ids):
+            brands[brand.casefold()].append(index)
+        return cls(catalogue, _frozen(categories), _frozen(brands))
+
+    def matching(self, wanted: CatalogueFilter) -> NDArray[np.bool_]:
+        """Bool, shape ``(n_items,)``: what passes the filter."""
+        catalogue = self.catalogue
+        passed = np.ones(len(catalogue), np.bool_)
+        if wanted.category_paths:
+            paths = map(canonical_path, wanted.category_paths)
+            passed &= _is_one_of(catalogue.category, self.categories, paths)
+        if wanted.brands:
+            brands = (brand.strip().casefold() for brand in wanted.brands)
+            passed &= _is_one_of(catalogue.brand, self.brands, brands)
+        if wanted.has_price:
+            currency = catalogue.currencies.index(wanted.currency)
+            # A currency that no product has is MISSING, and so is that of a price without one.
+            passed &= (catalogue.currency == currency) & (currency != MISSING)
+            # Comparisons with NaN are false: a product without a price does not pass.
+            price_min = -np.inf if wanted.price_min is None else wanted.price_min
+            price_max = np.inf if wanted.price_max is None else wanted.price_max
+            passed &= (catalogue.price >= price_min) & (catalogue.price <= price_max)
+        return passed
+
+
+def _frozen(found: Mapping[str, list[int]]) -> dict[str, Indices]:
+    return {name: np.array(indices, np.int32) for name, indices in found.items()}
+
+
+def _is_one_of(
+    values: Indices, index: Mapping[str, Indices], names: Iterable[str]
+) -> NDArray[np.bool_]:
+    """Bool, of the shape of ``values``: which of them any of ``names`` stands for."""
+    found = [index[name] for name in names if name in index]
+    return np.isin(values, np.concatenate(found)) if found else np.zeros(len(values), np.bool_)
