@@ -17,14 +17,18 @@ from recsvc.core.vocabulary import MISSING
 from recsvc.errors import NotFoundError
 from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.answers import answer
+from recsvc.service.cost import CostEstimate
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.ports import ANONYMOUS, CacheKey
 from recsvc.service.questions import Answer, AnswerCodec, Delivery, Question, ServedFrom
 from recsvc.service.situations import situate
 from recsvc.telemetry import Metrics, customer_hash, note
 
-FALLBACK_SECONDS = 0.01
-"""With less time than this until the deadline, no model is asked."""
+FIRST_COST_SECONDS = 0.005
+"""What a list is assumed to take before one was made."""
+
+SAFETY = 2.0
+"""With less time left than so many times what a list takes of late, it is not begun."""
 
 STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
 DEADLINE = "DEADLINE"
@@ -78,6 +82,8 @@ class Recommendations:
         self._hash_key = hash_key
         self._now = now
         self._monotonic = monotonic
+        # Reasons cost about as much again, so lists with them are estimated apart.
+        self._costs = {explain: CostEstimate(FIRST_COST_SECONDS) for explain in (False, True)}
 
     def recommend(
         self, question: Question, deadline: float, loaded: LoadedModel | None = None
@@ -101,13 +107,16 @@ class Recommendations:
             payload, age = found
             return Served(payload, self._delivered(started, ServedFrom.CACHE, age))
         situation = situate(question, loaded, self._now())
-        is_late = deadline - self._monotonic() < FALLBACK_SECONDS
+        cost, begun = self._costs[question.explain], self._monotonic()
+        is_late = deadline - begun < SAFETY * cost.seconds
         rank = loaded.recommender.popular if is_late else loaded.recommender.recommend
         made = answer(question, loaded, situation, rank(situation.query))
         payload = self._codec.encode(made)
         if is_late:
+            cost.relax()
             delivery = self._delivered(started, ServedFrom.FALLBACK, degraded_reason=DEADLINE)
             return Served(payload, delivery)
+        cost.learn(self._monotonic() - begun)
         cached.put(payload)
         reason = STORE_UNAVAILABLE if cached.failed else ""
         return Served(payload, self._delivered(started, ServedFrom.MODEL, degraded_reason=reason))
