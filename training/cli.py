@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from time import monotonic
 from typing import Annotated, Any
 
@@ -161,7 +162,7 @@ def fit_command(
         "metrics": manifest.metrics,
         "data": manifest.data,
     }
-    command = f"recsvc-train promote --registry {registry} {manifest.version_id}"
+    command = f"recsvc-train promote --registry {quote(registry)} {manifest.version_id}"
     state = "current" if promote else f"to serve it: {command}"
     _print(result, f"published {manifest.version_id} in {result['seconds']} s ({state})", as_json)
 
@@ -285,7 +286,7 @@ def recommend_command(
     Recency is measured at the end of the model's data, and what may be sold today. A
     customer without a place is at home.
     """
-    if not os.access(out.parent, os.W_OK) or out.is_dir():
+    if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)) or out.is_dir():
         raise InputError(f"--out {out}: cannot be written; give a file in a folder that can")
     if out.resolve() in {path.resolve() for path in (customers, quarantine) if path}:
         raise InputError(f"--out {out}: is --customers or --quarantine too; give another file")

@@ -1,6 +1,7 @@
 """Every door of recsvc-train: wrong input ends with one line, what is right is passed on."""
 
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -464,7 +465,7 @@ def test_unusable_customers_are_one_line(
     assert said in message
 
 
-@pytest.mark.parametrize("out", [".", "no/such/folder/lists.parquet"])
+@pytest.mark.parametrize("out", [".", "no/such/folder/lists.parquet", "customers.csv/l.parquet"])
 def test_lists_that_cannot_be_written_are_one_line(
     registry: Path, customers: Path, capsys: Capture, out: str
 ) -> None:
@@ -474,6 +475,14 @@ def test_lists_that_cannot_be_written_are_one_line(
     )
 
     assert f"--out {out}: cannot be written" in message
+
+
+def test_the_command_to_promote_runs_as_printed(events: Path, capsys: Capture) -> None:
+    """A registry with a space in its path is quoted in the command that fit proposes."""
+    assert run(app, ["fit", "--events", str(events), "--registry", "my models"]) == 0
+    command = capsys.readouterr().out.partition("to serve it: ")[2].strip().removesuffix(")")
+
+    assert run(app, shlex.split(command)[1:]) == 0
 
 
 @pytest.mark.parametrize("option", ["--customers", "--quarantine"])
