@@ -101,6 +101,8 @@ def _question(
     if request.consistency_token:
         unmet = (*unmet, "CONSISTENCY_TOKEN_UNKNOWN")
     has_time = context.HasField("as_of_time")
+    if has_time:  # what is sold then is heeded, how long ago purchases were then is not
+        unmet = (*unmet, "AS_OF_UNSUPPORTED")
     return Question(
         customer_id=request.shopper.customer_id,
         location=_location(context.location),

@@ -76,11 +76,16 @@ def recommend_response(served: Served) -> api.RecommendResponse:
 
 
 def similar_response(computed: Computed) -> api.ListSimilarProductsResponse:
-    """Write a list of similar products."""
+    """Write a list of similar products: without levels, since no place has shaped it."""
     serving = _serving(computed.answer)
+    serving.ClearField("resolved_location")
+    serving.ClearField("location_level")
     serving.MergeFrom(_delivered(computed.delivery))
+    recommendations = [_item(item) for item in computed.answer.items]
+    for recommendation in recommendations:
+        recommendation.ClearField("location_level")
     return api.ListSimilarProductsResponse(
-        recommendations=[_item(item) for item in computed.answer.items],
+        recommendations=recommendations,
         recommendation_id=computed.delivery.recommendation_id,
         serving=serving,
     )

@@ -123,10 +123,21 @@ def test_a_batch_has_its_limits(
 
 def test_similar_products(stub: api_grpc.RecommendationServiceStub) -> None:
     """Without the product itself; an unknown one is not found."""
-    request = api.ListSimilarProductsRequest(product_id="espresso", page_size=2, explain=True)
+    request = api.ListSimilarProductsRequest(
+        product_id="espresso",
+        page_size=2,
+        explain=True,
+        context=common.RecommendationContext(location=common.Location(store_id="york-1")),
+    )
     response = stub.ListSimilarProducts(request, timeout=10)
     assert ids(response)[0] == "filter"
     assert response.recommendations[0].explanation.evidence_product_ids == ["espresso"]
+    # No place has shaped the list.
+    assert {item.location_level for item in response.recommendations} == {
+        common.LOCATION_LEVEL_UNSPECIFIED
+    }
+    assert response.serving.location_level == common.LOCATION_LEVEL_UNSPECIFIED
+    assert not response.serving.HasField("resolved_location")
     refused = refusal(
         stub.ListSimilarProducts, api.ListSimilarProductsRequest(product_id="nothing")
     )

@@ -197,6 +197,7 @@ def test_everything_that_is_asked_arrives() -> None:
         "DIVERSITY_UNSUPPORTED",
         "UNKNOWN_EXPERIMENT",
         "CONSISTENCY_TOKEN_UNKNOWN",
+        "AS_OF_UNSUPPORTED",
     )
 
 
