@@ -7,6 +7,8 @@ with NOT_YET_AVAILABLE.
 import base64
 import binascii
 import time
+from collections import Counter
+from collections.abc import Sequence
 from hashlib import blake2b
 from hmac import compare_digest
 
@@ -58,7 +60,7 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         deadline = deadline_of(context)
         loaded = self._slot.current()
         results = [self._result(entry, deadline, loaded) for entry in request.requests]
-        note(n_requests=len(results), version_id=loaded.reference.version_id)
+        note(version_id=loaded.reference.version_id, **_batch_facts(results))
         return api.BatchRecommendResponse(results=results)
 
     def ListSimilarProducts(  # noqa: N802  # the API's name
@@ -92,6 +94,18 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
                 return api.RecommendResult(response=self._recommend(request, deadline, loaded))
         except RecsvcError as error:
             return api.RecommendResult(status=to_status(error))
+
+
+def _batch_facts(results: Sequence[api.RecommendResult]) -> dict[str, int]:
+    """What the log line of a batch says of its entries: how many, and how they were made."""
+    lists = [result.response for result in results if result.HasField("response")]
+    made = Counter(api.ServedFrom.Name(answer.serving.served_from) for answer in lists)
+    return {
+        "n_requests": len(results),
+        "n_failed": len(results) - len(lists),
+        "n_degraded": sum(answer.serving.degraded for answer in lists),
+        **{f"n_{name.removeprefix('SERVED_FROM_').lower()}": n for name, n in made.items()},
+    }
 
 
 class ModelServicer(models_grpc.ModelServiceServicer):

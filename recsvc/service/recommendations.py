@@ -131,6 +131,8 @@ class Recommendations:
         """
         started = self._monotonic()
         loaded = self._slot.current()
+        self._customer(question)
+        note(version_id=loaded.reference.version_id)
         item = loaded.model.catalogue.items.index(product_id)
         if item == MISSING:
             raise NotFoundError(
@@ -146,16 +148,20 @@ class Recommendations:
         )
 
     def _key(self, question: Question, loaded: LoadedModel) -> CacheKey:
-        customer = ANONYMOUS
-        if question.customer_id:
-            customer = customer_hash(self._hash_key, question.customer_id)
-            note(customer=customer)
         # The version beside the generation: a pointer that was deleted by hand and made
         # anew counts generations from 1 again.
         version_id = loaded.reference.version_id
         digest = blake2b(f"{self._codec.schema}|{version_id}|".encode(), digest_size=16)
         digest.update(question.canonical())
-        return CacheKey(loaded.generation, customer, digest.hexdigest())
+        return CacheKey(loaded.generation, self._customer(question), digest.hexdigest())
+
+    def _customer(self, question: Question) -> str:
+        """Return and note what stands for the customer."""
+        if not question.customer_id:
+            return ANONYMOUS
+        customer = customer_hash(self._hash_key, question.customer_id)
+        note(customer=customer)
+        return customer
 
     def _delivered(
         self,

@@ -266,6 +266,37 @@ def test_a_call_is_one_line_without_a_name(
         assert secret not in server.log.text
 
 
+def test_the_line_of_a_batch_counts_its_entries(
+    server: LocalServer, stub: api_grpc.RecommendationServiceStub
+) -> None:
+    """How many there were, failed, and came from where; nothing of a single one."""
+    good = question("batch-customer", page_size=2)
+    batch = api.BatchRecommendRequest(requests=[good, good, question("", page_size=-1)])
+    n_before = len(server.log.lines("request"))
+    stub.BatchRecommend(batch, timeout=10)
+    wait_until(lambda: len(server.log.lines("request")) > n_before)
+    line = server.log.lines("request")[-1]
+    counts = {name: value for name, value in line.items() if name.startswith("n_")}
+    assert counts == {"n_requests": 3, "n_failed": 1, "n_degraded": 0, "n_model": 1, "n_cache": 1}
+    assert line["version_id"] == "v1"
+    assert "customer" not in line
+
+
+def test_the_line_of_similar_products_is_like_any_other(
+    server: LocalServer, stub: api_grpc.RecommendationServiceStub
+) -> None:
+    """It names the customer's hash and the version."""
+    request = api.ListSimilarProductsRequest(
+        product_id="espresso", shopper=common.Shopper(customer_id="anna")
+    )
+    n_before = len(server.log.lines("request"))
+    stub.ListSimilarProducts(request, timeout=10)
+    wait_until(lambda: len(server.log.lines("request")) > n_before)
+    line = server.log.lines("request")[-1]
+    assert line["version_id"] == "v1"
+    assert len(line["customer"]) == 16
+
+
 def test_health_follows_the_model(tmp_path: Path) -> None:
     """NOT_SERVING and WARMING_UP without a model; SERVING once one is promoted, by itself."""
     registry = small_registry(tmp_path, promote=False)
