@@ -174,7 +174,10 @@ class ModelAdmin:
         if loaded is None or loaded.reference.version_id != version_id:
             prepared = self._slot.prepare(version_id)
         if self._monotonic() >= deadline:
-            raise UnavailableError("loading the model took longer than the call's deadline")
+            raise UnavailableError(
+                "loading the model took longer than the call's deadline; nothing was changed",
+                reason="DEADLINE_EXCEEDED",
+            )
         change()
         self._slot.refresh(prepared)
 

@@ -176,8 +176,9 @@ def test_a_caller_who_stopped_waiting_changes_nothing(
     registry: Registry, admin: ModelAdmin
 ) -> None:
     """It was told that the call failed, so it must have."""
-    with pytest.raises(UnavailableError, match="longer than the call's deadline"):
+    with pytest.raises(UnavailableError, match="longer than the call's deadline") as caught:
         admin.activate("v2", 0.0)
+    assert caught.value.reason == "DEADLINE_EXCEEDED"  # and not WARMING_UP: a model serves
     pointer = registry.pointer()
     assert pointer is not None
     assert pointer.version_id == "v1"
