@@ -13,7 +13,7 @@ from recsvc.service.models import load_model
 from recsvc.settings import ServerSettings
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.connection import connect, redacted
-from recsvc.store.embedded import EmbeddedValkey
+from recsvc.store.embedded import EmbeddedValkey, check_directory
 from recsvc.store.keys import KeySchema
 from recsvc.store.response_cache import RedisResponseCache
 
@@ -76,6 +76,8 @@ def _redis(settings: ServerSettings) -> str:
 
 
 def _embedded(settings: ServerSettings) -> str:
+    check_directory(settings.valkey_dir)
+    # The server itself runs elsewhere: a folder that is not there yet is left so.
     with tempfile.TemporaryDirectory(prefix="recsvc-doctor-") as directory:
         valkey = EmbeddedValkey(Path(directory))
         valkey.start()

@@ -116,10 +116,7 @@ class EmbeddedValkey:
                     umask=0o077,
                 )
         except OSError as error:
-            raise SettingsError(
-                f"cannot keep the embedded Valkey in {self._directory}: {error.strerror}; "
-                "choose a directory that can be written"
-            ) from error
+            raise _unwritable(self._directory, str(error.strerror)) from error
 
     def stop(self, grace_seconds: float = 5.0) -> None:
         """Stop the server, by force after ``grace_seconds``; does nothing if there is none."""
@@ -145,8 +142,9 @@ class EmbeddedValkey:
             if not self.alive or time.monotonic() >= deadline:
                 raise SettingsError(
                     f"the embedded Valkey in {self._directory} does not start: "
-                    f"{self._last_log_line()}; repair it, choose another directory, "
-                    "or name a running Redis with RECSVC_REDIS_URL / --redis"
+                    f"{self._last_log_line()}; repair it, choose another directory with "
+                    "RECSVC_DATA_DIR / --data-dir, or name a running Redis with "
+                    "RECSVC_REDIS_URL / --redis"
                 )
             time.sleep(0.01)
 
@@ -201,6 +199,30 @@ class EmbeddedValkey:
         return next((line.strip() for line in reversed(lines) if line.strip()), "it logged nothing")
 
 
+def check_directory(directory: Path) -> None:
+    """Check, and change nothing, that a server could keep its data in a directory.
+
+    Raises:
+        SettingsError: another server holds it, or it cannot be written or made.
+    """
+    directory = directory.resolve()
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+        raise _unwritable(directory, f"{existing} is no directory that can be written")
+    if (directory / "lock").exists():
+        try:
+            os.close(_lock(directory, 0.0))
+        except OSError as error:
+            raise _unwritable(directory, str(error.strerror)) from error
+
+
+def _unwritable(directory: Path, why: str) -> SettingsError:
+    return SettingsError(
+        f"cannot keep the embedded Valkey in {directory}: {why}; "
+        "choose a directory that can be written with RECSVC_DATA_DIR / --data-dir"
+    )
+
+
 def _socket_path(directory: Path) -> Path:
     """Return where the socket of a data directory goes: inside it, if the path is short enough.
 
@@ -213,7 +235,8 @@ def _socket_path(directory: Path) -> Path:
             return path
     raise SettingsError(
         f"no room for a unix socket: {directory} and {tempfile.gettempdir()} are both longer than "
-        "a socket's path may be; choose a shorter directory, or a shorter TMPDIR"
+        "a socket's path may be; choose a shorter directory with RECSVC_DATA_DIR / --data-dir, "
+        "or a shorter TMPDIR"
     )
 
 
@@ -233,8 +256,8 @@ def _lock(directory: Path, timeout_seconds: float) -> int:
                 os.close(descriptor)
                 raise SettingsError(
                     f"{directory} is in use by another embedded Valkey; stop that service, "
-                    "choose another directory, or name a running Redis with "
-                    "RECSVC_REDIS_URL / --redis"
+                    "choose another directory with RECSVC_DATA_DIR / --data-dir, or name a running "
+                    "Redis with RECSVC_REDIS_URL / --redis"
                 ) from None
             time.sleep(0.05)
         else:

@@ -164,6 +164,30 @@ def test_the_doctor_finds_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
     assert "corrupt" in lines[1]
 
 
+def test_the_doctor_looks_at_the_folder_of_the_embedded_valkey(
+    registry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that a running service holds, or that cannot be made, is found before the start."""
+    flags = ["--registry", str(registry), "--listen", "127.0.0.1:0", "--data-dir"]
+    valkey = EmbeddedValkey(tmp_path / "held")
+    valkey.start()
+    try:
+        assert run(app, ["doctor", *flags, str(tmp_path / "held")]) == 1
+        assert "FAIL  redis: " in (said := capsys.readouterr().out)
+        assert "is in use by another embedded Valkey" in said
+    finally:
+        valkey.stop()
+    assert run(app, ["doctor", *flags, str(tmp_path / "held")]) == 0
+    (tmp_path / "file").write_text("")
+    assert run(app, ["doctor", *flags, str(tmp_path / "file" / "data")]) == 1
+    said = capsys.readouterr().out
+    assert "file is no directory that can be written; choose" in said
+    assert "RECSVC_DATA_DIR / --data-dir" in said
+    (tmp_path / "odd" / "lock").mkdir(parents=True)
+    assert run(app, ["doctor", *flags, str(tmp_path / "odd")]) == 1
+    assert "Is a directory; choose" in capsys.readouterr().out
+
+
 def test_the_doctor_asks_a_redis_that_is_there(
     registry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
