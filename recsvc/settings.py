@@ -182,7 +182,7 @@ def _text(value: object) -> str:
 def _one_line(error: ValidationError) -> SettingsError:
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0])
-    where = f"{PREFIX}{name.upper()} / --{name.replace('_', '-')}"
+    where = PREFIX + name.upper() + (f" / {_FLAGS[name]}" if name in _FLAGS else "")
     if first["type"] == "missing":
         return SettingsError(f"{where}: is not given; {_HINTS.get(name, 'give a value')}")
     why = first["msg"].removeprefix("Value error, ")
@@ -190,5 +190,17 @@ def _one_line(error: ValidationError) -> SettingsError:
     shown = "the value" if name in _HIDDEN else repr(str(first["input"])[:80])
     return SettingsError(f"{where}: {shown} cannot be used: {why}")
 
+
+_FLAGS = {
+    "registry": "--registry",
+    "listen": "--listen",
+    "workers": "--workers",
+    "redis_url": "--redis",
+    "data_dir": "--data-dir",
+    "metrics_listen": "--metrics-listen",
+    "log_level": "--log-level",
+    "log_format": "--log-format",
+}
+"""Those of ``recsvc serve``; the other settings have a variable only."""
 
 _HINTS = {"registry": "give the path that recsvc-train fit published to"}

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from recsvc.cli import app
 from recsvc.errors import SettingsError
-from recsvc.settings import LogFormat, ServerSettings, join_address, split_address
+from recsvc.settings import _FLAGS, LogFormat, ServerSettings, join_address, split_address
 
 
 @pytest.fixture(autouse=True)
@@ -37,8 +40,9 @@ def test_an_empty_variable_is_the_default(monkeypatch: pytest.MonkeyPatch) -> No
         ("listen", "host:70000", "'host:70000' cannot be used: give HOST:PORT"),
         ("listen", "[nonsense]:1", "'[nonsense]:1' cannot be used"),
         ("metrics_listen", "9090", "RECSVC_METRICS_LISTEN / --metrics-listen: '9090' cannot"),
-        ("namespace", "a:b", "RECSVC_NAMESPACE / --namespace: 'a:b' cannot be used"),
-        ("cache_ttl_seconds", "-1", "RECSVC_CACHE_TTL_SECONDS"),
+        ("namespace", "a:b", "RECSVC_NAMESPACE: 'a:b' cannot be used"),
+        ("cache_ttl_seconds", "-1", "RECSVC_CACHE_TTL_SECONDS: '-1'"),
+        ("redis_timeout_ms", "0", "RECSVC_REDIS_TIMEOUT_MS: '0' cannot be used"),
         ("cache_ttl_seconds", "nan", "RECSVC_CACHE_TTL_SECONDS"),
         ("log_format", "xml", "RECSVC_LOG_FORMAT / --log-format: 'xml' cannot be used"),
         ("registry", "", "RECSVC_REGISTRY / --registry: '' cannot be used"),
@@ -56,6 +60,14 @@ def test_a_missing_registry_says_what_to_give() -> None:
     """Nothing can be served without a registry."""
     with pytest.raises(SettingsError, match="RECSVC_REGISTRY / --registry: is not given; give"):
         ServerSettings.load()
+
+
+def test_every_flag_that_is_named_exists() -> None:
+    """Whoever reads the message can type it."""
+    command = get_command(app)
+    assert isinstance(command, TyperGroup)
+    flags = {flag for option in command.commands["serve"].params for flag in option.opts}
+    assert set(_FLAGS.values()) == flags
 
 
 def test_secrets_are_never_shown() -> None:
