@@ -35,10 +35,19 @@ class Factors:
         confidence = np.float32(self.alpha) * profile.confidence
         return fold_in(self.items, self.gram, profile.items, confidence)
 
-    def cosine(self, item: int) -> NDArray[np.float32]:
-        """float32, shape ``(n_items,)``: cosine of each product's factors with ``item``'s."""
-        norms = np.sqrt(np.einsum("if,if->i", self.items, self.items))
+    def norms(self) -> NDArray[np.float32]:
+        """float32, shape ``(n_items,)``: length of each product's factors, 1 for zeros."""
+        norms: NDArray[np.float32] = np.sqrt(np.einsum("if,if->i", self.items, self.items))
         norms[norms == 0] = 1
+        return norms
+
+    def cosine(self, item: int, norms: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32, shape ``(n_items,)``: cosine of each product's factors with ``item``'s.
+
+        Args:
+            item: item index.
+            norms: those of :meth:`norms`, which read every factor and so are kept.
+        """
         return np.asarray(self.items @ (self.items[item] / norms[item]) / norms, np.float32)
 
     def contributions(self, profile: Profile, items: NDArray[np.int32]) -> NDArray[np.float32]:

@@ -21,6 +21,7 @@ from recsvc.core.sparse import distinct, top
 from recsvc.core.vocabulary import MISSING
 
 NO_ITEMS = np.zeros(0, np.int32)
+NO_SCORES = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +118,9 @@ class Recommender:
         self._popularity_rank[model.popularity.order] = np.arange(
             len(model.catalogue), dtype=np.int32
         )
+        self._factor_norms = (
+            NO_SCORES if model.collaborative is None else model.collaborative.factors.norms()
+        )
         self._sold_always = model.catalogue.is_always_available
 
     @property
@@ -186,7 +190,7 @@ class Recommender:
         allowed[item] = False
         scores = np.zeros(len(self.model.catalogue), np.float32)
         if self.model.collaborative is not None:
-            scores += self.model.collaborative.factors.cosine(item)
+            scores += self.model.collaborative.factors.cosine(item, self._factor_norms)
         if self.model.neighbours is not None:
             items, similarity = self.model.neighbours.similarity.row(item)
             if len(items):

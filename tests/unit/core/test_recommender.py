@@ -392,7 +392,8 @@ def test_similar_products_are_neighbours_and_near_in_factors(recommender: Recomm
     assert names[0] == "filter"
     assert "espresso" not in names
     assert model.collaborative is not None
-    cosine = model.collaborative.factors.cosine(espresso)
+    factors = model.collaborative.factors
+    cosine = factors.cosine(espresso, factors.norms())
     expected = {"filter": cosine[1] + 1, "milk": cosine[3] + 0.4 / 0.6, "tea": cosine[2]}
     scores = dict(zip(names, ranking.scores.tolist(), strict=True))
     assert {name: scores[name] for name in expected} == pytest.approx(expected)
