@@ -1,18 +1,15 @@
 """The gRPC server of one process: its services, its health, and how it stops."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakSet
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 
 from recsvc.errors import SettingsError
 from recsvc.server.interceptor import CallInterceptor, CountingExecutor
-from recsvc.server.reflection import ReflectionServicer
 from recsvc.server.servicers import ModelServicer, RecommendationServicer
 from recsvc.telemetry import Logger, Metrics
 from recsvc.v1 import catalog_service_pb2_grpc as catalog_service
@@ -28,77 +25,18 @@ LATER_SERVICES = (
     "recsvc.v1.CustomerService",
     "recsvc.v1.EventService",
 )
-SERVICES = (
-    RECOMMENDATION_SERVICE,
-    MODEL_SERVICE,
-    *LATER_SERVICES,
-    health.SERVICE_NAME,
-    reflection.SERVICE_NAME,
-)
 
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+_IDLE_SECONDS, _IDLE_LOOKS = 0.05, 3
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-class _Watch:
-    """The stream of one caller who watches the health, which can be ended once."""
-
-    def __init__(self, send: "Callable[[health_pb2.HealthCheckResponse | None], object]") -> None:
-        self._send = send
-        self._lock = threading.Lock()
-        self._is_over = False
-
-    def __call__(self, response: "health_pb2.HealthCheckResponse | None") -> None:
-        """Send a status, or None for the end; after that nothing."""
-        with self._lock:
-            if not self._is_over:
-                self._is_over = response is None
-                self._send(response)
-
-
-class _HealthServicer(health.HealthServicer):  # type: ignore[misc]  # its package has no types
-    """The standard servicer, which can also end the streams of those who watch.
-
-    Nobody else would: a watcher never hangs up, and the server would wait for it until it cuts
-    off every call, those that are being answered included.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._watches: WeakSet[_Watch] = WeakSet()  # the base class holds them while they last
-        self._watches_lock = threading.Lock()
-        self._is_over = False
-
-    def Watch(  # noqa: N802  # the API's name
-        self,
-        request: health_pb2.HealthCheckRequest,
-        context: grpc.ServicerContext,
-        send_response_callback: "Callable[[health_pb2.HealthCheckResponse | None], object]",
-    ) -> None:
-        """Send the status now and whenever it changes, until ``end_watches``."""
-        watch = _Watch(send_response_callback)
-        super().Watch(request, context, watch)
-        with self._watches_lock:
-            self._watches.add(watch)
-            is_over = self._is_over
-        if is_over:
-            watch(None)
-
-    def end_watches(self) -> None:
-        """End every stream with OK, and those that are still to come after one status."""
-        with self._watches_lock:
-            self._is_over = True
-            watches = list(self._watches)
-        for watch in watches:
-            watch(None)
 
 
 class Health:
     """What ``grpc.health.v1.Health`` says: NOT_SERVING until there is a model to answer with."""
 
     def __init__(self) -> None:
-        self.servicer = _HealthServicer()
+        self.servicer = health.HealthServicer()
         for service in ("", RECOMMENDATION_SERVICE, *LATER_SERVICES):
             self.servicer.set(service, _NOT_SERVING)
         # Choosing the first model is possible without one.
@@ -110,9 +48,8 @@ class Health:
             self.servicer.set(service, _SERVING)
 
     def drain(self) -> None:
-        """Say NOT_SERVING from now on, and let those who watch go."""
+        """Say NOT_SERVING from now on."""
         self.servicer.enter_graceful_shutdown()
-        self.servicer.end_watches()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +96,6 @@ class RecommendationServer:
     ) -> None:
         self._health = health
         self._executor = CountingExecutor(options.max_threads)
-        self._reflection = ReflectionServicer(SERVICES)
         interceptor = CallInterceptor(
             self._executor, options.max_concurrent, metrics=metrics, logger=logger
         )
@@ -176,9 +112,16 @@ class RecommendationServer:
     def stop(self, grace_seconds: float) -> None:
         """Take no new calls, and return once the running ones have ended or been cut off."""
         self._health.drain()
-        self._server.stop(grace_seconds).wait()
+        stopped = self._server.stop(grace_seconds)
+        n_idle = 0
+        # End when this process has nothing left to answer, rather than when gRPC has: who watches
+        # the health never hangs up, and a call that came in as the stop began may wait in gRPC
+        # for a thread that nobody will give it. Cut off, it is CANCELLED, and its caller asks
+        # elsewhere. Several looks, since gRPC may not have handed over a call or sent an answer.
+        while not stopped.wait(_IDLE_SECONDS) and n_idle < _IDLE_LOOKS:
+            n_idle = 0 if self._executor.n_held else n_idle + 1
+        self._server.stop(0).wait()
         self._executor.shutdown()
-        self._reflection.shutdown()
 
     def _add_services(self, recommendations: RecommendationServicer, models: ModelServicer) -> None:
         # The generated functions are untyped, and each takes a servicer of its own class.
@@ -198,10 +141,19 @@ class RecommendationServer:
                 event_service.EventServiceServicer(),
             ),
             (health_pb2_grpc.add_HealthServicer_to_server, self._health.servicer),
-            (reflection_pb2_grpc.add_ServerReflectionServicer_to_server, self._reflection),
         ]
         for add, servicer in services:
             add(servicer, self._server)
+        reflection.enable_server_reflection(
+            (
+                RECOMMENDATION_SERVICE,
+                MODEL_SERVICE,
+                *LATER_SERVICES,
+                health.SERVICE_NAME,
+                reflection.SERVICE_NAME,
+            ),
+            self._server,
+        )
 
     def _bind(self, listen: str) -> int:
         try:
