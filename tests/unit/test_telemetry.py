@@ -42,9 +42,9 @@ def test_a_traceback_shows_no_variables(log_format: LogFormat) -> None:
     def fail(customer_id: str) -> None:
         raise RuntimeError(f"of {len(customer_id)}")
 
-    secret = "particular"
+    word = "particular"
     try:
-        fail(f"very-{secret}")  # so that no line of the source shows the whole
+        fail(f"very-{word}")  # so that no line of the source shows the whole
     except RuntimeError as error:
         make_logger(LogLevel.INFO, log_format, stream).error("broken", exc_info=error)
     assert "RuntimeError: of 15" in stream.getvalue()
