@@ -35,6 +35,9 @@ _RETRIES = {
     ]
 }
 
+# gRPC would wait for a second before it connects again, longer than all of the retries above.
+_RECONNECT_MS = 100
+
 _Response = TypeVar("_Response", bound=Message)
 
 
@@ -55,7 +58,11 @@ class RecommendationClient:
         self._target = target
         self._deadline_seconds = deadline_seconds
         self._channel = grpc.insecure_channel(
-            target, options=[("grpc.service_config", json.dumps(_RETRIES))]
+            target,
+            options=[
+                ("grpc.service_config", json.dumps(_RETRIES)),
+                ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MS),
+            ],
         )
         self._recommendations = api_grpc.RecommendationServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._models = model_api_grpc.ModelServiceStub(self._channel)  # type: ignore[no-untyped-call]

@@ -1,8 +1,10 @@
 """The Python client against a server in this process."""
 
+import socket
+import struct
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import grpc
 import pytest
@@ -113,6 +115,43 @@ def test_a_call_that_a_server_dropped_is_asked_again() -> None:
     """Nobody here cancelled it, so CANCELLED says that the server has shut down."""
     with shutting_down(2) as client:
         assert client.recommend("anna").recommendation_id == "answered"
+
+
+@contextmanager
+def refusing_once(target: str) -> Iterator[str]:
+    """An address that resets the first connection and hands the second on to ``target``."""
+    host, port = target.split(":")
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(3) as pool:
+        listener.settimeout(5)
+
+        def copy(source: socket.socket, sink: socket.socket) -> None:
+            with suppress(OSError):  # either side may hang up any time
+                while data := source.recv(65_536):
+                    sink.sendall(data)
+                sink.shutdown(socket.SHUT_WR)
+
+        def accept() -> None:
+            first, _ = listener.accept()
+            first.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            first.close()
+            caller, _ = listener.accept()
+            with caller, socket.create_connection((host, int(port))) as server:
+                back = pool.submit(copy, server, caller)
+                copy(caller, server)
+                back.result()
+
+        accepted = pool.submit(accept)
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        accepted.result(20)
+
+
+def test_a_connection_that_fails_is_tried_again_in_time(server: LocalServer) -> None:
+    """As when a worker stops listening in the moment in which a client connects to it."""
+    with (
+        refusing_once(server.target) as target,
+        RecommendationClient(target, deadline_seconds=20) as client,
+    ):
+        assert client.recommend("anna").recommendations
 
 
 def test_a_call_that_is_dropped_again_and_again_fails() -> None:
