@@ -6,10 +6,11 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from recsvc.errors import SettingsError
 from recsvc.server.interceptor import CallInterceptor, CountingExecutor
+from recsvc.server.reflection import ReflectionServicer
 from recsvc.server.servicers import ModelServicer, RecommendationServicer
 from recsvc.telemetry import Logger, Metrics
 from recsvc.v1 import catalog_service_pb2_grpc as catalog_service
@@ -24,6 +25,13 @@ LATER_SERVICES = (
     "recsvc.v1.CatalogService",
     "recsvc.v1.CustomerService",
     "recsvc.v1.EventService",
+)
+SERVICES = (
+    RECOMMENDATION_SERVICE,
+    MODEL_SERVICE,
+    *LATER_SERVICES,
+    health.SERVICE_NAME,
+    reflection.SERVICE_NAME,
 )
 
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -96,6 +104,7 @@ class RecommendationServer:
     ) -> None:
         self._health = health
         self._executor = CountingExecutor(options.max_threads)
+        self._reflection = ReflectionServicer(SERVICES)
         interceptor = CallInterceptor(
             self._executor, options.max_concurrent, metrics=metrics, logger=logger
         )
@@ -122,6 +131,7 @@ class RecommendationServer:
             n_idle = 0 if self._executor.n_held else n_idle + 1
         self._server.stop(0).wait()
         self._executor.shutdown()
+        self._reflection.shutdown()
 
     def _add_services(self, recommendations: RecommendationServicer, models: ModelServicer) -> None:
         # The generated functions are untyped, and each takes a servicer of its own class.
@@ -141,19 +151,10 @@ class RecommendationServer:
                 event_service.EventServiceServicer(),
             ),
             (health_pb2_grpc.add_HealthServicer_to_server, self._health.servicer),
+            (reflection_pb2_grpc.add_ServerReflectionServicer_to_server, self._reflection),
         ]
         for add, servicer in services:
             add(servicer, self._server)
-        reflection.enable_server_reflection(
-            (
-                RECOMMENDATION_SERVICE,
-                MODEL_SERVICE,
-                *LATER_SERVICES,
-                health.SERVICE_NAME,
-                reflection.SERVICE_NAME,
-            ),
-            self._server,
-        )
 
     def _bind(self, listen: str) -> int:
         try:
