@@ -68,11 +68,14 @@ def test_refusals_are_errors_of_our_own(client: RecommendationClient) -> None:
         client.roll_back()
 
 
-def test_a_deadline_is_kept(server: LocalServer) -> None:
+def test_a_deadline_is_kept() -> None:
     """And the error says how long it was, and how a program makes it longer."""
     with (
-        RecommendationClient(server.target, deadline_seconds=1e-6) as client,
-        pytest.raises(UnavailableError, match="did not answer within 1e-06 s") as caught,
+        socket.create_server(("127.0.0.1", 0)) as silent,  # accepts, and never says a word
+        RecommendationClient(
+            f"127.0.0.1:{silent.getsockname()[1]}", deadline_seconds=0.1
+        ) as client,
+        pytest.raises(UnavailableError, match=r"did not answer within 0\.1 s") as caught,
     ):
         client.recommend("anna")
     assert caught.value.reason == "DEADLINE_EXCEEDED"
