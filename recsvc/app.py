@@ -2,9 +2,7 @@
 
 import os
 import secrets
-import signal
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,7 +26,7 @@ from recsvc.store.connection import connect, redacted
 from recsvc.store.keys import KeySchema
 from recsvc.store.memory import InMemoryResponseCache
 from recsvc.store.response_cache import RedisResponseCache
-from recsvc.supervisor import EXIT_CONFIGURATION
+from recsvc.supervisor import EXIT_CONFIGURATION, STOP_SIGNALS, signal_pipe, signals_within
 from recsvc.telemetry import Logger, Metrics, make_logger
 
 _READY_FD = "RECSVC_READY_FD"
@@ -142,20 +140,19 @@ def run_worker() -> int:
     Returns:
         The exit code.
     """
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    try:
-        settings = ServerSettings.load()
-        logger = make_logger(settings.log_level, settings.log_format, sys.stderr)
-        worker = build_worker(settings, logger, shares_port=True)
-    except RecsvcError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return EXIT_CONFIGURATION
-    worker.start()
-    _say_ready()
-    stopping.wait()
-    worker.stop()
+    with signal_pipe() as signals:
+        try:
+            settings = ServerSettings.load()
+            logger = make_logger(settings.log_level, settings.log_format, sys.stderr)
+            worker = build_worker(settings, logger, shares_port=True)
+        except RecsvcError as error:
+            sys.stderr.write(f"error: {error}\n")
+            return EXIT_CONFIGURATION
+        worker.start()
+        _say_ready()
+        while not signals_within(None, signals) & STOP_SIGNALS:
+            pass  # a child's end is of no interest
+        worker.stop()
     return 0
 
 

@@ -23,7 +23,8 @@ from recsvc.store.lifeline import tied
 EXIT_CONFIGURATION = 2
 """Exit code of a worker whose configuration cannot work; starting it again would not help."""
 
-_STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
+STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
+"""What ends a supervisor, and what ends its workers."""
 
 # A Valkey that ran for this long is restarted at once when it dies.
 _VALKEY_HEALTHY_SECONDS = 1.0
@@ -123,14 +124,14 @@ class Supervisor:
         Raises:
             SettingsError: the embedded Valkey does not start.
         """
-        with _signal_pipe() as signals:
+        with signal_pipe() as signals:
             try:
                 self._start_valkey()
                 while True:
                     if not self._tend_workers():
                         return 1
                     self._tend_valkey()
-                    if self._wait(signals) & _STOP_SIGNALS:
+                    if self._wait(signals) & STOP_SIGNALS:
                         self._drain(signals)
                         return 0
             finally:
@@ -257,7 +258,7 @@ class Supervisor:
         if self._valkey_restart_at is not None:
             due.append(self._valkey_restart_at)
         words = [worker.ready_fd for worker in self._workers if worker.ready_fd is not None]
-        return _signals_within(
+        return signals_within(
             max(0.0, min(due) - time.monotonic()) if due else None, signals, words
         )
 
@@ -270,7 +271,7 @@ class Supervisor:
         deadline = time.monotonic() + self._grace_seconds
         while any(process.poll() is None for process in running):
             seconds = deadline - time.monotonic()
-            if seconds <= 0 or _signals_within(seconds, signals) & _STOP_SIGNALS:
+            if seconds <= 0 or signals_within(seconds, signals) & STOP_SIGNALS:
                 return
 
     def _kill_workers(self) -> None:
@@ -284,7 +285,7 @@ class Supervisor:
                 worker.ready_fd = None
 
 
-def _signals_within(
+def signals_within(
     seconds: float | None, signals: int, words: Sequence[int] = ()
 ) -> frozenset[int]:
     """Return the signals that come within ``seconds``; none if a word comes first."""
@@ -293,11 +294,15 @@ def _signals_within(
 
 
 @contextmanager
-def _signal_pipe() -> Iterator[int]:
-    """Turn the stop signals and SIGCHLD into bytes on a pipe; yields its read end."""
+def signal_pipe() -> Iterator[int]:
+    """Turn the stop signals and SIGCHLD into bytes on a pipe; yields its read end.
+
+    A handler in Python would not do: it waits for the main thread, which nothing wakes where the
+    kernel gave the signal to another thread.
+    """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    handled = (*_STOP_SIGNALS, signal.SIGCHLD)
+    handled = (*STOP_SIGNALS, signal.SIGCHLD)
     # The handlers do nothing: what matters is the byte that the interpreter writes for them.
     previous = {number: signal.signal(number, lambda *_: None) for number in handled}
     previous_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)

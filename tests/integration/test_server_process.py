@@ -1,5 +1,6 @@
 """``recsvc serve`` as a user starts it: real processes, a real Valkey, real signals."""
 
+import ctypes
 import json
 import os
 import re
@@ -18,7 +19,14 @@ from recsvc.errors import RecsvcError, UnavailableError
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
 from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
-from tests.serving import Service, corrupt, running_service, small_registry, wait_until
+from tests.serving import (
+    START_SECONDS,
+    Service,
+    corrupt,
+    running_service,
+    small_registry,
+    wait_until,
+)
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +129,23 @@ def test_a_client_that_calls_on_notices_no_restart_of_a_worker(
             thread.start()
         for index in range(2):
             os.kill(int(service.lines("worker_ready")[index]["pid"]), signal.SIGTERM)
-            wait_until(lambda n=3 + index: len(service.lines("worker_ready")) >= n)  # type: ignore[misc]
+            n_ready = 3 + index
+            wait_until(lambda n=n_ready: len(service.lines("worker_ready")) >= n, START_SECONDS)  # type: ignore[misc]
         stop.set()
         for thread in threads:
             thread.join()
     assert not failures
+
+
+def test_a_signal_counts_whichever_thread_receives_it(registry: Path, tmp_path: Path) -> None:
+    """The kernel may give it to any thread of a worker, and most of them are gRPC's."""
+    with running_service(registry, tmp_path, "--workers", "2") as service:
+        pid = int(service.lines("worker_ready")[0]["pid"])
+        thread = max(int(task.name) for task in Path(f"/proc/{pid}/task").iterdir())
+        assert thread != pid  # the main thread's number is that of the process
+        assert ctypes.CDLL(None).tgkill(pid, thread, signal.SIGTERM) == 0
+        wait_until(lambda: bool(service.lines("worker_exited")))
+        assert service.lines("worker_exited")[0]["code"] == 0
 
 
 def test_without_a_model_it_waits_and_says_what_to_do(tmp_path: Path) -> None:
