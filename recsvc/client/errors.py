@@ -33,7 +33,7 @@ def to_error(error: grpc.Call, target: str, deadline_seconds: float) -> RecsvcEr
     """
     code, info = error.code(), _info(error)
     message = error.details() or code.name
-    if info is None and code is grpc.StatusCode.DEADLINE_EXCEEDED:
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:  # whichever side noticed it first
         return UnavailableError(
             f"{target} did not answer within {deadline_seconds:g} s; "
             "try again, or wait longer with deadline_seconds",

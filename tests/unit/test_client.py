@@ -194,6 +194,14 @@ def test_a_server_of_another_kind_is_understood() -> None:
     assert (str(error), error.reason) == ("UNIMPLEMENTED", "UNIMPLEMENTED")
 
 
+def test_a_deadline_is_the_same_whoever_notices() -> None:
+    """The server's own words for it are those of one call's inside."""
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+    status = Status(code=code.value[0], message="the deadline passed before the work began")
+    status.details.add().Pack(ErrorInfo(reason=code.name, domain="recsvc"))
+    assert str(error_of(code, status)) == str(error_of(code))
+
+
 def test_details_of_other_kinds_are_passed_over() -> None:
     """The reason is found wherever it stands, and may be missing."""
     code = grpc.StatusCode.INTERNAL
