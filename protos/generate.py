@@ -17,15 +17,30 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from importlib.metadata import distribution
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PROTOS = ROOT / "protos"
 PACKAGE = Path("recsvc") / "v1"
-# This package ships google/type and google/rpc as .proto files beside their stubs; protoc
-# finds google/protobuf in grpcio-tools by itself.
-COMMON_PROTOS = Path(str(distribution("googleapis-common-protos").locate_file("")))
+
+
+def common_protos() -> Path:
+    """Find the .proto files of google/type and google/rpc, which their package has beside stubs.
+
+    protoc finds those of google/protobuf in grpcio-tools by itself.
+
+    Raises:
+        SystemExit: this Python has not got what it takes.
+    """
+    try:
+        distribution("grpcio-tools")
+        return Path(str(distribution("googleapis-common-protos").locate_file("")))
+    except PackageNotFoundError as error:
+        raise SystemExit(
+            f"error: {sys.executable} has no {error.name}; run this with the project's Python: "
+            "make stubs, or .venv/bin/python protos/generate.py"
+        ) from error
 
 
 def run_protoc(*options: str) -> None:
@@ -38,7 +53,7 @@ def run_protoc(*options: str) -> None:
         SystemExit: protoc refused a file; it has said which and why on stderr.
     """
     names = sorted(path.relative_to(PROTOS).as_posix() for path in PROTOS.glob("recsvc/v1/*.proto"))
-    protoc = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTOS}", f"-I{COMMON_PROTOS}"]
+    protoc = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTOS}", f"-I{common_protos()}"]
     if subprocess.run([*protoc, *options, *names], check=False).returncode != 0:
         raise SystemExit(1)
 

@@ -1,5 +1,6 @@
 """The public API: complete, documented, linted, and its stubs current."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import EnumDescriptor, FileDescriptor
 
+from recsvc.core.explanation import ReasonCode
 from recsvc.v1 import (
     catalog_pb2,
     catalog_service_pb2,
@@ -362,6 +364,28 @@ def test_a_broken_proto_is_refused_with_its_place(checkout: Path) -> None:
     assert run.returncode == 1
     assert "recsvc/v1/errors.proto:" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+def test_a_python_without_the_tools_is_one_line() -> None:
+    """Whoever generates with another Python reads what is missing and which one to take."""
+    command = [sys.executable, "-S", str(ROOT / "protos" / "generate.py"), "--check"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr == (
+        f"error: {sys.executable} has no grpcio-tools; run this with the project's Python: "
+        "make stubs, or .venv/bin/python protos/generate.py\n"
+    )
+
+
+def test_the_reasons_in_the_comment_are_those_that_are_given(
+    image: list[descriptor_pb2.FileDescriptorProto],
+) -> None:
+    """A client's author finds every code that a list can hold."""
+    file = next(file for file in image if file.name.endswith("/recommendation_service.proto"))
+    paths = {name: path for path, name in elements(file)}
+    comments = {tuple(p.path): p.leading_comments for p in file.source_code_info.location}
+    codes = re.findall(r"[A-Z]+(?:_[A-Z]+)*", comments[paths["Explanation.reason_code"]])
+    assert {code.value for code in ReasonCode} <= set(codes)
 
 
 def test_the_protos_pass_buf_lint() -> None:
