@@ -26,6 +26,8 @@ _COUNTRY = re.compile(r"[A-Z]{2}")
 _SUBDIVISION = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _NANOS = 1_000_000_000
+# Fields of the context that change no list yet.
+_WITHOUT_EFFECT = ("channel", "placement_id", "journey_stage", "currency_code")
 _YEAR_1, _YEAR_10000 = -62_135_596_800, 253_402_300_800
 """The range of a Timestamp, unix seconds."""
 
@@ -103,6 +105,8 @@ def _question(
     has_time = context.HasField("as_of_time")
     if has_time:  # what is sold then is heeded, how long ago purchases were then is not
         unmet = (*unmet, "AS_OF_UNSUPPORTED")
+    if any(getattr(context, field) for field in _WITHOUT_EFFECT):
+        unmet = (*unmet, "CONTEXT_UNSUPPORTED")
     return Question(
         customer_id=request.shopper.customer_id,
         location=_location(context.location),

@@ -201,6 +201,23 @@ def test_everything_that_is_asked_arrives() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("channel", common.CHANNEL_APP),
+        ("placement_id", "home-top"),
+        ("journey_stage", common.JOURNEY_STAGE_CART),
+        ("currency_code", "EUR"),
+    ],
+)
+def test_what_has_no_effect_yet_is_warned_of(field: str, value: int | str) -> None:
+    """Once, whichever of them is given, and however many."""
+    asked = context(lambda c: setattr(c, field, value))
+    assert recommend_question(asked).unmet == ("CONTEXT_UNSUPPORTED",)
+    asked.context.placement_id = "home-top"
+    assert recommend_question(asked).unmet == ("CONTEXT_UNSUPPORTED",)
+
+
 def test_a_visitor_is_nobody_in_particular() -> None:
     """Without live events a visitor's question is an anonymous one."""
     assert recommend_question(shopper(visitor_id="device-1")) == Question()
