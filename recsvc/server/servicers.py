@@ -8,13 +8,18 @@ import base64
 import binascii
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from hmac import compare_digest
 
 import grpc
 
-from recsvc.errors import InvalidRequestError, NotYetAvailableError, RecsvcError
+from recsvc.errors import (
+    InvalidRequestError,
+    NotYetAvailableError,
+    RecsvcError,
+    UnavailableError,
+)
 from recsvc.server import requests, responses
 from recsvc.server.errors import to_status
 from recsvc.service.model_admin import ModelAdmin
@@ -28,6 +33,11 @@ from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
 
 _MAC_BYTES = 8
 
+# What the entries of a batch leave of its time: to put the answer together and send it, and for
+# each entry that is still to come, to list at least what sells at the place.
+_SENDING_SECONDS = 0.01
+_FALLBACK_SECONDS = 0.002
+
 
 def deadline_of(context: grpc.ServicerContext) -> float:
     """When the caller stops waiting, monotonic seconds."""
@@ -40,11 +50,19 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
     Args:
         slot: the current model.
         recommendations: the use case.
+        monotonic: monotonic seconds.
     """
 
-    def __init__(self, slot: ModelSlot, recommendations: Recommendations) -> None:
+    def __init__(
+        self,
+        slot: ModelSlot,
+        recommendations: Recommendations,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._slot = slot
         self._recommendations = recommendations
+        self._monotonic = monotonic
 
     def Recommend(  # noqa: N802  # the API's name
         self, request: api.RecommendRequest, context: grpc.ServicerContext
@@ -57,9 +75,13 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
     ) -> api.BatchRecommendResponse:
         """Answer several questions, each with a response or a status of its own."""
         requests.check_batch(len(request.requests))
-        deadline = deadline_of(context)
+        end = self._monotonic() + context.time_remaining() - _SENDING_SECONDS
         loaded = self._slot.current()
-        results = [self._result(entry, deadline, loaded) for entry in request.requests]
+        results = []
+        for n_before, entry in enumerate(request.requests):
+            n_after = len(request.requests) - n_before - 1
+            deadline = end - n_after * _FALLBACK_SECONDS
+            results.append(self._result(entry, end, deadline, loaded))
         note(version_id=loaded.reference.version_id, **_batch_facts(results))
         return api.BatchRecommendResponse(results=results)
 
@@ -87,9 +109,15 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         return response
 
     def _result(
-        self, request: api.RecommendRequest, deadline: float, loaded: LoadedModel
+        self, request: api.RecommendRequest, end: float, deadline: float, loaded: LoadedModel
     ) -> api.RecommendResult:
+        """Answer an entry by its ``deadline``, or say that the whole batch is at its ``end``."""
         try:
+            if self._monotonic() >= end:
+                raise UnavailableError(
+                    "no time was left for this entry; ask for fewer at once, or wait longer",
+                    reason="DEADLINE_EXCEEDED",
+                )
             with collected_facts():  # one entry's would pass for those of the whole call
                 return api.RecommendResult(response=self._recommend(request, deadline, loaded))
         except RecsvcError as error:

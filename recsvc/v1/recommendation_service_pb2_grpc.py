@@ -86,7 +86,8 @@ class RecommendationServiceServicer:
 
     def BatchRecommend(self, request, context):
         """Answers up to 100 Recommend requests in one call, each with a response or a status of
-        its own: a bad one never fails the rest.
+        its own: a bad one never fails the rest. The deadline is that of them all: the later ones
+        are degraded (DEADLINE) when time runs short, and DEADLINE_EXCEEDED where none is left.
         Errors of the whole call: BATCH_TOO_LARGE, OVERLOADED, WARMING_UP.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
