@@ -23,7 +23,7 @@ def show(heading: str, response: api.RecommendResponse) -> None:
 
 def main(target: str, customer: str, store: str) -> None:
     """Ask twice over one connection; a client may be shared by all threads of a program."""
-    with RecommendationClient(target, deadline_seconds=0.5) as client:
+    with RecommendationClient(target, deadline_seconds=2.0) as client:
         for heading, location in (("at home", None), (f"at {store}", Location(store_id=store))):
             response = client.recommend(
                 customer, location=location, page_size=5, explain=True, include_products=True

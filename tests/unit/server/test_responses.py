@@ -106,3 +106,10 @@ def test_only_our_own_bytes_are_readable() -> None:
     assert not codec.is_readable(b"\xff\xff\xff")
     assert not codec.is_readable(b"")
     assert codec.schema == ResponseCodec().schema
+
+
+def test_another_release_finds_no_list_of_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it would write differently is unknown, so the schema of cached lists differs."""
+    schema = ResponseCodec().schema
+    monkeypatch.setattr("recsvc.server.responses.__version__", "99.0.0")
+    assert ResponseCodec().schema != schema
