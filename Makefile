@@ -18,8 +18,8 @@ test: $(STAMP)  ## Run all tests
 	@$(BIN)/coverage erase
 	@$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=
 	@# The total is pytest-cov's to check; the core and the artifacts must be covered whole.
-	@$(BIN)/coverage report --include='recsvc/core/*,recsvc/artifacts/*' --fail-under=100 >.coverage.report \
-	  || { cat .coverage.report; echo "error: recsvc/core and recsvc/artifacts need 100 % coverage" >&2; exit 1; }
+	@report=$$($(BIN)/coverage report --include='recsvc/core/*,recsvc/artifacts/*' --fail-under=100 2>&1) \
+	  || { echo "$$report"; echo "error: recsvc/core and recsvc/artifacts need 100 % coverage" >&2; exit 1; }
 
 check: $(STAMP)  ## The static gate: lint, format, types, imports, protos
 	$(BIN)/ruff check
