@@ -143,7 +143,8 @@ class Service:
 
     def lines(self, event: str) -> list[dict[str, Any]]:
         """The log's lines of one event."""
-        parsed = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
+        whole, _, _ = self.log.rpartition("\n")  # the last one may still be in the writing
+        parsed = [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
         return [line for line in parsed if line["event"] == event]
 
     def metrics(self) -> str:
