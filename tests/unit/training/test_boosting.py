@@ -60,7 +60,7 @@ def test_trees_predict_what_the_booster_predicts(n_leaves: int) -> None:
         ],
         axis=1,
     ).astype(np.float32)
-    at[np.isclose(at, -1e-35, atol=0)] = 0
+    at[np.isclose(at, -1e-35, atol=0)] = 0  # which LightGBM reads it as
     rows = np.concatenate(
         [features, at, np.nextafter(at, np.float32(np.inf)), at, 1e30 * features, 0 * features]
     )
