@@ -1,6 +1,6 @@
 """Full-ranking evaluation against what was bought next."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,9 @@ from scipy.sparse import csr_array
 from recsvc.core.places import Place
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Query, Recommender
-from training.metrics import RECALL_AT, Column, list_metrics
+from training.column import Column
+from training.metrics import DEPTH, NOTHING
+from training.targets import bought_by, new_to_customer
 
 Weights = Mapping[Task, NDArray[np.float32]]
 Tick = Callable[[], object]
@@ -40,7 +42,7 @@ def evaluate(
 
     Args:
         recommender: fitted on what came before.
-        targets: customers by items, non-zero for what was bought next.
+        targets: customers by items, 1 for what was bought next.
         now: the moment of the cut, seconds since 1970.
         rankers: weights by name; all rank the same candidates.
         customers: customer indices to evaluate on; all that have a target unless given.
@@ -53,48 +55,36 @@ def evaluate(
     """
     if customers is None:
         customers = target_customers(targets)
-
-    def one(customer: int) -> dict[tuple[str, Task], tuple[float, float]]:
-        relevant = targets.indices[targets.indptr[customer] : targets.indptr[customer + 1]]
-        bought = recommender.model.histories.profile(customer).items
-        scores = {}
+    bought = bought_by(recommender.model.histories, targets.shape[1])
+    new = new_to_customer(targets, bought)
+    wanted = {task: (new if task is Task.NEW else targets)[customers] for task in tasks}
+    lists = {
+        (name, task): np.full((len(customers), DEPTH), NOTHING, np.int32)
+        for name in rankers
+        for task in tasks
+    }
+    for row, customer in enumerate(customers.tolist()):
         for task in tasks:
-            wanted = relevant if task is Task.ALL else np.setdiff1d(relevant, bought)
-            if not len(wanted):
-                continue
+            if wanted[task].indptr[row] == wanted[task].indptr[row + 1]:
+                continue  # nothing to find: the list would not be looked at
             query = Query(
                 customer=customer,
                 place=Place(tuple(recommender.model.histories.homes[customer].tolist())),
-                size=RECALL_AT,
+                size=DEPTH,
                 now=now,
                 only_new=task is Task.NEW,
             )
             candidates = recommender.candidates(query)
             for name, weights in rankers.items():
-                items = recommender.order(candidates, weights[task], RECALL_AT)
-                scores[name, task] = list_metrics(items, wanted)
+                items = recommender.order(candidates, weights[task], DEPTH)
+                lists[name, task][row, : len(items)] = items
         tick()
-        return scores
-
-    results = [one(customer) for customer in customers.tolist()]
     return {
-        name: {task: _column(customers, results, (name, task)) for task in tasks}
+        name: {
+            task: Column.of(customers, lists[name, task], wanted[task], bought) for task in tasks
+        }
         for name in rankers
     }
-
-
-def _column(
-    customers: NDArray[np.int32],
-    results: Iterable[Mapping[tuple[str, Task], tuple[float, float]]],
-    key: tuple[str, Task],
-) -> Column:
-    rows = [
-        (customer, *result[key])
-        for customer, result in zip(customers.tolist(), results, strict=True)
-        if key in result
-    ]
-    table = np.array(rows, np.float64).reshape(-1, 3)
-    return Column(table[:, 0].astype(np.int32), table[:, 1], table[:, 2])
 
 
 BASELINES = {

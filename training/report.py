@@ -10,7 +10,7 @@ from recsvc.core.places import PLACE_LEVELS
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
 from recsvc.core.vocabulary import MISSING
-from training.metrics import Column
+from training.column import Column
 
 N_SLICES = 10
 """Places of a level that are reported, the largest."""
@@ -19,7 +19,7 @@ N_SLICES = 10
 def slices_by_place(
     recommender: Recommender, columns: Mapping[Task, Column]
 ) -> dict[str, list[dict[str, Any]]]:
-    """Means for the largest home places of each level that has at least two."""
+    """Means and intervals for the largest home places of each level that has at least two."""
     homes = recommender.model.histories.homes
     report: dict[str, list[dict[str, Any]]] = {}
     for level in PLACE_LEVELS:
@@ -36,15 +36,12 @@ def slices_by_place(
     return report
 
 
-def _at(column: Column, homes: NDArray[np.int32], place: int) -> dict[str, float]:
-    here = homes[column.customers] == place
-    return Column(column.customers[here], column.ndcg[here], column.recall[here]).summary()
+def _at(column: Column, homes: NDArray[np.int32], place: int) -> dict[str, Any]:
+    return column.where(homes[column.customers] == place).headline()
 
 
-def summaries(
-    columns: Mapping[str, Mapping[Task, Column]],
-) -> dict[str, dict[str, dict[str, float]]]:
-    """All means, as JSON."""
+def summaries(columns: Mapping[str, Mapping[Task, Column]]) -> dict[str, dict[str, Any]]:
+    """All metrics of every ranker and task, as JSON."""
     return {
         name: {task.value: column.summary() for task, column in by_task.items()}
         for name, by_task in columns.items()
@@ -52,18 +49,16 @@ def summaries(
 
 
 def table_lines(columns: Mapping[str, Mapping[Task, Column]]) -> list[str]:
-    """All means as the lines of a table."""
+    """The means that matter most as the lines of a table, with half of their 95 % intervals."""
     lines = [
-        f"{'':22}{'all purchases':>24}{'new to the customer':>24}",
-        f"{'':22}{'nDCG@10':>12}{'recall@20':>12}{'nDCG@10':>12}{'recall@20':>12}",
+        f"{'':20}{'all purchases':>34}{'new to the customer':>34}",
+        f"{'':20}" + f"{'nDCG@10':>17}{'recall@20':>17}" * 2,
     ]
     for name, by_task in columns.items():
-        values = [v for task in (Task.ALL, Task.NEW) for v in _means(by_task[task])]
-        lines.append(f"{name:22}" + "".join(f"{value:12.4f}" for value in values))
+        cells = [cell for task in (Task.ALL, Task.NEW) for cell in _cells(by_task[task])]
+        lines.append(f"{name:20}" + "".join(f"{cell:>17}" for cell in cells))
     return lines
 
 
-def _means(column: Column) -> tuple[float, float]:
-    if not len(column.customers):
-        return float("nan"), float("nan")
-    return float(column.ndcg.mean()), float(column.recall.mean())
+def _cells(column: Column) -> list[str]:
+    return [f"{each.mean:.4f} ±{each.margin:.4f}" for each in column.intervals().values()]
