@@ -1,0 +1,92 @@
+"""``python -m tests.benchmarks.quality``: run the benchmark and write its page."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recsvc.errors import InputError
+from recsvc.terminal import new_app, run
+from tests.benchmarks.quality import results as results_file
+from tests.benchmarks.quality.bench import measure, say
+from tests.benchmarks.quality.contestants import CONTESTANTS, Contestant
+from tests.benchmarks.quality.datasets import SETS, prepare
+from tests.benchmarks.quality.runner import TIME_LIMIT_SECONDS, Limits, root
+
+app = new_app("Compare recsvc with other libraries on real data.")
+
+OutOption = Annotated[
+    Path | None, typer.Option("--out", help="Folder of the page; docs if not given.")
+]
+
+
+@app.command("run")
+def run_command(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            help="Folder with NAME_history.parquet, NAME_test.parquet and, if there is one, "
+            "NAME_products.parquet of each set other than complete_journey.",
+        ),
+    ] = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help=f"Only these of: {', '.join(SETS)}.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="Only this library or contestant; repeatable."),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option("--sample", min=10, help="Only so many customers, for a try; needs --out."),
+    ] = None,
+    work: Annotated[
+        Path, typer.Option("--work", help="Folder for environments, lists and logs.")
+    ] = Path(".bench"),
+    minutes: Annotated[
+        float, typer.Option("--minutes", help="The longest that one contestant may take on a set.")
+    ] = TIME_LIMIT_SECONDS / 60,
+    out: OutOption = None,
+) -> None:
+    """Run every contestant on every set that is there, then write page and plots."""
+    if sample is not None and out is None:
+        raise InputError("--sample: give --out too; a sample does not belong in docs")
+    folder = out or root() / "docs"
+    path = folder / "quality" / "results.json"
+    results = results_file.load(path)
+    limits = Limits(seconds=minutes * 60)
+    chosen, names = _chosen(only or []), _names(sets or [])
+    _lay_out(work)
+    for name in names:
+        prepared = prepare(name, data, work / "data", sample)
+        if prepared is None:
+            say(f"{name}: not there, left out")
+            continue
+        measure(prepared, chosen, results, work=work, path=path, limits=limits)
+
+
+def _names(given: list[str]) -> list[str]:
+    for name in given:
+        if name not in SETS:
+            raise InputError(f"--set {name}: is none of {', '.join(SETS)}")
+    return given or list(SETS)
+
+
+def _chosen(only: list[str]) -> list[Contestant]:
+    for word in only:
+        if not any(word in {one.library, one.name} for one in CONTESTANTS):
+            known = ", ".join(dict.fromkeys(one.library for one in CONTESTANTS))
+            raise InputError(f"--only {word}: is no contestant; give one, or one of {known}")
+    return [one for one in CONTESTANTS if not only or {one.library, one.name} & set(only)]
+
+
+def _lay_out(work: Path) -> None:
+    """Make the folder, which hides itself from git."""
+    work.mkdir(parents=True, exist_ok=True)
+    (work / ".gitignore").write_text("*\n")
+
+
+if __name__ == "__main__":
+    sys.exit(run(app))
