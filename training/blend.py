@@ -75,7 +75,7 @@ def tune(
         seed: seed of that draw.
         tick: called after each task.
     """
-    start = starting_weights(recommender.features)
+    start = starting_weights(recommender.scores)
     weights, reached = {}, {}
     customers = target_customers(held_out.targets(), n_customers, seed)
     at_home, away = (
@@ -116,11 +116,11 @@ class _Problem:
         def prepared(question: Question) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
             # Only this much of the candidates: their moments hold dense scores.
             candidates = recommender.candidates(question.query)
-            return candidates.items, candidates.features
+            return candidates.items, candidates.standardised
 
         found = [prepared(question) for question in asked]
         width = max((len(items) for items, _ in found), default=1)
-        features = np.zeros((len(asked), width, len(recommender.features)), np.float32)
+        features = np.zeros((len(asked), width, len(recommender.scores)), np.float32)
         relevant = np.zeros((len(asked), width), np.bool_)
         padding = np.full((len(asked), width), -np.inf, np.float32)
         for row, (question, (items, scores)) in enumerate(zip(asked, found, strict=True)):

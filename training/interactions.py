@@ -46,7 +46,8 @@ class Interactions:
         locations: where purchases were made.
         lines: columns ``customer, item, location`` (Int32; location into
             ``locations.indices``), ``time`` (Int64, seconds since 1970, 0 if the data has no
-            times) and ``weight`` (Float32, grows with the quantity), in order of time.
+            times), ``order`` (UInt64, tells orders apart), ``weight`` (Float32, grows with the
+            quantity) and ``price`` (Float32, of one unit, null unknown), in order of time.
         has_times: whether the data tells when.
     """
 
@@ -78,15 +79,29 @@ class Interactions:
                 "time": time.fill_null(0),
                 "order": _order(purchases["order_id"], time),
                 "quantity": purchases["quantity"],
+                "price": purchases["unit_price"],
             }
         )
         quantity = pl.col("quantity").clip(lower_bound=1.0)
         weight = (quantity.log() + 1.0).clip(upper_bound=MAX_QUANTITY_WEIGHT)
         lines = (
             lines.group_by("customer", "item", "order")
-            .agg(pl.col("time").max(), pl.col("quantity").sum(), pl.col("location").min())
+            .agg(
+                pl.col("time").max(),
+                pl.col("quantity").sum(),
+                pl.col("location").min(),
+                pl.col("price").mean(),
+            )
             .sort("time", "customer", "item", "order")
-            .select("customer", "item", "location", "time", weight=weight.cast(pl.Float32))
+            .select(
+                "customer",
+                "item",
+                "location",
+                "time",
+                "order",
+                weight=weight.cast(pl.Float32),
+                price=pl.col("price").cast(pl.Float32),
+            )
         )
         return cls(customers, items, locations, lines, has_times)
 

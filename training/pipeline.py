@@ -15,9 +15,9 @@ from recsvc import __version__
 from recsvc.artifacts.manifest import Manifest
 from recsvc.artifacts.registry import Registry
 from recsvc.core.model import Model
-from recsvc.core.ranking import Blend, Task
+from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Recommender
-from recsvc.core.sources import Collaborative, Neighbours
+from recsvc.core.sources import Collaborative
 from recsvc.errors import InputError
 from training.blend import starting_weights, tune
 from training.evaluate import evaluate, only, target_customers, with_baselines
@@ -26,12 +26,13 @@ from training.interactions import Interactions
 from training.models.als import fit_als
 from training.models.catalogue import fit_catalogue
 from training.models.histories import fit_histories
-from training.models.item_neighbours import fit_neighbours
+from training.models.item_statistics import fit_item_statistics
 from training.models.place_popularity import fit_places
 from training.models.popularity import fit_popularity
 from training.progress import Reporter
-from training.report import slices_by_place, summaries, table_lines
+from training.report import slice_report, summaries, table_lines
 from training.settings import TrainingSettings
+from training.sources import fit_sources, suitable
 from training.split import HoldOut, hold_out, window_seconds
 
 MODEL_ID = "blend"
@@ -202,28 +203,36 @@ def build(
     weights: Mapping[Task, NDArray[np.float32]] | None = None,
 ) -> Model:
     """Fit every source on ``interactions``; ``weights`` default to the starting ones."""
-    collaborative = neighbours = None
-    if "collaborative" not in settings.without:
-        collaborative = Collaborative(fit_als(interactions, settings, regularization))
-    if "neighbours" not in settings.without:
-        neighbours = Neighbours(fit_neighbours(interactions, settings))
+    histories = fit_histories(interactions, settings)
+    places = fit_places(interactions, settings)
+    names = suitable(interactions, settings)
+    sources = fit_sources(
+        interactions,
+        names,
+        histories,
+        places,
+        fit_popularity(interactions, settings),
+        settings,
+        regularization,
+    )
     model = Model(
         customers=interactions.customers,
-        histories=fit_histories(interactions, settings),
+        histories=histories,
         catalogue=fit_catalogue(interactions, products),
-        places=fit_places(interactions, settings),
-        popularity=fit_popularity(interactions, settings),
-        collaborative=collaborative,
-        neighbours=neighbours,
-        blend=Blend((), {}),
-        uses_place="place" not in settings.without,
-        uses_own="own" not in settings.without,
+        statistics=fit_item_statistics(interactions),
+        places=places,
+        sources=sources,
+        rankers={},
+        without=settings.without,
         data_end=interactions.end,
         recent_days=settings.recent_days,
         n_candidates=settings.n_candidates,
     )
-    features = Recommender(model).features
-    return replace(model, blend=Blend(features, weights or starting_weights(features)))
+    rankers = {
+        task: Ranker(w)
+        for task, w in (weights or starting_weights(Recommender(model).scores)).items()
+    }
+    return replace(model, rankers=rankers)
 
 
 def _tune(held_out: HoldOut, settings: TrainingSettings, reporter: Reporter) -> Tuned:
@@ -306,7 +315,7 @@ def _evaluate(
         "split": held_out.method,
         "from": _iso(held_out.now),
         "rankers": summaries(columns),
-        "slices": slices_by_place(recommender, columns["recsvc"]),
+        "slices": slice_report(model, columns["recsvc"]),
     }
 
 

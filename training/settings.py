@@ -38,6 +38,7 @@ class TrainingSettings:
     short_half_life_days: float = 30.0
     long_half_life_days: float = 120.0
     popularity_half_life_days: float = 7.0
+    popularity_long_half_life_days: float = 30.0
     place_half_life_days: float = 45.0
     recent_days: float = 28.0
     n_factors: int = 64
@@ -48,7 +49,16 @@ class TrainingSettings:
     neighbours_k1: float = 1.2
     neighbours_b: float = 0.5
     place_shrinkage: float = 500.0
-    n_candidates: int = 150
+    ease_regularization: float = 200.0
+    ease_max_items: int = 8_000
+    ease_weights: int = 300
+    transition_days: float = 28.0
+    transition_half_life_days: float = 180.0
+    n_vectors: int = 256
+    basket_memory: str = "long"
+    n_like_customers: int = 200
+    own_share: float = 0.7
+    n_candidates: int = 40
     max_validation_customers: int = 1_200
 
 

@@ -8,11 +8,10 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from recsvc.core.factors import Factors
 from recsvc.core.model import Model
 from recsvc.core.places import Level, PurchaseCount
 from recsvc.core.recommender import Ranking
-from recsvc.core.sources import Neighbours, Strategy
+from recsvc.core.sources import Explainable, Strategy
 from recsvc.core.vocabulary import MISSING
 
 
@@ -93,13 +92,9 @@ def _evidence(model: Model, ranking: Ranking) -> NDArray[np.int32]:
     All products at once: the costly part depends on the shopper alone.
     """
     evidence = np.full(len(ranking.items), MISSING, np.int32)
-    collaborative = model.collaborative
-    sources: dict[Strategy, Factors | Neighbours | None] = {
-        Strategy.COLLABORATIVE: None if collaborative is None else collaborative.factors,
-        Strategy.SIMILAR: model.neighbours,
-    }
-    for strategy, source in sources.items():
+    for strategy in (Strategy.COLLABORATIVE, Strategy.SIMILAR):
         asked = np.flatnonzero(ranking.strategies == strategy)
+        source = _explainable(model, strategy)
         if source is not None and len(asked):
             items = ranking.items[asked]
             terms = source.contributions(ranking.profile, items)
@@ -108,6 +103,14 @@ def _evidence(model: Model, ranking: Ranking) -> NDArray[np.int32]:
             terms = np.where(itself, np.finfo(np.float32).tiny, terms)
             evidence[asked] = ranking.profile.items[terms.argmax(axis=1)]
     return evidence
+
+
+def _explainable(model: Model, strategy: Strategy) -> Explainable | None:
+    """The first source of ``strategy`` that can say which own product speaks for another."""
+    for source in model.sources:
+        if strategy in source.features.values() and isinstance(source, Explainable):
+            return source
+    return None
 
 
 def _bought_before(case: _Case) -> Explanation:
@@ -126,6 +129,9 @@ def _bought_before(case: _Case) -> Explanation:
 
 
 def _fits_purchases(case: _Case) -> Explanation:
+    if case.own == MISSING:
+        text = "Bought by customers whose purchases are like yours."
+        return Explanation(ReasonCode.SIMILAR_CUSTOMERS, text)
     if case.own == case.item:  # nothing else that the shopper has bought or seen speaks for it
         return _bought_before(case)
     what = "you buy" if case.own in case.ranking.profile.purchased else "interests you now"

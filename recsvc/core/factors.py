@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +22,35 @@ class Factors:
     Attributes:
         items: float32, shape ``(n_items, n_factors)``, Fortran order: the product with
             one user's vector is then 1.2 to 1.6 times as fast.
-        gram: float32, shape ``(n_factors, n_factors)``, regularised.
-        alpha: confidence of one unit of interaction weight.
+        gram: float32, shape ``(n_factors, n_factors)``, not regularised.
+        alpha: confidence of one unit of interaction weight; its inverse is the weight of what
+            was not bought.
+        regularization: of a user with the mean number of products.
+        exponent: how it grows with that number (Rendle et al. 2022); 0 is the same for all.
+        offset: products that every user's number is raised by: those that were not bought, at
+            their weight.
+        mean_count: the mean number of products, ``offset`` included.
     """
 
     items: NDArray[np.float32]
     gram: NDArray[np.float32]
     alpha: float
+    regularization: float
+    exponent: float = 0.0
+    offset: float = 0.0
+    mean_count: float = 1.0
 
     def user(self, profile: Profile) -> NDArray[np.float32]:
         """float32, shape ``(n_factors,)``; zeros for an empty profile."""
         confidence = np.float32(self.alpha) * profile.confidence
-        return fold_in(self.items, self.gram, profile.items, confidence)
+        return fold_in(self.items, self._regularised(profile), profile.items, confidence)
+
+    def _regularised(self, profile: Profile) -> NDArray[np.float32]:
+        """The Gram matrix with this user's regularization on its diagonal."""
+        relative = (len(profile.items) + self.offset) / self.mean_count
+        gram = self.gram.copy()
+        gram.ravel()[:: len(gram) + 1] += np.float32(self.regularization * relative**self.exponent)
+        return gram
 
     def norms(self) -> NDArray[np.float32]:
         """float32, shape ``(n_items,)``: length of each product's factors, 1 for zeros."""
@@ -58,7 +75,7 @@ class Factors:
         """
         seen = self.items[profile.items]
         confidence = np.float32(self.alpha) * profile.confidence
-        left = self.gram + (seen * (confidence - 1)[:, None]).T @ seen
+        left = self._regularised(profile) + (seen * (confidence - 1)[:, None]).T @ seen
         weighted = np.linalg.solve(left, self.items[items].T)
         return np.asarray((confidence[:, None] * (seen @ weighted)).T, np.float32)
 
@@ -66,11 +83,25 @@ class Factors:
         """Named arrays for an artifact."""
         return {f"{prefix}.items": self.items, f"{prefix}.gram": self.gram}
 
+    def to_parameters(self) -> dict[str, Any]:
+        """What is not an array, as JSON."""
+        return {
+            "alpha": self.alpha,
+            "regularization": self.regularization,
+            "exponent": self.exponent,
+            "offset": self.offset,
+            "mean_count": self.mean_count,
+        }
+
     @classmethod
-    def from_arrays(cls, arrays: Arrays, prefix: str, parameters: Mapping[str, float]) -> Self:
-        """The inverse of :meth:`to_arrays`; ``parameters`` hold ``als_alpha``."""
+    def from_arrays(cls, arrays: Arrays, prefix: str, parameters: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`to_arrays` and :meth:`to_parameters`."""
         return cls(
             np.asarray(arrays[f"{prefix}.items"], np.float32),
             np.asarray(arrays[f"{prefix}.gram"], np.float32),
-            float(parameters["als_alpha"]),
+            float(parameters["alpha"]),
+            float(parameters["regularization"]),
+            float(parameters["exponent"]),
+            float(parameters["offset"]),
+            float(parameters["mean_count"]),
         )

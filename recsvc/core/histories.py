@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.vocabulary import MISSING, Arrays
+
+Whole = TypeVar("Whole", np.int32, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,8 @@ class Profile:
             half-life and weighed by quantity; what the factors were fitted on.
         n_purchases: int32, shape ``(n,)``: how often it was bought; 0 for what was only
             looked at or put into the basket in this session.
-        last_time: int64, shape ``(n,)``: last purchase, seconds since 1970, UTC.
+        first_time, last_time: int64, shape ``(n,)``: first and last purchase, seconds since
+            1970, UTC.
     """
 
     items: NDArray[np.int32]
@@ -30,6 +33,7 @@ class Profile:
     long: NDArray[np.float32]
     weight: NDArray[np.float32]
     n_purchases: NDArray[np.int32]
+    first_time: NDArray[np.int64]
     last_time: NDArray[np.int64]
 
     @property
@@ -58,23 +62,22 @@ class Profile:
         fresh = np.setdiff1d(items, self.items).astype(np.int32)
         merged = np.concatenate([self.items, fresh])
         order = np.argsort(merged, kind="stable")
-        n_known = len(self.items)
         seen = np.isin(self.items, items)
 
         def column(known: NDArray[np.float32], new: float = 0.0) -> NDArray[np.float32]:
             return np.concatenate([known, np.full(len(fresh), new, np.float32)])[order]
 
-        n_purchases = np.zeros(len(merged), np.int32)
-        n_purchases[:n_known] = self.n_purchases
-        last_time = np.zeros(len(merged), np.int64)
-        last_time[:n_known] = self.last_time
+        def padded(known: NDArray[Whole]) -> NDArray[Whole]:
+            return np.concatenate([known, np.zeros(len(fresh), known.dtype)])[order]
+
         return Profile(
             merged[order],
             column(self.short),
             column(self.long),
             column(self.weight + seen, 1.0),
-            n_purchases[order],
-            last_time[order],
+            padded(self.n_purchases),
+            padded(self.first_time),
+            padded(self.last_time),
         )
 
 
@@ -85,6 +88,7 @@ NO_HISTORY = Profile(
     np.zeros(0, np.float32),
     np.zeros(0, np.int32),
     np.zeros(0, np.int64),
+    np.zeros(0, np.int64),
 )
 
 
@@ -94,8 +98,8 @@ class Histories:
 
     Attributes:
         indptr: int64, shape ``(n_customers + 1,)``.
-        items, short, long, weight, n_purchases, last_time: the columns of :class:`Profile`,
-            all customers' one after another.
+        items, short, long, weight, n_purchases, first_time, last_time: the columns of
+            :class:`Profile`, all customers' one after another.
         homes: int32, shape ``(n_customers, 5)``: index of the home place at every level
             of place, :data:`MISSING` where unknown.
     """
@@ -106,6 +110,7 @@ class Histories:
     long: NDArray[np.float32]
     weight: NDArray[np.float32]
     n_purchases: NDArray[np.int32]
+    first_time: NDArray[np.int64]
     last_time: NDArray[np.int64]
     homes: NDArray[np.int32]
 
@@ -123,7 +128,20 @@ class Histories:
             self.long[span],
             self.weight[span],
             self.n_purchases[span],
+            self.first_time[span],
             self.last_time[span],
+        )
+
+    def everything(self) -> Profile:
+        """All customers' rows as one long profile, for who reads columns."""
+        return Profile(
+            self.items,
+            self.short,
+            self.long,
+            self.weight,
+            self.n_purchases,
+            self.first_time,
+            self.last_time,
         )
 
     def to_arrays(self, prefix: str) -> Mapping[str, NDArray[np.generic]]:
@@ -135,6 +153,7 @@ class Histories:
             f"{prefix}.long": self.long,
             f"{prefix}.weight": self.weight,
             f"{prefix}.n_purchases": self.n_purchases,
+            f"{prefix}.first_time": self.first_time,
             f"{prefix}.last_time": self.last_time,
             f"{prefix}.homes": self.homes,
         }
@@ -149,6 +168,7 @@ class Histories:
             np.asarray(arrays[f"{prefix}.long"], np.float32),
             np.asarray(arrays[f"{prefix}.weight"], np.float32),
             np.asarray(arrays[f"{prefix}.n_purchases"], np.int32),
+            np.asarray(arrays[f"{prefix}.first_time"], np.int64),
             np.asarray(arrays[f"{prefix}.last_time"], np.int64),
             np.asarray(arrays[f"{prefix}.homes"], np.int32),
         )

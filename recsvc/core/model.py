@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.catalogue import Catalogue
-from recsvc.core.factors import Factors
 from recsvc.core.histories import Histories
+from recsvc.core.item_statistics import ItemStatistics
 from recsvc.core.places import Places
-from recsvc.core.ranking import Blend, Task
-from recsvc.core.sources import Collaborative, Neighbours, Popularity
-from recsvc.core.sparse import SparseRows
+from recsvc.core.ranking import Ranker, Task
+from recsvc.core.sources import Popularity, Source, source_from_arrays
+from recsvc.core.trees import Trees
 from recsvc.core.vocabulary import Arrays, Vocabulary
 
 
@@ -25,13 +25,11 @@ class Model:
         customers: customer ids, by the index of ``histories``.
         histories: what each customer bought.
         catalogue: the products.
+        statistics: numbers of each product.
         places: popularity by place.
-        popularity: popularity everywhere, and the order that fills lists up.
-        collaborative: matrix factors; ``None`` where trained without.
-        neighbours: item-item similarity; ``None`` where trained without.
-        blend: how the sources are weighed.
-        uses_place: whether place takes part in the ranking.
-        uses_own: whether the customer's own purchases do.
+        sources: what proposes and scores products; :class:`Popularity` is one of them.
+        rankers: what orders the candidates of each task.
+        without: groups of features that the trees do not see.
         data_end: time of the last event, seconds since 1970, UTC.
         recent_days: length of the window of the "recent" purchase counts, days.
         n_candidates: products that each source proposes.
@@ -40,16 +38,23 @@ class Model:
     customers: Vocabulary
     histories: Histories
     catalogue: Catalogue
+    statistics: ItemStatistics
     places: Places
-    popularity: Popularity
-    collaborative: Collaborative | None
-    neighbours: Neighbours | None
-    blend: Blend
-    uses_place: bool
-    uses_own: bool
+    sources: tuple[Source, ...]
+    rankers: Mapping[Task, Ranker]
+    without: frozenset[str] = frozenset()
     data_end: float
     recent_days: float
     n_candidates: int
+
+    @property
+    def popularity(self) -> Popularity:
+        """The source that fills every list up."""
+        return next(s for s in self.sources if isinstance(s, Popularity))
+
+    def source(self, name: str) -> Source | None:
+        """The source of that name, ``None`` where the model was trained without."""
+        return next((s for s in self.sources if s.name == name), None)
 
     def to_arrays(self) -> dict[str, NDArray[np.generic]]:
         """The arrays of an artifact."""
@@ -57,34 +62,33 @@ class Model:
             **self.customers.to_arrays("customers"),
             **self.histories.to_arrays("histories"),
             **self.catalogue.to_arrays("catalogue"),
+            **self.statistics.to_arrays("statistics"),
             **self.places.to_arrays("places"),
-            "popularity.log_shares": self.popularity.log_shares,
-            "popularity.order": self.popularity.order,
         }
-        if self.collaborative is not None:
-            arrays |= self.collaborative.factors.to_arrays("factors")
-        if self.neighbours is not None:
-            arrays |= self.neighbours.similarity.to_arrays("neighbours")
+        for source in self.sources:
+            arrays |= source.to_arrays(source.name)
+        for task, ranker in self.rankers.items():
+            if ranker.trees is not None:
+                arrays |= ranker.trees.to_arrays(f"trees.{task.value}")
         return arrays
 
     def to_parameters(self) -> dict[str, Any]:
         """What is not an array, as JSON."""
-        parameters: dict[str, Any] = {
+        return {
             "data_end": self.data_end,
             "recent_days": self.recent_days,
             "n_candidates": self.n_candidates,
-            "uses_place": self.uses_place,
-            "uses_own": self.uses_own,
             "place_shrinkage": self.places.shrinkage,
-            "features": list(self.blend.features),
-            "weights": {
-                task.value: [round(float(w), 6) for w in weights]
-                for task, weights in self.blend.weights.items()
+            "without": sorted(self.without),
+            "sources": [{"name": s.name, **s.to_parameters()} for s in self.sources],
+            "rankers": {
+                task.value: {
+                    "trees": ranker.trees is not None,
+                    "weights": [round(float(w), 6) for w in ranker.weights],
+                }
+                for task, ranker in self.rankers.items()
             },
         }
-        if self.collaborative is not None:
-            parameters["als_alpha"] = self.collaborative.factors.alpha
-        return parameters
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, parameters: Mapping[str, Any]) -> Self:
@@ -93,31 +97,25 @@ class Model:
         Raises:
             KeyError: an array or a parameter is missing.
         """
-        collaborative = neighbours = None
-        if "factors.items" in arrays:
-            collaborative = Collaborative(Factors.from_arrays(arrays, "factors", parameters))
-        if "neighbours.indptr" in arrays:
-            neighbours = Neighbours(SparseRows.from_arrays(arrays, "neighbours"))
+        places = Places.from_arrays(arrays, "places", parameters)
         return cls(
             customers=Vocabulary.from_arrays(arrays, "customers"),
             histories=Histories.from_arrays(arrays, "histories"),
             catalogue=Catalogue.from_arrays(arrays, "catalogue"),
-            places=Places.from_arrays(arrays, "places", parameters),
-            popularity=Popularity(
-                np.asarray(arrays["popularity.log_shares"], np.float32),
-                np.asarray(arrays["popularity.order"], np.int32),
+            statistics=ItemStatistics.from_arrays(arrays, "statistics"),
+            places=places,
+            sources=tuple(
+                source_from_arrays(source["name"], arrays, source["name"], source, places)
+                for source in parameters["sources"]
             ),
-            collaborative=collaborative,
-            neighbours=neighbours,
-            blend=Blend(
-                tuple(parameters["features"]),
-                {
-                    Task(task): np.array(weights, np.float32)
-                    for task, weights in parameters["weights"].items()
-                },
-            ),
-            uses_place=bool(parameters["uses_place"]),
-            uses_own=bool(parameters["uses_own"]),
+            rankers={
+                Task(task): Ranker(
+                    np.array(ranker["weights"], np.float32),
+                    Trees.from_arrays(arrays, f"trees.{task}") if ranker["trees"] else None,
+                )
+                for task, ranker in parameters["rankers"].items()
+            },
+            without=frozenset(parameters["without"]),
             data_end=float(parameters["data_end"]),
             recent_days=float(parameters["recent_days"]),
             n_candidates=int(parameters["n_candidates"]),

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from recsvc.core.cells import position_of
 from recsvc.core.sparse import SparseRows, gather
 from recsvc.core.vocabulary import MISSING, Arrays, StringTable, Vocabulary
 
@@ -264,6 +265,13 @@ class Places:
             round(float(self._purchases_at(level, index, items)[0])),
             round(float(gather(rows, statistics.n_recent[span], items)[0])),
         )
+
+    def position(self, place: Place) -> NDArray[np.float32]:
+        """float32, shape ``(3,)``: unit vector to the cell of ``place``, zeros without one."""
+        cell = place.indices[Level.CELL]
+        if cell == MISSING:
+            return np.zeros(3, np.float32)
+        return position_of(self.levels[Level.CELL].keys.ids[cell])
 
     def store_name(self, place: Place) -> str:
         """Name of the store of ``place``, its id where it has no name, ``""`` without one."""

@@ -1,11 +1,13 @@
-"""The ranker: one weight a feature, for each kind of question."""
+"""What orders a list: weights or boosted trees, for each kind of question."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
+
+from recsvc.core.trees import Trees
 
 Matrix = NDArray[np.float32]
 
@@ -25,16 +27,18 @@ class Task(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Blend:
-    """The weights of a model; a score is the weighted sum of standardised features.
+class Ranker:
+    """What orders the candidates of one task.
 
     Attributes:
-        features: names, in the order of the columns.
-        weights: for each task float32 of shape ``(n_features,)``, not negative.
+        weights: float32, shape ``(n_scores,)``, not negative: of the sources' standardised
+            scores, whose weighted sum orders the list. With trees they still tell which
+            source speaks most for a product.
+        trees: boosted trees over the features; ``None`` where the weighted sum is as good.
     """
 
-    features: tuple[str, ...]
-    weights: Mapping[Task, NDArray[np.float32]]
+    weights: NDArray[np.float32]
+    trees: Trees | None = None
 
 
 def standardise(scores: Matrix) -> Matrix:

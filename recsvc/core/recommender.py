@@ -2,7 +2,7 @@
 
 The stages of a list::
 
-    history -> allowed -> candidates -> scores -> blend -> list
+    history -> allowed -> candidates -> scores -> features -> ranker -> list
 """
 
 from dataclasses import dataclass, field
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.catalogue_index import CatalogueIndex
+from recsvc.core.features import Case, Features
 from recsvc.core.histories import NO_HISTORY, Profile
 from recsvc.core.model import Model
 from recsvc.core.places import ANYWHERE, Level, Location, Place
-from recsvc.core.ranking import Task, best_first, standardise
-from recsvc.core.sources import Moment, OwnPurchases, PopularityByPlace, Source, Strategy
+from recsvc.core.ranking import Ranker, Task, best_first, standardise
+from recsvc.core.sources import Collaborative, ItemToItem, Moment, Strategy
 from recsvc.core.sparse import distinct, top
 from recsvc.core.vocabulary import MISSING
 
@@ -70,23 +71,6 @@ class Ranking:
     profile: Profile
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """Products that may be on the list, with every feature of the blend.
-
-    Attributes:
-        items: int32, shape ``(n,)``, ascending.
-        scores: float32, shape ``(n, n_features)``, as the sources gave them.
-        features: float32, of the same shape: the scores standardised.
-        moment: what they were scored for.
-    """
-
-    items: NDArray[np.int32]
-    scores: NDArray[np.float32]
-    features: NDArray[np.float32]
-    moment: Moment
-
-
 class Recommender:
     """Ranks products with one model; safe to share between threads.
 
@@ -97,20 +81,16 @@ class Recommender:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.catalogue_index = CatalogueIndex.of(model.catalogue)
-        optional: list[Source | None] = [
-            OwnPurchases() if model.uses_own else None,
-            model.collaborative,
-            model.neighbours,
-            model.popularity,
-            PopularityByPlace(model.places) if model.uses_place else None,
-        ]
-        self._sources: list[Source] = [s for s in optional if s is not None]
-        self._feature_strategies = np.array(
-            [s for source in self._sources for s in source.features.values()], np.int8
+        self._sources = model.sources
+        self.scores = tuple(name for source in model.sources for name in source.features)
+        """Names of the columns of :attr:`Case.scores`."""
+        self.features = Features(model, self.scores)
+        self._score_strategies = np.array(
+            [s for source in model.sources for s in source.features.values()], np.int8
         )
-        self._strategies = np.unique(self._feature_strategies)
-        # Sums the features of one strategy: (n_features, n_strategies) of 0 and 1.
-        self._by_strategy = (self._feature_strategies[:, None] == self._strategies[None, :]).astype(
+        self._strategies = np.unique(self._score_strategies)
+        # Sums the scores of one strategy: (n_scores, n_strategies) of 0 and 1.
+        self._by_strategy = (self._score_strategies[:, None] == self._strategies[None, :]).astype(
             np.float32
         )
         # Ties go to the more popular product: its place in the order of popularity.
@@ -118,15 +98,12 @@ class Recommender:
         self._popularity_rank[model.popularity.order] = np.arange(
             len(model.catalogue), dtype=np.int32
         )
-        self._factor_norms = (
-            NO_SCORES if model.collaborative is None else model.collaborative.factors.norms()
-        )
+        collaborative = model.source("collaborative")
+        self._factors = collaborative.factors if isinstance(collaborative, Collaborative) else None
+        self._factor_norms = NO_SCORES if self._factors is None else self._factors.norms()
+        neighbours = model.source("neighbours")
+        self._neighbours = neighbours.weights if isinstance(neighbours, ItemToItem) else None
         self._sold_always = model.catalogue.is_always_available
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Names of the columns of :attr:`Candidates.scores`."""
-        return tuple(name for source in self._sources for name in source.features)
 
     def place(self, customer: int, location: Location) -> Place:
         """Where the shopper is: the location given, else the customer's home."""
@@ -138,40 +115,51 @@ class Recommender:
 
     def recommend(self, query: Query) -> Ranking:
         """The best products for a shopper in a place."""
-        candidates = self.candidates(query)
-        task = self.task(query, candidates.moment.profile)
-        return self.rank(candidates, self.model.blend.weights[task], query.size)
+        case = self.candidates(query)
+        task = self.task(query, case.moment.profile)
+        return self.rank(case, self.model.rankers[task], query.size)
 
-    def rank(self, candidates: Candidates, weights: NDArray[np.float32], size: int) -> Ranking:
-        """The best ``size`` of ``candidates`` under ``weights``, float32 ``(n_features,)``."""
-        moment = candidates.moment
-        terms = candidates.features * weights
-        scores = candidates.features @ weights
-        best = self._best(candidates.items, scores, size)
-        items = candidates.items[best]
+    def rank(self, case: Case, ranker: Ranker, size: int) -> Ranking:
+        """The best ``size`` candidates of a case."""
+        moment = case.moment
+        scores = self._ranked(case, ranker)
+        best = self._best(case.items, scores, size)
+        items = case.items[best]
         levels = self.model.places.evidence_levels(moment.place, items)
+        terms = case.standardised[best] * ranker.weights
         return Ranking(
             items,
             scores[best],
-            self._strategy(levels, weights, candidates.scores[best], terms[best]),
+            self._strategy(levels, ranker.weights, case.scores[best], terms),
             levels,
             moment.place,
             moment.profile,
         )
 
-    def candidates(self, query: Query) -> Candidates:
+    def order(self, case: Case, ranker: Ranker, size: int) -> NDArray[np.int32]:
+        """The items of :meth:`rank` alone, for who compares many rankers."""
+        return case.items[self._best(case.items, self._ranked(case, ranker), size)]
+
+    def _ranked(self, case: Case, ranker: Ranker) -> NDArray[np.float32]:
+        if ranker.trees is None:
+            scores: NDArray[np.float32] = case.standardised @ ranker.weights
+            return scores
+        return ranker.trees.predict(self.features.of(case))
+
+    def candidates(self, query: Query) -> Case:
         """All sources' proposals with all sources' scores."""
         profile = self.model.histories.profile(query.customer).with_session(query.session)
         allowed = self._allowed(query, profile)
-        return self._candidates(Moment(profile, query.place, allowed), query.size)
+        return self._case(Moment(profile, query.place, allowed, query.customer), query)
 
-    def _candidates(self, moment: Moment, size: int) -> Candidates:
-        limit = max(self.model.n_candidates, size)
-        proposals = [source.propose(moment, limit) for source in self._sources]
-        items = distinct(proposals)
+    def _case(self, moment: Moment, query: Query) -> Case:
+        # A list of new products cannot fill up with the shopper's own.
+        limit = self.model.n_candidates * (2 if query.only_new else 1)
+        limit = max(limit, query.size)
+        items = distinct([source.propose(moment, limit) for source in self._sources])
         columns = [column for source in self._sources for column in source.score(moment, items)]
         scores = np.stack(columns, axis=1)
-        return Candidates(items, scores, standardise(scores), moment)
+        return Case(self.model, moment, items, scores, standardise(scores))
 
     def popular(self, query: Query) -> Ranking:
         """What is bought at the place, whoever asks: the list of an unknown shopper.
@@ -180,8 +168,8 @@ class Recommender:
         and so costs a fraction of :meth:`recommend`.
         """
         allowed = self._allowed(query, self.model.histories.profile(query.customer))
-        candidates = self._candidates(Moment(NO_HISTORY, query.place, allowed), query.size)
-        return self.rank(candidates, self.model.blend.weights[Task.COLD], query.size)
+        case = self._case(Moment(NO_HISTORY, query.place, allowed), query)
+        return self.rank(case, self.model.rankers[Task.COLD], query.size)
 
     def similar(self, item: int, query: Query) -> Ranking:
         """Products like ``item``: bought by its buyers, or near it in the factors."""
@@ -189,10 +177,10 @@ class Recommender:
         allowed = self._allowed(query, profile)
         allowed[item] = False
         scores = np.zeros(len(self.model.catalogue), np.float32)
-        if self.model.collaborative is not None:
-            scores += self.model.collaborative.factors.cosine(item, self._factor_norms)
-        if self.model.neighbours is not None:
-            items, similarity = self.model.neighbours.similarity.row(item)
+        if self._factors is not None:
+            scores += self._factors.cosine(item, self._factor_norms)
+        if self._neighbours is not None:
+            items, similarity = self._neighbours.row(item)
             if len(items):
                 scores[items] += similarity / similarity.max()
         items = top(scores, query.size, allowed)
@@ -206,15 +194,8 @@ class Recommender:
             profile,
         )
 
-    def order(
-        self, candidates: Candidates, weights: NDArray[np.float32], size: int
-    ) -> NDArray[np.int32]:
-        """The items of :meth:`rank` alone, for who compares many weightings."""
-        scores = candidates.features @ weights
-        return candidates.items[self._best(candidates.items, scores, size)]
-
     def task(self, query: Query, profile: Profile) -> Task:
-        """Which weights suit a question."""
+        """Which ranker suits a question."""
         if profile.is_empty:
             return Task.COLD
         if query.only_new:
@@ -261,7 +242,7 @@ class Recommender:
         """
         speaks = (scores > 0) & (weights > 0)
         # Shares are logarithms and never positive: a place speaks for what it has sold.
-        nearby = self._feature_strategies == Strategy.POPULAR_NEARBY
+        nearby = self._score_strategies == Strategy.POPULAR_NEARBY
         speaks[:, nearby] = (levels < Level.EVERYWHERE)[:, None] & (weights > 0)[nearby]
         is_true = speaks @ self._by_strategy > 0
         # Whatever nothing else speaks for fills the list up by its popularity.
@@ -269,7 +250,7 @@ class Recommender:
         credit = np.where(is_true, terms @ self._by_strategy, -np.inf)
         if nearby.any():
             # What is popular everywhere and more so here is popular here: one reason, not two.
-            here = scores[:, self.features.index("place_lift")] > 0
+            here = scores[:, self.scores.index("place_lift")] > 0
             popular = credit[:, self._strategies == Strategy.POPULAR]
             credit[:, self._strategies == Strategy.POPULAR_NEARBY] += np.where(
                 here[:, None], np.maximum(popular, 0), 0

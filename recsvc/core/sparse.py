@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from recsvc.core.vocabulary import Arrays
 
-Number = TypeVar("Number", np.float32, np.int32)
+Number = TypeVar("Number", np.float32, np.int32, np.int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,12 @@ def fit_histories(interactions: Interactions, settings: TrainingSettings) -> His
             weight=interactions.lines["weight"].to_numpy() * long,
         )
         .group_by("customer", "item")
-        .agg(pl.col("short", "long", "weight").sum(), pl.len(), pl.col("time").max())
+        .agg(
+            pl.col("short", "long", "weight").sum(),
+            pl.len(),
+            pl.col("time").min().alias("first"),
+            pl.col("time").max().alias("last"),
+        )
         .sort("customer", "item")
     )
     n_customers = len(interactions.customers)
@@ -36,7 +41,8 @@ def fit_histories(interactions: Interactions, settings: TrainingSettings) -> His
         rows["long"].to_numpy().astype(np.float32),
         rows["weight"].to_numpy().astype(np.float32),
         rows["len"].to_numpy().astype(np.int32),
-        rows["time"].to_numpy().astype(np.int64),
+        rows["first"].to_numpy().astype(np.int64),
+        rows["last"].to_numpy().astype(np.int64),
         homes(interactions),
     )
 

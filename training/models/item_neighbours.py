@@ -4,12 +4,13 @@ import numpy as np
 from implicit.nearest_neighbours import ItemItemRecommender, bm25_weight
 from scipy.sparse import csr_array, csr_matrix
 
-from recsvc.core.sparse import SparseRows
+from recsvc.core.sources import ItemToItem, Memory
 from training.interactions import Interactions
+from training.models.strongest import strongest
 from training.settings import TrainingSettings
 
 
-def fit_neighbours(interactions: Interactions, settings: TrainingSettings) -> SparseRows:
+def fit_neighbours(interactions: Interactions, settings: TrainingSettings) -> ItemToItem:
     """The most similar products of each product, itself left out.
 
     BM25 weights are normalised by cosine: on a year of groceries this finds a third more
@@ -28,7 +29,5 @@ def fit_neighbours(interactions: Interactions, settings: TrainingSettings) -> Sp
     weighted.data /= lengths[weighted.row]
     model = ItemItemRecommender(K=settings.n_neighbours + 1, num_threads=0)
     model.fit(weighted.T.tocsr(), show_progress=False)
-    similarity = csr_array(model.similarity)
-    similarity.setdiag(0)
-    similarity.eliminate_zeros()
-    return SparseRows.from_csr(similarity)
+    similarity = strongest(csr_array(model.similarity), settings.n_neighbours)
+    return ItemToItem("neighbours", similarity, Memory.WEIGHT)

@@ -1,6 +1,7 @@
 """Popularity everywhere, with a short memory."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recsvc.core.sources import Popularity
 from training.interactions import Interactions
@@ -14,8 +15,17 @@ def fit_popularity(interactions: Interactions, settings: TrainingSettings) -> Po
     """Logarithms of the decayed shares, and the order of the products."""
     items = interactions.lines["item"].to_numpy()
     n_items = len(interactions.items)
-    decayed = interactions.decayed(settings.popularity_half_life_days)
-    counts = np.bincount(items, decayed, n_items) + UNSEEN
+
+    def counts(half_life_days: float) -> NDArray[np.float64]:
+        decayed = interactions.decayed(half_life_days)
+        return np.asarray(np.bincount(items, decayed, n_items) + UNSEEN, np.float64)
+
+    recent = counts(settings.popularity_half_life_days)
+    long = counts(settings.popularity_long_half_life_days)
     # Products that sold long ago alone all decay to the floor: the plain count ranks them.
-    order = np.lexsort((-np.bincount(items, minlength=n_items), -counts))
-    return Popularity(np.log(counts / counts.sum()).astype(np.float32), order.astype(np.int32))
+    order = np.lexsort((-np.bincount(items, minlength=n_items), -recent))
+    return Popularity(_log_shares(recent), _log_shares(long), order.astype(np.int32))
+
+
+def _log_shares(counts: NDArray[np.float64]) -> NDArray[np.float32]:
+    return np.asarray(np.log(counts / counts.sum()), np.float32)

@@ -1,0 +1,264 @@
+"""Features of the learnt ranker: what is known of a candidate, its shopper and the place.
+
+Features come in groups, each a function of a :class:`Case`; a group is computed whole or
+left out whole. Nothing is ever NaN: what is unknown is 0, or :data:`UNKNOWN` where 0 has a
+meaning of its own.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsvc.core.places import PLACE_LEVELS, Level
+from recsvc.core.sparse import gather, top
+from recsvc.core.vocabulary import MISSING
+
+if TYPE_CHECKING:  # the model holds rankers, which hold no features
+    from recsvc.core.model import Model
+    from recsvc.core.sources import Moment
+
+Column = NDArray[np.float32]
+
+UNKNOWN = np.float32(-1)
+SECONDS_A_DAY = 86_400.0
+N_NEAR = 30
+"""Own products whose places are looked at: where the shopper usually buys."""
+SMALLEST_SHARE = np.float32(1e-9)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The candidates of one call.
+
+    Attributes:
+        model: what was learnt.
+        moment: who and where.
+        items: int32, shape ``(n,)``.
+        scores: float32, shape ``(n, n_scores)``, as the sources gave them.
+        standardised: the same, standardised within the list.
+    """
+
+    model: "Model"
+    moment: "Moment"
+    items: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    standardised: NDArray[np.float32]
+
+
+Group = Callable[[Case], Iterable[Column]]
+
+
+class Features:
+    """Computes the columns that the trees read, for one model.
+
+    Args:
+        model: what was learnt.
+        score_names: names of the sources' scores.
+    """
+
+    def __init__(self, model: "Model", score_names: tuple[str, ...]) -> None:
+        levels = [level for level in PLACE_LEVELS if len(model.places.levels[level].keys)]
+        has_place = any(source.name == "place" for source in model.sources)
+        groups: dict[str, tuple[tuple[str, ...], Group]] = {
+            "scores": (score_names, _scores),
+            "ranks": (tuple(f"{name}_rank" for name in score_names), _ranks),
+            "own_history": (
+                ("n_purchases", "days_since", "shopper_days_since", "n_items", "n_orders"),
+                _own_history,
+            ),
+            "gaps": (("own_interval", "item_interval", "due", "item_due", "repeat_rate"), _gaps),
+            "trend": (("trend", "age_days", "log_buyers"), _trend),
+        }
+        if has_place and levels:
+            names = tuple(f"lift_{level.name.lower()}" for level in levels)
+            groups["place"] = ((*names, "n_here"), _Lifts(tuple(levels)))
+            if model.statistics.position.any():
+                groups["distance"] = (("distance_here", "distance_own"), _distance)
+        kinds = [
+            kind
+            for kind in (model.catalogue.category, model.catalogue.brand)
+            if len(kind) and (kind != MISSING).any()
+        ]
+        if kinds:
+            names = tuple(f"{what}_{i}" for i in range(len(kinds)) for what in ("share", "lift"))
+            groups["affinity"] = (names, _Affinity.of(model, kinds))
+        if model.statistics.log_price.any():
+            groups["price"] = (("log_price", "relative_price"), _price)
+        kept = {name: group for name, group in groups.items() if name not in model.without}
+        self._groups = [group for _, group in kept.values()]
+        self.model = model
+        self.groups: Mapping[str, tuple[str, ...]] = {n: names for n, (names, _) in kept.items()}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(name for names in self.groups.values() for name in names)
+
+    def of(self, case: Case) -> NDArray[np.float32]:
+        """float32, shape ``(n, n_features)``."""
+        table = np.empty((len(self.names), len(case.items)), np.float32)
+        row = 0
+        for group in self._groups:
+            for column in group(case):
+                table[row] = column
+                row += 1
+        return table.T
+
+
+def _scores(case: Case) -> Iterable[Column]:
+    return case.scores.T
+
+
+def _ranks(case: Case) -> Iterable[Column]:
+    """How many candidates score higher; equal scores have equal ranks."""
+    ascending = np.sort(case.scores, axis=0)
+    n = len(case.items)
+    for column in range(case.scores.shape[1]):
+        yield (n - np.searchsorted(ascending[:, column], case.scores[:, column], "right")).astype(
+            np.float32
+        )
+
+
+def _days_since(case: Case) -> Column:
+    """Days since the shopper last bought each candidate, UNKNOWN where never."""
+    profile = case.moment.profile
+    last = gather(profile.items, profile.last_time, case.items)
+    days = ((case.model.data_end - last) / SECONDS_A_DAY).astype(np.float32)
+    days[last == 0] = UNKNOWN
+    return days
+
+
+def _own_history(case: Case) -> Iterable[Column]:
+    profile = case.moment.profile
+    n = len(case.items)
+    yield gather(profile.items, profile.n_purchases, case.items).astype(np.float32)
+    yield _days_since(case)
+    latest = profile.last_time.max() if len(profile.items) else 0
+    since = (case.model.data_end - latest) / SECONDS_A_DAY if latest else UNKNOWN
+    yield np.full(n, since, np.float32)
+    yield np.full(n, len(profile.items), np.float32)
+    yield np.full(n, profile.n_purchases.sum(), np.float32)
+
+
+def _gaps(case: Case) -> Iterable[Column]:
+    """The usual days between purchases, and how much of them has passed."""
+    profile, statistics = case.moment.profile, case.model.statistics
+    n_purchases = gather(profile.items, profile.n_purchases, case.items)
+    first = gather(profile.items, profile.first_time, case.items)
+    last = gather(profile.items, profile.last_time, case.items)
+    own = (last - first) / SECONDS_A_DAY / np.maximum(n_purchases - 1, 1)
+    again = n_purchases > 1
+    usual = statistics.interval_days[case.items]
+    days = _days_since(case)
+    bought = days >= 0
+    yield np.where(again, own, UNKNOWN)
+    yield usual
+    # One day is the finest that purchases tell.
+    yield np.where(again & bought, days / np.maximum(own, 1), UNKNOWN)
+    yield np.where(bought & (usual > 0), days / np.maximum(usual, 1), UNKNOWN)
+    yield statistics.repeat_rate[case.items]
+
+
+def _trend(case: Case) -> Iterable[Column]:
+    statistics = case.model.statistics
+    yield statistics.trend[case.items]
+    yield statistics.age_days[case.items]
+    yield statistics.log_buyers[case.items]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lifts:
+    """How much more is bought at each level of the place than everywhere."""
+
+    levels: tuple[Level, ...]
+
+    def __call__(self, case: Case) -> Iterable[Column]:
+        places, place = case.model.places, case.moment.place
+        everywhere = places.shares[case.items]
+        finest: Column | None = None
+        for level in self.levels:
+            index = place.indices[level]
+            if index == MISSING:
+                yield np.zeros(len(case.items), np.float32)
+                continue
+            statistics = places.levels[level]
+            counts = statistics.counts.at(index, case.items)
+            finest = counts if finest is None else finest
+            shrinkage = np.float32(places.shrinkage)
+            share = (counts + shrinkage * everywhere) / (statistics.totals[index] + shrinkage)
+            yield np.log(share / everywhere)
+        yield np.zeros(len(case.items), np.float32) if finest is None else finest
+
+
+def _distance(case: Case) -> Iterable[Column]:
+    """Angles, in thousands of a radian (6.4 km), from here and from the nearest own product."""
+    position = case.model.statistics.position
+    theirs = position[case.items]
+    known = theirs.any(axis=1)
+    here = case.model.places.position(case.moment.place)
+    yield (
+        np.where(known, _angle(theirs @ here), UNKNOWN)
+        if here.any()
+        else np.full(len(theirs), UNKNOWN)
+    )
+    profile = case.moment.profile
+    own = position[profile.items[top(profile.weight, N_NEAR)]]
+    own = own[own.any(axis=1)]
+    # Its own place says nothing of a product that was bought before.
+    yield (
+        np.where(known, _angle((theirs @ own.T).max(axis=1)), UNKNOWN)
+        if len(own)
+        else np.full(len(theirs), UNKNOWN)
+    )
+
+
+def _angle(cosine: Column) -> Column:
+    return np.asarray(1_000 * np.arccos(np.clip(cosine, -1, 1)), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class _Affinity:
+    """What share of the shopper's purchases is of the candidate's kind.
+
+    Attributes:
+        kinds: for each way of sorting products the kind of each, MISSING unknown.
+        shares: for each way each kind's share in all purchases.
+    """
+
+    kinds: tuple[NDArray[np.int32], ...]
+    shares: tuple[Column, ...]
+
+    @classmethod
+    def of(cls, model: "Model", kinds: Iterable[NDArray[np.int32]]) -> "_Affinity":
+        """Count the shares once."""
+        kinds = tuple(kinds)
+        # The unknown kind comes last, where the index -1 finds it.
+        counts = [np.bincount(kind + 1, model.places.shares, int(kind.max()) + 2) for kind in kinds]
+        shares = tuple(np.roll(c, -1).astype(np.float32) + SMALLEST_SHARE for c in counts)
+        return cls(kinds, shares)
+
+    def __call__(self, case: Case) -> Iterable[Column]:
+        profile = case.moment.profile
+        total = np.float32(max(float(profile.long.sum()), 1e-6))
+        for kind, everywhere in zip(self.kinds, self.shares, strict=True):
+            bought = np.bincount(kind[profile.items] + 1, profile.long, len(everywhere))
+            own = np.roll(bought, -1).astype(np.float32) / total
+            share = own[kind[case.items]]
+            yield share
+            # A shopper of a few purchases is taken for a bit like everybody.
+            expected = everywhere[kind[case.items]]
+            prior = np.float32(3.0)
+            yield np.log((share * total + prior * expected) / ((total + prior) * expected))
+
+
+def _price(case: Case) -> Iterable[Column]:
+    log_price = case.model.statistics.log_price
+    profile = case.moment.profile
+    theirs = log_price[case.items]
+    total = float(profile.long.sum())
+    usual = float(log_price[profile.items] @ profile.long) / total if total > 0 else 0.0
+    yield theirs
+    yield theirs - np.float32(usual)

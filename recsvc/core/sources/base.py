@@ -1,0 +1,117 @@
+"""What every candidate source is: it proposes products for a shopper and scores any product.
+
+A source is small and knows nothing of the others; the ranking weighs their scores.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsvc.core.histories import Profile
+from recsvc.core.places import Place
+from recsvc.core.vocabulary import MISSING
+
+Items = NDArray[np.int32]
+Scores = NDArray[np.float32]
+
+
+class Strategy(IntEnum):
+    """Which knowledge put a product on a list."""
+
+    COLLABORATIVE = 1
+    SIMILAR = 2
+    BOUGHT_TOGETHER = 3
+    BUY_AGAIN = 4
+    POPULAR_NEARBY = 5
+    POPULAR = 6
+
+
+class Memory(StrEnum):
+    """How a source weighs what the shopper has bought.
+
+    A source must read a profile as it was fitted, or its scores mean nothing.
+    """
+
+    SHORT = "short"
+    LONG = "long"
+    WEIGHT = "weight"
+    CONFIDENCE = "confidence"
+    PRESENCE = "presence"
+
+    def of(self, profile: Profile) -> Scores:
+        """float32, shape ``(len(profile.items),)``."""
+        if self is Memory.CONFIDENCE:
+            return profile.confidence
+        if self is Memory.PRESENCE:
+            return np.ones(len(profile.items), np.float32)
+        columns = {
+            Memory.SHORT: profile.short,
+            Memory.LONG: profile.long,
+            Memory.WEIGHT: profile.weight,
+        }
+        return columns[self]
+
+
+@dataclass(slots=True)
+class Moment:
+    """One call as the sources see it: who, where, and what may be shown.
+
+    Attributes:
+        profile: what the shopper has bought, this session included.
+        place: where the shopper is.
+        allowed: bool, shape ``(n_items,)``: what may be on the list.
+        customer: customer index, :data:`MISSING` for one that the model does not know.
+    """
+
+    profile: Profile
+    place: Place
+    allowed: NDArray[np.bool_]
+    customer: int = MISSING
+    # Dense scores cost far more than reading them off: a source computes its own once,
+    # for proposing and for scoring.
+    _dense: dict[str, Scores] = field(default_factory=dict)
+
+    def dense(self, name: str, compute: Callable[[], Scores]) -> Scores:
+        """Scores of all products under ``name``, computed at the first use."""
+        if name not in self._dense:
+            self._dense[name] = compute()
+        return self._dense[name]
+
+
+class Source(Protocol):
+    """What every source can do. All of it is deterministic and free of side effects."""
+
+    @property
+    def name(self) -> str:
+        """Which source it is; no other of a model has the same."""
+
+    @property
+    def features(self) -> Mapping[str, Strategy]:
+        """Names of the scores it gives, and the strategy that each stands for."""
+
+    def propose(self, moment: Moment, limit: int) -> Items:
+        """Allowed products, distinct, in no order; at most ``limit`` (a level, if by place)."""
+
+    def score(self, moment: Moment, items: Items) -> list[Scores]:
+        """One array a feature, each float32 of shape ``(len(items),)``; larger is better."""
+
+    def to_arrays(self, prefix: str) -> Mapping[str, NDArray[np.generic]]:
+        """Named arrays for an artifact."""
+
+    def to_parameters(self) -> dict[str, Any]:
+        """What is not an array, as JSON."""
+
+
+@runtime_checkable
+class Explainable(Protocol):
+    """A source that can say which of the shopper's own products speaks for another."""
+
+    def contributions(self, profile: Profile, items: Items) -> Scores:
+        """What each product of the profile adds to the scores of ``items``.
+
+        float32, shape ``(len(items), len(profile.items))``; a row adds up to the score.
+        """

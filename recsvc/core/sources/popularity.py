@@ -1,0 +1,68 @@
+"""What everybody has bought of late."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsvc.core.sources.base import Items, Moment, Scores, Strategy
+from recsvc.core.vocabulary import Arrays
+
+
+@dataclass(frozen=True, slots=True)
+class Popularity:
+    """What everybody has bought, of late and lately.
+
+    Attributes:
+        log_shares: float32, shape ``(n_items,)``: logarithm of each product's share in the
+            purchases of the last days.
+        log_shares_long: the same with a longer memory.
+        order: int32, shape ``(n_items,)``: products by falling share; the order that
+            also breaks ties and fills lists up, so that no list is ever empty.
+    """
+
+    name: ClassVar[str] = "popularity"
+    features: ClassVar[Mapping[str, Strategy]] = {
+        "popularity": Strategy.POPULAR,
+        "popularity_long": Strategy.POPULAR,
+    }
+
+    log_shares: Scores
+    log_shares_long: Scores
+    order: Items
+
+    def propose(self, moment: Moment, limit: int) -> Items:
+        """The most bought."""
+        # Most products are allowed: the head of the order nearly always suffices.
+        head = self.order[: 4 * limit]
+        found = head[moment.allowed[head]]
+        if len(found) < limit:
+            found = self.order[moment.allowed[self.order]]
+        return found[:limit]
+
+    def score(self, moment: Moment, items: Items) -> list[Scores]:  # noqa: ARG002  # the protocol's
+        """Logarithms of the shares."""
+        return [self.log_shares[items], self.log_shares_long[items]]
+
+    def to_arrays(self, prefix: str) -> Mapping[str, NDArray[np.generic]]:
+        """Named arrays for an artifact."""
+        return {
+            f"{prefix}.log_shares": self.log_shares,
+            f"{prefix}.log_shares_long": self.log_shares_long,
+            f"{prefix}.order": self.order,
+        }
+
+    def to_parameters(self) -> dict[str, Any]:
+        """None."""
+        return {}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, prefix: str) -> Self:
+        """The inverse of :meth:`to_arrays`."""
+        return cls(
+            np.asarray(arrays[f"{prefix}.log_shares"], np.float32),
+            np.asarray(arrays[f"{prefix}.log_shares_long"], np.float32),
+            np.asarray(arrays[f"{prefix}.order"], np.int32),
+        )

@@ -1,0 +1,81 @@
+"""Which candidate sources suit the data, and the fitting of them all."""
+
+from collections.abc import Iterator
+from time import monotonic
+
+import numpy as np
+
+from recsvc.core.histories import Histories
+from recsvc.core.places import Places
+from recsvc.core.sources import (
+    Collaborative,
+    OwnPurchases,
+    Popularity,
+    PopularityByPlace,
+    Source,
+)
+from training.interactions import Interactions
+from training.models.als import fit_als
+from training.models.ease import fit_ease
+from training.models.item_neighbours import fit_neighbours
+from training.models.like_customers import fit_like_customers
+from training.models.spectral import fit_spectral
+from training.models.transitions import fit_transitions
+from training.settings import TrainingSettings
+
+MIN_EASE_COVERAGE = 0.6
+"""Share of all purchases that the products of EASE must make up: below, the catalogue is too
+flat for a Gram matrix of its head, and the spectral method takes its place."""
+
+
+def suitable(interactions: Interactions, settings: TrainingSettings) -> tuple[str, ...]:
+    """Names of the sources to fit, in the order of a model's."""
+    names = ["own", "collaborative", "neighbours"]
+    bought = np.sort(np.bincount(interactions.lines["item"].to_numpy()))[::-1]
+    head = bought[: settings.ease_max_items].sum()
+    names.append("ease" if head >= MIN_EASE_COVERAGE * bought.sum() else "spectral")
+    if interactions.has_times:
+        names.append("transitions")
+    names.append("like_customers")
+    if any(len(level) for level in interactions.locations.keys):
+        names.append("place")
+    return tuple(name for name in names if name not in settings.without)
+
+
+def fit_sources(
+    interactions: Interactions,
+    names: tuple[str, ...],
+    histories: Histories,
+    places: Places,
+    popularity: Popularity,
+    settings: TrainingSettings,
+    regularization: float,
+) -> tuple[Source, ...]:
+    """Fit the sources of ``names``; popularity comes last, and always."""
+
+    def fitted(name: str) -> Source:
+        match name:
+            case "own":
+                return OwnPurchases()
+            case "collaborative":
+                return Collaborative(fit_als(interactions, settings, regularization))
+            case "neighbours":
+                return fit_neighbours(interactions, settings)
+            case "ease":
+                return fit_ease(interactions, settings)
+            case "spectral":
+                return fit_spectral(interactions, settings)
+            case "transitions":
+                return fit_transitions(interactions, settings)
+            case "like_customers":
+                return fit_like_customers(histories, len(interactions.items), settings)
+            case "place":
+                return PopularityByPlace(places)
+        raise KeyError(name)
+
+    out = []
+    for name in names:
+        t = monotonic()
+        out.append(fitted(name))
+        print(name, round(monotonic() - t, 2))
+    return (*out, popularity)
