@@ -160,18 +160,18 @@ def test_figures_by_hand() -> None:
     bought = rows_of([0], [0, 1], [0], [0], [], n_items=4)
     lists = lists_of([0, 1], [1, 0], [2], depth=2)
 
-    found = list_figures(lists, np.array([0, 1, 4], np.int32), bought, cutoffs=(1, 2))
+    found = list_figures(lists, np.array([4, 1, 0], np.int32), bought, cutoffs=(1, 2))
 
     # First ranks: 0, 1, 2 each once of four products; nobody has bought 2, which counts as one.
     assert found["coverage@1"] == 3 / 4
     assert found["novelty@1"] == pytest.approx((0 + 2 + 2) / 3)
     assert found["gini@1"] == pytest.approx(1 / 4)
-    assert found["repeat_share@1"] == pytest.approx(2 / 3)
-    # Five slots: 0 and 1 twice, 2 once; repeats are 0 of the first, both of the second.
+    assert found["repeat_share@1"] == pytest.approx(1 / 3)
+    # Five slots: 0 and 1 twice, 2 once; repeats are both of the second list.
     assert found["coverage@2"] == 3 / 4
     assert found["novelty@2"] == pytest.approx((0 + 2 + 2 + 0 + 2) / 5)
     assert found["gini@2"] == pytest.approx((-3 * 0 - 1 * 1 + 1 * 2 + 3 * 2) / (4 * 5))
-    assert found["repeat_share@2"] == pytest.approx(3 / 5)
+    assert found["repeat_share@2"] == pytest.approx(2 / 5)
 
 
 def test_empty_lists_have_no_figures() -> None:
