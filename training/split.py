@@ -1,13 +1,39 @@
-"""Hold-outs: what was known, and what was bought next."""
+"""Hold-outs: what was known, and what was bought next.
 
-from dataclasses import dataclass
+Four ways to cut, the first the default:
+
+- **temporal**: everything before a moment is known, everything from it on is asked for. As in
+  service, nothing of the future is known of anybody.
+- **last-basket**: each customer's last order is asked for. It gives every customer with two
+  orders a target, where a month gives a few, and it *leaks*: what others bought after that
+  order is known, so that popularity, trends and neighbours look into the future. Good for
+  comparing models of one customer's habits on sparse data; its figures are higher than those
+  in service, and a temporal cut should decide what is deployed.
+- **given**: two files that somebody else has cut, as published benchmarks are.
+- **random**: a fifth of each customer's products; all that is left where there are no times.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from training.interactions import SECONDS_A_DAY, Interactions
+from recsvc.core.vocabulary import MISSING
+from recsvc.errors import InputError
+from training.interactions import SECONDS_A_DAY, Interactions, Locations
+from training.targets import translated
+
+
+class Split(StrEnum):
+    """Ways to cut; the module says what each is."""
+
+    TEMPORAL = "temporal"
+    LAST_BASKET = "last-basket"
+    GIVEN = "given"
+    RANDOM = "random"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +44,13 @@ class HoldOut:
         history: what a model may be fitted on.
         future: what was bought afterwards, over the same vocabularies.
         now: the moment of the cut, seconds since 1970.
-        method: "temporal" or "random", for the manifest.
+        method: how it was cut.
     """
 
     history: Interactions
     future: Interactions
     now: float
-    method: str
+    method: Split
 
     def targets(self) -> csr_array:
         """Customers by items: 1 for what a customer with a history bought of known products.
@@ -59,8 +85,18 @@ def window_seconds(interactions: Interactions, window_days: float) -> float:
     return min(window_days * SECONDS_A_DAY, (interactions.end - start) / 6)
 
 
-def hold_out(interactions: Interactions, seconds: float, seed: int) -> HoldOut:
-    """Cut off the last ``seconds``; without times, a random fifth of each customer's products."""
+def hold_out(
+    interactions: Interactions, seconds: float, seed: int, split: Split = Split.TEMPORAL
+) -> HoldOut:
+    """Cut off the last ``seconds``, or each customer's last order.
+
+    Without times nothing is last: a random fifth of each customer's products is held out.
+
+    Raises:
+        InputError: last orders are asked for of data without times.
+    """
+    if split is Split.LAST_BASKET:
+        return leave_last_basket(interactions)
     if not interactions.has_times:
         return _random(interactions, seed)
     cut = interactions.end - seconds
@@ -68,11 +104,63 @@ def hold_out(interactions: Interactions, seconds: float, seed: int) -> HoldOut:
         interactions.select(pl.col("time") < cut),
         interactions.select(pl.col("time") >= cut),
         cut,
-        "temporal",
+        Split.TEMPORAL,
     )
+
+
+def leave_last_basket(interactions: Interactions) -> HoldOut:
+    """Hold out the last order of each customer who has an earlier one.
+
+    An order is what the order id says, else the purchases of one moment. All others'
+    purchases are known, also later ones: the module says what that leaks. Who has ordered only
+    once is known and has no target.
+
+    Raises:
+        InputError: the data has no times.
+    """
+    if not interactions.has_times:
+        raise InputError(
+            "--split last-basket: the events have no event_time to tell which order was the last; "
+            "leave --split out"
+        )
+    ended = pl.col("time").max().over("customer", "order")
+    is_last = ended == ended.max().over("customer")
+    held = interactions.lines.select(is_last & ~is_last.all().over("customer")).to_series()
+    history = interactions.select(~held)
+    return HoldOut(history, interactions.select(held), history.end, Split.LAST_BASKET)
+
+
+def given(train: Interactions, test: Interactions) -> HoldOut:
+    """Take a cut that was made elsewhere: two files, each encoded by itself.
+
+    Of ``test`` remain the purchases by customers and of products that ``train`` has: nothing
+    that learns from purchases can know the others. Whether they are later is not asked.
+    """
+    customer = translated(train.customers, test.customers)[test.lines["customer"].to_numpy()]
+    item = translated(train.items, test.items)[test.lines["item"].to_numpy()]
+    known = pl.Series((customer != MISSING) & (item != MISSING))
+    locations = _joined(train.locations, test.locations)
+    lines = test.lines.with_columns(
+        customer=pl.Series(customer, dtype=pl.Int32),
+        item=pl.Series(item, dtype=pl.Int32),
+        location=pl.col("location") + len(train.locations.indices),
+    ).filter(known)
+    history = replace(train, locations=locations)
+    future = replace(history, lines=lines, has_times=test.has_times)
+    return HoldOut(history, future, train.end, Split.GIVEN)
+
+
+def _joined(train: Locations, test: Locations) -> Locations:
+    """The locations of ``train`` followed by those of ``test``, places by the keys of ``train``."""
+    indices = np.full_like(test.indices, MISSING)
+    for level, (known, other) in enumerate(zip(train.keys, test.keys, strict=True)):
+        at = test.indices[:, level]
+        given_here = at != MISSING
+        indices[given_here, level] = translated(known, other)[at[given_here]]
+    return replace(train, indices=np.concatenate([train.indices, indices]))
 
 
 def _random(interactions: Interactions, seed: int) -> HoldOut:
     held: NDArray[np.bool_] = np.random.default_rng(seed).random(interactions.lines.height) < 0.2  # noqa: PLR2004  # a fifth
     mask = pl.Series(held)
-    return HoldOut(interactions.select(~mask), interactions.select(mask), 0.0, "random")
+    return HoldOut(interactions.select(~mask), interactions.select(mask), 0.0, Split.RANDOM)

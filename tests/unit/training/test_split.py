@@ -1,10 +1,15 @@
 """Hold-outs in time, and at random where there is none."""
 
+import numpy as np
 import pytest
 
+from recsvc.core.places import Level
+from recsvc.core.vocabulary import MISSING
+from recsvc.errors import InputError
 from tests.purchases import START, interactions_of
 from training.interactions import SECONDS_A_DAY, Interactions
-from training.split import hold_out, window_seconds
+from training.models.histories import homes
+from training.split import HoldOut, Split, given, hold_out, leave_last_basket, window_seconds
 
 
 def daily(n_days: int, customers: str = "ab") -> Interactions:
@@ -38,7 +43,7 @@ def test_time_divides_what_was_known_from_what_came() -> None:
 
     held_out = hold_out(interactions, 10 * SECONDS_A_DAY, seed=0)
 
-    assert held_out.method == "temporal"
+    assert held_out.method is Split.TEMPORAL
     assert held_out.now == START.timestamp() + 90 * SECONDS_A_DAY
     assert held_out.history.end == START.timestamp() + 89 * SECONDS_A_DAY
     assert held_out.future.lines["time"].min() == held_out.now
@@ -54,7 +59,7 @@ def test_without_times_a_random_fifth_is_held_out() -> None:
 
     held_out, again, other = (hold_out(interactions, 0, seed=seed) for seed in (1, 1, 2))
 
-    assert held_out.method == "random"
+    assert held_out.method is Split.RANDOM
     assert held_out.future.lines.height == pytest.approx(200, abs=40)
     assert held_out.history.lines.height + held_out.future.lines.height == 1000
     assert held_out.history.lines.join(held_out.future.lines, on=["customer", "item"]).is_empty()
@@ -78,3 +83,118 @@ def test_targets_are_what_could_be_known() -> None:
 
     # Customers: old, other, stranger; products: unseen, x, y.
     assert targets.toarray().tolist() == [[0, 1, 1], [0, 0, 0], [0, 0, 0]]
+
+
+def bought(part: Interactions) -> set[tuple[str, str]]:
+    """Customer and product of each line."""
+    pairs = part.lines.select("customer", "item").iter_rows()
+    return {(part.customers.ids[customer], part.items.ids[item]) for customer, item in pairs}
+
+
+def test_the_last_order_is_held_out() -> None:
+    """An order is held out whole, though it took days; what came before it is known."""
+    interactions = interactions_of(
+        {"customer_id": "a", "product_id": "x", "day": 1, "order_id": "1"},
+        {"customer_id": "a", "product_id": "y", "day": 4, "order_id": "1"},
+        {"customer_id": "a", "product_id": "z", "day": 3, "order_id": "2"},
+        {"customer_id": "a", "product_id": "x", "day": 5, "order_id": "2"},
+        # Two orders of other customers with one number each are two orders.
+        {"customer_id": "b", "product_id": "x", "day": 2, "order_id": "2"},
+        {"customer_id": "b", "product_id": "y", "day": 9, "order_id": "3"},
+    )
+
+    held_out = leave_last_basket(interactions)
+
+    assert held_out.method is Split.LAST_BASKET
+    assert bought(held_out.future) == {("a", "z"), ("a", "x"), ("b", "y")}
+    assert bought(held_out.history) == {("a", "x"), ("a", "y"), ("b", "x")}
+    assert held_out.now == held_out.history.end == START.timestamp() + 4 * SECONDS_A_DAY
+
+
+def test_without_order_ids_an_order_is_a_moment() -> None:
+    """What was bought at the very same moment is one order."""
+    interactions = interactions_of(
+        {"customer_id": "a", "product_id": "x", "day": 1},
+        {"customer_id": "a", "product_id": "y", "day": 2},
+        {"customer_id": "a", "product_id": "z", "day": 2},
+    )
+
+    held_out = hold_out(interactions, 0, seed=0, split=Split.LAST_BASKET)
+
+    assert bought(held_out.future) == {("a", "y"), ("a", "z")}
+    assert bought(held_out.history) == {("a", "x")}
+
+
+def test_an_only_order_is_known() -> None:
+    """Who has ordered once is no target, but teaches what is bought."""
+    interactions = interactions_of(
+        {"customer_id": "once", "product_id": "x", "day": 8},
+        {"customer_id": "twice", "product_id": "x", "day": 1},
+        {"customer_id": "twice", "product_id": "x", "day": 2},
+    )
+
+    held_out = leave_last_basket(interactions)
+
+    assert bought(held_out.history) == {("once", "x"), ("twice", "x")}
+    assert held_out.targets().toarray().tolist() == [[0], [1]]
+
+
+def test_the_last_of_no_times_is_refused() -> None:
+    """Without times no order is the last one, and the error says what to do."""
+    interactions = interactions_of({"customer_id": "a", "product_id": "x"})
+
+    with pytest.raises(InputError, match="no event_time"):
+        hold_out(interactions, 0, seed=0, split=Split.LAST_BASKET)
+
+
+TRAIN = (
+    {"customer_id": "b", "product_id": "x", "day": 1, "store_id": "s2", "country_code": "GB"},
+    {"customer_id": "c", "product_id": "y", "day": 2, "store_id": "s3", "country_code": "GB"},
+)
+TEST = (
+    {"customer_id": "a", "product_id": "x", "day": 9, "store_id": "s2", "country_code": "GB"},
+    {"customer_id": "b", "product_id": "a", "day": 9, "store_id": "s2", "country_code": "GB"},
+    {"customer_id": "c", "product_id": "x", "day": 9, "store_id": "s3", "country_code": "GB"},
+    {"customer_id": "b", "product_id": "y", "day": 9, "store_id": "s1", "country_code": "GB"},
+)
+
+
+@pytest.fixture
+def cut() -> HoldOut:
+    """Two files, in each of which the same ids have other numbers."""
+    return given(interactions_of(*TRAIN), interactions_of(*TEST))
+
+
+def test_given_files_share_the_training_vocabularies(cut: HoldOut) -> None:
+    """Test purchases are found by their ids; strangers and unknown products are left out."""
+    assert cut.method is Split.GIVEN
+    assert cut.now == START.timestamp() + 2 * SECONDS_A_DAY
+    assert cut.future.customers is cut.history.customers
+    assert bought(cut.future) == {("c", "x"), ("b", "y")}
+    assert bought(cut.history) == {("b", "x"), ("c", "y")}
+    assert cut.targets().toarray().tolist() == [[0, 1], [1, 0]]
+
+
+def test_given_files_share_the_places(cut: HoldOut) -> None:
+    """A test purchase was made where training knows it; an unknown store is still in a country."""
+    stores = cut.history.locations.keys[Level.STORE].ids
+    indices = cut.future.locations.indices[cut.future.lines["location"].to_numpy()]
+    by_item = dict(zip(cut.future.lines["item"].to_list(), indices.tolist(), strict=True))
+    at_s3, at_s1 = by_item[cut.history.items.index("x")], by_item[cut.history.items.index("y")]
+
+    assert stores[at_s3[Level.STORE]] == "s3"
+    assert at_s1[Level.STORE] == MISSING
+    assert at_s1[Level.COUNTRY] == at_s3[Level.COUNTRY] != MISSING
+    assert cut.history.locations is cut.future.locations
+    np.testing.assert_array_equal(homes(cut.history), homes(interactions_of(*TRAIN)))
+
+
+def test_given_files_need_no_times() -> None:
+    """A published split without times is taken as it is."""
+    train = interactions_of({"customer_id": "a", "product_id": "x"})
+    test = interactions_of({"customer_id": "a", "product_id": "x"})
+
+    assert given(train, test).targets().toarray().tolist() == [[1]]
+    assert given(train, test).now == 0
+    assert not given(train, test).future.has_times
+    assert given(interactions_of(*TRAIN), interactions_of(*TEST)).future.has_times
