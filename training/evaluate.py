@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from recsvc.core.places import Place
-from recsvc.core.ranking import Task
+from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Query, Recommender
 from training.column import Column
 from training.metrics import DEPTH, NOTHING
 from training.targets import bought_by, new_to_customer
 
-Weights = Mapping[Task, NDArray[np.float32]]
+Rankers = Mapping[Task, Ranker]
 Tick = Callable[[], object]
 
 
@@ -32,7 +32,7 @@ def evaluate(
     recommender: Recommender,
     targets: csr_array,
     now: float,
-    rankers: Mapping[str, Weights],
+    rankers: Mapping[str, Rankers],
     *,
     customers: NDArray[np.int32] | None = None,
     tasks: Sequence[Task] = (Task.ALL, Task.NEW),
@@ -44,7 +44,7 @@ def evaluate(
         recommender: fitted on what came before.
         targets: customers by items, 1 for what was bought next.
         now: the moment of the cut, seconds since 1970.
-        rankers: weights by name; all rank the same candidates.
+        rankers: rankers by name; all rank the same candidates.
         customers: customer indices to evaluate on; all that have a target unless given.
         tasks: which columns: :attr:`Task.ALL` for all purchases, :attr:`Task.NEW` for
             products that are new to the customer, out of lists without the others.
@@ -74,9 +74,9 @@ def evaluate(
                 now=now,
                 only_new=task is Task.NEW,
             )
-            candidates = recommender.candidates(query)
-            for name, weights in rankers.items():
-                items = recommender.order(candidates, weights[task], DEPTH)
+            case = recommender.candidates(query)
+            for name, by_task in rankers.items():
+                items = recommender.order(case, by_task[task], DEPTH)
                 lists[name, task][row, : len(items)] = items
         tick()
     return {
@@ -92,19 +92,19 @@ BASELINES = {
     "popularity by place": "place",
     "own purchases": "own_long",
 }
-"""Rankers that follow one feature alone, ties broken by popularity."""
+"""Rankers that follow one score alone, ties broken by popularity."""
 
 
-def only(name: str, features: Sequence[str]) -> NDArray[np.float32]:
-    """Weights of a ranker that follows one feature alone."""
-    return np.array([1.0 if feature == name else 0.0 for feature in features], np.float32)
+def only(name: str, scores: Sequence[str]) -> Ranker:
+    """A ranker that follows one of ``scores`` alone."""
+    return Ranker(np.array([1.0 if score == name else 0.0 for score in scores], np.float32))
 
 
-def with_baselines(recommender: Recommender) -> dict[str, Weights]:
-    """The model's own weights as "recsvc", and those of :data:`BASELINES` it has features for."""
-    rankers: dict[str, Weights] = {"recsvc": recommender.model.blend.weights}
-    for name, feature in BASELINES.items():
-        if feature in recommender.features:
-            alone = only(feature, recommender.features)
+def with_baselines(recommender: Recommender) -> dict[str, Rankers]:
+    """The model's own rankers as "recsvc", and those of :data:`BASELINES` it has scores for."""
+    rankers: dict[str, Rankers] = {"recsvc": recommender.model.rankers}
+    for name, score in BASELINES.items():
+        if score in recommender.scores:
+            alone = only(score, recommender.scores)
             rankers[name] = {Task.ALL: alone, Task.NEW: alone}
     return rankers

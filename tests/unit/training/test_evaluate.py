@@ -57,7 +57,7 @@ def test_metrics_are_those_of_the_lists_that_callers_get(
         recommender,
         held_out.targets(),
         held_out.now,
-        {"recsvc": recommender.model.blend.weights},
+        {"recsvc": recommender.model.rankers},
     )["recsvc"]
 
     for task in (Task.ALL, Task.NEW):
@@ -104,7 +104,7 @@ def test_some_customers_and_tasks_can_be_asked_for(
         recommender,
         held_out.targets(),
         held_out.now,
-        {"x": recommender.model.blend.weights},
+        {"x": recommender.model.rankers},
         customers=customers,
         tasks=[Task.ALL],
     )
@@ -113,7 +113,7 @@ def test_some_customers_and_tasks_can_be_asked_for(
     assert columns["x"][Task.ALL].customers.tolist() == customers.tolist()
 
 
-def test_baselines_without_a_feature_are_left_out(held_out: HoldOut) -> None:
+def test_baselines_without_a_score_are_left_out(held_out: HoldOut) -> None:
     """A model trained without place or own purchases is compared with popularity alone."""
     settings = type(SMALL)(without=frozenset({"own", "place", "collaborative", "neighbours"}))
     recommender = Recommender(built(held_out.history, settings))
@@ -121,9 +121,12 @@ def test_baselines_without_a_feature_are_left_out(held_out: HoldOut) -> None:
     assert list(with_baselines(recommender)) == ["recsvc", "popularity"]
 
 
-def test_one_feature_alone() -> None:
-    """A ranker of one feature has weight 1 there and 0 elsewhere."""
-    assert only("b", ("a", "b", "c")).tolist() == [0, 1, 0]
+def test_one_score_alone() -> None:
+    """A ranker of one score has weight 1 there and 0 elsewhere, and no trees."""
+    ranker = only("b", ("a", "b", "c"))
+
+    assert ranker.weights.tolist() == [0, 1, 0]
+    assert ranker.trees is None
 
 
 def test_customers_are_drawn_by_the_seed(held_out: HoldOut) -> None:
