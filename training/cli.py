@@ -3,8 +3,6 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,89 +17,38 @@ from rich.table import Table
 from rich.text import Text
 from threadpoolctl import threadpool_limits
 
-from recsvc.artifacts.manifest import Manifest
 from recsvc.artifacts.registry import CURRENT, Registry, VersionInfo
-from recsvc.core.model import Model
-from recsvc.core.recommender import Recommender
-from recsvc.errors import ArtifactError, InputError
+from recsvc.errors import InputError
 from recsvc.terminal import new_app, run
 from training.batch import recommend_all
-from training.evaluate import evaluate, target_customers, with_baselines
+from training.cli_evaluation import compare_command, evaluate_command
 from training.events import MAX_QUARANTINED_SHARE, read_customers
+from training.options import (
+    EventsOption,
+    JsonOption,
+    MapOption,
+    MapProductsOption,
+    MapStoresOption,
+    MaxQuarantinedOption,
+    ModelOption,
+    NoQuarantineOption,
+    ProductsOption,
+    QuarantineOption,
+    RegistryOption,
+    StoresOption,
+    TimezoneOption,
+    load,
+    mapping_of,
+    print_result,
+    reporting,
+)
 from training.pipeline import FitInput, Purchases, fit, read
-from training.progress import ConsoleReporter
-from training.report import slices_by_place, summaries, table_lines
 from training.settings import PRESETS, REMOVABLE, TrainingSettings
-from training.targets import targets_of
 
 app = new_app(
     "Train recommendations from purchases, measure them and publish them.\n\n"
     "A first run: recsvc-train fit --events purchases.csv --registry registry --promote"
 )
-
-EventsOption = Annotated[
-    list[Path],
-    typer.Option(
-        "--events",
-        help="CSV or Parquet file of events, or a folder of them; may be given more than once.",
-    ),
-]
-RegistryOption = Annotated[
-    str, typer.Option("--registry", envvar="RECSVC_REGISTRY", help="Folder of the models.")
-]
-ProductsOption = Annotated[
-    Path | None, typer.Option("--products", help="File that describes the products.")
-]
-StoresOption = Annotated[
-    Path | None, typer.Option("--stores", help="File that says where the stores are.")
-]
-MapOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--map",
-        metavar="NAME=COLUMN",
-        help="What the events call a column, as in customer_id=CustomerNo; may be repeated.",
-    ),
-]
-MapProductsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--map-products", metavar="NAME=COLUMN", help="The same for the file of products."
-    ),
-]
-MapStoresOption = Annotated[
-    list[str] | None,
-    typer.Option("--map-stores", metavar="NAME=COLUMN", help="The same for the file of stores."),
-]
-TimezoneOption = Annotated[
-    str, typer.Option("--timezone", help="Zone of times that name none, as in Europe/Berlin.")
-]
-QuarantineOption = Annotated[
-    Path,
-    typer.Option(
-        "--quarantine",
-        help="CSV file for the rows that cannot be used; replaced by each run.",
-    ),
-]
-# A run that only reads does not replace what fit has left.
-NoQuarantineOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--quarantine",
-        help="CSV file for the rows that cannot be used, replaced by each run; else not kept.",
-    ),
-]
-MaxQuarantinedOption = Annotated[
-    float,
-    typer.Option(
-        "--max-quarantined", help="Stop when more than this share of the rows is unusable, 0 to 1."
-    ),
-]
-ModelOption = Annotated[
-    str,
-    typer.Option("--model", help="A version, the beginning of one, or current."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @app.command("fit")
@@ -144,14 +91,14 @@ def fit_command(
         events=events,
         products=products,
         stores=stores,
-        mapping=_mapping("--map", column_map),
-        product_mapping=_mapping("--map-products", map_products),
-        store_mapping=_mapping("--map-stores", map_stores),
+        mapping=mapping_of("--map", column_map),
+        product_mapping=mapping_of("--map-products", map_products),
+        store_mapping=mapping_of("--map-stores", map_stores),
         timezone=timezone,
         quarantine=quarantine,
         max_quarantined_share=max_quarantined,
     )
-    with _reporter() as reporter:
+    with reporting() as reporter:
         manifest = fit(source, settings, store, reporter)
         if promote:
             store.promote(manifest.version_id, datetime.now(UTC))
@@ -164,7 +111,9 @@ def fit_command(
     }
     command = f"recsvc-train promote --registry {quote(registry)} {manifest.version_id}"
     state = "current" if promote else f"to serve it: {command}"
-    _print(result, f"published {manifest.version_id} in {result['seconds']} s ({state})", as_json)
+    print_result(
+        result, f"published {manifest.version_id} in {result['seconds']} s ({state})", as_json
+    )
 
 
 @app.command("validate")
@@ -181,15 +130,15 @@ def validate_command(
     as_json: JsonOption = False,
 ) -> None:
     """Read and check files as fit would, without training."""
-    with _reporter() as reporter:
+    with reporting() as reporter:
         purchases: Purchases = read(
             FitInput(
                 events=events,
                 products=products,
                 stores=stores,
-                mapping=_mapping("--map", column_map),
-                product_mapping=_mapping("--map-products", map_products),
-                store_mapping=_mapping("--map-stores", map_stores),
+                mapping=mapping_of("--map", column_map),
+                product_mapping=mapping_of("--map-products", map_products),
+                store_mapping=mapping_of("--map-stores", map_stores),
                 timezone=timezone,
                 quarantine=quarantine,
                 max_quarantined_share=max_quarantined,
@@ -209,55 +158,11 @@ def validate_command(
         "start_time": report.time_min.isoformat() if report.time_min else None,
         "end_time": report.time_max.isoformat() if report.time_max else None,
     }
-    _print(result, f"usable: {report.n_used:,} of {report.n_rows:,} rows", as_json)
+    print_result(result, f"usable: {report.n_used:,} of {report.n_rows:,} rows", as_json)
 
 
-@app.command("evaluate")
-def evaluate_command(
-    events: EventsOption,
-    registry: RegistryOption,
-    model_ref: ModelOption = CURRENT,
-    column_map: MapOption = None,
-    timezone: TimezoneOption = "UTC",
-    quarantine: NoQuarantineOption = None,
-    max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,
-    as_json: JsonOption = False,
-) -> None:
-    """Measure a published version on purchases made after its data ended.
-
-    Purchases up to the end of the model's data are left out: it has learnt them.
-    """
-    manifest, recommender = _load(registry, model_ref)
-    source = FitInput(
-        events=events,
-        mapping=_mapping("--map", column_map),
-        timezone=timezone,
-        quarantine=quarantine,
-        max_quarantined_share=max_quarantined,
-    )
-    with _reporter() as reporter:
-        purchases = read(source, reporter)
-        targets = targets_of(recommender.model, purchases.interactions)
-        n_customers = len(target_customers(targets))
-        if not n_customers:
-            raise InputError(
-                f"{', '.join(map(str, events))}: no purchase by a customer of the model after its "
-                f"data ended ({_day(recommender.model.data_end)}); give later purchases"
-            )
-        with threadpool_limits(1, "blas"), reporter.stage("evaluate", n_customers) as tick:
-            columns = evaluate(
-                recommender,
-                targets,
-                recommender.model.data_end,
-                with_baselines(recommender),
-                tick=tick,
-            )
-    result = {
-        "version_id": manifest.version_id,
-        "rankers": summaries(columns),
-        "slices": slices_by_place(recommender, columns["recsvc"]),
-    }
-    _print(result, "\n".join([*table_lines(columns), f"{n_customers:,} customers"]), as_json)
+app.command("evaluate")(evaluate_command)
+app.command("compare")(compare_command)
 
 
 @app.command("recommend")
@@ -290,11 +195,11 @@ def recommend_command(
         raise InputError(f"--out {out}: cannot be written; give a file in a folder that can")
     if out.resolve() in {path.resolve() for path in (customers, quarantine) if path}:
         raise InputError(f"--out {out}: is --customers or --quarantine too; give another file")
-    manifest, recommender = _load(registry, model_ref)
+    manifest, recommender = load(registry, model_ref)
     rows = read_customers(customers, quarantine=quarantine, max_quarantined_share=max_quarantined)
     with (
         threadpool_limits(1, "blas"),  # a list is too small for two cores
-        _reporter() as reporter,
+        reporting() as reporter,
         reporter.stage("recommend", rows.height) as tick,
     ):
         lists = recommend_all(
@@ -308,7 +213,7 @@ def recommend_command(
     _write(lists, out)
     n_customers = lists["customer_id"].n_unique()
     result = {"version_id": manifest.version_id, "n_customers": n_customers, "out": str(out)}
-    _print(result, f"{n_customers:,} lists of {manifest.version_id} in {out}", as_json)
+    print_result(result, f"{n_customers:,} lists of {manifest.version_id} in {out}", as_json)
 
 
 @app.command("promote")
@@ -320,7 +225,9 @@ def promote_command(
     """Make a version the one that is served; running servers follow by themselves."""
     pointer = Registry.open(registry).promote(version, datetime.now(UTC))
     result = {"version_id": pointer.version_id, "generation": pointer.generation}
-    _print(result, f"current is {pointer.version_id}, generation {pointer.generation}", as_json)
+    print_result(
+        result, f"current is {pointer.version_id}, generation {pointer.generation}", as_json
+    )
 
 
 @app.command("rollback")
@@ -328,7 +235,9 @@ def rollback_command(registry: RegistryOption, as_json: JsonOption = False) -> N
     """Serve the version before the current one again."""
     pointer = Registry.open(registry).rollback(datetime.now(UTC))
     result = {"version_id": pointer.version_id, "generation": pointer.generation}
-    _print(result, f"current is {pointer.version_id}, generation {pointer.generation}", as_json)
+    print_result(
+        result, f"current is {pointer.version_id}, generation {pointer.generation}", as_json
+    )
 
 
 @app.command("models")
@@ -367,17 +276,6 @@ def _model_row(info: VersionInfo) -> dict[str, Any]:
     }
 
 
-def _load(registry: str, model_ref: str) -> tuple[Manifest, Recommender]:
-    manifest, arrays = Registry.open(registry).load(model_ref)
-    try:
-        return manifest, Recommender(Model.from_arrays(arrays, manifest.parameters))
-    except (LookupError, ValueError, TypeError) as error:
-        raise ArtifactError(
-            f"model {manifest.version_id}: is not of this recsvc "
-            f"({type(error).__name__}: {error}); fit the model again"
-        ) from error
-
-
 def _settings(preset: str, seed: int, without: list[str]) -> TrainingSettings:
     if preset not in PRESETS:
         raise InputError(f"--preset {preset}: there is no such preset; use {', '.join(PRESETS)}")
@@ -387,16 +285,6 @@ def _settings(preset: str, seed: int, without: list[str]) -> TrainingSettings:
     return replace(PRESETS[preset], seed=seed, without=frozenset(without))
 
 
-def _mapping(option: str, pairs: list[str] | None) -> dict[str, str]:
-    mapping = {}
-    for pair in pairs or []:
-        name, equals, column = pair.partition("=")
-        if not (name and equals and column):
-            raise InputError(f"{option} {pair}: write it as NAME=COLUMN, as in product_id=SKU")
-        mapping[name] = column
-    return mapping
-
-
 def _write(lists: pl.DataFrame, out: Path) -> None:
     try:
         lists.write_parquet(out)
@@ -404,20 +292,6 @@ def _write(lists: pl.DataFrame, out: Path) -> None:
         raise InputError(
             f"--out {out}: cannot be written ({error.strerror or error}); give another path"
         ) from None
-
-
-@contextmanager
-def _reporter() -> Iterator[ConsoleReporter]:
-    with ConsoleReporter(Console(stderr=True)) as reporter:
-        yield reporter
-
-
-def _print(result: dict[str, Any], sentence: str, as_json: bool) -> None:
-    sys.stdout.write((json.dumps(result, indent=2) if as_json else sentence) + "\n")
-
-
-def _day(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%d %B %Y}"
 
 
 def main() -> None:

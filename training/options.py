@@ -1,0 +1,139 @@
+"""What the commands of ``recsvc-train`` share: their options, and how they read and answer."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from recsvc.artifacts.manifest import Manifest
+from recsvc.artifacts.registry import Registry
+from recsvc.core.model import Model
+from recsvc.core.recommender import Recommender
+from recsvc.errors import ArtifactError, InputError
+from training.progress import ConsoleReporter
+
+EventsOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--events",
+        help="CSV or Parquet file of events, or a folder of them; may be given more than once.",
+    ),
+]
+RegistryOption = Annotated[
+    str, typer.Option("--registry", envvar="RECSVC_REGISTRY", help="Folder of the models.")
+]
+ProductsOption = Annotated[
+    Path | None, typer.Option("--products", help="File that describes the products.")
+]
+StoresOption = Annotated[
+    Path | None, typer.Option("--stores", help="File that says where the stores are.")
+]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="NAME=COLUMN",
+        help="What the events call a column, as in customer_id=CustomerNo; may be repeated.",
+    ),
+]
+MapProductsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map-products", metavar="NAME=COLUMN", help="The same for the file of products."
+    ),
+]
+MapStoresOption = Annotated[
+    list[str] | None,
+    typer.Option("--map-stores", metavar="NAME=COLUMN", help="The same for the file of stores."),
+]
+TimezoneOption = Annotated[
+    str, typer.Option("--timezone", help="Zone of times that name none, as in Europe/Berlin.")
+]
+QuarantineOption = Annotated[
+    Path,
+    typer.Option(
+        "--quarantine",
+        help="CSV file for the rows that cannot be used; replaced by each run.",
+    ),
+]
+# A run that only reads does not replace what fit has left.
+NoQuarantineOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--quarantine",
+        help="CSV file for the rows that cannot be used, replaced by each run; else not kept.",
+    ),
+]
+MaxQuarantinedOption = Annotated[
+    float,
+    typer.Option(
+        "--max-quarantined", help="Stop when more than this share of the rows is unusable, 0 to 1."
+    ),
+]
+ModelOption = Annotated[
+    str,
+    typer.Option("--model", help="A version, the beginning of one, or current."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+SegmentsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--segments",
+        help="CSV or Parquet file with customer_id and segment: measures each segment by itself.",
+    ),
+]
+
+
+def load(registry: str, model_ref: str) -> tuple[Manifest, Recommender]:
+    """A published version, ready to rank.
+
+    Raises:
+        RegistryError: there is no such version.
+        ArtifactError: it is damaged, or was made by another release.
+    """
+    manifest, arrays = Registry.open(registry).load(model_ref)
+    try:
+        return manifest, Recommender(Model.from_arrays(arrays, manifest.parameters))
+    except (LookupError, ValueError, TypeError) as error:
+        raise ArtifactError(
+            f"model {manifest.version_id}: is not of this recsvc "
+            f"({type(error).__name__}: {error}); fit the model again"
+        ) from error
+
+
+def mapping_of(option: str, pairs: list[str] | None) -> dict[str, str]:
+    """What ``--map`` and its like say: canonical column name to the files' own.
+
+    Raises:
+        InputError: one of ``pairs`` is no ``NAME=COLUMN``.
+    """
+    mapping = {}
+    for pair in pairs or []:
+        name, equals, column = pair.partition("=")
+        if not (name and equals and column):
+            raise InputError(f"{option} {pair}: write it as NAME=COLUMN, as in product_id=SKU")
+        mapping[name] = column
+    return mapping
+
+
+@contextmanager
+def reporting() -> Iterator[ConsoleReporter]:
+    """Show progress where people look, so that the result can be piped."""
+    with ConsoleReporter(Console(stderr=True)) as reporter:
+        yield reporter
+
+
+def print_result(result: dict[str, Any], text: str, as_json: bool) -> None:  # noqa: FBT001  # --json
+    """Write what a command found, as JSON or as text for people."""
+    sys.stdout.write((json.dumps(result, indent=2) if as_json else text) + "\n")
+
+
+def day_of(seconds: float) -> str:
+    """A moment as people write its day, UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%d %B %Y}"
