@@ -4,9 +4,10 @@ All of it is counted from :data:`PURCHASES`, so that a test can tell what is tru
 model. One half-life serves all that decays; what has a shorter memory decays by its square.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,14 +18,25 @@ from recsvc import __version__
 from recsvc.artifacts.manifest import Manifest
 from recsvc.artifacts.registry import Registry
 from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, Catalogue
+from recsvc.core.cells import position_of
 from recsvc.core.factors import Factors
 from recsvc.core.histories import Histories
+from recsvc.core.item_statistics import ItemStatistics
 from recsvc.core.model import Model
 from recsvc.core.places import PLACE_LEVELS, Level, LevelStatistics, Places
-from recsvc.core.ranking import Blend, Task
+from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Recommender
-from recsvc.core.sources import Collaborative, Neighbours, Popularity
+from recsvc.core.sources import (
+    Collaborative,
+    ItemToItem,
+    LikeCustomers,
+    Memory,
+    OwnPurchases,
+    Popularity,
+    PopularityByPlace,
+)
 from recsvc.core.sparse import SparseRows
+from recsvc.core.trees import Tree, Trees
 from recsvc.core.vocabulary import MISSING, StringTable, Vocabulary
 
 DATA_END_TIME = datetime(2026, 3, 31, 12, tzinfo=UTC)
@@ -36,6 +48,8 @@ REGULARIZATION = 0.1
 ALPHA = 4.0
 SHRINKAGE = 5.0
 UNSEEN = 0.01
+N_LIKE_CUSTOMERS = 2
+OWN_SHARE = 0.5
 
 
 class Item(NamedTuple):
@@ -154,42 +168,95 @@ TINY = Shopping(PRODUCTS, STORES, PURCHASES, SIMILARITY)
 WEIGHTS = {
     Task.ALL: {
         "own_short": 0.5, "own_long": 1.0, "collaborative": 0.4, "neighbours": 0.3,
-        "popularity": 0.1, "place": 0.2,
+        "transitions": 0.1, "next_basket": 0.1, "popularity": 0.1, "place": 0.2,
     },
     Task.AWAY: {
         "own_long": 1.0, "collaborative": 0.4, "neighbours": 0.3, "place": 0.3, "place_lift": 0.6,
     },
-    Task.NEW: {"collaborative": 1.0, "neighbours": 0.6, "popularity": 0.2, "place": 0.4},
+    Task.NEW: {
+        "collaborative": 1.0, "neighbours": 0.6, "transitions": 0.2, "like_customers": 0.3,
+        "popularity": 0.2, "place": 0.4,
+    },
     Task.COLD: {"popularity": 0.4, "place": 1.0, "place_lift": 0.2},
 }  # fmt: skip
 
 
-def tiny_model(**changes: Any) -> Model:  # noqa: ANN401  # the fields of Model, each of its own type
-    """Return the small model, with ``changes`` to its fields.
+class Stump(NamedTuple):
+    """The smallest tree: one value for rows up to a threshold, another above it."""
 
-    Unless ``changes`` give a blend, :data:`WEIGHTS` are given to the features that are
-    left, so that ``tiny_model(collaborative=None, uses_place=False)`` can rank.
+    feature: str
+    threshold: float
+    up_to: float
+    above: float
+
+
+def tiny_model(*, leave_out: Collection[str] = (), **changes: Any) -> Model:  # noqa: ANN401  # the fields of Model, each of its own type
+    """Return the small model without the sources ``leave_out``, and with ``changes``.
+
+    Unless ``changes`` give rankers, :data:`WEIGHTS` are given to the scores that are left,
+    so that ``tiny_model(leave_out=["collaborative", "place"])`` can rank.
     """
-    model = replace(model_of(TINY), **changes)
-    return model if "blend" in changes else replace(model, blend=_blend(model))
+    model = model_of(TINY)
+    left = tuple(source for source in model.sources if source.name not in leave_out)
+    model = replace(model, **{"sources": left, **changes})
+    return model if "rankers" in changes else weigh(model, WEIGHTS)
+
+
+def weigh(model: Model, weights: Mapping[Task, Mapping[str, float]]) -> Model:
+    """Return ``model`` with these weights; scores that are not named, or not there, have 0."""
+    names = Recommender(model).scores
+    rankers = {
+        task: Ranker(np.array([given.get(name, 0.0) for name in names], np.float32))
+        for task, given in weights.items()
+    }
+    return replace(model, rankers={**model.rankers, **rankers})
+
+
+def weigh_alike(model: Model, **weights: float) -> Model:
+    """Return ``model`` with the same weights for every task."""
+    return weigh(model, dict.fromkeys(Task, weights))
+
+
+def grow(model: Model, task: Task, *stumps: Stump) -> Model:
+    """Return ``model`` with trees for ``task``, which keeps its weights."""
+    names = Recommender(model).features.names
+    trees = Trees.from_trees([_tree(stump, names) for stump in stumps], len(names))
+    ranker = replace(model.rankers[task], trees=trees)
+    return replace(model, rankers={**model.rankers, task: ranker})
+
+
+def _tree(stump: Stump, names: Sequence[str]) -> Tree:
+    return Tree(
+        np.array([names.index(stump.feature)], np.int32),
+        np.array([stump.threshold]),
+        np.array([~0], np.int32),
+        np.array([~1], np.int32),
+        np.array([stump.up_to, stump.above]),
+    )
 
 
 def model_of(data: Shopping) -> Model:
-    """Count a model from ``data``; its blend is empty."""
+    """Count a model from ``data``; it has no rankers."""
     items = Vocabulary.from_ids([product.product_id for product in data.products])
     customers = Vocabulary.from_ids(list(dict.fromkeys(p.customer_id for p in data.purchases)))
     places = _places(data, items)
+    histories = _histories(data, customers, items, places)
     return Model(
         customers=customers,
-        histories=_histories(data, customers, items, places),
+        histories=histories,
         catalogue=_catalogue(data.products, items),
+        statistics=_statistics(data, items),
         places=places,
-        popularity=_popularity(data.purchases, items),
-        collaborative=Collaborative(_factors(data.products)),
-        neighbours=Neighbours(_similarity(data.similarity, items)),
-        blend=Blend((), {}),
-        uses_place=True,
-        uses_own=True,
+        sources=(
+            OwnPurchases(),
+            Collaborative(_factors(data.products)),
+            ItemToItem("neighbours", _similarity(data.similarity, items), Memory.WEIGHT),
+            ItemToItem("transitions", _transitions(data.purchases, items), Memory.SHORT),
+            _like_customers(histories, len(items)),
+            PopularityByPlace(places),
+            _popularity(data.purchases, items),
+        ),
+        rankers={},
         data_end=DATA_END,
         recent_days=RECENT_DAYS,
         n_candidates=4,
@@ -222,17 +289,6 @@ def decay(days_ago: float) -> float:
     return float(2 ** (-days_ago / HALF_LIFE_DAYS))
 
 
-def _blend(model: Model) -> Blend:
-    features = Recommender(model).features
-    return Blend(
-        features,
-        {
-            task: np.array([weights.get(name, 0.0) for name in features], np.float32)
-            for task, weights in WEIGHTS.items()
-        },
-    )
-
-
 def _histories(
     data: Shopping, customers: Vocabulary, items: Vocabulary, places: Places
 ) -> Histories:
@@ -244,6 +300,7 @@ def _histories(
     short = [sum(decay(p.days_ago) ** 2 for p in rows[key]) for key in keys]
     long = [sum(decay(p.days_ago) for p in rows[key]) for key in keys]
     weight = [sum(p.quantity * decay(p.days_ago) for p in rows[key]) for key in keys]
+    first = [DATA_END - DAY * max(p.days_ago for p in rows[key]) for key in keys]
     last = [DATA_END - DAY * min(p.days_ago for p in rows[key]) for key in keys]
     owners = np.array([customer for customer, _ in keys], np.int64)
     per_customer = np.bincount(owners, minlength=len(customers))
@@ -254,6 +311,7 @@ def _histories(
         np.array(long, np.float32),
         np.array(weight, np.float32),
         np.array([len(rows[key]) for key in keys], np.int32),
+        np.array(first, np.int64),
         np.array(last, np.int64),
         _homes(data.purchases, customers, places),
     )
@@ -341,18 +399,90 @@ def _level(
 
 
 def _popularity(purchases: Sequence[Purchase], items: Vocabulary) -> Popularity:
-    counts = np.bincount(
-        _bought(purchases, items), [decay(p.days_ago) ** 2 for p in purchases], len(items)
+    bought = _bought(purchases, items)
+    decayed = np.array([decay(p.days_ago) for p in purchases])
+
+    def shares(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        counts = np.bincount(bought, weights, len(items)) + UNSEEN
+        return np.asarray(counts / counts.sum(), np.float64)
+
+    short = shares(decayed**2)
+    order = np.argsort(-short, kind="stable")
+    return Popularity(
+        np.log(short).astype(np.float32),
+        np.log(shares(decayed)).astype(np.float32),
+        order.astype(np.int32),
     )
-    shares = (counts + UNSEEN) / (counts + UNSEEN).sum()
-    order = np.argsort(-shares, kind="stable")
-    return Popularity(np.log(shares).astype(np.float32), order.astype(np.int32))
+
+
+def _statistics(data: Shopping, items: Vocabulary) -> ItemStatistics:
+    """Counted plainly: nothing is shrunk."""
+    n_items = len(items)
+    days: dict[tuple[str, str], list[float]] = {}
+    for purchase in data.purchases:
+        days.setdefault((purchase.product_id, purchase.customer_id), []).append(purchase.days_ago)
+    buyers, again, gaps, oldest = (np.zeros(n_items) for _ in range(4))
+    for (product_id, _), ago in days.items():
+        item = items.index(product_id)
+        buyers[item] += 1
+        oldest[item] = max(oldest[item], *ago)
+        if len(ago) > 1:
+            again[item] += 1
+            gaps[item] += (max(ago) - min(ago)) / (len(ago) - 1)
+    popularity = _popularity(data.purchases, items)
+    return ItemStatistics(
+        np.log1p(buyers).astype(np.float32),
+        popularity.log_shares - popularity.log_shares_long,
+        oldest.astype(np.float32),
+        (again / np.maximum(buyers, 1)).astype(np.float32),
+        (gaps / np.maximum(again, 1)).astype(np.float32),
+        np.array([np.log(p.price) if p.price else 0 for p in data.products], np.float32),
+        _positions(data, items),
+    )
+
+
+def _positions(data: Shopping, items: Vocabulary) -> NDArray[np.float32]:
+    """The middle of the cells where each product was bought."""
+    cells = {shop.store_id: shop.cell for shop in data.stores if shop.cell}
+    positions = np.zeros((len(items), 3), np.float32)
+    for purchase in data.purchases:
+        if purchase.store_id in cells:
+            positions[items.index(purchase.product_id)] += position_of(cells[purchase.store_id])
+    lengths = np.linalg.norm(positions, axis=1, keepdims=True)
+    return np.asarray(positions / np.where(lengths > 0, lengths, 1), np.float32)
 
 
 def _factors(products: Sequence[Item]) -> Factors:
     factors = np.asfortranarray([p.factors for p in products], np.float32)
-    gram = factors.T @ factors + np.float32(REGULARIZATION) * np.eye(4, dtype=np.float32)
-    return Factors(factors, gram, ALPHA)
+    return Factors(factors, factors.T @ factors, ALPHA, REGULARIZATION)
+
+
+def _transitions(purchases: Sequence[Purchase], items: Vocabulary) -> SparseRows:
+    """What was bought on the next day of shopping, decayed; a product does not follow itself."""
+    days: dict[str, dict[float, list[int]]] = {}
+    for p in purchases:
+        of_customer = days.setdefault(p.customer_id, {})
+        of_customer.setdefault(p.days_ago, []).append(items.index(p.product_id))
+    dense = np.zeros((len(items), len(items)), np.float32)
+    for of_customer in days.values():
+        for later, earlier in pairwise(sorted(of_customer)):
+            for i, j in product(of_customer[earlier], of_customer[later]):
+                dense[i, j] += decay(later) if i != j else 0
+    return SparseRows.from_csr(csr_array(dense))
+
+
+def _like_customers(histories: Histories, n_items: int) -> LikeCustomers:
+    baskets = np.zeros((len(histories), n_items), np.float32)
+    for customer, basket in enumerate(baskets):
+        profile = histories.profile(customer)
+        basket[profile.items] = profile.long / np.linalg.norm(profile.long)
+    return LikeCustomers(
+        SparseRows.from_csr(csr_array(baskets)),
+        SparseRows.from_csr(csr_array(baskets.T.copy())),
+        Memory.LONG,
+        N_LIKE_CUSTOMERS,
+        OWN_SHARE,
+    )
 
 
 def _similarity(similarity: Sequence[tuple[str, str, float]], items: Vocabulary) -> SparseRows:
