@@ -23,6 +23,10 @@ MAX_BATCHES = 12
 BATCH_SPREAD = 1.15
 """Largest regularization of a batch over its smallest, unless :data:`MAX_BATCHES` are too few."""
 
+MIN_PARALLEL_PAIRS = 10_000
+"""Pairs of a batch below which one thread solves it: on busy cores, starting and awaiting
+the others takes longer than the work."""
+
 INITIAL_LENGTH = 0.1
 """About how long the random factors are that a fit starts from."""
 
@@ -172,6 +176,12 @@ def _solve(
     rows: NDArray[np.float32], fixed: NDArray[np.float32], batches: Sequence[_Batch]
 ) -> None:
     """Improve ``rows`` in place, by a few conjugate-gradient steps from where they are."""
-    solver = AlternatingLeastSquares(num_threads=0).solver
+    solver = AlternatingLeastSquares().solver
     for batch in batches:
-        solver(batch.confidence, rows[batch.rows], fixed, batch.regularization)
+        solver(
+            batch.confidence,
+            rows[batch.rows],
+            fixed,
+            batch.regularization,
+            num_threads=0 if batch.confidence.nnz >= MIN_PARALLEL_PAIRS else 1,  # 0 is all
+        )

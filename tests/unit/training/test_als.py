@@ -12,13 +12,18 @@ from threadpoolctl import threadpool_limits
 
 from recsvc.core.factors import Factors
 from recsvc.core.histories import Profile
-from tests.purchases import SMALL, shop_interactions
+from tests.purchases import shop_interactions
 from training.interactions import Interactions
 from training.models.als import AlsSettings, fit_als
 from training.models.histories import fit_histories
+from training.settings import TrainingSettings
 
 SETTINGS = AlsSettings(
-    n_factors=8, iterations=3, exponent=1.0, half_life_days=SMALL.long_half_life_days
+    n_factors=8,
+    iterations=3,
+    alpha=5.0,
+    exponent=1.0,
+    half_life_days=TrainingSettings().long_half_life_days,
 )
 
 
@@ -44,7 +49,7 @@ def confidence(interactions: Interactions) -> NDArray[np.float64]:
 
 def profiles(interactions: Interactions) -> list[Profile]:
     """What the server knows of each customer."""
-    histories = fit_histories(interactions, SMALL)
+    histories = fit_histories(interactions, TrainingSettings())
     return [histories.profile(customer) for customer in range(len(histories))]
 
 
