@@ -1,6 +1,7 @@
 """The rules of every list, over any purchases, products, stores and questions."""
 
 from dataclasses import replace
+from itertools import permutations
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +14,15 @@ from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, CatalogueFilter
 from recsvc.core.explanation import ReasonCode, explain, explain_similar
 from recsvc.core.model import Model
 from recsvc.core.places import PLACE_LEVELS, Level, Location
-from recsvc.core.ranking import Blend, Task
+from recsvc.core.ranking import Task
 from recsvc.core.recommender import Query, Ranking, Recommender
 from recsvc.core.sources import Strategy
 from recsvc.core.vocabulary import MISSING
-from tests.samples import DATA_END, DAY, Item, Purchase, Shop, Shopping, model_of
+from tests.counting import DATA_END, DAY, Item, Purchase, Shop, Shopping, model_of
+from tests.rankers import Stump, grow, weigh
+from tests.samples import STORES as SAMPLE_STORES
 
+CELLS = [shop.cell for shop in SAMPLE_STORES if shop.cell]
 SUMMER = int(DATA_END) + 90 * DAY
 FACTORS = (
     (0.0, 0.0, 0.0, 0.0),
@@ -62,7 +66,7 @@ STORES = st.lists(
         store_id=st.just(""),
         name=st.sampled_from(["", "Name"]),
         postal_code=st.sampled_from(["", "GB|1", "PT|1"]),
-        cell=st.sampled_from(["", "c1", "c2"]),
+        cell=st.sampled_from(["", *CELLS]),
         subdivision_code=st.sampled_from(["", "GB-ENG", "PT-13"]),
         country_code=st.sampled_from(["", "GB", "PT"]),
     ),
@@ -84,7 +88,9 @@ PAIRS = st.lists(
     st.tuples(st.integers(0, 11), st.integers(0, 11), st.sampled_from([0.1, 0.5])), max_size=10
 )
 SOME_ITEMS = st.lists(st.integers(0, 11), unique=True, max_size=5)
-WEIGHTS = st.lists(st.sampled_from([0.0, 0.125, 1.0, 3.0]), min_size=7, max_size=7)
+WEIGHTS = st.lists(st.sampled_from([0.0, 0.125, 1.0, 3.0]), min_size=11, max_size=11)
+LIMITS = st.sampled_from([-1.0, -0.25, 0.0, 0.5, 30.0])
+LEAVES = st.sampled_from([-1.0, 0.0, 0.25, 1.0])
 FILTERS = st.none() | st.builds(
     CatalogueFilter,
     category_paths=st.sampled_from([(), ("A",), ("A > B", "C")]),
@@ -96,7 +102,7 @@ LOCATIONS = st.builds(
     Location,
     store_id=st.sampled_from(["", "no-such", "s0", "s1", "s2"]),
     postal_code=st.sampled_from(["", "1"]),
-    cell=st.sampled_from(["", "c1"]),
+    cell=st.sampled_from(["", CELLS[0]]),
     subdivision_code=st.sampled_from(["", "PT-13"]),
     country_code=st.sampled_from(["", "gb", "FR"]),
 )
@@ -122,17 +128,23 @@ def shopping_of(draw: st.DrawFn) -> Shopping:
 def model_drawn(draw: st.DrawFn, shopping: Shopping) -> Model:
     """Draw a model, with any sources left out and any weights."""
     model = model_of(shopping)
+    left_out = draw(st.sets(st.sampled_from([s.name for s in model.sources[:-1]])))
     model = replace(
         model,
-        collaborative=draw(st.sampled_from([model.collaborative, None])),
-        neighbours=draw(st.sampled_from([model.neighbours, None])),
-        uses_place=draw(st.booleans()),
-        uses_own=draw(st.booleans()),
+        sources=tuple(s for s in model.sources if s.name not in left_out),
+        without=frozenset(draw(st.sets(st.sampled_from(["ranks", "place", "price"])))),
         n_candidates=draw(st.integers(1, 6)),
     )
-    features = Recommender(model).features
-    weights = {task: np.array(draw(WEIGHTS), np.float32)[: len(features)] for task in Task}
-    return replace(model, blend=Blend(features, weights))
+    recommender = Recommender(model)
+    n_scores, names = len(recommender.scores), recommender.features.names
+    weights = {
+        task: dict(zip(recommender.scores, draw(WEIGHTS)[:n_scores], strict=True)) for task in Task
+    }
+    model = weigh(model, weights)
+    for task in draw(st.sets(st.sampled_from(Task))) if names else ():
+        stumps = st.builds(Stump, st.sampled_from(names), LIMITS, LEAVES, LEAVES)
+        model = grow(model, task, *draw(st.lists(stumps, max_size=3)))
+    return model
 
 
 @st.composite
@@ -287,20 +299,26 @@ def test_strategies_are_truthful(asked: Asked) -> None:
     ranking = recommender.recommend(asked.query)
     seen = {asked.shopping.products[i].product_id for i in asked.query.session.tolist()}
     alike = {frozenset(pair[:2]) for pair in asked.shopping.similarity}
+    follows = {
+        (earlier.product_id, later.product_id)
+        for earlier, later in permutations(asked.shopping.purchases, 2)
+        if earlier.customer_id == later.customer_id and earlier.days_ago > later.days_ago
+    }
     names = asked.model.catalogue.items.ids.take(ranking.items)
     strategies = [Strategy(s) for s in ranking.strategies.tolist()]
     for name, strategy, level in zip(names, strategies, ranking.levels.tolist(), strict=True):
         if strategy is Strategy.BUY_AGAIN:
-            assert asked.model.uses_own
+            assert asked.model.source("own") is not None
             assert name in bought(asked)
         elif strategy is Strategy.SIMILAR:
-            assert asked.model.neighbours is not None
-            assert any(frozenset({name, own}) in alike for own in bought(asked) | seen)
+            own_products = (bought(asked) | seen) - {name}
+            alike_to = any(frozenset({name, own}) in alike for own in own_products)
+            assert alike_to or any((own, name) in follows for own in own_products)
         elif strategy is Strategy.COLLABORATIVE:
-            assert asked.model.collaborative is not None
+            assert {"collaborative", "like_customers"} & {s.name for s in asked.model.sources}
             assert bought(asked) | seen
         elif strategy is Strategy.POPULAR_NEARBY:
-            assert asked.model.uses_place
+            assert asked.model.source("place") is not None
             assert level != Level.EVERYWHERE
 
 

@@ -11,22 +11,12 @@ import pytest
 from recsvc.core.explanation import Explanation, ReasonCode, explain, explain_similar
 from recsvc.core.model import Model
 from recsvc.core.places import Location
-from recsvc.core.ranking import Blend, Task
 from recsvc.core.recommender import Query, Ranking, Recommender
+from recsvc.core.sources import Collaborative
 from recsvc.core.vocabulary import MISSING
-from tests.samples import (
-    DATA_END,
-    DATA_END_TIME,
-    DAY,
-    PRODUCTS,
-    PURCHASES,
-    RECENT_DAYS,
-    SIMILARITY,
-    STORES,
-    Purchase,
-    item_indices,
-    tiny_model,
-)
+from tests.counting import DATA_END, DATA_END_TIME, DAY, RECENT_DAYS, Purchase
+from tests.rankers import weigh_alike
+from tests.samples import PRODUCTS, PURCHASES, SIMILARITY, STORES, item_indices, tiny_model
 
 TITLES = {product.product_id: product.title or product.product_id for product in PRODUCTS}
 BY_STORE = {store.store_id: store for store in STORES}
@@ -47,12 +37,9 @@ def reasons(model: Model, ranking: Ranking) -> dict[str, Explanation]:
     return dict(zip(names, explain(model, ranking), strict=True))
 
 
-def alone(*features: str, **changes: Any) -> Model:  # noqa: ANN401  # the fields of Model
-    """Return the small model with the weights of all tasks on some features."""
-    model = tiny_model(**changes)
-    names = model.blend.features
-    weights = np.array([float(name in features) for name in names], np.float32)
-    return replace(model, blend=Blend(names, dict.fromkeys(Task, weights)))
+def alone(*scores: str, **changes: Any) -> Model:  # noqa: ANN401  # those of tiny_model
+    """Return the small model with the weights of all tasks on some scores."""
+    return weigh_alike(tiny_model(**changes), **dict.fromkeys(scores, 1.0))
 
 
 def day(days_ago: float) -> str:
@@ -105,9 +92,9 @@ def test_factors_name_what_fits() -> None:
     model = alone("collaborative")
     ranking = rank(model, "filipa", only_new=True)
     found = reasons(model, ranking)["jam"]
-    assert model.collaborative is not None
-    jam = int(item_indices(model, "jam")[0])
-    terms = model.collaborative.factors.contributions(ranking.profile, np.array([jam], np.int32))[0]
+    source = model.source("collaborative")
+    assert isinstance(source, Collaborative)
+    terms = source.contributions(ranking.profile, item_indices(model, "jam"))[0]
     expected = int(ranking.profile.items[terms.argmax()])
     title = model.catalogue.title(expected)
     assert found.text == f"Fits what you buy, such as {title}."
@@ -126,7 +113,7 @@ def test_what_was_only_seen_is_not_called_bought() -> None:
 
 def test_an_own_product_does_not_fit_itself() -> None:
     """A single purchase that the factors bring back is told as the purchase that it was."""
-    model = alone("collaborative", uses_own=False)
+    model = alone("collaborative", leave_out=["own"])
     found = reasons(model, rank(model, "dora"))
     assert found["punch"].text == f"You bought this on {day(75)}."
     assert found["punch"].code is ReasonCode.BOUGHT_BEFORE

@@ -6,7 +6,8 @@ import pytest
 from recsvc.core.histories import NO_HISTORY, Profile
 from recsvc.core.model import Model
 from recsvc.core.vocabulary import MISSING
-from tests.samples import DATA_END, DAY, decay, item_indices, tiny_model
+from tests.counting import DATA_END, DAY, decay
+from tests.samples import item_indices, tiny_model
 
 
 @pytest.fixture

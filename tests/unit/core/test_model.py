@@ -1,8 +1,8 @@
 """A model as arrays and back."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,17 +11,21 @@ from recsvc.artifacts.registry import Registry
 from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.model import Model
 from recsvc.core.places import Location
+from recsvc.core.ranking import Task
 from recsvc.core.recommender import Query, Ranking, Recommender
 from recsvc.core.vocabulary import MISSING
-from tests.samples import DATA_END, STORES, tiny_artifact, tiny_model
+from tests.counting import DATA_END
+from tests.rankers import Stump, grow
+from tests.samples import STORES, tiny_artifact, tiny_model
 
-VARIANTS: list[dict[str, Any]] = [
-    {},
-    {"collaborative": None},
-    {"neighbours": None},
-    {"uses_place": False},
-    {"uses_own": False},
-    {"collaborative": None, "neighbours": None, "uses_place": False, "uses_own": False},
+VARIANTS: list[list[str]] = [
+    [],
+    ["collaborative"],
+    ["neighbours", "transitions"],
+    ["like_customers"],
+    ["place"],
+    ["own"],
+    ["own", "collaborative", "neighbours", "transitions", "like_customers", "place"],
 ]
 
 
@@ -55,10 +59,10 @@ def assert_same_lists(one: Model, other: Model) -> None:
         assert a.place == b.place
 
 
-@pytest.mark.parametrize("changes", VARIANTS, ids=lambda c: "+".join(c) or "complete")
-def test_a_restored_model_gives_identical_lists(changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize("leave_out", VARIANTS, ids=lambda names: "+".join(names) or "nothing")
+def test_a_restored_model_gives_identical_lists(leave_out: list[str]) -> None:
     """Arrays, and parameters through JSON, hold everything that a list depends on."""
-    model = tiny_model(**changes)
+    model = tiny_model(leave_out=leave_out)
     parameters = json.loads(json.dumps(model.to_parameters(), allow_nan=False))
     assert_same_lists(model, Model.from_arrays(model.to_arrays(), parameters))
 
@@ -73,38 +77,85 @@ def test_a_published_model_gives_identical_lists(tmp_path: Path) -> None:
     assert_same_lists(model, Model.from_arrays(arrays, loaded.parameters))
 
 
+def test_trees_go_through_the_artifact(tmp_path: Path) -> None:
+    """A task with trees and one without are both what they were, feature groups included."""
+    model = replace(tiny_model(), without=frozenset({"price", "trend"}))
+    stumps = Stump("days_since", 4, 0.25, 1), Stump("lift_store", 0.125, 0, 0.5)
+    model = grow(grow(model, Task.ALL, *stumps), Task.COLD, Stump("place_rank", 3, 1, 0))
+    registry = Registry(tmp_path / "registry")
+    tiny_artifact(registry, model, version_id="v1")
+    manifest, arrays = registry.load("v1")
+    restored = Model.from_arrays(arrays, manifest.parameters)
+    assert {task for task in Task if restored.rankers[task].trees} == {Task.ALL, Task.COLD}
+    assert restored.without == {"price", "trend"}
+    assert Recommender(restored).features.names == Recommender(model).features.names
+    assert_same_lists(model, restored)
+
+
 def test_what_is_not_an_array_comes_back() -> None:
-    """Windows, sizes and the names of the features are restored."""
+    """Windows, sizes, sources in their order and the weights of every task are restored."""
     model = tiny_model(n_candidates=7, data_end=123.5)
     restored = Model.from_arrays(model.to_arrays(), model.to_parameters())
     assert (restored.n_candidates, restored.data_end, restored.recent_days) == (7, 123.5, 28)
-    assert restored.blend.features == model.blend.features
-    assert restored.blend.features == Recommender(restored).features
+    assert [s.name for s in restored.sources] == [s.name for s in model.sources]
+    assert Recommender(restored).scores == Recommender(model).scores
+    for task in Task:
+        assert restored.rankers[task].weights.tolist() == model.rankers[task].weights.tolist()
+        assert restored.rankers[task].trees is None
+
+
+def test_sources_are_found_by_name() -> None:
+    """Each source by its own name; one that the model was trained without is not there."""
+    model = tiny_model(leave_out=["neighbours"])
+    assert all(model.source(source.name) is source for source in model.sources)
+    assert model.source("neighbours") is None
+    assert model.popularity is model.source("popularity")
 
 
 def test_a_model_without_a_source_stores_nothing_of_it() -> None:
     """What was trained without has neither arrays nor parameters."""
-    model = tiny_model(collaborative=None, neighbours=None)
-    assert not [n for n in model.to_arrays() if n.startswith(("factors", "neighbours"))]
-    assert "als_alpha" not in model.to_parameters()
+    model = tiny_model(leave_out=["collaborative", "neighbours"])
+    assert not [n for n in model.to_arrays() if n.startswith(("collaborative", "neighbours"))]
+    names = [source["name"] for source in model.to_parameters()["sources"]]
+    assert names == ["own", "transitions", "like_customers", "place", "popularity"]
 
 
-@pytest.mark.parametrize("lost", ["customers.hashes", "popularity.order", "factors.gram"])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "customers.hashes",
+        "popularity.order",
+        "collaborative.gram",
+        "neighbours.values",
+        "like_customers.buyers.indices",
+        "statistics.position",
+        "trees.all.masks",
+    ],
+)
 def test_a_missing_array_is_an_error(lost: str) -> None:
     """A model is complete or it is not made."""
-    model = tiny_model()
+    model = grow(tiny_model(), Task.ALL, Stump("own_long", 0.5, 0, 1))
     arrays = {name: array for name, array in model.to_arrays().items() if name != lost}
     with pytest.raises(KeyError, match=lost):
         Model.from_arrays(arrays, model.to_parameters())
 
 
-@pytest.mark.parametrize("lost", ["weights", "data_end", "place_shrinkage", "als_alpha"])
+@pytest.mark.parametrize("lost", ["sources", "rankers", "without", "data_end", "place_shrinkage"])
 def test_a_missing_parameter_is_an_error(lost: str) -> None:
     """Nothing is assumed in its place."""
     parameters = tiny_model().to_parameters()
     del parameters[lost]
     with pytest.raises(KeyError, match=lost):
         Model.from_arrays(tiny_model().to_arrays(), parameters)
+
+
+def test_an_unknown_source_is_an_error() -> None:
+    """A source that a later version trained is not passed over in silence."""
+    model = tiny_model()
+    parameters = model.to_parameters()
+    parameters["sources"].append({"name": "oracle"})
+    with pytest.raises(KeyError, match="oracle"):
+        Model.from_arrays(model.to_arrays(), parameters)
 
 
 def test_arrays_are_plain() -> None:

@@ -25,7 +25,8 @@ from recsvc.service.recommendations import Recommendations, Served
 from recsvc.service.situations import situate
 from recsvc.store.memory import InMemoryResponseCache
 from recsvc.telemetry import collected_facts
-from tests.samples import DATA_END, DAY, tiny_model
+from tests.counting import DATA_END, DAY
+from tests.samples import tiny_model
 from tests.serving import NOW, Log, new_metrics
 
 FOREVER = math.inf

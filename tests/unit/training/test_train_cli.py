@@ -13,8 +13,9 @@ import pytest
 from recsvc.artifacts.format import write_artifact
 from recsvc.artifacts.registry import Registry
 from recsvc.terminal import run
+from tests.counting import DATA_END_TIME
 from tests.purchases import START, shop_events
-from tests.samples import DATA_END_TIME, tiny_artifact, tiny_model
+from tests.samples import tiny_artifact, tiny_model
 from training.cli import app
 
 Capture = pytest.CaptureFixture[str]

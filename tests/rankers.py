@@ -1,0 +1,54 @@
+"""Rankers by hand: weights by the names of scores, trees by the names of features."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from recsvc.core.model import Model
+from recsvc.core.ranking import Ranker, Task
+from recsvc.core.recommender import Recommender
+from recsvc.core.trees import Tree, Trees
+
+
+class Stump(NamedTuple):
+    """The smallest tree: one value for rows up to a threshold, another above it."""
+
+    feature: str
+    threshold: float
+    up_to: float
+    above: float
+
+
+def weigh(model: Model, weights: Mapping[Task, Mapping[str, float]]) -> Model:
+    """Return ``model`` with these weights; scores that are not named, or not there, have 0."""
+    names = Recommender(model).scores
+    rankers = {
+        task: Ranker(np.array([given.get(name, 0.0) for name in names], np.float32))
+        for task, given in weights.items()
+    }
+    return replace(model, rankers={**model.rankers, **rankers})
+
+
+def weigh_alike(model: Model, **weights: float) -> Model:
+    """Return ``model`` with the same weights for every task."""
+    return weigh(model, dict.fromkeys(Task, weights))
+
+
+def grow(model: Model, task: Task, *stumps: Stump) -> Model:
+    """Return ``model`` with trees for ``task``, which keeps its weights."""
+    names = Recommender(model).features.names
+    trees = Trees.from_trees([_tree(stump, names) for stump in stumps], len(names))
+    ranker = replace(model.rankers[task], trees=trees)
+    return replace(model, rankers={**model.rankers, task: ranker})
+
+
+def _tree(stump: Stump, names: Sequence[str]) -> Tree:
+    return Tree(
+        np.array([names.index(stump.feature)], np.int32),
+        np.array([stump.threshold]),
+        np.array([~0], np.int32),
+        np.array([~1], np.int32),
+        np.array([stump.up_to, stump.above]),
+    )
