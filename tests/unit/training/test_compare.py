@@ -12,6 +12,7 @@ import pytest
 from recsvc.core.places import Location
 from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Query, Recommender
+from recsvc.core.vocabulary import MISSING
 from recsvc.errors import InputError
 from tests.purchases import START, built, interactions_of, shop_interactions
 from training.compare import (
@@ -23,7 +24,7 @@ from training.compare import (
 )
 from training.evaluate import evaluate
 from training.interactions import SECONDS_A_DAY, Interactions
-from training.questions import Questions, Side
+from training.questions import Questions, Side, ask
 from training.split import hold_out
 from training.targets import targets_of
 
@@ -174,13 +175,18 @@ CROWD = [
     for day in range(0, 40, 4)
 ]
 A = interactions_of(
-    *CROWD, row("only-a", "south-1", 5, store_id="south"), row("both", "north-1", 6)
+    *CROWD,
+    row("only-a", "south-1", 5, store_id="south"),
+    row("both", "north-1", 6),
+    row("mover", "north-1", 7, store_id="north"),
 )
 B = interactions_of(
     *CROWD,
     row("only-b", "north-1", 30, store_id="north"),
     row("both", "north-1", 6),
     row("both", "south-7", 45),
+    row("mover", "north-1", 7, store_id="north"),
+    *(row("mover", f"south-{n}", 30 + n, store_id="south") for n in range(3)),
     row("north0", "only-of-b", 44),
 )
 LATER = interactions_of(
@@ -191,6 +197,8 @@ LATER = interactions_of(
     row("both", "only-of-b", 62),
     row("neither", "north-3", 63, store_id="north"),
     row("neither", "unknown-to-all", 63),
+    row("neither2", "north-4", 63),
+    row("mover", "south-3", 63),
     # Up to the end of the later data nothing is asked for.
     row("north1", "north-3", 45),
     row("south1", "unknown-to-all", 64),
@@ -208,7 +216,7 @@ def test_what_is_asked_is_later_than_both(sides: tuple[Side, Side]) -> None:
 
     assert questions.now == START.timestamp() + 45 * SECONDS_A_DAY
     asked = {LATER.customers.ids[customer] for customer in questions.customers.tolist()}
-    assert asked == {"only-a", "only-b", "both", "neither"}
+    assert asked == {"only-a", "only-b", "both", "mover", "neither", "neither2"}
 
 
 def wanted(questions: Questions, task: Task, customer: str) -> set[str]:
@@ -253,48 +261,90 @@ def ndcg(recommender: Recommender, query: Query, products: set[str]) -> float:
     return gain / sum(1 / log2(rank + 2) for rank in range(len(products)))
 
 
-def test_each_model_answers_as_it_would_be_served() -> None:
+@pytest.fixture(scope="module")
+def unlike() -> Comparison:
+    """Two models that know customers and products of their own."""
+    return compare(fitted(A), fitted(B), LATER, Silent(), segments=SEGMENTS)
+
+
+SEGMENTS = {"only-a": "gold", "neither": "gold", "both": "tin", "mover": "tin", "mover2": "lead"}
+
+
+def test_each_model_answers_as_it_would_be_served(
+    sides: tuple[Side, Side], unlike: Comparison
+) -> None:
     """A model answers those it knows from their history, others as strangers in their place."""
-    a, b = fitted(A), fitted(B)
+    a, b = (side.recommender for side in sides)
     now = b.model.data_end
+    known = a.model.customers.index("only-a")
 
-    found = compare(a, b, LATER, Silent())
-
-    at_home = Query(
-        customer=a.model.customers.index("only-a"),
-        place=a.place(a.model.customers.index("only-a"), Location()),
-        now=now,
-    )
-    stranger = Query(place=b.place(-1, Location(store_id="south")), now=now)
+    at_home = Query(customer=known, place=a.place(known, Location()), now=now)
+    stranger = Query(place=b.place(MISSING, Location(store_id="south")), now=now)
     products = {"south-1", "south-2"}
-    difference = one(found, Task.ALL, KNOWN, "only A")
+    difference = one(unlike, Task.ALL, KNOWN, "only A")
     assert difference.n_customers == 1
     assert difference.mean_a == pytest.approx(ndcg(a, at_home, products))
     assert difference.mean_b == pytest.approx(ndcg(b, stranger, products))
     assert difference.mean_b != pytest.approx(ndcg(b, Query(now=now), products))
-    assert {d.name for d in found.of(Task.ALL) if d.kind == KNOWN} == {
-        *("only A", "only B", "both", "neither")
-    }
 
 
-def test_new_products_are_those_new_to_both() -> None:
-    """A product that is new to the one model that knows it is new; hits on it are apart."""
-    found = compare(fitted(A), fitted(B), LATER, Silent())
+def test_each_model_has_its_own_home_of_a_customer(sides: tuple[Side, Side]) -> None:
+    """A customer who moved is asked for where each model thinks that she lives."""
+    homes = {side.home(LATER.customers.index("mover")).store_id for side in sides}
+    questions = Questions.of(sides, LATER)
+    alone = replace(
+        questions,
+        customers=np.array([LATER.customers.index("mover")], np.int32),
+        places=[Location(store_id="north")],
+    )
+    b = sides[1].recommender
+    known = b.model.customers.index("mover")
 
-    new, old = (one(found, Task.ALL, "product", name) for name in ("new", "established"))
-    assert new.n_customers == 1
-    assert new.mean_a == 0
-    assert old.n_customers == 4
+    found = ask(sides[1], alone, lambda: None)[Task.ALL]
+
+    at_home = Query(customer=known, place=b.place(known, Location()), now=questions.now)
+    elsewhere = replace(at_home, place=b.place(known, Location(store_id="north")))
+    assert homes == {"north", "south"}
+    assert found.ndcg.tolist() == pytest.approx([ndcg(b, at_home, {"south-3"})])
+    assert found.ndcg[0] != pytest.approx(ndcg(b, elsewhere, {"south-3"}))
 
 
-def test_segments_are_slices() -> None:
-    """Segments by customer id slice the differences, also of strangers."""
-    segments = {"only-a": "gold", "neither": "gold", "both": "tin", "north1": "tin"}
+def test_who_is_known_to_whom_is_a_slice(unlike: Comparison) -> None:
+    """Customers known to both, to one and to neither are apart."""
+    sizes = {d.name: d.n_customers for d in unlike.of(Task.ALL) if d.kind == KNOWN}
+
+    assert sizes == {"only A": 1, "only B": 1, "both": 2, "neither": 2}
+
+
+def test_slices_are_those_of_the_first_model_that_knows(unlike: Comparison) -> None:
+    """All four known customers have one purchase to A, or to B if A does not know them."""
+    # As B has them, two of them would be in 2-4.
+    assert not [d for d in unlike.differences if d.kind == "history"]
+
+
+def test_segments_are_slices(unlike: Comparison) -> None:
+    """Segments by customer id slice the differences, also of strangers; the asked ones only."""
+    sizes = {d.name: d.n_customers for d in unlike.of(Task.ALL) if d.kind == "segment"}
+
+    assert sizes == {"gold": 2, "tin": 2}
+
+
+def test_customers_who_are_not_asked_make_no_slices() -> None:
+    """A segment in which nobody bought anything later does not make the other one tell."""
+    segments = {"only-a": "gold", "both": "gold", "north1": "tin"}
 
     found = compare(fitted(A), fitted(B), LATER, Silent(), segments=segments)
 
-    sizes = {d.name: d.n_customers for d in found.of(Task.ALL) if d.kind == "segment"}
-    assert sizes == {"gold": 2, "tin": 1}
+    assert not [d for d in found.differences if d.kind == "segment"]
+
+
+def test_new_products_are_those_new_to_both(unlike: Comparison) -> None:
+    """A product that is new to the one model that knows it is new; hits on it are apart."""
+    new, old = (one(unlike, Task.ALL, "product", name) for name in ("new", "established"))
+
+    assert new.n_customers == 1
+    assert new.mean_a == 0
+    assert old.n_customers == 6
 
 
 def test_nothing_later_is_an_error() -> None:
