@@ -171,7 +171,7 @@ def test_a_version_is_measured_on_later_purchases(trained: Trained, capsys: Capt
     ours, sales = said["rankers"]["recsvc"]["all"], said["rankers"]["popularity"]["all"]
     assert ours["customers"] > 100
     assert ours["ndcg@10"] > sales["ndcg@10"]
-    assert {row["place"] for row in said["slices"]["country"]} == {"GB", "PT"}
+    assert {row["name"] for row in said["slices"]["country"]} == {"GB", "PT"}
 
     assert run(app, arguments) == 0
     out, _ = capsys.readouterr()
