@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format stubs lock clean
+.PHONY: help demo test check format stubs lock clean bench-quality
 
 help:  ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -39,6 +39,10 @@ lock:  ## Bring requirements.lock up to date (needs uv on the PATH)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet \
 	  pyproject.toml --output-file requirements.lock
+
+# DATA=FOLDER adds the sets whose files are there, SETS="NAME NAME" chooses among all.
+bench-quality: $(STAMP)  ## Compare with other libraries and write docs/quality.md
+	@$(BIN)/python -m tests.benchmarks.quality run $(if $(DATA),--data "$(DATA)") $(SETS:%=--set %)
 
 clean:  ## Remove what was made here, models of the demo included
 	rm -rf .venv .demo .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

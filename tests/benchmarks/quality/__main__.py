@@ -8,11 +8,12 @@ import typer
 
 from recsvc.errors import InputError
 from recsvc.terminal import new_app, run
+from tests.benchmarks.quality import ablations, page, plots
 from tests.benchmarks.quality import results as results_file
 from tests.benchmarks.quality.bench import measure, say
 from tests.benchmarks.quality.contestants import CONTESTANTS, Contestant
 from tests.benchmarks.quality.datasets import SETS, prepare
-from tests.benchmarks.quality.runner import TIME_LIMIT_SECONDS, Limits, root
+from tests.benchmarks.quality.runner import CPU_LIMIT_MINUTES, Limits, root
 
 app = new_app("Compare recsvc with other libraries on real data.")
 
@@ -46,8 +47,8 @@ def run_command(
         Path, typer.Option("--work", help="Folder for environments, lists and logs.")
     ] = Path(".bench"),
     minutes: Annotated[
-        float, typer.Option("--minutes", help="The longest that one contestant may take on a set.")
-    ] = TIME_LIMIT_SECONDS / 60,
+        float, typer.Option("--minutes", help="CPU minutes of one contestant on one set.")
+    ] = CPU_LIMIT_MINUTES,
     out: OutOption = None,
 ) -> None:
     """Run every contestant on every set that is there, then write page and plots."""
@@ -56,7 +57,7 @@ def run_command(
     folder = out or root() / "docs"
     path = folder / "quality" / "results.json"
     results = results_file.load(path)
-    limits = Limits(seconds=minutes * 60)
+    limits = Limits(cpu_minutes=minutes)
     chosen, names = _chosen(only or []), _names(sets or [])
     _lay_out(work)
     for name in names:
@@ -65,6 +66,27 @@ def run_command(
             say(f"{name}: not there, left out")
             continue
         measure(prepared, chosen, results, work=work, path=path, limits=limits)
+
+    _write(folder)
+
+
+@app.command("page")
+def page_command(out: OutOption = None) -> None:
+    """Write tables and plots anew from results.json and ablations.json; run nothing."""
+    _write(out or root() / "docs")
+
+
+def _write(folder: Path) -> None:
+    """The page and its plots from what has been measured."""
+    target = folder / "quality.md"
+    if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        target.write_text((root() / "docs" / "quality.md").read_text())
+    results = results_file.load(folder / "quality" / "results.json")
+    parts = ablations.load(folder / "quality" / "ablations.json")
+    page.write(target, page.blocks_of(results, parts))
+    plots.draw_all(results, parts, folder / "quality")
+    say(f"written: {target}")
 
 
 def _names(given: list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import sys
+import platform
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,15 @@ ENVIRONMENTS: dict[str, tuple[str, ...]] = {
     "RecTools": ("RecTools==0.19.0", _POLARS),
     # The last one for Python 3.11; those of 2026 need 3.12.5.
     "LensKit": ("lenskit==2025.8.1", _TORCH, _POLARS),
-    # Does not name what it imports: TensorFlow and PyTorch.
-    "LibRecommender": ("LibRecommender==1.5.2", "tensorflow-cpu==2.21.0", _TORCH, _POLARS),
+    # Does not name what it imports.
+    "LibRecommender": (
+        "LibRecommender==1.5.2",
+        "pandas==2.3.3",
+        "scikit-learn==1.8.0",
+        "tensorflow-cpu==2.21.0",
+        _TORCH,
+        _POLARS,
+    ),
 }
 """Packages by environment; those that are not here run in the project's own."""
 
@@ -65,18 +72,19 @@ CONTESTANTS: tuple[Contestant, ...] = (
 
 
 def key(contestant: Contestant, data_digest: str, root: Path) -> str:
-    """Changes when the result may: data, versions, model, or our own code for our own.
+    """Changes when the result may: data, versions, parameters, or our code for our own.
 
     Args:
         contestant: whose result.
         data_digest: of the data set.
         root: the checkout.
     """
-    used: list[str] = [data_digest, contestant.module, contestant.model, *contestant.packages]
-    if not contestant.packages:
-        used.append(sys.version)
+    peers = Path(__file__).parent / "peers"
+    sources = [peers / "purchases.py", peers / f"{contestant.module}.py"]
     if contestant.library == OURS:
         for folder in ("recsvc", "training"):
-            paths = sorted((root / folder).rglob("*.py"))
-            used.extend(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
+            sources += sorted((root / folder).rglob("*.py"))
+    runtime = contestant.packages or (platform.python_version(),)
+    used = [data_digest, contestant.model, *runtime]
+    used += [hashlib.sha256(path.read_bytes()).hexdigest() for path in sources]
     return hashlib.sha256(json.dumps(used).encode()).hexdigest()[:16]

@@ -14,7 +14,10 @@ from tests.benchmarks.quality.contestants import Contestant
 from tests.benchmarks.quality.datasets import DataSet
 
 OK = "ok"
-TIME_LIMIT_SECONDS = 15 * 60.0
+CPU_LIMIT_MINUTES = 30.0
+"""15 minutes of two cores; by the CPU's clock, since the machine may have other work."""
+PATIENCE = 3.0
+"""Minutes by the wall's clock for each that the CPU may take."""
 MEMORY_LIMIT_BYTES = 12 * 2**30
 MESSAGE_LENGTH = 160
 CHILD = "tests.benchmarks.quality.peers.child"
@@ -24,7 +27,7 @@ CHILD = "tests.benchmarks.quality.peers.child"
 class Limits:
     """What a run may take."""
 
-    seconds: float = TIME_LIMIT_SECONDS
+    cpu_minutes: float = CPU_LIMIT_MINUTES
     memory_bytes: int = MEMORY_LIMIT_BYTES
 
 
@@ -71,6 +74,7 @@ def run(contestant: Contestant, python: Path, data: DataSet, folder: Path, limit
         "products": str(data.products.resolve()) if data.products else None,
         "customers": str(data.customers.resolve()),
         "memory_bytes": limits.memory_bytes,
+        "cpu_seconds": limits.cpu_minutes * 60,
     }
     path = folder.resolve() / "job.json"
     path.write_text(json.dumps(job))
@@ -84,10 +88,10 @@ def run(contestant: Contestant, python: Path, data: DataSet, folder: Path, limit
             env=os.environ | {"PYTHONPATH": str(root())},
             start_new_session=True,  # so that a kill reaches its children too
         )
-        in_time, usage = _wait(process, limits.seconds)
+        in_time, usage = _wait(process, limits.cpu_minutes * PATIENCE * 60)
     status = OK
-    if not in_time:
-        status = f"over the limit of {limits.seconds / 60:.0f} minutes"
+    if not in_time or process.returncode == -signal.SIGXCPU:
+        status = f"over the limit of {limits.cpu_minutes:.0f} CPU minutes"
     elif process.returncode:
         status = _reason(process.returncode, log.read_text(errors="replace"))
     timing = json.loads((folder / "timing.json").read_text()) if status == OK else {}
