@@ -1,7 +1,6 @@
 """Which candidate sources suit the data, and the fitting of them all."""
 
-from collections.abc import Iterator
-from time import monotonic
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -49,33 +48,17 @@ def fit_sources(
     places: Places,
     popularity: Popularity,
     settings: TrainingSettings,
-    regularization: float,
 ) -> tuple[Source, ...]:
     """Fit the sources of ``names``; popularity comes last, and always."""
 
-    def fitted(name: str) -> Source:
-        match name:
-            case "own":
-                return OwnPurchases()
-            case "collaborative":
-                return Collaborative(fit_als(interactions, settings, regularization))
-            case "neighbours":
-                return fit_neighbours(interactions, settings)
-            case "ease":
-                return fit_ease(interactions, settings)
-            case "spectral":
-                return fit_spectral(interactions, settings)
-            case "transitions":
-                return fit_transitions(interactions, settings)
-            case "like_customers":
-                return fit_like_customers(histories, len(interactions.items), settings)
-            case "place":
-                return PopularityByPlace(places)
-        raise KeyError(name)
-
-    out = []
-    for name in names:
-        t = monotonic()
-        out.append(fitted(name))
-        print(name, round(monotonic() - t, 2))
-    return (*out, popularity)
+    fits: Mapping[str, Callable[[], Source]] = {
+        "own": OwnPurchases,
+        "collaborative": lambda: Collaborative(fit_als(interactions, settings.als)),
+        "neighbours": lambda: fit_neighbours(interactions, settings),
+        "ease": lambda: fit_ease(interactions, settings),
+        "spectral": lambda: fit_spectral(interactions, settings),
+        "transitions": lambda: fit_transitions(interactions, settings),
+        "like_customers": lambda: fit_like_customers(histories, len(interactions.items), settings),
+        "place": lambda: PopularityByPlace(places),
+    }
+    return (*(fits[name]() for name in names), popularity)

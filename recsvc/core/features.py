@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from recsvc.core.item_statistics import ItemStatistics
 from recsvc.core.places import PLACE_LEVELS, Level
 from recsvc.core.sparse import gather, top
 from recsvc.core.vocabulary import MISSING
@@ -26,6 +27,12 @@ UNKNOWN = np.float32(-1)
 SECONDS_A_DAY = 86_400.0
 N_NEAR = 30
 """Own products whose places are looked at: where the shopper usually buys."""
+MAX_DAYS = np.float32(180)
+MAX_AGE_DAYS = np.float32(60)
+MAX_PURCHASES = np.int32(12)
+"""What grows with the length of the data is capped: trees that learn on shorter histories must
+not meet values that they have never seen."""
+FADED = np.float32(0.1)
 SMALLEST_SHARE = np.float32(1e-9)
 
 
@@ -64,12 +71,16 @@ class Features:
         has_place = any(source.name == "place" for source in model.sources)
         groups: dict[str, tuple[tuple[str, ...], Group]] = {
             "scores": (score_names, _scores),
+            "levels": (tuple(f"{name}_level" for name in score_names), _standardised),
             "ranks": (tuple(f"{name}_rank" for name in score_names), _ranks),
             "own_history": (
-                ("n_purchases", "days_since", "shopper_days_since", "n_items", "n_orders"),
+                ("n_purchases", "days_since", "shopper_days_since", "n_items", "shopper_long"),
                 _own_history,
             ),
-            "gaps": (("own_interval", "item_interval", "due", "item_due", "repeat_rate"), _gaps),
+            "gaps": (
+                ("own_interval", "item_interval", "due", "item_due", "repeat_rate"),
+                _Gaps.of(model.statistics),
+            ),
             "trend": (("trend", "age_days", "log_buyers"), _trend),
         }
         if has_place and levels:
@@ -122,11 +133,16 @@ def _ranks(case: Case) -> Iterable[Column]:
         )
 
 
+def _standardised(case: Case) -> Iterable[Column]:
+    return case.standardised.T
+
+
 def _days_since(case: Case) -> Column:
     """Days since the shopper last bought each candidate, UNKNOWN where never."""
     profile = case.moment.profile
     last = gather(profile.items, profile.last_time, case.items)
     days = ((case.model.data_end - last) / SECONDS_A_DAY).astype(np.float32)
+    np.minimum(days, MAX_DAYS, out=days)
     days[last == 0] = UNKNOWN
     return days
 
@@ -134,39 +150,60 @@ def _days_since(case: Case) -> Column:
 def _own_history(case: Case) -> Iterable[Column]:
     profile = case.moment.profile
     n = len(case.items)
-    yield gather(profile.items, profile.n_purchases, case.items).astype(np.float32)
+    n_purchases = gather(profile.items, profile.n_purchases, case.items)
+    yield np.minimum(n_purchases, MAX_PURCHASES).astype(np.float32)
     yield _days_since(case)
     latest = profile.last_time.max() if len(profile.items) else 0
     since = (case.model.data_end - latest) / SECONDS_A_DAY if latest else UNKNOWN
-    yield np.full(n, since, np.float32)
-    yield np.full(n, len(profile.items), np.float32)
-    yield np.full(n, profile.n_purchases.sum(), np.float32)
+    yield np.full(n, min(since, MAX_DAYS), np.float32)
+    yield np.full(n, np.count_nonzero(profile.long > FADED), np.float32)
+    yield np.full(n, profile.long.sum(), np.float32)
 
 
-def _gaps(case: Case) -> Iterable[Column]:
-    """The usual days between purchases, and how much of them has passed."""
-    profile, statistics = case.moment.profile, case.model.statistics
-    n_purchases = gather(profile.items, profile.n_purchases, case.items)
-    first = gather(profile.items, profile.first_time, case.items)
-    last = gather(profile.items, profile.last_time, case.items)
-    own = (last - first) / SECONDS_A_DAY / np.maximum(n_purchases - 1, 1)
-    again = n_purchases > 1
-    usual = statistics.interval_days[case.items]
-    days = _days_since(case)
-    bought = days >= 0
-    yield np.where(again, own, UNKNOWN)
-    yield usual
-    # One day is the finest that purchases tell.
-    yield np.where(again & bought, days / np.maximum(own, 1), UNKNOWN)
-    yield np.where(bought & (usual > 0), days / np.maximum(usual, 1), UNKNOWN)
-    yield statistics.repeat_rate[case.items]
+@dataclass(frozen=True, slots=True)
+class _Gaps:
+    """The usual days between purchases, and how much of them has passed.
+
+    Attributes:
+        interval_days: of each product, relative to the mean product: a longer history sees
+            longer intervals and more repeats of everything.
+        repeat_rate: likewise.
+    """
+
+    interval_days: Column
+    repeat_rate: Column
+
+    @classmethod
+    def of(cls, statistics: ItemStatistics) -> "_Gaps":
+        """Find the means once."""
+        known = statistics.interval_days > 0
+        interval = statistics.interval_days[known].mean() if known.any() else np.float32(1)
+        rate = max(float(statistics.repeat_rate.mean()), 1e-6)
+        return cls(statistics.interval_days / interval, statistics.repeat_rate / np.float32(rate))
+
+    def __call__(self, case: Case) -> Iterable[Column]:
+        profile = case.moment.profile
+        n_purchases = gather(profile.items, profile.n_purchases, case.items)
+        first = gather(profile.items, profile.first_time, case.items)
+        last = gather(profile.items, profile.last_time, case.items)
+        own = (last - first) / SECONDS_A_DAY / np.maximum(n_purchases - 1, 1)
+        again = n_purchases > 1
+        usual = case.model.statistics.interval_days[case.items]
+        days = _days_since(case)
+        bought = days >= 0
+        yield np.where(again, np.minimum(own, MAX_DAYS), UNKNOWN)
+        yield self.interval_days[case.items]
+        # One day is the finest that purchases tell.
+        yield np.where(again & bought, days / np.maximum(own, 1), UNKNOWN)
+        yield np.where(bought & (usual > 0), days / np.maximum(usual, 1), UNKNOWN)
+        yield self.repeat_rate[case.items]
 
 
 def _trend(case: Case) -> Iterable[Column]:
     statistics = case.model.statistics
     yield statistics.trend[case.items]
-    yield statistics.age_days[case.items]
-    yield statistics.log_buyers[case.items]
+    yield np.minimum(statistics.age_days[case.items], MAX_AGE_DAYS)
+    yield statistics.log_buyers[case.items] - np.float32(np.log1p(len(case.model.customers)))
 
 
 @dataclass(frozen=True, slots=True)

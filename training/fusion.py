@@ -1,4 +1,4 @@
-"""Tuning of the blend: weights that rank a validation window best."""
+"""Fusion of the sources: weights of their scores that rank a window best."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -9,10 +9,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recsvc.core.places import PLACE_LEVELS, Place
-from recsvc.core.ranking import Task
+from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Query, Recommender
 from recsvc.core.vocabulary import MISSING
-from training.evaluate import Tick, target_customers
+from training.evaluate import Tick
 from training.metrics import NDCG_AT, discounts, ideal_gains
 from training.split import HoldOut
 
@@ -48,10 +48,10 @@ class Question:
     weight: float
 
 
-def starting_weights(features: tuple[str, ...]) -> dict[Task, NDArray[np.float32]]:
-    """:data:`START` for the features that there are."""
+def starting_rankers(scores: tuple[str, ...]) -> dict[Task, Ranker]:
+    """:data:`START` for the scores that there are."""
     return {
-        task: np.array([start.get(name, 0.0) for name in features], np.float32)
+        task: Ranker(np.array([start.get(name, 0.0) for name in scores], np.float32))
         for task, start in START.items()
     }
 
@@ -59,25 +59,23 @@ def starting_weights(features: tuple[str, ...]) -> dict[Task, NDArray[np.float32
 def tune(
     recommender: Recommender,
     held_out: HoldOut,
-    n_customers: int,
+    customers: NDArray[np.int32],
     seed: int,
     tick: Tick = lambda: None,
-) -> tuple[dict[Task, NDArray[np.float32]], dict[Task, float]]:
-    """Weights for each task, and the validation nDCG@10 that each reaches.
+) -> tuple[dict[Task, Ranker], dict[Task, float]]:
+    """Rankers for each task, and the validation nDCG@10 that each reaches.
 
-    Coordinate ascent on nDCG itself: eight features need no gradient, and a metric of
+    Coordinate ascent on nDCG itself: a dozen scores need no gradient, and a metric of
     lists has none.
 
     Args:
         recommender: fitted on ``held_out.history``.
         held_out: the validation cut.
-        n_customers: customers to tune on, drawn at random.
-        seed: seed of that draw.
+        customers: customers to tune on.
+        seed: of the parts that are searched separately.
         tick: called after each task.
     """
-    start = starting_weights(recommender.scores)
-    weights, reached = {}, {}
-    customers = target_customers(held_out.targets(), n_customers, seed)
+    rankers, reached = starting_rankers(recommender.scores), {}
     at_home, away = (
         _at_home(recommender, held_out, customers),
         _away(recommender, held_out, customers),
@@ -86,12 +84,11 @@ def tune(
         questions = _for_task(recommender, task, away if task is Task.AWAY else at_home)
         if questions:
             problem = _Problem.build(recommender, questions)
-            weights[task] = _averaged(problem, start[task], seed)
-            reached[task] = problem.ndcg(weights[task])
-        else:
-            weights[task] = start[task]
+            weights = _averaged(problem, rankers[task].weights, seed)
+            rankers[task] = Ranker(weights)
+            reached[task] = problem.ndcg(weights)
         tick()
-    return weights, reached
+    return rankers, reached
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,86 @@
+"""The windows of a run: what the rankers learn from, what judges them, what is reported."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.evaluate import target_customers
+from training.interactions import Interactions
+from training.settings import TrainingSettings
+from training.split import HoldOut, hold_out, window_seconds
+
+TRAIN_SHARE, GUARD_SHARE = 0.6, 0.15
+"""Where there are no times: shares of the customers that windows are made of; the rest test."""
+
+MIN_HISTORY = 0.5
+"""Share of the data's span that the first window leaves to learn from, at least."""
+
+
+class Role(StrEnum):
+    """What a window is for."""
+
+    TRAIN = "train"
+    GUARD = "guard"
+    TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One hold-out and the customers that are asked about it.
+
+    Attributes:
+        held_out: what was known, and what was bought next.
+        customers: int32, customers with a target, ascending.
+        roles: what it is for.
+    """
+
+    held_out: HoldOut
+    customers: NDArray[np.int32]
+    roles: frozenset[Role]
+
+
+def plan(interactions: Interactions, settings: TrainingSettings) -> list[Window]:
+    """Windows in the order in which they are used.
+
+    With times each is later than the one before: the rankers learn on the first ones, a later
+    one decides which of them serves, and the last one is reported. Without times nothing is
+    later, and the customers are shared out instead: no customer judges what was learnt on it.
+    """
+    if not interactions.has_times:
+        return _by_customer(interactions, settings)
+    seconds = window_seconds(interactions, settings.window_days)
+    n_judges = 2 if settings.separate_guard else 1
+    start = float(interactions.lines["time"].min() or 0)  # type: ignore[arg-type]  # Int64
+    room = MIN_HISTORY * (interactions.end - start) / max(seconds, 1.0)
+    n_train = max(1, min(settings.n_windows, round(room) - n_judges))
+    windows: list[Window] = []
+    rest = interactions
+    for number in range(n_train + n_judges):
+        held_out = hold_out(rest, seconds, settings.seed)
+        roles = {Role.TRAIN}
+        if number < n_judges:
+            roles = {Role.TEST} if number == 0 else {Role.GUARD}
+            roles |= {Role.GUARD} if n_judges == 1 else set()
+        at_most = settings.train_customers if Role.TRAIN in roles else settings.judge_customers
+        customers = target_customers(held_out.targets(), at_most, settings.seed)
+        windows.append(Window(held_out, customers, frozenset(roles)))
+        rest = held_out.history
+    return windows[::-1]
+
+
+def _by_customer(interactions: Interactions, settings: TrainingSettings) -> list[Window]:
+    held_out = hold_out(interactions, 0.0, settings.seed)
+    customers = target_customers(held_out.targets())
+    shuffled = np.random.default_rng(settings.seed).permutation(customers)
+    cuts = np.cumsum([TRAIN_SHARE, GUARD_SHARE]) * len(shuffled)
+    train, guard, test = np.split(shuffled, cuts.astype(np.int64))
+    return [
+        Window(held_out, np.sort(drawn[:at_most]), frozenset({role}))
+        for role, drawn, at_most in (
+            (Role.TRAIN, train, settings.train_customers * settings.n_windows),
+            (Role.GUARD, guard, settings.judge_customers),
+            (Role.TEST, test, settings.judge_customers),
+        )
+    ]
