@@ -1,12 +1,16 @@
 """``recsvc-train`` and ``python -m training``: the command line, where its libraries are."""
 
+import os
 import sys
 
-_EXTRA = frozenset({"polars", "implicit", "threadpoolctl"})
+_EXTRA = frozenset({"polars", "implicit", "lightgbm", "optuna", "threadpoolctl"})
 
 
 def main() -> None:
     """Run the command line; without the extra's libraries, say how to get them."""
+    # Threads that wait for each other must not spin: other work may need the core. OpenMP reads
+    # this when it is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
         from training.cli import main as run  # noqa: PLC0415  # may lack its libraries
     except ModuleNotFoundError as error:

@@ -35,7 +35,9 @@ class TrainingSettings:
         place_half_life_days: decay of popularity by place, longer since a place has
             fewer purchases.
         recent_days: window of the "recent" purchase counts that reasons quote.
-        als: of the matrix factors.
+        als: of the matrix factors; ``None`` for what suits the data (see
+            :func:`training.sources.als_settings`).
+        als_factors: their dimensions where there are times, and where there are none.
         n_neighbours: neighbours kept of each product.
         neighbours_kind: how customers' purchases are weighed in them: bm25, tfidf or cosine.
         neighbours_k1, neighbours_b: BM25's saturation and length normalisation.
@@ -69,7 +71,8 @@ class TrainingSettings:
     popularity_long_half_life_days: float = 30.0
     place_half_life_days: float = 45.0
     recent_days: float = 28.0
-    als: AlsSettings = field(default_factory=AlsSettings)
+    als: AlsSettings | None = None
+    als_factors: tuple[int, int] = (64, 256)
     n_neighbours: int = 100
     neighbours_kind: str = "bm25"
     neighbours_k1: float = 1.2
@@ -111,6 +114,7 @@ PRESETS: dict[str, TrainingSettings] = {
         train_customers=700,
         judge_customers=500,
         fusion_customers=300,
+        als_factors=(64, 128),
         ease_max_items=2_500,
         boosting=BoostingSettings(n_rounds=80),
     ),

@@ -37,9 +37,9 @@ class BoostingSettings:
     lambda_l2: float = 5.0
     """Penalty on the squares of leaf values."""
 
-    n_threads: int = 2
-    """Threads of the fit. On shared cores set ``OMP_WAIT_POLICY=passive`` before the process
-    starts: waiting threads spin otherwise."""
+    n_threads: int = 1
+    """Threads of the fit. They wait for each other at every split, so that fits side by side
+    are the better use of cores."""
 
 
 def fit_trees(
