@@ -126,10 +126,10 @@ def cost_table(rows: Sequence[Result], spec: SetSpec) -> str:
 
 
 def ablation_tables(ablations: Sequence[Ablation]) -> str:
-    """A table a set and column: what is lost without each part."""
+    """The plot, and a table a set and column: what is lost without each part."""
     if not ablations:
         return "Not measured yet."
-    parts = []
+    parts = ["![What is lost without each part, by data set](quality/ablations.svg)\n"]
     for group in dict.fromkeys((one.set, one.column) for one in ablations):
         rows = [one for one in ablations if (one.set, one.column) == group]
         title = SETS[group[0]].title if group[0] in SETS else group[0]

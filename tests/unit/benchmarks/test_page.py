@@ -113,9 +113,10 @@ def test_published_figures_stand_beside_their_source() -> None:
 def test_ablations_say_which_are_clear() -> None:
     """The most valuable part comes first; an interval over 0 is not clear."""
     lines = page.ablation_tables(parts()).splitlines()
-    assert lines[0] == "Complete Journey, new to the customer:"
-    assert lines[4] == "| place | -.0050 [-.0070, -.0030] | yes |"
-    assert lines[5].endswith("| no |")
+    assert lines[0].endswith("(quality/ablations.svg)")
+    assert lines[2] == "Complete Journey, new to the customer:"
+    assert lines[6] == "| place | -.0050 [-.0070, -.0030] | yes |"
+    assert lines[7].endswith("| no |")
 
 
 def test_ablations_are_read_and_checked(tmp_path: Path) -> None:
