@@ -1,9 +1,41 @@
 """Every knob of the trainer, with the value that was found to work and why."""
 
 from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar
 
+from pydantic import (
+    ConfigDict,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
+
+from recsvc.core.sources import Memory
 from training.models.als import AlsSettings
 from training.models.boosting import BoostingSettings
+from training.models.bpr import BprSettings
+from training.ranges import OneOf, PositiveShare, Share
+
+SOURCES = (
+    "own",
+    "collaborative",
+    "bpr",
+    "neighbours",
+    "ease",
+    "spectral",
+    "transitions",
+    "like_customers",
+    "place",
+)
+EXTRA_SOURCES = ("bpr", "ease", "spectral")
+FEATURE_GROUPS = ("ranks", "own_history", "gaps", "trend", "distance", "affinity", "price")
+REMOVABLE = (*SOURCES, *FEATURE_GROUPS, "trees")
+"""What ``--without`` may leave out. Popularity stays: it fills every list up. ``trees`` leaves
+the fusion; ``place`` is the source, its lifts and the distances."""
+
+NEIGHBOURS_KINDS = ("bm25", "tfidf", "cosine")
+SPLITS = ("temporal", "last-basket")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,7 +44,12 @@ class TrainingSettings:
 
     Attributes:
         seed: seed of everything that draws at random.
-        without: sources or feature groups to leave out, of :data:`REMOVABLE`.
+        without: sources or feature groups to leave out.
+        extra_sources: sources to add to those that the data calls for. ``bpr`` never found
+            more than the factors of ``collaborative`` beside it; ``ease`` and ``spectral``
+            are taken one or the other.
+        split: how the purchases that decide and that are reported are cut off: the last days,
+            or each customer's last order, which looks into the future of the others.
         window_days: length of each window, days.
         n_windows: windows that the trees learn from; one more decides whether they serve,
             and the last one is reported. Purchases of one month alone teach its accidents.
@@ -38,6 +75,7 @@ class TrainingSettings:
         als: of the matrix factors; ``None`` for what suits the data (see
             :func:`training.sources.als_settings`).
         als_factors: their dimensions where there are times, and where there are none.
+        bpr: of the factors that ``bpr`` adds.
         n_neighbours: neighbours kept of each product.
         neighbours_kind: how customers' purchases are weighed in them: bm25, tfidf or cosine.
         neighbours_k1, neighbours_b: BM25's saturation and length normalisation.
@@ -55,55 +93,46 @@ class TrainingSettings:
         n_candidates: products that each source proposes; twice as many for lists of new ones.
     """
 
-    seed: int = 0
-    without: frozenset[str] = frozenset()
-    window_days: float = 28.0
-    n_windows: int = 3
+    # What a file of settings says is checked against the types, and against nothing else.
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    seed: NonNegativeInt = 0
+    without: frozenset[Annotated[str, OneOf(REMOVABLE)]] = frozenset()
+    extra_sources: tuple[Annotated[str, OneOf(EXTRA_SOURCES)], ...] = ()
+    split: Annotated[str, OneOf(SPLITS)] = "temporal"
+    window_days: PositiveFloat = 28.0
+    n_windows: PositiveInt = 3
     separate_guard: bool = True
-    train_customers: int = 2_000
-    judge_customers: int = 3_000
-    fusion_customers: int = 800
-    negatives: float = 0.15
+    train_customers: PositiveInt = 2_000
+    judge_customers: PositiveInt = 3_000
+    fusion_customers: PositiveInt = 800
+    negatives: PositiveShare = 0.15
     boosting: BoostingSettings = field(default_factory=BoostingSettings)
-    short_half_life_days: float = 30.0
-    long_half_life_days: float = 120.0
-    popularity_half_life_days: float = 7.0
-    popularity_long_half_life_days: float = 30.0
-    place_half_life_days: float = 45.0
-    recent_days: float = 28.0
+    short_half_life_days: PositiveFloat = 30.0
+    long_half_life_days: PositiveFloat = 120.0
+    popularity_half_life_days: PositiveFloat = 7.0
+    popularity_long_half_life_days: PositiveFloat = 30.0
+    place_half_life_days: PositiveFloat = 45.0
+    recent_days: PositiveFloat = 28.0
     als: AlsSettings | None = None
-    als_factors: tuple[int, int] = (64, 256)
-    n_neighbours: int = 100
-    neighbours_kind: str = "bm25"
-    neighbours_k1: float = 1.2
-    neighbours_b: float = 0.5
-    ease_regularization: float = 200.0
-    ease_max_items: int = 8_000
-    ease_weights: int = 300
-    transition_days: float = 28.0
-    transition_half_life_days: float = 180.0
-    n_vectors: int = 256
-    basket_memory: str = "long"
-    n_like_customers: int = 200
-    own_share: float = 0.7
-    place_shrinkage: float = 500.0
-    n_candidates: int = 40
+    als_factors: tuple[PositiveInt, PositiveInt] = (64, 256)
+    bpr: BprSettings = field(default_factory=BprSettings)
+    n_neighbours: PositiveInt = 100
+    neighbours_kind: Annotated[str, OneOf(NEIGHBOURS_KINDS)] = "bm25"
+    neighbours_k1: NonNegativeFloat = 1.2
+    neighbours_b: Share = 0.5
+    ease_regularization: PositiveFloat = 200.0
+    ease_max_items: PositiveInt = 8_000
+    ease_weights: PositiveInt = 300
+    transition_days: PositiveFloat = 28.0
+    transition_half_life_days: PositiveFloat = 180.0
+    n_vectors: PositiveInt = 256
+    basket_memory: Annotated[str, OneOf(tuple(Memory))] = "long"
+    n_like_customers: PositiveInt = 200
+    own_share: Share = 0.7
+    place_shrinkage: NonNegativeFloat = 500.0
+    n_candidates: PositiveInt = 40
 
-
-SOURCES = (
-    "own",
-    "collaborative",
-    "neighbours",
-    "ease",
-    "spectral",
-    "transitions",
-    "like_customers",
-    "place",
-)
-FEATURE_GROUPS = ("ranks", "own_history", "gaps", "trend", "distance", "affinity", "price")
-REMOVABLE = (*SOURCES, *FEATURE_GROUPS, "trees")
-"""What ``--without`` may leave out. Popularity stays: it fills every list up. ``trees`` leaves
-the fusion; ``place`` is the source, its lifts and the distances."""
 
 _BALANCED = TrainingSettings()
 PRESETS: dict[str, TrainingSettings] = {
@@ -120,7 +149,12 @@ PRESETS: dict[str, TrainingSettings] = {
     ),
     "balanced": _BALANCED,
     "best": replace(
-        _BALANCED, n_windows=5, train_customers=6_000, judge_customers=10_000, fusion_customers=3000
+        _BALANCED,
+        n_windows=5,
+        train_customers=6_000,
+        judge_customers=10_000,
+        fusion_customers=3000,
+        extra_sources=("bpr",),
     ),
 }
 """How much is searched: ``fast`` takes the values that work on most data as they are."""

@@ -16,12 +16,13 @@ from recsvc.core.sources import (
 )
 from training.interactions import Interactions
 from training.models.als import AlsSettings, fit_als
+from training.models.bpr import fit_bpr
 from training.models.ease import fit_ease
 from training.models.item_neighbours import fit_neighbours
 from training.models.like_customers import fit_like_customers
 from training.models.spectral import fit_spectral
 from training.models.transitions import fit_transitions
-from training.settings import TrainingSettings
+from training.settings import SOURCES, TrainingSettings
 
 MIN_EASE_COVERAGE = 0.6
 """Share of all purchases that the products of EASE must make up: below, the catalogue is too
@@ -39,7 +40,8 @@ def suitable(interactions: Interactions, settings: TrainingSettings) -> tuple[st
     names.append("like_customers")
     if any(len(level) for level in interactions.locations.keys):
         names.append("place")
-    return tuple(name for name in names if name not in settings.without)
+    wanted = ({*names} | {*settings.extra_sources}) - settings.without
+    return tuple(name for name in SOURCES if name in wanted)
 
 
 def als_settings(interactions: Interactions, settings: TrainingSettings) -> AlsSettings:
@@ -71,11 +73,13 @@ def fit_sources(
     settings: TrainingSettings,
 ) -> tuple[Source, ...]:
     """Fit the sources of ``names``; popularity comes last, and always."""
-
     fits: Mapping[str, Callable[[], Source]] = {
         "own": OwnPurchases,
         "collaborative": lambda: Collaborative(
             fit_als(interactions, als_settings(interactions, settings))
+        ),
+        "bpr": lambda: Collaborative(
+            fit_bpr(interactions, replace(settings.bpr, seed=settings.seed)), "bpr"
         ),
         "neighbours": lambda: fit_neighbours(interactions, settings),
         "ease": lambda: fit_ease(interactions, settings),

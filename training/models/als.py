@@ -6,16 +6,18 @@ bought, here the inverse of ``alpha``, and a regularization that grows with what
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
 from numpy.typing import NDArray
+from pydantic import PositiveFloat, PositiveInt
 from scipy.sparse import csr_array
 
 from recsvc.core.factors import Factors
 from training.interactions import Interactions
+from training.ranges import Share
 
 MAX_BATCHES = 12
 """Batches of a half-sweep: implicit computes the Gram matrix anew for each."""
@@ -49,13 +51,13 @@ class AlsSettings:
         seed: of the random factors that a fit starts from.
     """
 
-    n_factors: int = 64
-    iterations: int = 6
-    regularization: float = 0.003
-    alpha: float = 2.0
-    exponent: float = 0.5
-    half_life_days: float = 120.0
-    seed: int = 0
+    n_factors: PositiveInt = 64
+    iterations: PositiveInt = 6
+    regularization: PositiveFloat = 0.003
+    alpha: PositiveFloat = 2.0
+    exponent: Share = 0.5
+    half_life_days: float = field(default=120.0, metadata={"follows": "long_half_life_days"})
+    seed: int = field(default=0, metadata={"follows": "seed"})
 
 
 @dataclass(frozen=True, slots=True)

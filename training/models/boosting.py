@@ -2,44 +2,42 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, NonNegativeFloat, PositiveInt
 
 from recsvc.core.trees import Tree, Trees
 from recsvc.errors import InputError
+from training.ranges import PositiveShare
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BoostingSettings:
-    """What LightGBM is told; the defaults were measured on two years of purchases."""
+    """What LightGBM is told; the defaults were measured on two years of purchases.
 
-    n_rounds: int = 120
-    """Trees to fit."""
+    Attributes:
+        n_rounds: trees to fit.
+        learning_rate: share of each tree's step that is taken.
+        n_leaves: most leaves of a tree; above 32 serving needs words of twice the width.
+        max_bin: most bins, and so one more than most thresholds, of a feature.
+        min_data_in_leaf: fewest rows that a leaf may stand on.
+        feature_fraction: share of the features that each tree may use.
+        lambda_l2: penalty on the squares of leaf values.
+        n_threads: threads of the fit. They wait for each other at every split, so that fits
+            side by side are the better use of cores.
+    """
 
-    learning_rate: float = 0.1
-    """Share of each tree's step that is taken."""
-
-    n_leaves: int = 31
-    """Most leaves of a tree; above 32 serving needs words of twice the width."""
-
-    max_bin: int = 63
-    """Most bins, and so one more than most thresholds, of a feature."""
-
-    min_data_in_leaf: int = 100
-    """Fewest rows that a leaf may stand on."""
-
-    feature_fraction: float = 0.5
-    """Share of the features that each tree may use."""
-
-    lambda_l2: float = 5.0
-    """Penalty on the squares of leaf values."""
-
-    n_threads: int = 1
-    """Threads of the fit. They wait for each other at every split, so that fits side by side
-    are the better use of cores."""
+    n_rounds: PositiveInt = 120
+    learning_rate: PositiveShare = 0.1
+    n_leaves: Annotated[int, Field(ge=2, le=64)] = 31
+    max_bin: Annotated[int, Field(ge=2, le=255)] = 63
+    min_data_in_leaf: PositiveInt = 100
+    feature_fraction: PositiveShare = 0.5
+    lambda_l2: NonNegativeFloat = 5.0
+    n_threads: PositiveInt = 1
 
 
 def fit_trees(

@@ -1,10 +1,11 @@
 """Matrix factors by Bayesian personalised ranking (Rendle et al. 2009), through implicit."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from implicit.cpu.bpr import BayesianPersonalizedRanking
 from numpy.typing import NDArray
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from scipy.sparse import csr_matrix
 
 from recsvc.core.factors import Factors
@@ -27,13 +28,13 @@ class BprSettings:
         seed: of the starting factors and of the samples.
     """
 
-    n_factors: int = 64
-    iterations: int = 10
-    learning_rate: float = 0.05
-    regularization: float = 0.002
-    alpha: float = 2.0
-    fold_in_regularization: float = 1.0
-    seed: int = 0
+    n_factors: PositiveInt = 64
+    iterations: PositiveInt = 10
+    learning_rate: PositiveFloat = 0.05
+    regularization: NonNegativeFloat = 0.002
+    alpha: PositiveFloat = 2.0
+    fold_in_regularization: PositiveFloat = 1.0
+    seed: int = field(default=0, metadata={"follows": "seed"})
 
 
 def fit_bpr(interactions: Interactions, settings: BprSettings) -> Factors:
