@@ -33,11 +33,16 @@ from training.slices import (
     segment_labels,
     slices,
 )
+from training.targets import new_to_customer
 
 TOTAL = "total"
 """Kind of the one slice that holds all customers; its name is ``""``."""
 KNOWN = "known"
 """Kind of the slices by which model knows the customer."""
+PURCHASES = "purchases"
+"""Kind of the slices by whether the customer had bought the product before."""
+REPEAT = "repeat"
+"""Name of the slice of what was bought again; what was not has a task of its own."""
 KNOWN_TO_BOTH, KNOWN_TO_A, KNOWN_TO_B, KNOWN_TO_NONE = "both", "only A", "only B", "neither"
 
 
@@ -46,7 +51,8 @@ class Difference:
     """Two models' means of one metric over the same customers.
 
     Attributes:
-        kind: of the slice: :data:`TOTAL`, :data:`KNOWN` or as in :mod:`training.slices`.
+        kind: of the slice: :data:`TOTAL`, :data:`KNOWN`, :data:`PURCHASES` or as in
+            :mod:`training.slices`.
         name: of the slice within its kind.
         task: all purchases, or those new to the customer.
         metric: as in ``ndcg@10``.
@@ -135,6 +141,10 @@ def compare(
         for name, items in products.items():
             some = [column.wanting(items) for column in pair]
             sliced += _differences(PRODUCT, name, task, some, confidence)
+        if task is Task.ALL:
+            repeats = new_to_customer(questions.wanted[Task.ALL], questions.wanted[Task.NEW])
+            some = [Column.of(c.customers, c.lists, repeats[c.customers]) for c in pair]
+            sliced += _differences(PURCHASES, REPEAT, task, some, confidence)
     return Comparison(questions.now, n_customers, (*totals, *sliced))
 
 

@@ -17,6 +17,8 @@ from recsvc.errors import InputError
 from tests.purchases import START, built, interactions_of, shop_interactions
 from training.compare import (
     KNOWN,
+    PURCHASES,
+    REPEAT,
     TOTAL,
     Comparison,
     Difference,
@@ -345,6 +347,22 @@ def test_new_products_are_those_new_to_both(unlike: Comparison) -> None:
     assert new.n_customers == 1
     assert new.mean_a == 0
     assert old.n_customers == 6
+
+
+def test_what_is_bought_again_is_a_slice(
+    sides: tuple[Side, Side], unlike: Comparison, comparison: Comparison
+) -> None:
+    """Repeats are found by the lists of all purchases; only what no model has bought is none."""
+    again = one(unlike, Task.ALL, PURCHASES, REPEAT)
+    b = sides[1].recommender
+    both = b.model.customers.index("both")
+    query = Query(customer=both, place=b.place(both, Location()), now=b.model.data_end)
+
+    # only-a bought south-1 again and both south-7, which one model has them buying.
+    assert again.n_customers == 2
+    assert again.mean_b >= ndcg(b, query, {"south-7"}) / 2 > 0
+    assert one(comparison, Task.ALL, PURCHASES, REPEAT).difference.is_above_zero
+    assert not [d for d in comparison.of(Task.NEW) if d.kind == PURCHASES]
 
 
 def test_nothing_later_is_an_error() -> None:

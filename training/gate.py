@@ -1,0 +1,157 @@
+"""Whether a candidate may take the place of the current model.
+
+A comparison (:mod:`training.compare`, the candidate first) is read by three rules:
+
+- **Worse** means that the whole interval of candidate less current is below 0, by nDCG@10, and
+  that the mean falls by more than is worth a refusal.
+- **In total**, of all purchases and of new products, the interval is the 95 % interval that
+  ``recsvc-train compare`` shows.
+- **Of the slices** there are many, and of forty slices of equal models one looks worse at 95 % by
+  chance. They share the 5 % (Bonferroni): each is asked for more confidence, the more there are.
+
+With too few customers nothing can be told; the candidate passes, and the decision says so.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import NormalDist
+from typing import Any, Self
+
+from recsvc.core.ranking import Task
+from training.column import HEADLINE
+from training.compare import PURCHASES, TOTAL, Comparison, Difference
+from training.questions import TASKS
+from training.report import comparison_json
+from training.significance import CONFIDENCE, Interval
+
+_ASKED = {Task.ALL: "all purchases", Task.NEW: "products new to the customer"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """When the gate refuses.
+
+    Attributes:
+        min_customers: with fewer in total nothing is told. The percentile bootstrap is too sure
+            of itself with a few dozen customers.
+        min_slice: slices of fewer customers are not judged: each that is makes the others
+            harder to tell.
+        min_drop: share of the current mean; a smaller fall is no reason. With many customers
+            every difference becomes significant, also those that nobody would notice.
+    """
+
+    min_customers: int = 50
+    min_slice: int = 100
+    min_drop: float = 0.01
+
+
+DEFAULT = Policy()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the gate has found.
+
+    Attributes:
+        passed: whether the candidate may be promoted.
+        reasons: of a refusal, a line each, the totals first; empty if it has passed.
+        warnings: what could not be told, a line each.
+        details: policy, number of slices judged and the comparison, JSON.
+    """
+
+    passed: bool
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def unjudged(cls, *why: str) -> Self:
+        """Nothing to judge by: passed, with the reasons why it was not judged as warnings."""
+        return cls(passed=True, warnings=why)
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether anything was compared."""
+        return bool(self.details)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON."""
+        lists = {"reasons": list(self.reasons), "warnings": list(self.warnings)}
+        return {"passed": self.passed, **lists, "details": dict(self.details)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            KeyError, TypeError: a field is missing, or of the wrong type.
+        """
+        reasons, warnings = tuple(document["reasons"]), tuple(document["warnings"])
+        return cls(bool(document["passed"]), reasons, warnings, dict(document["details"]))
+
+
+def decide(comparison: Comparison, policy: Policy = DEFAULT) -> Decision:
+    """Judge a candidate by its comparison with the current model.
+
+    Args:
+        comparison: the candidate is its first model; its intervals are of :data:`CONFIDENCE`.
+        policy: when to refuse.
+    """
+    found = [each for task in TASKS for each in comparison.of(task)]
+    totals = [each for each in found if each.kind == TOTAL]
+    parts = [each for each in found if each.kind != TOTAL and each.n_customers >= policy.min_slice]
+    counts = {each.task: each.n_customers for each in totals}
+    warnings = [
+        f"too few customers to tell of {_ASKED[task]}: {counts.get(task, 0)}, "
+        f"{policy.min_customers} are needed"
+        for task in TASKS
+        if counts.get(task, 0) < policy.min_customers
+    ]
+    judged = [
+        (each, each.difference) for each in totals if each.n_customers >= policy.min_customers
+    ]
+    judged += [(each, widened(each.difference, len(parts))) for each in parts]
+    reasons = [
+        _reason(each, interval) for each, interval in judged if _is_worse(each, interval, policy)
+    ]
+    details = {
+        "metric": HEADLINE[0],
+        "policy": asdict(policy),
+        "slices_judged": len(parts),
+        "comparison": comparison_json(comparison),
+    }
+    return Decision(not reasons, tuple(reasons), tuple(warnings), details)
+
+
+def widened(interval: Interval, n_judged: int) -> Interval:
+    """The interval of one of ``n_judged`` that share the chance of being wrong.
+
+    Its ends are moved out as those of a normal distribution would be. The far quantiles
+    themselves would rest on one or two of the bootstrap's rounds.
+    """
+    outside = (1 - CONFIDENCE) / 2
+    times = NormalDist().inv_cdf(outside / n_judged) / NormalDist().inv_cdf(outside)
+    mean = interval.mean
+    return Interval(
+        mean, mean - times * (mean - interval.low), mean + times * (interval.high - mean)
+    )
+
+
+def lines(decision: Decision) -> Sequence[str]:
+    """The reasons and warnings of a decision as people read them, a line each."""
+    marked = [f"  worse: {reason}" for reason in decision.reasons]
+    return [*marked, *(f"  not judged: {warning}" for warning in decision.warnings)]
+
+
+def _is_worse(each: Difference, interval: Interval, policy: Policy) -> bool:
+    return interval.is_below_zero and -interval.mean >= policy.min_drop * each.mean_b
+
+
+def _reason(each: Difference, interval: Interval) -> str:
+    where = "" if each.kind == TOTAL else f", {each.kind} {each.name}"
+    asked = "purchases" if each.kind == PURCHASES else _ASKED[each.task]
+    return (
+        f"{asked}{where}: {HEADLINE[0]} {each.mean_a:.4f} instead of {each.mean_b:.4f} "
+        f"({interval.mean:+.4f}, [{interval.low:+.4f}, {interval.high:+.4f}], "
+        f"{each.n_customers:,} customers)"
+    )
