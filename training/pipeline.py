@@ -24,6 +24,7 @@ from training.models.histories import fit_histories
 from training.models.item_statistics import fit_item_statistics
 from training.models.place_popularity import fit_places
 from training.models.popularity import fit_popularity
+from training.models.visits import fit_visits
 from training.progress import Reporter
 from training.settings import TrainingSettings
 from training.sources import fit_sources, suitable
@@ -185,6 +186,7 @@ def build(
         catalogue=fit_catalogue(interactions, products),
         statistics=fit_item_statistics(interactions),
         places=places,
+        visits=fit_visits(interactions, settings),
         sources=fit_sources(interactions, sources, histories, places, popularity, settings),
         rankers={},
         without=settings.without,

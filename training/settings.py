@@ -45,9 +45,8 @@ class TrainingSettings:
     Attributes:
         seed: seed of everything that draws at random.
         without: sources or feature groups to leave out.
-        extra_sources: sources to add to those that the data calls for. ``bpr`` never found
-            more than the factors of ``collaborative`` beside it; ``ease`` and ``spectral``
-            are taken one or the other.
+        extra_sources: sources to add to those that suit the data. ``bpr`` never found more
+            than ``collaborative`` beside it; of ``ease`` and ``spectral`` one suits.
         split: how the purchases that decide and that are reported are cut off: the last days,
             or each customer's last order, which looks into the future of the others.
         window_days: length of each window, days.
@@ -62,33 +61,37 @@ class TrainingSettings:
             random; the weights' noise falls with more.
         negatives: share of the candidates not bought that the trees learn from: all of them
             cost six times as much and are no better.
-        boosting: of the trees.
+        boosting: of the trees that rank.
         short_half_life_days: decay of the short memory of a customer's purchases.
         long_half_life_days: decay of the long memory, which also weighs the
             interactions that neighbours and regressions are fitted on.
         popularity_half_life_days: decay of popularity everywhere; the last week says
             far more than the last year.
-        popularity_long_half_life_days: decay of its second score.
+        popularity_long_half_life_days: decay of the second score of popularity.
+        popularity_first_half_life_days: decay of its third, of first purchases alone.
         place_half_life_days: decay of popularity by place, longer since a place has
             fewer purchases.
         recent_days: window of the "recent" purchase counts that reasons quote.
-        als: of the matrix factors; ``None`` for what suits the data (see
-            :func:`training.sources.als_settings`).
-        als_factors: their dimensions where there are times, and where there are none.
-        bpr: of the factors that ``bpr`` adds.
+        als: of the matrix factors of ``collaborative``; where it is left out, what suits the
+            data: other values with times than without.
+        als_factors: dimensions of those factors where ``als`` is left out: with times, and
+            without.
+        bpr: of the matrix factors that ``bpr`` adds.
         n_neighbours: neighbours kept of each product.
-        neighbours_kind: how customers' purchases are weighed in them: bm25, tfidf or cosine.
-        neighbours_k1, neighbours_b: BM25's saturation and length normalisation.
-        ease_regularization: of the regression among products; its scale is that of a
+        neighbours_kind: how purchases are weighed where neighbours are looked for.
+        neighbours_k1: BM25's saturation.
+        neighbours_b: BM25's length normalisation.
+        ease_regularization: of the regression among products (EASE); its scale is that of a
             product's summed squared weights.
-        ease_max_items: products in it, the most bought; its time grows with their cube.
-        ease_weights: weights kept of each product.
+        ease_max_items: products in the regression, the most bought; its time grows with
+            their cube.
+        ease_weights: weights of the regression kept of each product.
         transition_days: stretch of time from one purchase to the next.
-        transition_half_life_days: decay of those pairs.
+        transition_half_life_days: decay of transitions, pairs of such purchases.
         n_vectors: dimensions of the spectral method.
         basket_memory: how baskets of customers are weighed for their likeness.
-        n_like_customers: neighbours among customers.
-        own_share: what the own basket counts beside theirs.
+        n_like_customers: neighbours kept among customers.
+        own_share: what a customer's own basket counts beside the neighbours'.
         place_shrinkage: purchases that the wider place's shares count for.
         n_candidates: products that each source proposes; twice as many for lists of new ones.
     """

@@ -85,7 +85,7 @@ class Features:
         }
         if has_place and levels:
             names = tuple(f"lift_{level.name.lower()}" for level in levels)
-            groups["place"] = ((*names, "n_here"), _Lifts(tuple(levels)))
+            groups["place"] = ((*names, "n_here", "n_recent", "usual_lift"), _Lifts(tuple(levels)))
             if model.statistics.position.any():
                 groups["distance"] = (("distance_here", "distance_own"), _distance)
         kinds = [
@@ -215,7 +215,8 @@ class _Lifts:
     def __call__(self, case: Case) -> Iterable[Column]:
         places, place = case.model.places, case.moment.place
         everywhere = places.shares[case.items]
-        finest: Column | None = None
+        n_here = n_recent = np.zeros(len(case.items), np.float32)
+        is_finest = True
         for level in self.levels:
             index = place.indices[level]
             if index == MISSING:
@@ -223,11 +224,14 @@ class _Lifts:
                 continue
             statistics = places.levels[level]
             counts = statistics.counts.at(index, case.items)
-            finest = counts if finest is None else finest
+            if is_finest:
+                n_here, n_recent, is_finest = counts, statistics.recent(index, case.items), False
             shrinkage = np.float32(places.shrinkage)
             share = (counts + shrinkage * everywhere) / (statistics.totals[index] + shrinkage)
             yield np.log(share / everywhere)
-        yield np.zeros(len(case.items), np.float32) if finest is None else finest
+        yield n_here
+        yield n_recent
+        yield case.model.visits.lift(case.moment.customer, places, case.items)
 
 
 def _distance(case: Case) -> Iterable[Column]:

@@ -14,6 +14,7 @@ from recsvc.core.places import Places
 from recsvc.core.ranking import Ranker, Task
 from recsvc.core.sources import Popularity, Source, source_from_arrays
 from recsvc.core.trees import Trees
+from recsvc.core.visits import Visits
 from recsvc.core.vocabulary import Arrays, Vocabulary
 
 
@@ -27,6 +28,7 @@ class Model:
         catalogue: the products.
         statistics: numbers of each product.
         places: popularity by place.
+        visits: where each customer usually buys.
         sources: what proposes and scores products; :class:`Popularity` is one of them.
         rankers: what orders the candidates of each task.
         without: groups of features that the trees do not see.
@@ -40,6 +42,7 @@ class Model:
     catalogue: Catalogue
     statistics: ItemStatistics
     places: Places
+    visits: Visits
     sources: tuple[Source, ...]
     rankers: Mapping[Task, Ranker]
     without: frozenset[str] = frozenset()
@@ -64,6 +67,7 @@ class Model:
             **self.catalogue.to_arrays("catalogue"),
             **self.statistics.to_arrays("statistics"),
             **self.places.to_arrays("places"),
+            **self.visits.to_arrays("visits"),
         }
         for source in self.sources:
             arrays |= source.to_arrays(source.name)
@@ -79,6 +83,7 @@ class Model:
             "recent_days": self.recent_days,
             "n_candidates": self.n_candidates,
             "place_shrinkage": self.places.shrinkage,
+            "visits_level": self.visits.level.name,
             "without": sorted(self.without),
             "sources": [{"name": s.name, **s.to_parameters()} for s in self.sources],
             "rankers": {
@@ -104,6 +109,7 @@ class Model:
             catalogue=Catalogue.from_arrays(arrays, "catalogue"),
             statistics=ItemStatistics.from_arrays(arrays, "statistics"),
             places=places,
+            visits=Visits.from_arrays(arrays, "visits", parameters),
             sources=tuple(
                 source_from_arrays(source["name"], arrays, source["name"], source, places)
                 for source in parameters["sources"]

@@ -110,6 +110,12 @@ class LevelStatistics:
         empty = index == MISSING or self.counts.indptr[index] == self.counts.indptr[index + 1]
         return MISSING if empty else index
 
+    def recent(self, index: int, items: NDArray[np.int32]) -> NDArray[np.float32]:
+        """float32, shape ``(len(items),)``: purchases of the last weeks at a place."""
+        rows, _ = self.counts.row(index)
+        span = slice(int(self.counts.indptr[index]), int(self.counts.indptr[index + 1]))
+        return gather(rows, self.n_recent[span], items)
+
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """Named arrays for an artifact."""
         return {
@@ -257,13 +263,11 @@ class Places:
         index = place.indices[level]
         items = np.array([item], np.int32)
         statistics = self.levels[level]
-        rows, _ = statistics.counts.row(index)
-        span = slice(int(statistics.counts.indptr[index]), int(statistics.counts.indptr[index + 1]))
         return PurchaseCount(
             level,
             statistics.keys.ids[index],
             round(float(self._purchases_at(level, index, items)[0])),
-            round(float(gather(rows, statistics.n_recent[span], items)[0])),
+            round(float(statistics.recent(index, items)[0])),
         )
 
     def position(self, place: Place) -> NDArray[np.float32]:

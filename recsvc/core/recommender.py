@@ -150,7 +150,9 @@ class Recommender:
         """All sources' proposals with all sources' scores."""
         profile = self.model.histories.profile(query.customer).with_session(query.session)
         allowed = self._allowed(query, profile)
-        return self._case(Moment(profile, query.place, allowed, query.customer), query)
+        return self._case(
+            Moment(profile, query.place, allowed, query.customer, query.only_new), query
+        )
 
     def _case(self, moment: Moment, query: Query) -> Case:
         # A list of new products cannot fill up with the shopper's own.

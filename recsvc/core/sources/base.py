@@ -65,12 +65,14 @@ class Moment:
         place: where the shopper is.
         allowed: bool, shape ``(n_items,)``: what may be on the list.
         customer: customer index, :data:`MISSING` for one that the model does not know.
+        only_new: whether what the shopper has bought is left out.
     """
 
     profile: Profile
     place: Place
     allowed: NDArray[np.bool_]
     customer: int = MISSING
+    only_new: bool = False
     # Dense scores cost far more than reading them off: a source computes its own once,
     # for proposing and for scoring.
     _dense: dict[str, Scores] = field(default_factory=dict)

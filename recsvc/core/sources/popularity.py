@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.sources.base import Items, Moment, Scores, Strategy
+from recsvc.core.sparse import distinct, top
 from recsvc.core.vocabulary import Arrays
 
 
@@ -19,6 +20,8 @@ class Popularity:
         log_shares: float32, shape ``(n_items,)``: logarithm of each product's share in the
             purchases of the last days.
         log_shares_long: the same with a longer memory.
+        log_shares_first: the same of purchases by customers who had never bought it: what
+            finds new buyers just now.
         order: int32, shape ``(n_items,)``: products by falling share; the order that
             also breaks ties and fills lists up, so that no list is ever empty.
     """
@@ -27,14 +30,22 @@ class Popularity:
     features: ClassVar[Mapping[str, Strategy]] = {
         "popularity": Strategy.POPULAR,
         "popularity_long": Strategy.POPULAR,
+        "popularity_first": Strategy.POPULAR,
     }
 
     log_shares: Scores
     log_shares_long: Scores
+    log_shares_first: Scores
     order: Items
 
     def propose(self, moment: Moment, limit: int) -> Items:
-        """The most bought."""
+        """The most bought; of new products also what finds most new buyers."""
+        if not moment.only_new:
+            return self._most_bought(moment, limit)
+        firsts = self.log_shares_first - self.log_shares_first.min()
+        return distinct([self._most_bought(moment, limit), top(firsts, limit, moment.allowed)])
+
+    def _most_bought(self, moment: Moment, limit: int) -> Items:
         # Most products are allowed: the head of the order nearly always suffices.
         head = self.order[: 4 * limit]
         found = head[moment.allowed[head]]
@@ -44,13 +55,18 @@ class Popularity:
 
     def score(self, moment: Moment, items: Items) -> list[Scores]:  # noqa: ARG002  # the protocol's
         """Logarithms of the shares."""
-        return [self.log_shares[items], self.log_shares_long[items]]
+        return [
+            self.log_shares[items],
+            self.log_shares_long[items],
+            self.log_shares_first[items],
+        ]
 
     def to_arrays(self, prefix: str) -> Mapping[str, NDArray[np.generic]]:
         """Named arrays for an artifact."""
         return {
             f"{prefix}.log_shares": self.log_shares,
             f"{prefix}.log_shares_long": self.log_shares_long,
+            f"{prefix}.log_shares_first": self.log_shares_first,
             f"{prefix}.order": self.order,
         }
 
@@ -64,5 +80,6 @@ class Popularity:
         return cls(
             np.asarray(arrays[f"{prefix}.log_shares"], np.float32),
             np.asarray(arrays[f"{prefix}.log_shares_long"], np.float32),
+            np.asarray(arrays[f"{prefix}.log_shares_first"], np.float32),
             np.asarray(arrays[f"{prefix}.order"], np.int32),
         )
