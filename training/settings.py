@@ -29,7 +29,7 @@ SOURCES = (
     "place",
 )
 EXTRA_SOURCES = ("bpr", "ease", "spectral")
-FEATURE_GROUPS = ("ranks", "own_history", "gaps", "trend", "distance", "affinity", "price")
+FEATURE_GROUPS = ("levels", "own_history", "gaps", "trend", "distance", "affinity", "price")
 REMOVABLE = (*SOURCES, *FEATURE_GROUPS, "trees")
 """What ``--without`` may leave out. Popularity stays: it fills every list up. ``trees`` leaves
 the fusion; ``place`` is the source, its lifts and the distances."""
@@ -115,6 +115,7 @@ class TrainingSettings:
     long_half_life_days: PositiveFloat = 120.0
     popularity_half_life_days: PositiveFloat = 7.0
     popularity_long_half_life_days: PositiveFloat = 30.0
+    popularity_first_half_life_days: PositiveFloat = 14.0
     place_half_life_days: PositiveFloat = 45.0
     recent_days: PositiveFloat = 28.0
     als: AlsSettings | None = None

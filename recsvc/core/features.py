@@ -72,7 +72,6 @@ class Features:
         groups: dict[str, tuple[tuple[str, ...], Group]] = {
             "scores": (score_names, _scores),
             "levels": (tuple(f"{name}_level" for name in score_names), _standardised),
-            "ranks": (tuple(f"{name}_rank" for name in score_names), _ranks),
             "own_history": (
                 ("n_purchases", "days_since", "shopper_days_since", "n_items", "shopper_long"),
                 _own_history,
@@ -121,16 +120,6 @@ class Features:
 
 def _scores(case: Case) -> Iterable[Column]:
     return case.scores.T
-
-
-def _ranks(case: Case) -> Iterable[Column]:
-    """How many candidates score higher; equal scores have equal ranks."""
-    ascending = np.sort(case.scores, axis=0)
-    n = len(case.items)
-    for column in range(case.scores.shape[1]):
-        yield (n - np.searchsorted(ascending[:, column], case.scores[:, column], "right")).astype(
-            np.float32
-        )
 
 
 def _standardised(case: Case) -> Iterable[Column]:
