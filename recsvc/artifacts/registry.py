@@ -5,6 +5,7 @@ This is the only module that knows a path or a URI. The layout::
     ROOT/
     ├── versions/VERSION_ID/   artifacts, complete and read-only
     ├── current.json           the pointer, replaced as a whole
+    ├── promotions.jsonl       who changed the pointer and why, only added to
     ├── staging/               what is being written; nobody reads it
     └── lock                   held while the pointer changes
 
@@ -26,6 +27,7 @@ from urllib.parse import unquote
 
 import numpy.typing as npt
 
+from recsvc.artifacts import journal
 from recsvc.artifacts.format import (
     Manifest,
     fsync_directory,
@@ -34,11 +36,13 @@ from recsvc.artifacts.format import (
     write_artifact,
     write_durably,
 )
+from recsvc.artifacts.journal import Action, Entry, Note
 from recsvc.artifacts.pointer import Pointer
 from recsvc.errors import ArtifactError, NotFoundError, PreconditionError, RegistryError
 
 CURRENT = "current"
 
+_UNSAID = Note()
 _STAGING_SECONDS = 24 * 3600
 _VERSION_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}")
 # A path may hold a colon; only a colon before a slash makes it a URI.
@@ -92,6 +96,7 @@ class Registry:
         self._versions = self.root / "versions"
         self._staging = self.root / "staging"
         self._pointer = self.root / "current.json"
+        self._journal = self.root / "promotions.jsonl"
 
     @classmethod
     def open(cls, uri: str) -> Self:
@@ -243,8 +248,13 @@ class Registry:
                 return None
         return status.st_mtime_ns, status.st_ino, status.st_size
 
-    def promote(self, version_ref: str, now: datetime) -> Pointer:
+    def promote(self, version_ref: str, now: datetime, note: Note = _UNSAID) -> Pointer:
         """Make a version current, once every byte of it is checked.
+
+        Args:
+            version_ref: the version.
+            now: for the pointer and the journal.
+            note: for the journal.
 
         Returns:
             The new pointer, or the old one if the version is current already.
@@ -257,14 +267,20 @@ class Registry:
             before = self.pointer()
             version_id = self._resolve(version_ref, before)
             if before is None:
-                return self._point(Pointer(version_id, generation=1, previous=(), changed_time=now))
-            if before.version_id == version_id:
+                after = Pointer(version_id, generation=1, previous=(), changed_time=now)
+            elif before.version_id == version_id:
                 self._load(version_id, verify=True)
                 return before
-            return self._point(before.promoted(version_id, now))
+            else:
+                after = before.promoted(version_id, now)
+            return self._point(after, before, Action.PROMOTED, note)
 
-    def rollback(self, now: datetime) -> Pointer:
+    def rollback(self, now: datetime, note: Note = _UNSAID) -> Pointer:
         """Make the version before the current one current again, once it is checked.
+
+        Args:
+            now: for the pointer and the journal.
+            note: for the journal.
 
         Raises:
             PreconditionError: there is none (NO_PREVIOUS_MODEL).
@@ -278,7 +294,29 @@ class Registry:
                     f"recsvc-train models --registry {self.root}",
                     reason="NO_PREVIOUS_MODEL",
                 )
-            return self._point(before.rolled_back(now))
+            return self._point(before.rolled_back(now), before, Action.ROLLED_BACK, note)
+
+    def record_refusal(self, version_id: str, now: datetime, note: Note) -> None:
+        """Write into the journal that the gate has refused a candidate; nothing else changes.
+
+        Args:
+            version_id: name of the candidate, which need not be published.
+            now: when.
+            note: why.
+        """
+        with self._os_errors("written"), self._locked():
+            pointer = self.pointer()
+            current, generation = (pointer.version_id, pointer.generation) if pointer else ("", 0)
+            entry = Entry(now, Action.REFUSED, version_id, current, generation, note)
+            journal.append(self._journal, entry)
+
+    def history(self) -> list[Entry]:
+        """Return every change of the pointer and every refusal, the oldest first."""
+        with self._os_errors("read"):
+            # The journal first: what is written in between is then seen as done, not as crashed.
+            entries = journal.read(self._journal)
+            pointer = self.pointer()
+        return journal.effective(entries, pointer.generation if pointer else 0)
 
     def _resolve(self, version_ref: str, pointer: Pointer | None) -> str:
         """Return the version id that a reference names."""
@@ -336,9 +374,16 @@ class Registry:
                 "give the directory that name again"
             )
 
-    def _point(self, pointer: Pointer) -> Pointer:
-        """Check the version, then replace the pointer as a whole."""
+    def _point(
+        self, pointer: Pointer, before: Pointer | None, action: Action, note: Note
+    ) -> Pointer:
+        """Check the version, write the journal, then replace the pointer as a whole."""
         self._load(pointer.version_id, verify=True)
+        old = before.version_id if before else ""
+        entry = Entry(
+            pointer.changed_time, action, pointer.version_id, old, pointer.generation, note
+        )
+        journal.append(self._journal, entry)
         staged = self._staging / f"current-{secrets.token_hex(4)}.json"
         self._staging.mkdir(exist_ok=True)  # a copied registry may lack an empty directory
         try:
