@@ -29,6 +29,7 @@ from recsvc.core.sources import (
     PopularityByPlace,
 )
 from recsvc.core.sparse import SparseRows
+from recsvc.core.visits import Visits
 from recsvc.core.vocabulary import MISSING, StringTable, Vocabulary
 
 DATA_END_TIME = datetime(2026, 3, 31, 12, tzinfo=UTC)
@@ -106,6 +107,7 @@ def model_of(data: Shopping) -> Model:
         catalogue=_catalogue(data.products, items),
         statistics=_statistics(data, items),
         places=places,
+        visits=_visits(data.purchases, customers, places),
         sources=(
             OwnPurchases(),
             Collaborative(_factors(data.products)),
@@ -165,6 +167,19 @@ def _homes(
         home = MISSING if store == MISSING else places.store_parents[store]
         homes[customers.index(purchase.customer_id)] = home
     return homes
+
+
+def _visits(purchases: Sequence[Purchase], customers: Vocabulary, places: Places) -> Visits:
+    """Each store's share of a customer's purchases with a place, decayed."""
+    stores = places.levels[Level.STORE].keys
+    dense = np.zeros((len(customers), len(stores)), np.float32)
+    for p in purchases:
+        if p.store_id:
+            dense[customers.index(p.customer_id), stores.index(p.store_id)] += decay(p.days_ago)
+    totals = dense.sum(axis=1, keepdims=True)
+    return Visits(
+        Level.STORE, SparseRows.from_csr(csr_array(dense / np.where(totals > 0, totals, 1)))
+    )
 
 
 def _catalogue(products: Sequence[Item], items: Vocabulary) -> Catalogue:
@@ -244,11 +259,17 @@ def _popularity(purchases: Sequence[Purchase], items: Vocabulary) -> Popularity:
         counts = np.bincount(bought, weights, len(items)) + UNSEEN
         return np.asarray(counts / counts.sum(), np.float64)
 
+    oldest: dict[tuple[str, str], float] = {}
+    for p in purchases:
+        pair = p.customer_id, p.product_id
+        oldest[pair] = max(oldest.get(pair, 0), p.days_ago)
+    first = np.array([p.days_ago == oldest[p.customer_id, p.product_id] for p in purchases])
     short = shares(decayed**2)
     order = np.argsort(-short, kind="stable")
     return Popularity(
         np.log(short).astype(np.float32),
         np.log(shares(decayed)).astype(np.float32),
+        np.log(shares(decayed**2 * first)).astype(np.float32),
         order.astype(np.int32),
     )
 

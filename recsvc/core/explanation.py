@@ -65,6 +65,9 @@ def explain_similar(model: Model, item: int, ranking: Ranking) -> list[Explanati
     return [Explanation(ReasonCode.SIMILAR_PRODUCT, text, (item,)) for _ in ranking.items]
 
 
+_RESTS_ON_OWN = (Strategy.COLLABORATIVE, Strategy.SIMILAR)
+
+
 @dataclass(frozen=True, slots=True)
 class _Case:
     """One product that needs a reason.
@@ -87,30 +90,34 @@ class _Case:
 
 
 def _evidence(model: Model, ranking: Ranking) -> NDArray[np.int32]:
-    """For each product the own product that speaks most for it, MISSING where none is asked.
+    """For each product the own product that speaks most for it, MISSING where none does.
 
     All products at once: the costly part depends on the shopper alone.
     """
-    evidence = np.full(len(ranking.items), MISSING, np.int32)
-    for strategy in (Strategy.COLLABORATIVE, Strategy.SIMILAR):
-        asked = np.flatnonzero(ranking.strategies == strategy)
-        source = _explainable(model, strategy)
-        if source is not None and len(asked):
-            items = ranking.items[asked]
-            terms = source.contributions(ranking.profile, items)
-            # Itself only if no other speaks: this beats what speaks not at all, or against it.
-            itself = ranking.profile.items[None, :] == items[:, None]
-            terms = np.where(itself, np.finfo(np.float32).tiny, terms)
-            evidence[asked] = ranking.profile.items[terms.argmax(axis=1)]
+    items, own = ranking.items, ranking.profile.items
+    evidence = np.full(len(items), MISSING, np.int32)
+    for strategy in _RESTS_ON_OWN:
+        # A strategy may have several sources: the first that knows of a product is asked.
+        for source in _explainable(model, strategy):
+            asked = np.flatnonzero((ranking.strategies == strategy) & (evidence == MISSING))
+            if len(asked):
+                terms = source.contributions(ranking.profile, items[asked])
+                terms = np.where(own == items[asked, None], 0, terms)
+                speaks = terms.max(axis=1) > 0
+                evidence[asked[speaks]] = own[terms[speaks].argmax(axis=1)]
+    # Itself only if no other speaks for it.
+    alone = (evidence == MISSING) & np.isin(ranking.strategies, _RESTS_ON_OWN) & np.isin(items, own)
+    evidence[alone] = items[alone]
     return evidence
 
 
-def _explainable(model: Model, strategy: Strategy) -> Explainable | None:
-    """The first source of ``strategy`` that can say which own product speaks for another."""
-    for source in model.sources:
-        if strategy in source.features.values() and isinstance(source, Explainable):
-            return source
-    return None
+def _explainable(model: Model, strategy: Strategy) -> list[Explainable]:
+    """The sources of ``strategy`` that can say which own product speaks for another."""
+    return [
+        source
+        for source in model.sources
+        if strategy in source.features.values() and isinstance(source, Explainable)
+    ]
 
 
 def _bought_before(case: _Case) -> Explanation:

@@ -88,7 +88,7 @@ PAIRS = st.lists(
     st.tuples(st.integers(0, 11), st.integers(0, 11), st.sampled_from([0.1, 0.5])), max_size=10
 )
 SOME_ITEMS = st.lists(st.integers(0, 11), unique=True, max_size=5)
-WEIGHTS = st.lists(st.sampled_from([0.0, 0.125, 1.0, 3.0]), min_size=11, max_size=11)
+WEIGHTS = st.lists(st.sampled_from([0.0, 0.125, 1.0, 3.0]), min_size=12, max_size=12)
 LIMITS = st.sampled_from([-1.0, -0.25, 0.0, 0.5, 30.0])
 LEAVES = st.sampled_from([-1.0, 0.0, 0.25, 1.0])
 FILTERS = st.none() | st.builds(

@@ -12,7 +12,7 @@ from recsvc.core.explanation import Explanation, ReasonCode, explain, explain_si
 from recsvc.core.model import Model
 from recsvc.core.places import Location
 from recsvc.core.recommender import Query, Ranking, Recommender
-from recsvc.core.sources import Collaborative
+from recsvc.core.sources import Collaborative, ItemToItem, Strategy
 from recsvc.core.vocabulary import MISSING
 from tests.counting import DATA_END, DATA_END_TIME, DAY, RECENT_DAYS, Purchase
 from tests.rankers import weigh_alike
@@ -117,6 +117,40 @@ def test_an_own_product_does_not_fit_itself() -> None:
     found = reasons(model, rank(model, "dora"))
     assert found["punch"].text == f"You bought this on {day(75)}."
     assert found["punch"].code is ReasonCode.BOUGHT_BEFORE
+
+
+def test_the_source_that_knows_is_asked() -> None:
+    """Where neighbours are silent, the product that another was bought after is named."""
+    model = alone("transitions")
+    ranking = rank(model, "filipa")
+    neighbours = model.source("neighbours")
+    assert isinstance(neighbours, ItemToItem)
+    espresso, bread = item_indices(model, "espresso", "bread")
+    assert not neighbours.contributions(ranking.profile, espresso[None]).any()
+    assert reasons(model, ranking)["espresso"] == Explanation(
+        ReasonCode.SIMILAR_TO_BOUGHT, "Customers who buy Rye bread also buy this.", (int(bread),)
+    )
+
+
+def test_customers_alike_stand_for_themselves() -> None:
+    """A source that cannot name a product of the shopper's own names none."""
+    model = alone("like_customers", leave_out=["collaborative"])
+    found = reasons(model, rank(model, "anna", only_new=True))
+    assert found["filter"] == Explanation(
+        ReasonCode.SIMILAR_CUSTOMERS, "Bought by customers whose purchases are like yours."
+    )
+
+
+def test_what_nobody_else_buys_is_not_laid_to_others() -> None:
+    """Dora's punch, in her next basket because it was in her last, is told as her purchase."""
+    model = alone("next_basket", leave_out=["collaborative"])
+    ranking = rank(model, "dora")
+    punch = int(item_indices(model, "punch")[0])
+    assert ranking.items[0] == punch
+    assert ranking.strategies[0] == Strategy.COLLABORATIVE
+    assert reasons(model, ranking)["punch"] == Explanation(
+        ReasonCode.BOUGHT_BEFORE, f"You bought this on {day(75)}.", (punch,)
+    )
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,7 @@ def test_scores_name_their_strategies() -> None:
         "place_lift": Strategy.POPULAR_NEARBY,
         "popularity": Strategy.POPULAR,
         "popularity_long": Strategy.POPULAR,
+        "popularity_first": Strategy.POPULAR,
     }
     assert len(dict(named)) == len(named)
     assert len({source.name for source in sources}) == len(sources)

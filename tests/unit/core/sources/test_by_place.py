@@ -5,7 +5,7 @@ import pytest
 
 from recsvc.core.model import Model
 from recsvc.core.places import PLACE_LEVELS
-from recsvc.core.sources import PopularityByPlace, Source
+from recsvc.core.sources import Moment, PopularityByPlace, Source
 from tests.samples import item_indices
 from tests.unit.core.sources.behaviour import ALL, Call, SourceBehaviour, at, names
 
@@ -19,7 +19,7 @@ class TestPopularityByPlace(SourceBehaviour):
         """Return the model's places."""
         return PopularityByPlace(model.places)
 
-    def most(self, limit: int) -> int:
+    def most(self, limit: int, moment: Moment) -> int:  # noqa: ARG002  # the suite's
         """As many a level as are asked for."""
         return limit * len(PLACE_LEVELS)
 

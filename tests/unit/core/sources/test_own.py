@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recsvc.core.model import Model
-from recsvc.core.sources import OwnPurchases, Source
+from recsvc.core.sources import Moment, OwnPurchases, Source
 from recsvc.core.sources.own import MIN_OWN
 from tests.counting import decay
 from tests.samples import item_indices
@@ -20,7 +20,7 @@ class TestOwnPurchases(SourceBehaviour):
         """Return it; the histories are all it needs."""
         return OwnPurchases()
 
-    def most(self, limit: int) -> int:
+    def most(self, limit: int, moment: Moment) -> int:  # noqa: ARG002  # the suite's
         """However few are asked for, the own purchases come."""
         return max(limit, MIN_OWN)
 

@@ -1,5 +1,7 @@
 """What everybody buys."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -22,29 +24,53 @@ class TestPopularity(SourceBehaviour):
         """Return the model's own."""
         return model.popularity
 
+    def most(self, limit: int, moment: Moment) -> int:
+        """Of new products also as many that find new buyers."""
+        return limit * (2 if moment.only_new else 1)
+
     def test_the_head_of_its_order_is_proposed(self, model: Model, source: Source) -> None:
         """The most popular allowed products come, in the order of popularity."""
         moment = Call(forbidden=("espresso",)).moment(model)
         expected = [i for i in model.popularity.order.tolist() if moment.allowed[i]]
         assert source.propose(moment, 3).tolist() == expected[:3]
 
+    def test_new_products_are_those_that_find_buyers(self, model: Model, source: Source) -> None:
+        """Who wants new products also hears of what was bought first of late."""
+        order = model.popularity.order
+        first = int(order[-1])
+        shares = np.full(len(ALL), -3, np.float32)
+        shares[first] = -1
+        finder = replace(model.popularity, log_shares_first=shares)
+        asked = Call("stranger", only_new=True).moment(model)
+        expected = {int(order[0]), first}
+        assert set(finder.propose(asked, 1).tolist()) == expected
+        assert finder.propose(Call("stranger").moment(model), 1).tolist() == [order[0]]
+        asked.allowed[first] = False
+        assert first not in finder.propose(asked, 1)
+        assert len(source.propose(asked, 20)) == len(ALL) - 1
+
     def test_scores_are_logarithms_of_shares(self, model: Model, source: Source) -> None:
-        """With a short memory and with a long one the shares of all products add up to 1."""
-        short, long = source.score(Call().moment(model), ALL)
-        assert np.exp(short).sum() == pytest.approx(1)
-        assert np.exp(long).sum() == pytest.approx(1)
-        sums = (UNSEEN + sum(decay(p.days_ago) for p in PURCHASES if p.product_id == name)
-                for name in ("milk", "punch"))  # fmt: skip
-        milk, punch = item_indices(model, "milk", "punch").tolist()
-        ratio = next(sums) / next(sums)
-        assert np.exp(long[milk] - long[punch]) == pytest.approx(ratio, rel=1e-5)
+        """With each memory the shares of all products add up to 1, unseen ones included."""
+        columns = source.score(Call().moment(model), ALL)
+        assert np.exp(columns).sum(axis=1) == pytest.approx([1, 1, 1])
+        sold = {
+            name: [decay(p.days_ago) for p in PURCHASES if p.product_id == name]
+            for name in ("tea", "punch")
+        }
+        tea, punch = item_indices(model, *sold).tolist()
+        squares = [sum(d * d for d in days) for days in sold.values()]
+        plain = [sum(days) for days in sold.values()]
+        firsts = [days[-1] ** 2 for days in sold.values()]  # of one customer, the latest first
+        for scores, counts in zip(columns, (squares, plain, firsts), strict=True):
+            ratio = (counts[0] + UNSEEN) / (counts[1] + UNSEEN)
+            assert np.exp(scores[tea] - scores[punch]) == pytest.approx(ratio, rel=1e-5)
 
 
 def test_it_looks_beyond_the_head() -> None:
     """Where the head of the order is forbidden, the tail fills the list."""
     order = np.arange(9, -1, -1, dtype=np.int32)
-    log_shares = np.linspace(-3, -1, 10, dtype=np.float32)
+    shares = np.linspace(-3, -1, 10, dtype=np.float32)
     allowed = np.zeros(10, np.bool_)
     allowed[[0, 1, 9]] = True
-    source = Popularity(log_shares, log_shares, order)
+    source = Popularity(shares, shares, shares, order)
     assert source.propose(Moment(NO_HISTORY, ANYWHERE, allowed), 2).tolist() == [9, 1]
