@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Recommender
+from training.column import Column
 from training.evaluate import BASELINES, Rankers, evaluate, only
 from training.examples import Examples, collect
 from training.fusion import starting_rankers, tune
@@ -45,10 +46,12 @@ class Learnt:
     Attributes:
         rankers: for each task.
         metrics: for the manifest.
+        reported: of the last window.
     """
 
     rankers: Mapping[Task, Ranker]
     metrics: dict[str, Any]
+    reported: Mapping[Task, Column]
 
 
 @dataclass(slots=True)
@@ -61,6 +64,7 @@ class _Lessons:
         examples: of each task, one a window.
         verdicts: of the guard, once it has spoken.
         metrics: for the manifest.
+        reported: of the last window, once it is measured.
     """
 
     scores: tuple[str, ...]
@@ -68,6 +72,7 @@ class _Lessons:
     examples: dict[Task, list[Examples]] = field(default_factory=lambda: {t: [] for t in LEARNT})
     verdicts: list[Verdict] = field(default_factory=list)
     metrics: dict[str, Any] = field(default_factory=dict)
+    reported: Mapping[Task, Column] = field(default_factory=dict)
 
 
 def learn(
@@ -97,11 +102,12 @@ def learn(
             _fuse(lessons, window, recommender, settings, reporter)
         if window.roles & {Role.GUARD, Role.TEST}:
             _measure(lessons, window, recommender, settings, reporter)
-        _gather(lessons, window, recommender, settings, reporter)
+        if window.teaches:
+            _gather(lessons, window, recommender, settings, reporter)
     assert lessons is not None  # noqa: S101  # a plan has at least two windows
     with reporter.stage("learn the rankers from all windows"):
         rankers = _chosen(lessons, _trees(lessons, settings))
-    return Learnt(rankers, lessons.metrics)
+    return Learnt(rankers, lessons.metrics, lessons.reported)
 
 
 def _fuse(
@@ -212,6 +218,7 @@ def _measure(
         served = dict.fromkeys(LEARNT, FUSION) | {v.task: v.served for v in lessons.verdicts}
         columns["recsvc"] = {task: columns[served[task]][task] for task in LEARNT}
     if Role.TEST in window.roles:
+        lessons.reported = columns["recsvc"]
         shown = {"recsvc": columns["recsvc"]}
         shown |= {title: columns[name] for title, name in BASELINES.items() if name in columns}
         for line in table_lines(shown):

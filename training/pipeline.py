@@ -28,6 +28,7 @@ from training.models.visits import fit_visits
 from training.progress import Reporter
 from training.settings import TrainingSettings
 from training.sources import fit_sources, suitable
+from training.split import HoldOut, given
 from training.windows import Window, plan
 
 MODEL_ID = "sources"
@@ -45,6 +46,8 @@ class FitInput:
         timezone: of naive times.
         quarantine: where rows that cannot be used go.
         max_quarantined_share: share of unusable rows beyond which a run stops.
+        test_events: files or folders of what was bought next, to report figures of; read as
+            ``events`` are, and never learnt from.
     """
 
     events: Sequence[Path]
@@ -56,6 +59,7 @@ class FitInput:
     timezone: str = "UTC"
     quarantine: Path | None = None
     max_quarantined_share: float = 0.05
+    test_events: Sequence[Path] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +90,11 @@ def fit(
     with threadpool_limits(1, "blas"):  # implicit's own threads fill the cores
         with reporter.stage("read and check the files"):
             purchases = read(source, reporter)
+            test = _read_test(source, purchases.interactions, reporter)
         interactions = purchases.interactions
         sources = suitable(interactions, settings)
         reporter.log(f"  sources: {', '.join((*sources, 'popularity'))}")
-        windows = plan(interactions, settings)
+        windows = plan(interactions, settings, test)
 
         def fitted(history: Interactions) -> Recommender:
             return Recommender(build(history, purchases.products, sources, settings))
@@ -155,6 +160,25 @@ def read(source: FitInput, reporter: Reporter) -> Purchases:
     )
     _log_quarantined(report, reporter)
     return Purchases(interactions, products, report)
+
+
+def _read_test(source: FitInput, interactions: Interactions, reporter: Reporter) -> HoldOut | None:
+    """The hold-out of the test files, if there are any.
+
+    Raises:
+        InputError: a file cannot be used, or says nothing of what the events know.
+    """
+    if not source.test_events:
+        return None
+    quarantine = _beside(source.quarantine, "test")
+    later = replace(source, events=source.test_events, products=None, quarantine=quarantine)
+    test = given(interactions, read(later, reporter).interactions)
+    if not test.future.lines.height:
+        raise InputError(
+            f"--test-events {', '.join(map(str, source.test_events))}: no purchase by a customer "
+            "and of a product that the events have; give purchases of the same shop"
+        )
+    return test
 
 
 def _beside(quarantine: Path | None, table: str) -> Path | None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from training.evaluate import target_customers
 from training.interactions import Interactions
 from training.settings import TrainingSettings
-from training.split import HoldOut, hold_out, window_seconds
+from training.split import HoldOut, Split, hold_out, window_seconds
 
 TRAIN_SHARE, GUARD_SHARE = 0.6, 0.15
 """Where there are no times: shares of the customers that windows are made of; the rest test."""
@@ -40,34 +40,57 @@ class Window:
     customers: NDArray[np.int32]
     roles: frozenset[Role]
 
+    @property
+    def teaches(self) -> bool:
+        """Whether rankers may learn from it: not from the future, nor from a file of tests."""
+        return self.held_out.method not in {Split.LAST_BASKET, Split.GIVEN}
 
-def plan(interactions: Interactions, settings: TrainingSettings) -> list[Window]:
+
+def plan(
+    interactions: Interactions, settings: TrainingSettings, test: HoldOut | None = None
+) -> list[Window]:
     """Windows in the order in which they are used.
 
     With times each is later than the one before: the rankers learn on the first ones, a later
     one decides which of them serves, and the last one is reported. Without times nothing is
     later, and the customers are shared out instead: no customer judges what was learnt on it.
+
+    Args:
+        interactions: all that the run may learn from.
+        settings: of the run; their ``split`` cuts what judges. What teaches is cut by time
+            always: rankers that had seen the future would trust it.
+        test: a cut that was made elsewhere, of all ``interactions`` and what followed. It is
+            reported, and decides nothing.
+
+    Raises:
+        InputError: last orders are asked for of data without times.
     """
-    if not interactions.has_times:
-        return _by_customer(interactions, settings)
+    tests = [] if test is None else [_window(test, {Role.TEST}, settings)]
+    split = Split(settings.split)
+    if not interactions.has_times and split is Split.TEMPORAL:
+        return [*_by_customer(interactions, settings)[: 3 - len(tests)], *tests]
+    judges = [{Role.GUARD}] if tests else [{Role.GUARD}, {Role.TEST}]
+    if not (settings.separate_guard or tests):
+        judges = [{Role.GUARD, Role.TEST}]
     seconds = window_seconds(interactions, settings.window_days)
-    n_judges = 2 if settings.separate_guard else 1
     start = float(interactions.lines["time"].min() or 0)  # type: ignore[arg-type]  # Int64
     room = MIN_HISTORY * (interactions.end - start) / max(seconds, 1.0)
-    n_train = max(1, min(settings.n_windows, round(room) - n_judges))
-    windows: list[Window] = []
+    n_train = max(1, min(settings.n_windows, round(room) - len(judges)))
     rest = interactions
-    for number in range(n_train + n_judges):
-        held_out = hold_out(rest, seconds, settings.seed)
-        roles = {Role.TRAIN}
-        if number < n_judges:
-            roles = {Role.TEST} if number == 0 else {Role.GUARD}
-            roles |= {Role.GUARD} if n_judges == 1 else set()
-        at_most = settings.train_customers if Role.TRAIN in roles else settings.judge_customers
-        customers = target_customers(held_out.targets(), at_most, settings.seed)
-        windows.append(Window(held_out, customers, frozenset(roles)))
+    windows: list[Window] = []
+    for roles in reversed([{Role.TRAIN}] * n_train + judges):
+        cut = Split.TEMPORAL if Role.TRAIN in roles else split
+        held_out = hold_out(rest, seconds, settings.seed, cut)
+        windows.append(_window(held_out, roles, settings))
         rest = held_out.history
-    return windows[::-1]
+    return [*reversed(windows), *tests]
+
+
+def _window(held_out: HoldOut, roles: set[Role], settings: TrainingSettings) -> Window:
+    """A hold-out with as many of its customers as its roles need."""
+    at_most = settings.train_customers if Role.TRAIN in roles else settings.judge_customers
+    customers = target_customers(held_out.targets(), at_most, settings.seed)
+    return Window(held_out, customers, frozenset(roles))
 
 
 def _by_customer(interactions: Interactions, settings: TrainingSettings) -> list[Window]:
