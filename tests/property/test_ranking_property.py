@@ -132,7 +132,7 @@ def model_drawn(draw: st.DrawFn, shopping: Shopping) -> Model:
     model = replace(
         model,
         sources=tuple(s for s in model.sources if s.name not in left_out),
-        without=frozenset(draw(st.sets(st.sampled_from(["ranks", "place", "price"])))),
+        without=frozenset(draw(st.sets(st.sampled_from(["levels", "place", "price"])))),
         n_candidates=draw(st.integers(1, 6)),
     )
     recommender = Recommender(model)

@@ -81,7 +81,7 @@ def test_trees_go_through_the_artifact(tmp_path: Path) -> None:
     """A task with trees and one without are both what they were, feature groups included."""
     model = replace(tiny_model(), without=frozenset({"price", "trend"}))
     stumps = Stump("days_since", 4, 0.25, 1), Stump("lift_store", 0.125, 0, 0.5)
-    model = grow(grow(model, Task.ALL, *stumps), Task.COLD, Stump("place_rank", 3, 1, 0))
+    model = grow(grow(model, Task.ALL, *stumps), Task.COLD, Stump("place_level", 0.5, 0, 1))
     registry = Registry(tmp_path / "registry")
     tiny_artifact(registry, model, version_id="v1")
     manifest, arrays = registry.load("v1")
