@@ -18,10 +18,13 @@ from threadpoolctl import threadpool_limits
 
 from recsvc.core.model import Model
 from training.interactions import Interactions
+from training.models.als import AlsSettings
+from training.models.boosting import BoostingSettings
 from training.pipeline import build
 from training.schema import EVENTS, PRODUCTS
 from training.schema import STORES as STORE_COLUMNS
 from training.settings import TrainingSettings
+from training.sources import suitable
 
 START = datetime(2024, 1, 8, 9, tzinfo=UTC)
 N_DAYS = 240
@@ -30,7 +33,13 @@ CATEGORIES = ("Bakery", "Coffee", "Dairy", "Fruit", "Household", "Spices")
 PRODUCTS_A_CATEGORY = 10
 
 SMALL = TrainingSettings(
-    n_factors=8, als_iterations=3, als_regularization=(1.0,), n_neighbours=20, n_candidates=30
+    als=AlsSettings(n_factors=8, iterations=3),
+    boosting=BoostingSettings(n_rounds=10, n_leaves=7, min_data_in_leaf=10, n_threads=1),
+    fusion_customers=60,
+    n_neighbours=20,
+    n_vectors=8,
+    n_like_customers=20,
+    n_candidates=30,
 )
 """Settings for tests: as quick as a model of so few products allows."""
 
@@ -166,9 +175,9 @@ def built(
     settings: TrainingSettings = SMALL,
     products: pl.DataFrame | None = None,
 ) -> Model:
-    """A model of ``interactions`` with the starting weights."""
+    """A model of ``interactions`` with the sources that suit them and the starting weights."""
     with threadpool_limits(1, "blas"):
-        return build(interactions, products, settings, settings.als_regularization[0])
+        return build(interactions, products, suitable(interactions, settings), settings)
 
 
 class Lines:

@@ -1,15 +1,25 @@
 """Item-to-item regression in closed form (EASE^R; Steck 2019)."""
 
+from collections.abc import Iterator
+from os import cpu_count
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import ssyrk, strsm
 from scipy.linalg.lapack import spotrf, spotri
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
 from recsvc.core.sources import ItemToItem, Memory
+from recsvc.errors import SettingsError
 from training.interactions import Interactions
-from training.models.strongest import strongest
+from training.models.strongest import Row, strongest
 from training.settings import TrainingSettings
+
+Dense = NDArray[np.float32]
+
+BLOCK = 512
+"""Rows of a dense matrix that are made at a time."""
 
 
 def fit_ease(interactions: Interactions, settings: TrainingSettings) -> ItemToItem:
@@ -17,43 +27,85 @@ def fit_ease(interactions: Interactions, settings: TrainingSettings) -> ItemToIt
 
     The Gram matrix takes memory with the square and time with the cube of the number of
     products, so the long tail stays out of it.
+
+    Raises:
+        SettingsError: the regularization is too small for the data.
     """
     weights = interactions.lines["weight"].to_numpy()
     values = weights * interactions.decayed(settings.long_half_life_days)
     matrix = interactions.matrix(values).log1p()
-    buyers = np.diff(csr_array(matrix.T.tocsr()).indptr)
-    kept = np.sort(np.argsort(-buyers, kind="stable")[: settings.ease_max_items])
-    kept = kept[buyers[kept] > 0]
-    purchases = csr_array(matrix.tocsc()[:, kept].tocsr())
-    gram = np.asfortranarray((purchases.T @ purchases).toarray(), np.float32)
-    gram.ravel(order="K")[:: len(gram) + 1] += np.float32(settings.ease_regularization)
-    with threadpool_limits(None, "blas"):
-        factor, failed = spotrf(gram, lower=1, overwrite_a=1)
+    kept = _most_bought(matrix, settings.ease_max_items)
+    purchases = csr_array(matrix[:, kept])
+    purchases = csr_array(purchases[np.diff(purchases.indptr) > 0])
+    # The trainer holds BLAS to one thread, for the sake of libraries with threads of their own.
+    with threadpool_limits(cpu_count(), "blas"):
+        inverse = _inverse(purchases, settings.ease_regularization)
+    rows = _rows(inverse, kept, len(interactions.items))
+    return ItemToItem("ease", strongest(rows, settings.ease_weights), Memory.CONFIDENCE)
+
+
+def _most_bought(matrix: csr_array, n: int) -> NDArray[np.int32]:
+    """The ``n`` products with most buyers, ascending."""
+    buyers = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    most = np.argsort(-buyers, kind="stable")[:n]
+    return np.sort(most[buyers[most] > 0]).astype(np.int32)
+
+
+def _inverse(purchases: csr_array, regularization: float) -> Dense:
+    """Upper triangle of the inverse of the regularised Gram matrix, up to a factor."""
+    n_customers, n_items = purchases.shape
+    if not n_items:
+        return np.zeros((0, 0), np.float32)
+    # With few customers the same inverse comes from the products of customers, by Woodbury's
+    # identity: I - X' (X X' + lambda I)^-1 X. A third of the time with 2,500 of them and
+    # 8,000 products.
+    by_customers = 2 * n_customers < n_items
+    gram = _gram(csr_array((purchases if by_customers else purchases.T).tocsr()))
+    gram.ravel(order="K")[:: len(gram) + 1] += np.float32(regularization)
+    # LAPACK is Fortran: it reads the other triangle of the transpose.
+    factor, failed = spotrf(gram.T, lower=1, overwrite_a=1)
+    if by_customers:
+        whitened = strsm(1.0, factor, purchases.toarray(order="F"), lower=1, overwrite_b=1)
+        inverse = ssyrk(-1.0, whitened, trans=1, lower=1)
+        inverse.ravel(order="K")[:: n_items + 1] += 1
+        singular = 0
+    else:
         inverse, singular = spotri(factor, lower=1, overwrite_c=1)
-    if failed or singular:
-        raise FloatingPointError(f"EASE: the Gram matrix of {len(kept):,} products is singular")
-    n = len(kept)
-    shape = (len(interactions.items), len(interactions.items))
-    dense = csr_array(
-        (
-            _regression(inverse).ravel(),
-            np.tile(kept.astype(np.int32), n),
-            _indptr(kept, n, shape[0]),
-        ),
-        shape,
-    )
-    return ItemToItem("ease", strongest(dense, settings.ease_weights), Memory.CONFIDENCE)
+    if failed or singular or not (np.diag(inverse) > 0).all():
+        raise SettingsError(
+            f"ease_regularization: {regularization} is too small for {n_customers:,} customers"
+            f" and {n_items:,} products; raise it or leave ease out"
+        )
+    return np.asarray(inverse.T, np.float32)
 
 
-def _regression(inverse: NDArray[np.float32]) -> NDArray[np.float32]:
-    """``-P / diag(P)`` from the lower triangle of ``P``."""
-    lower = np.tril(inverse, -1)
-    weights = -(lower + lower.T) / np.diag(inverse)[None, :]
-    return np.asarray(weights, np.float32)
+def _gram(rows: csr_array) -> Dense:
+    """Upper triangle of ``rows @ rows.T``, block by block: as a whole it is sparse no more."""
+    n = rows.shape[0]
+    gram = np.zeros((n, n), np.float32)
+    columns = csr_array(rows.T.tocsr())
+    for first in range(0, n, BLOCK):
+        last = first + BLOCK
+        gram[first:last, first:] = (rows[first:last] @ columns[:, first:]).toarray()
+    return gram
 
 
-def _indptr(kept: NDArray[np.intp], length: int, n_items: int) -> NDArray[np.int64]:
-    """Rows of ``length`` for the kept products, empty ones for the others."""
-    lengths = np.zeros(n_items, np.int64)
-    lengths[kept] = length
-    return np.concatenate([[0], np.cumsum(lengths)])
+def _rows(inverse: Dense, kept: NDArray[np.int32], n_items: int) -> Iterator[Row]:
+    """A row each product of the catalogue, empty for those that are not ``kept``."""
+    regression = _regression(inverse)
+    nothing = (kept[:0], np.zeros(0, np.float32))
+    for is_kept in np.isin(np.arange(n_items), kept).tolist():
+        yield (kept, next(regression)) if is_kept else nothing
+
+
+def _regression(inverse: Dense) -> Iterator[Dense]:
+    """Rows of ``-P / diag(P)`` from the upper triangle of ``P``."""
+    divisor = -np.diag(inverse)
+    for first in range(0, len(inverse), BLOCK):
+        last = first + BLOCK
+        block = inverse[first:last].copy()
+        corner = np.triu(block[:, first:last])
+        block[:, first:last] = corner + np.triu(corner, 1).T
+        block[:, :first] = inverse[:first, first:last].T
+        block /= divisor
+        yield from block

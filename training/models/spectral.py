@@ -1,6 +1,7 @@
 """The smoothest patterns of the purchases (GF-CF; Shen et al. 2021)."""
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import svds
 
@@ -8,16 +9,53 @@ from recsvc.core.sources import Memory, Spectral
 from training.interactions import Interactions
 from training.settings import TrainingSettings
 
+Vectors = NDArray[np.floating]
+
+MAX_DENSE = 1_000
+"""Customers or products, whichever are fewer, up to which a dense solver takes a second.
+ARPACK finds fewer vectors than there are, and none where nothing was bought."""
+
+MIN_SINGULAR_VALUE = 1e-4
+"""The largest is 1; vectors of one below are no pattern but rounding errors."""
+
 
 def fit_spectral(interactions: Interactions, settings: TrainingSettings) -> Spectral:
-    """Leading singular vectors of the purchases, each scaled by both sides' numbers."""
+    """Leading singular vectors of the purchases, each scaled by both sides' numbers.
+
+    There are fewer than ``n_vectors`` where the purchases hold no more patterns.
+    """
     matrix = interactions.matrix(np.ones(interactions.lines.height, np.float32))
     matrix.data[:] = 1
-    of_customers = np.maximum(np.diff(matrix.indptr), 1).astype(np.float32)
-    of_items = np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1)
-    scale = np.sqrt(of_items).astype(np.float32)
-    normalised = csr_array(diags_array(1 / np.sqrt(of_customers)) @ matrix @ diags_array(1 / scale))
-    n_vectors = min(settings.n_vectors, min(matrix.shape) - 1)
-    start = np.random.default_rng(settings.seed).random(min(matrix.shape), np.float32)
-    _, _, vectors = svds(normalised, n_vectors, v0=start, solver="arpack", tol=1e-3)
-    return Spectral(np.asfortranarray(vectors.T, np.float32), scale, Memory.PRESENCE)
+    scale = np.sqrt(np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1))
+    matrix = csr_array(matrix[np.diff(matrix.indptr) > 0])
+    by_customer = diags_array((1 / np.sqrt(np.diff(matrix.indptr))).astype(np.float32))
+    by_item = diags_array((1 / scale).astype(np.float32))
+    normalised = csr_array(by_customer @ matrix @ by_item)
+    values, vectors = _singular(normalised, settings.n_vectors, settings.seed)
+    leading = np.argsort(-values, kind="stable")[: settings.n_vectors]
+    leading = leading[values[leading] > MIN_SINGULAR_VALUE]
+    return Spectral(
+        np.asfortranarray(vectors[:, leading], np.float32),
+        scale.astype(np.float32),
+        Memory.PRESENCE,
+    )
+
+
+def _singular(matrix: csr_array, n: int, seed: int) -> tuple[Vectors, Vectors]:
+    """At least the ``n`` largest singular values, in any order, and their right vectors."""
+    if min(matrix.shape) <= max(MAX_DENSE, n):
+        return _all_singular(matrix.astype(np.float64))
+    start = np.random.default_rng(seed).random(min(matrix.shape), np.float32)
+    _, values, rows = svds(matrix, n, v0=start, solver="arpack", tol=1e-3)
+    return values, rows.T
+
+
+def _all_singular(matrix: csr_array) -> tuple[Vectors, Vectors]:
+    """All of them, from the smaller of the two Gram matrices: the other may be huge."""
+    n_customers, n_items = matrix.shape
+    if n_items <= n_customers:
+        squares, vectors = np.linalg.eigh((matrix.T @ matrix).toarray())
+        return np.sqrt(np.maximum(squares, 0)), vectors
+    squares, of_customers = np.linalg.eigh((matrix @ matrix.T).toarray())
+    values = np.sqrt(np.maximum(squares, 0))
+    return values, matrix.T @ of_customers / np.maximum(values, MIN_SINGULAR_VALUE)

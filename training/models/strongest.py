@@ -1,25 +1,53 @@
-"""Cutting a matrix of weights down to what matters."""
+"""Cutting weights between products down to what matters."""
+
+from collections.abc import Iterable, Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from recsvc.core.sparse import SparseRows
 
+Row = tuple[NDArray[np.int32], NDArray[np.float32]]
+"""The columns of a row, distinct and in any order, and the weight of each."""
 
-def strongest(matrix: csr_array, n: int) -> SparseRows:
-    """Of each row the ``n`` weights furthest from 0, the diagonal left out."""
-    matrix.setdiag(0)
-    matrix.eliminate_zeros()
-    matrix.sort_indices()
-    indptr, strength = matrix.indptr, np.abs(matrix.data)
-    keep = np.ones(len(strength), np.bool_)
-    for row in np.flatnonzero(np.diff(indptr) > n).tolist():
-        span = slice(int(indptr[row]), int(indptr[row + 1]))
-        weak = np.argpartition(-strength[span], n)[n:]
-        keep[span][weak] = False
-    lengths = np.add.reduceat(np.append(keep, False), indptr[:-1]) * (np.diff(indptr) > 0)
-    return SparseRows(
-        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        matrix.indices[keep].astype(np.int32),
-        matrix.data[keep].astype(np.float32),
-    )
+
+def strongest(rows: Iterable[Row], n: int) -> SparseRows:
+    """Of each row of a square matrix the ``n`` weights furthest from 0, the diagonal left out.
+
+    Of equal weights those of the first columns are kept. Rows come one by one, since a whole
+    matrix of co-occurrences would take gigabytes.
+    """
+    indices, values = [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]
+    indptr = [0]
+    for row, (columns, weights) in enumerate(rows):
+        strength = np.abs(weights)
+        strength[columns == row] = 0
+        kept = _furthest(strength, columns, n)
+        indices.append(columns[kept])
+        values.append(weights[kept])
+        indptr.append(indptr[-1] + len(kept))
+    shape = (len(indptr) - 1, len(indptr) - 1)
+    cut = (np.concatenate(values), np.concatenate(indices), np.array(indptr))
+    return SparseRows.from_csr(csr_array(cut, shape))
+
+
+def rows_of(matrix: csr_array) -> Iterator[Row]:
+    """The rows of a matrix, as views."""
+    for start, end in zip(matrix.indptr.tolist(), matrix.indptr[1:].tolist(), strict=False):
+        yield matrix.indices[start:end], matrix.data[start:end]
+
+
+def _furthest(
+    strength: NDArray[np.float32], columns: NDArray[np.int32], n: int
+) -> NDArray[np.intp]:
+    """Positions of the ``n`` largest that are above 0."""
+    least = np.partition(strength, -n)[-n] if len(strength) > n else np.float32(0)
+    if least == 0:
+        return np.flatnonzero(strength)
+    found = np.flatnonzero(strength >= least)
+    if len(found) > n:
+        above, tied = np.flatnonzero(strength > least), np.flatnonzero(strength == least)
+        first = tied[np.argsort(columns[tied])[: n - len(above)]]
+        found = np.concatenate([above, first])
+    return found

@@ -1,12 +1,17 @@
 """What is bought next after what: directed transitions by time gap."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy.sparse import csr_array, diags_array
 
 from recsvc.core.sources import ItemToItem, Memory
 from training.interactions import SECONDS_A_DAY, Interactions
-from training.models.strongest import strongest
+from training.models.strongest import Row, rows_of, strongest
 from training.settings import TrainingSettings
+
+BLOCK_WEIGHTS = 1 << 24
+"""Weights that are counted before they are cut, at most: 128 MiB."""
 
 
 def fit_transitions(interactions: Interactions, settings: TrainingSettings) -> ItemToItem:
@@ -17,33 +22,43 @@ def fit_transitions(interactions: Interactions, settings: TrainingSettings) -> I
     other in the next; lately counts more. Counts are divided by the roots of both products'
     numbers: plain ones find nothing but best sellers.
     """
+    n_items = len(interactions.items)
+    item = interactions.lines["item"].to_numpy()
+    decayed = interactions.decayed(settings.transition_half_life_days)
+    number = np.maximum(np.bincount(item, decayed, n_items), 1)
+    scale = diags_array((1 / np.sqrt(number)).astype(np.float32))
+    before, after = _pairs(interactions, settings)
+    before, after = csr_array((before @ scale).T.tocsr()), csr_array(after @ scale)
+    weights = strongest(_product(before, after), settings.n_neighbours)
+    return ItemToItem("transitions", weights, Memory.SHORT)
+
+
+def _product(left: csr_array, right: csr_array) -> Iterator[Row]:
+    """Rows of ``left @ right``, which as a whole would take gigabytes."""
+    n_rows = max(1, BLOCK_WEIGHTS // right.shape[1])
+    for first in range(0, left.shape[0], n_rows):
+        yield from rows_of(csr_array(left[first : first + n_rows] @ right))
+
+
+def _pairs(interactions: Interactions, settings: TrainingSettings) -> tuple[csr_array, csr_array]:
+    """What was bought in one stretch and in the next: a row each customer who did both.
+
+    The first matrix holds the decay of its stretch, the second 1.
+    """
     lines = interactions.lines
-    shape = (len(interactions.customers), len(interactions.items))
-    customer, item = lines["customer"].to_numpy(), lines["item"].to_numpy()
     age_days = (interactions.end - lines["time"].to_numpy()) / SECONDS_A_DAY
     stretch = (age_days // settings.transition_days).astype(np.int64)
-
-    def bought(number: int) -> csr_array:
-        """Customers by products: 1 for what was bought in the stretch."""
-        inside = np.flatnonzero(stretch == number)
-        ones = np.ones(len(inside), np.float32)
-        matrix = csr_array((ones, (customer[inside], item[inside])), shape)
-        matrix.sum_duplicates()
-        matrix.data[:] = 1
-        return matrix
-
-    follows = csr_array((shape[1], shape[1]), dtype=np.float32)
-    then = bought(0)
-    for number in range(1, int(stretch.max(initial=0)) + 1):
-        first = bought(number)
-        age = number * settings.transition_days
-        if first.nnz and then.nnz:
-            decay = np.float32(2 ** (-age / settings.transition_half_life_days))
-            follows += (first.T @ then) * decay
-        then = first
-    number = np.maximum(
-        np.bincount(item, interactions.decayed(settings.transition_half_life_days), shape[1]), 1
-    ).astype(np.float32)
-    scale = diags_array(1 / np.sqrt(number))
-    scaled = csr_array(scale @ follows @ scale)
-    return ItemToItem("transitions", strongest(scaled, settings.n_neighbours), Memory.SHORT)
+    n_stretches = int(stretch.max(initial=0)) + 1
+    # One row a customer and stretch, the later stretch of a customer first.
+    key = lines["customer"].to_numpy().astype(np.int64) * n_stretches + stretch
+    baskets, basket = np.unique(key, return_inverse=True)
+    shape = (len(baskets), len(interactions.items))
+    ones = np.ones(len(basket), np.float32)
+    bought = csr_array((ones, (basket, lines["item"].to_numpy())), shape)
+    bought.sum_duplicates()
+    bought.data[:] = 1
+    ages = baskets % n_stretches
+    before = np.flatnonzero((np.diff(baskets, prepend=-2) == 1) & (ages > 0))
+    age_days_before = ages[before] * settings.transition_days
+    decay = np.exp2(-age_days_before / settings.transition_half_life_days).astype(np.float32)
+    return csr_array(diags_array(decay) @ bought[before]), csr_array(bought[before - 1])

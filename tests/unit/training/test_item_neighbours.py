@@ -1,11 +1,13 @@
 """Item-item neighbours, by hand and against dense arithmetic."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from recsvc.core.sparse import SparseRows
+from recsvc.core.sources import ItemToItem, Memory
 from tests.purchases import SMALL, interactions_of, shop_interactions
 from training.interactions import Interactions
 from training.models.item_neighbours import fit_neighbours
@@ -22,7 +24,8 @@ def bought(*baskets: str) -> Interactions:
     )
 
 
-def dense(rows: SparseRows) -> np.ndarray:
+def dense(source: ItemToItem) -> NDArray[np.float64]:
+    rows = source.weights
     full = np.zeros((len(rows), len(rows)))
     for index in range(len(rows)):
         items, values = rows.row(index)
@@ -49,33 +52,77 @@ def test_similarity_by_hand() -> None:
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_neighbours_are_the_cosines_of_weighted_columns() -> None:
+def idf_of(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each customer: how little their purchases are everybody's."""
+    return np.asarray(np.log(len(counts)) - np.log1p((counts > 0).sum(axis=0)), np.float64)
+
+
+def bm25(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Products by customers, with k1 = 1.2 and b = .5."""
+    lengths = 0.5 + 0.5 * counts.sum(axis=1) / counts.sum(axis=1).mean()
+    return np.asarray(counts * 2.2 / (1.2 * lengths[:, None] + counts) * idf_of(counts), np.float64)
+
+
+def tfidf(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The root of what was bought, so that the tenth carton says little more than the fifth."""
+    return np.sqrt(counts) * idf_of(counts)
+
+
+def plain(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What was bought, and no more."""
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("kind", "weigh"), [("bm25", bm25), ("tfidf", tfidf), ("cosine", plain)], ids=str
+)
+def test_neighbours_are_the_cosines_of_weighted_columns(
+    kind: str, weigh: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> None:
     """On a whole shop every kept neighbour has the cosine that dense arithmetic gives."""
     interactions = shop_interactions()
-    weights = interactions.lines["weight"].to_numpy()
-    values = weights * interactions.decayed(SMALL.long_half_life_days)
-    counts = interactions.matrix(values).toarray().T.astype(np.float64)
-    idf = np.log(len(counts)) - np.log1p((counts > 0).sum(axis=0))
-    lengths = 0.5 + 0.5 * counts.sum(axis=1) / counts.sum(axis=1).mean()
-    weighted = counts * 2.2 / (1.2 * lengths[:, None] + counts) * idf
-    weighted /= np.linalg.norm(weighted, axis=1)[:, None]
+    values = interactions.lines["weight"].to_numpy() * interactions.decayed(
+        SMALL.long_half_life_days
+    )
+    weighted = weigh(interactions.matrix(values).toarray().T.astype(np.float64))
+    weighted = weighted / np.linalg.norm(weighted, axis=1)[:, None]
     cosines = weighted @ weighted.T
     np.fill_diagonal(cosines, 0)
 
-    found = dense(fit_neighbours(interactions, SMALL))
+    source = fit_neighbours(interactions, replace(SMALL, neighbours_kind=kind))
 
+    found = dense(source)
     kept = found > 0
     np.testing.assert_allclose(found[kept], cosines[kept], rtol=1e-4)
     for product, row in enumerate(cosines):
         assert kept[product].sum() == min(SMALL.n_neighbours, (row > 0).sum())
         assert row[kept[product]].min() >= np.sort(row)[::-1][SMALL.n_neighbours - 1] - 1e-6
+    assert (source.name, source.memory) == ("neighbours", Memory.WEIGHT)
+
+
+@pytest.mark.parametrize("kind", ["bm25", "tfidf", "cosine"])
+def test_lately_counts_more(kind: str) -> None:
+    """Of two products that were as often bought with a third, the one of late is the nearer."""
+    interactions = interactions_of(
+        *(
+            {"customer_id": customer, "product_id": product, "day": day}
+            for customer, basket, day in [("a", "xy", 0), ("b", "xz", 300), ("c", "yzw", 150)]
+            for product in basket
+        ),
+        {"customer_id": "d", "product_id": "v", "day": 300},
+    )
+
+    found = dense(fit_neighbours(interactions, replace(SMALL, neighbours_kind=kind)))
+
+    _, _, x, y, z = range(5)  # after v and w
+    assert found[x, z] > found[x, y] > 0
 
 
 def test_no_product_is_its_own_neighbour() -> None:
     """The diagonal is left out, and does not take the place of a neighbour."""
     settings = replace(SMALL, n_neighbours=2)
 
-    rows = fit_neighbours(bought("abcd", "abcd", "bce", "f"), settings)
+    rows = fit_neighbours(bought("abcd", "abcd", "bce", "f"), settings).weights
 
     for product in range(len(rows)):
         items, values = rows.row(product)
@@ -84,10 +131,13 @@ def test_no_product_is_its_own_neighbour() -> None:
         assert (values > 0).all()
 
 
+@pytest.mark.parametrize("kind", ["bm25", "tfidf", "cosine"])
 @pytest.mark.parametrize("baskets", [("a",), ("a", "b"), ("a", "ab"), ("ab", "b"), ("abc", "abc")])
-def test_tiny_data_has_finite_neighbours(baskets: tuple[str, ...]) -> None:
+def test_tiny_data_has_finite_neighbours(baskets: tuple[str, ...], kind: str) -> None:
     """Weights that vanish (a customer who bought all but one) leave no NaN behind."""
-    values = fit_neighbours(bought(*baskets), SMALL).values
+    source = fit_neighbours(bought(*baskets), replace(SMALL, neighbours_kind=kind))
+
+    values = source.weights.values
 
     assert np.isfinite(values).all()
     assert (values > 0).all()
