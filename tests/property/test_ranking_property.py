@@ -292,33 +292,49 @@ def test_levels_are_truthful(asked: Asked) -> None:
             assert level == min(sold, default=Level.EVERYWHERE)
 
 
+def speaks_for(asked: Asked) -> set[tuple[str, str]]:
+    """Return the pairs of products of which the one speaks for the other: alike, or next."""
+    alike = asked.shopping.similarity
+    return {
+        *((one, other) for one, other, _ in alike),
+        *((other, one) for one, other, _ in alike),
+        *(
+            (earlier.product_id, later.product_id)
+            for earlier, later in permutations(asked.shopping.purchases, 2)
+            if earlier.customer_id == later.customer_id and earlier.days_ago > later.days_ago
+        ),
+    }
+
+
+def bought_by_like_customers(asked: Asked) -> set[str]:
+    """Return what others bought who have a product in common with the customer."""
+    own = bought(asked)
+    others = {p.customer_id for p in asked.shopping.purchases if p.product_id in own}
+    others -= {asked.customer_id}
+    return {p.product_id for p in asked.shopping.purchases if p.customer_id in others}
+
+
 @given(questions())
 def test_strategies_are_truthful(asked: Asked) -> None:
     """No source is credited with a product that it has no reason to show."""
-    recommender = Recommender(asked.model)
-    ranking = recommender.recommend(asked.query)
+    sources = {source.name for source in asked.model.sources}
+    ranking = Recommender(asked.model).recommend(asked.query)
     seen = {asked.shopping.products[i].product_id for i in asked.query.session.tolist()}
-    alike = {frozenset(pair[:2]) for pair in asked.shopping.similarity}
-    follows = {
-        (earlier.product_id, later.product_id)
-        for earlier, later in permutations(asked.shopping.purchases, 2)
-        if earlier.customer_id == later.customer_id and earlier.days_ago > later.days_ago
-    }
+    pairs = speaks_for(asked)
     names = asked.model.catalogue.items.ids.take(ranking.items)
     strategies = [Strategy(s) for s in ranking.strategies.tolist()]
     for name, strategy, level in zip(names, strategies, ranking.levels.tolist(), strict=True):
         if strategy is Strategy.BUY_AGAIN:
-            assert asked.model.source("own") is not None
+            assert "own" in sources
             assert name in bought(asked)
         elif strategy is Strategy.SIMILAR:
-            own_products = (bought(asked) | seen) - {name}
-            alike_to = any(frozenset({name, own}) in alike for own in own_products)
-            assert alike_to or any((own, name) in follows for own in own_products)
+            assert {"neighbours", "transitions"} & sources
+            assert any((own, name) in pairs for own in (bought(asked) | seen) - {name})
         elif strategy is Strategy.COLLABORATIVE:
-            assert {"collaborative", "like_customers"} & {s.name for s in asked.model.sources}
+            assert {"collaborative", "like_customers"} & sources
             assert bought(asked) | seen
         elif strategy is Strategy.POPULAR_NEARBY:
-            assert asked.model.source("place") is not None
+            assert "place" in sources
             assert level != Level.EVERYWHERE
 
 
@@ -328,20 +344,33 @@ def test_reasons_are_truthful(asked: Asked) -> None:
     recommender = Recommender(asked.model)
     ranking = recommender.recommend(asked.query)
     reasons = explain(asked.model, ranking)
-    own = bought(asked)
+    own, pairs = bought(asked), speaks_for(asked)
     for item, reason in zip(ranking.items.tolist(), reasons, strict=True):
         assert reason.text.endswith(".")
         assert "\n" not in reason.text
+        name = asked.shopping.products[item].product_id
         evidence = asked.model.catalogue.items.ids.take(reason.evidence)
         if reason.code is ReasonCode.BOUGHT_BEFORE:
             assert reason.evidence == (item,)
             assert set(evidence) <= own
         if reason.code is ReasonCode.SIMILAR_TO_BOUGHT:
-            assert item not in reason.evidence
+            assert [(one, name) in pairs for one in evidence] == [True]
         if "what you buy" in reason.text:
             assert set(evidence) <= own
+        if "customers whose purchases are like yours" in reason.text:
+            assert name in bought_by_like_customers(asked)
     similar = recommender.similar(0, asked.query)
     assert len(explain_similar(asked.model, 0, similar)) == len(similar.items)
+
+
+@given(questions())
+def test_features_are_numbers(asked: Asked) -> None:
+    """One number a candidate and name, never NaN or infinite."""
+    recommender = Recommender(asked.model)
+    case = recommender.candidates(asked.query)
+    table = recommender.features.of(case)
+    assert table.shape == (len(case.items), len(recommender.features.names))
+    assert np.isfinite(table).all()
 
 
 @given(questions())

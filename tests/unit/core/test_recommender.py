@@ -14,7 +14,7 @@ from recsvc.core.recommender import Query, Ranking, Recommender
 from recsvc.core.sources import Collaborative, Strategy
 from recsvc.core.vocabulary import MISSING
 from tests.counting import DATA_END, DAY
-from tests.rankers import weigh
+from tests.rankers import Stump, grow, weigh
 from tests.samples import PURCHASES, item_indices, tiny_model
 
 ALL_IDS = {"espresso", "filter", "tea", "milk", "butter", "bread", "jam", "soap", "punch", "bag"}
@@ -199,6 +199,84 @@ def test_no_size_is_an_empty_list(recommender: Recommender) -> None:
         recommender.similar(0, query),
     ):
         assert len(ranking.items) == 0
+
+
+# What trees order by.
+
+STUMPS = (Stump("days_since", 3.5, 0.25, 1), Stump("log_price", 1.5, 0.5, 0))
+"""What Anna bought more than 3 days ago, and what costs up to 4.48."""
+
+
+def test_trees_order_the_list() -> None:
+    """The sum of the leaves is the score; equal ones go by popularity."""
+    recommender = Recommender(grow(tiny_model(), Task.ALL, *STUMPS))
+    ranking = recommender.recommend(ask(recommender, "anna", size=50))
+    names = ids(recommender, ranking)
+    scores = dict(zip(names, ranking.scores.tolist(), strict=True))
+    dear = {"espresso", "filter", "punch"}
+    expected = {name: 0.25 + 0.5 * (name not in dear) for name in ALL_IDS} | {"bread": 1.5}
+    assert scores == expected
+    order = recommender.model.popularity.order
+    popular = recommender.model.catalogue.items.ids.take(order)
+    assert names == sorted(popular, key=lambda name: -expected[name])
+
+
+def test_trees_and_weights_are_rankers_alike() -> None:
+    """The same candidates may be ordered by either; the cheap order is the served one."""
+    recommender = Recommender(grow(tiny_model(), Task.ALL, *STUMPS))
+    case = recommender.candidates(ask(recommender, "anna"))
+    learnt = recommender.model.rankers[Task.ALL]
+    fused = Ranker(learnt.weights)
+    for ranker in (learnt, fused):
+        ranking = recommender.rank(case, ranker, 5)
+        assert recommender.order(case, ranker, 5).tolist() == ranking.items.tolist()
+    by_trees, by_weights = (recommender.rank(case, ranker, 5) for ranker in (learnt, fused))
+    assert ids(recommender, by_trees)[0] == "bread"
+    assert ids(recommender, by_weights)[0] == "espresso"
+
+
+def test_a_task_without_trees_is_fused() -> None:
+    """Trees for one task leave the lists of all others alone."""
+    plain = Recommender(tiny_model())
+    learnt = Recommender(grow(plain.model, Task.NEW, *STUMPS))
+    for query in (ask(plain, "anna"), ask(plain, "anna", "york-1"), ask(plain)):
+        one, other = plain.recommend(query), learnt.recommend(query)
+        assert one.items.tolist() == other.items.tolist()
+        assert one.scores.tolist() == other.scores.tolist()
+    query = ask(plain, "anna", only_new=True)
+    assert set(learnt.recommend(query).scores.tolist()) <= {0.25, 0.75, 1.5}
+
+
+def test_weights_tell_the_strategy_where_trees_rank() -> None:
+    """What speaks most for a product is said by the weights, whatever its rank is."""
+    model = tiny_model()
+    plain, learnt = Recommender(model), Recommender(grow(model, Task.ALL, *STUMPS))
+    query = ask(plain, "anna", size=50)
+    by_weights = strategies(plain, plain.recommend(query))
+    by_trees = strategies(learnt, learnt.recommend(query))
+    assert by_trees == by_weights
+    assert list(by_trees) != list(by_weights)
+
+
+def test_trees_know_the_place_of_the_call() -> None:
+    """The same shopper is shown first what sells better here than everywhere."""
+    recommender = Recommender(grow(tiny_model(), Task.AWAY, Stump("lift_store", 0.25, 0, 1)))
+    for store, expected in (("york-1", {"tea", "jam"}), ("porto-1", {"punch", "soap"})):
+        ranking = recommender.recommend(ask(recommender, "anna", store, size=50))
+        names = np.array(ids(recommender, ranking))
+        assert expected <= set(names[ranking.scores == 1].tolist())
+        assert "espresso" not in names[ranking.scores == 1]
+
+
+def test_trees_rank_nothing() -> None:
+    """Where nothing is allowed trees have nothing to order."""
+    model = tiny_model()
+    for task in Task:
+        model = grow(model, task, *STUMPS)
+    recommender = Recommender(model)
+    for customer in ("anna", ""):
+        query = ask(recommender, customer, excluded=np.arange(10, dtype=np.int32))
+        assert [len(ranking.items) for ranking in lists(recommender, query)] == [0, 0, 0]
 
 
 # What may be on the list.
