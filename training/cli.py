@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
@@ -22,8 +21,10 @@ from recsvc.errors import InputError
 from recsvc.terminal import new_app, run
 from training.batch import recommend_all
 from training.cli_evaluation import compare_command, evaluate_command
+from training.cli_tuning import settings_command, tune_command
 from training.events import MAX_QUARANTINED_SHARE, read_customers
 from training.options import (
+    ConfigOption,
     EventsOption,
     JsonOption,
     MapOption,
@@ -32,9 +33,11 @@ from training.options import (
     MaxQuarantinedOption,
     ModelOption,
     NoQuarantineOption,
+    PresetOption,
     ProductsOption,
     QuarantineOption,
     RegistryOption,
+    SeedOption,
     StoresOption,
     TimezoneOption,
     load,
@@ -43,7 +46,8 @@ from training.options import (
     reporting,
 )
 from training.pipeline import FitInput, Purchases, fit, read
-from training.settings import PRESETS, REMOVABLE, TrainingSettings
+from training.settings import REMOVABLE, SPLITS
+from training.settings_file import read_settings
 
 app = new_app(
     "Train recommendations from purchases, measure them and publish them.\n\n"
@@ -63,16 +67,30 @@ def fit_command(
     timezone: TimezoneOption = "UTC",
     quarantine: QuarantineOption = Path("quarantine.csv"),
     max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,
-    preset: Annotated[
-        str, typer.Option("--preset", help=f"How much to search: {', '.join(PRESETS)}.")
-    ] = "balanced",
-    seed: Annotated[
-        int,
-        typer.Option("--seed", min=0, help="The same seed gives the same model."),
-    ] = 0,
+    config: ConfigOption = None,
+    preset: PresetOption = None,
+    seed: SeedOption = None,
     without: Annotated[
         list[str] | None,
         typer.Option("--without", help=f"Leave out one of: {', '.join(REMOVABLE)}; repeatable."),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            metavar="|".join(SPLITS),
+            help="What is held out to decide and to report on: the last weeks (the default), or "
+            "each customer's last order, which gives more customers a say and higher figures than "
+            "in service, since what others bought later is known.",
+        ),
+    ] = None,
+    test_events: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--test-events",
+            help="What was bought next, a file or folder like --events: the figures reported are "
+            "of it, and nothing is learnt from it; may be given more than once.",
+        ),
     ] = None,
     promote: Annotated[
         bool, typer.Option("--promote", help="Also make it the version that is served.")
@@ -81,11 +99,13 @@ def fit_command(
 ) -> None:
     """Train on purchases, measure on the last weeks of them, and publish a version.
 
-    The last 28 days are held out for measuring and the 28 before them for tuning; the
-    published model is then trained on everything.
+    The last 28 days are held out for the figures, the 28 before them to decide how to rank, and
+    the weeks before those to learn it; the published model is then trained on everything.
+    Nothing needs to be set: recsvc-train settings prints what --config may say, and recsvc-train
+    tune searches for better values.
     """
     started = monotonic()
-    settings = _settings(preset, seed, without or [])
+    settings = read_settings(config, preset, seed=seed, without=without or None, split=split)
     store = Registry.open(registry)
     source = FitInput(
         events=events,
@@ -97,6 +117,7 @@ def fit_command(
         timezone=timezone,
         quarantine=quarantine,
         max_quarantined_share=max_quarantined,
+        test_events=test_events or [],
     )
     with reporting() as reporter:
         manifest = fit(source, settings, store, reporter)
@@ -163,6 +184,8 @@ def validate_command(
 
 app.command("evaluate")(evaluate_command)
 app.command("compare")(compare_command)
+app.command("tune")(tune_command)
+app.command("settings")(settings_command)
 
 
 @app.command("recommend")
@@ -274,15 +297,6 @@ def _model_row(info: VersionInfo) -> dict[str, Any]:
         "ndcg_new": tested.get("new", {}).get("ndcg@10", ""),
         "state": "current" if info.is_current else "",
     }
-
-
-def _settings(preset: str, seed: int, without: list[str]) -> TrainingSettings:
-    if preset not in PRESETS:
-        raise InputError(f"--preset {preset}: there is no such preset; use {', '.join(PRESETS)}")
-    for name in without:
-        if name not in REMOVABLE:
-            raise InputError(f"--without {name}: there is no such part; use {', '.join(REMOVABLE)}")
-    return replace(PRESETS[preset], seed=seed, without=frozenset(without))
 
 
 def _write(lists: pl.DataFrame, out: Path) -> None:

@@ -17,6 +17,7 @@ from recsvc.core.model import Model
 from recsvc.core.recommender import Recommender
 from recsvc.errors import ArtifactError, InputError
 from training.progress import ConsoleReporter
+from training.settings import PRESETS
 
 EventsOption = Annotated[
     list[Path],
@@ -79,6 +80,27 @@ MaxQuarantinedOption = Annotated[
 ModelOption = Annotated[
     str,
     typer.Option("--model", help="A version, the beginning of one, or current."),
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="TOML file of settings, as recsvc-train settings prints and recsvc-train tune "
+        "writes; other options win over it.",
+    ),
+]
+PresetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--preset",
+        metavar="|".join(PRESETS),
+        help="How much to search: fast for a first look, balanced (the default), or best, which "
+        "takes a few times as long.",
+    ),
+]
+SeedOption = Annotated[
+    int | None,
+    typer.Option("--seed", min=0, help="The same seed gives the same result; 0 unless given."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 SegmentsOption = Annotated[
