@@ -154,7 +154,7 @@ def _explained(error: ValidationError) -> str:
     """The first thing that is wrong: key, value and what is allowed."""
     first = error.errors()[0]
     # TOML's words for what pydantic says in those of JSON.
-    message = first["msg"].removeprefix("Input ").replace("object", "table")
+    message = first["msg"].removeprefix("Input ").replace("an object", "a table")
     message = message.replace("valid array", "list").replace("Field required", "too few values")
     return f"{_key(first['loc'])} = {json.dumps(first['input'], default=str)}: {message}"
 
