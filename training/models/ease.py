@@ -11,9 +11,10 @@ from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
 from recsvc.core.sources import ItemToItem, Memory
+from recsvc.core.sparse import SparseRows
 from recsvc.errors import SettingsError
 from training.interactions import Interactions
-from training.models.strongest import Row, strongest
+from training.models.strongest import strongest
 from training.settings import TrainingSettings
 
 Dense = NDArray[np.float32]
@@ -40,8 +41,13 @@ def fit_ease(interactions: Interactions, settings: TrainingSettings) -> ItemToIt
     # The trainer holds BLAS to one thread, for the sake of libraries with threads of their own.
     with threadpool_limits(cpu_count(), "blas"):
         inverse = _inverse(purchases, settings.ease_regularization)
-    rows = _rows(inverse, kept, len(interactions.items))
-    return ItemToItem("ease", strongest(rows, settings.ease_weights), Memory.CONFIDENCE)
+    columns = np.arange(len(kept), dtype=np.int32)
+    rows = ((columns, weights) for weights in _regression(inverse))
+    cut = strongest(rows, settings.ease_weights)
+    lengths = np.zeros(len(interactions.items), np.int64)
+    lengths[kept] = np.diff(cut.indptr)
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    return ItemToItem("ease", SparseRows(indptr, kept[cut.indices], cut.values), Memory.CONFIDENCE)
 
 
 def _most_bought(matrix: csr_array, n: int) -> NDArray[np.int32]:
@@ -88,14 +94,6 @@ def _gram(rows: csr_array) -> Dense:
         last = first + BLOCK
         gram[first:last, first:] = (rows[first:last] @ columns[:, first:]).toarray()
     return gram
-
-
-def _rows(inverse: Dense, kept: NDArray[np.int32], n_items: int) -> Iterator[Row]:
-    """A row each product of the catalogue, empty for those that are not ``kept``."""
-    regression = _regression(inverse)
-    nothing = (kept[:0], np.zeros(0, np.float32))
-    for is_kept in np.isin(np.arange(n_items), kept).tolist():
-        yield (kept, next(regression)) if is_kept else nothing
 
 
 def _regression(inverse: Dense) -> Iterator[Dense]:

@@ -14,11 +14,12 @@ def fit_like_customers(
 ) -> LikeCustomers:
     """Rows of length 1 from the histories' own columns, which the server reads alike."""
     memory = Memory(settings.basket_memory)
-    values = memory.of(histories.everything())
-    shape = (len(histories), n_items)
-    matrix = csr_array((values, histories.items, histories.indptr), shape)
-    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    baskets = csr_array(diags_array(1 / np.maximum(lengths, 1e-12)) @ matrix)
+    # Squares of long decayed purchases vanish in float32, and their lengths with them.
+    values = memory.of(histories.everything()).astype(np.float64)
+    matrix = csr_array((values, histories.items, histories.indptr), (len(histories), n_items))
+    lengths = np.sqrt(matrix.multiply(matrix).sum(axis=1))
+    lengths[lengths == 0] = 1
+    baskets = csr_array(diags_array(1 / lengths) @ matrix)
     return LikeCustomers(
         SparseRows.from_csr(baskets),
         SparseRows.from_csr(csr_array(baskets.T.tocsr())),

@@ -40,6 +40,7 @@ def test_purchases_decay_and_are_counted() -> None:
     assert anna.long.tolist() == pytest.approx([1.5])
     assert anna.weight.tolist() == pytest.approx([1 + (1 + log(2)) / 2])
     assert anna.n_purchases.tolist() == [2]
+    assert anna.first_time.tolist() == [START.timestamp()]
     assert anna.last_time.tolist() == [START.timestamp() + 60 * 86_400]
     ben = histories.profile(1)
     assert ben.items.tolist() == [0, 1]

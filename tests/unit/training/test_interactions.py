@@ -97,6 +97,34 @@ def test_lines_without_an_order_are_told_apart_by_their_time() -> None:
     assert interactions.lines.height == 2
 
 
+def test_orders_are_told_apart() -> None:
+    """Lines of one order share what names it, whatever their product; other orders do not."""
+    interactions = interactions_of(
+        bought("a", "x", order_id="o1", day=1),
+        bought("a", "y", order_id="o1", day=1),
+        bought("a", "x", order_id="o2", day=1),
+        bought("a", "x", day=2),
+        bought("a", "y", day=2),
+        bought("a", "x", day=3),
+    )
+
+    lines = interactions.lines.sort("time", "order")
+    assert lines["order"].n_unique() == 4
+    assert lines.group_by("order").len()["len"].sort().to_list() == [1, 1, 2, 2]
+
+
+def test_a_line_keeps_the_price_of_one_unit() -> None:
+    """The mean over the rows of an order that name one; unknown stays unknown."""
+    interactions = interactions_of(
+        bought("a", "x", order_id="o1", day=1, unit_price=2.0),
+        bought("a", "x", order_id="o1", day=1, unit_price=4.0),
+        bought("a", "x", order_id="o1", day=1),
+        bought("a", "y", order_id="o1", day=2),
+    )
+
+    assert interactions.lines["price"].to_list() == [3.0, None]
+
+
 def test_without_times_everything_is_equally_old() -> None:
     """Data without times has no recency: every line counts fully."""
     interactions = interactions_of(bought("a"), bought("a"), bought("b", order_id="o"))

@@ -74,7 +74,9 @@ def plain(counts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "weigh"), [("bm25", bm25), ("tfidf", tfidf), ("cosine", plain)], ids=str
+    ("kind", "weigh"),
+    [("bm25", bm25), ("tfidf", tfidf), ("cosine", plain)],
+    ids=["bm25", "tfidf", "cosine"],
 )
 def test_neighbours_are_the_cosines_of_weighted_columns(
     kind: str, weigh: Callable[[NDArray[np.float64]], NDArray[np.float64]]

@@ -7,7 +7,11 @@ from tests.purchases import interactions_of
 from training.models.popularity import UNSEEN, fit_popularity
 from training.settings import TrainingSettings
 
-SETTINGS = TrainingSettings(popularity_half_life_days=7)
+SETTINGS = TrainingSettings(
+    popularity_half_life_days=7,
+    popularity_long_half_life_days=14,
+    popularity_first_half_life_days=14,
+)
 
 
 def test_shares_are_decayed_counts() -> None:
@@ -27,6 +31,22 @@ def test_shares_are_decayed_counts() -> None:
     assert np.exp(popularity.log_shares).tolist() == pytest.approx(expected)
     # x and y have sold as much of late: y's two plain purchases rank it first.
     assert popularity.order.tolist() == [1, 0, 2]
+
+
+def test_two_more_shares_have_memories_of_their_own() -> None:
+    """One is longer; the other counts a customer's first purchase of a product alone."""
+    popularity = fit_popularity(
+        interactions_of(
+            *({"customer_id": "a", "product_id": "x", "day": day} for day in (0, 14, 28)),
+            {"customer_id": "b", "product_id": "y", "day": 14},
+            {"customer_id": "b", "product_id": "x", "day": 28},
+        ),
+        SETTINGS,
+    )
+
+    long, first = np.array([2.75, 0.5]) + UNSEEN, np.array([1.25, 0.5]) + UNSEEN
+    assert np.exp(popularity.log_shares_long).tolist() == pytest.approx(list(long / long.sum()))
+    assert np.exp(popularity.log_shares_first).tolist() == pytest.approx(list(first / first.sum()))
 
 
 def test_what_sold_long_ago_is_ranked_by_its_count() -> None:
