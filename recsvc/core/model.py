@@ -52,8 +52,15 @@ class Model:
 
     @property
     def popularity(self) -> Popularity:
-        """The source that fills every list up."""
-        return next(s for s in self.sources if isinstance(s, Popularity))
+        """The source that fills every list up.
+
+        Raises:
+            LookupError: the model has none.
+        """
+        for source in self.sources:
+            if isinstance(source, Popularity):
+                return source
+        raise LookupError("a model needs popularity to fill its lists up")
 
     def source(self, name: str) -> Source | None:
         """The source of that name, ``None`` where the model was trained without."""

@@ -76,6 +76,9 @@ class Recommender:
 
     Args:
         model: the model to rank with.
+
+    Raises:
+        ValueError: trees of the model read another number of features than it has.
     """
 
     def __init__(self, model: Model) -> None:
@@ -85,6 +88,14 @@ class Recommender:
         self.scores = tuple(name for source in model.sources for name in source.features)
         """Names of the columns of :attr:`Case.scores`."""
         self.features = Features(model, self.scores)
+        n_features = len(self.features.names)
+        for task, ranker in model.rankers.items():
+            # Trees would read the wrong columns in silence.
+            if ranker.trees is not None and ranker.trees.n_features != n_features:
+                raise ValueError(
+                    f"the trees of {task.value!r} read {ranker.trees.n_features} features, "
+                    f"this model has {n_features}"
+                )
         self._score_strategies = np.array(
             [s for source in model.sources for s in source.features.values()], np.int8
         )

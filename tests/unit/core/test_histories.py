@@ -28,6 +28,7 @@ def test_a_profile_is_the_customers_own(model: Model, anna: Profile) -> None:
     assert anna.long == pytest.approx([decay(3) + decay(30) + decay(60), decay(3), decay(45)])
     assert anna.weight[1] == pytest.approx(2 * decay(3))
     assert anna.n_purchases.tolist() == [3, 1, 1]
+    assert anna.first_time.tolist() == [DATA_END - days * DAY for days in (60, 3, 45)]
     assert anna.last_time.tolist() == [DATA_END - days * DAY for days in (3, 3, 45)]
     assert not anna.is_empty
 
@@ -37,6 +38,15 @@ def test_profiles_do_not_overlap(model: Model) -> None:
     profiles = [model.histories.profile(c) for c in range(len(model.histories))]
     assert len(profiles) == 6
     assert np.concatenate([p.items for p in profiles]).tolist() == model.histories.items.tolist()
+
+
+def test_everything_is_all_profiles_in_a_row(model: Model) -> None:
+    """The columns of all customers together are their profiles' one after another."""
+    everything = model.histories.everything()
+    profiles = [model.histories.profile(c) for c in range(len(model.histories))]
+    for name in ("items", "short", "long", "weight", "n_purchases", "first_time", "last_time"):
+        parts = [getattr(profile, name) for profile in profiles]
+        assert getattr(everything, name).tolist() == np.concatenate(parts).tolist()
 
 
 def test_nobody_has_an_empty_profile(model: Model) -> None:
@@ -67,7 +77,7 @@ def test_a_session_adds_fresh_interactions(model: Model, anna: Profile) -> None:
     assert found.long == pytest.approx([anna.long[0], 0, anna.long[1], anna.long[2], 0])
     assert found.short == pytest.approx([anna.short[0], 0, anna.short[1], anna.short[2], 0])
     assert found.n_purchases.tolist() == [3, 0, 1, 1, 0]
-    assert found.last_time[[1, 4]].tolist() == [0, 0]
+    assert found.first_time[[1, 4]].tolist() == found.last_time[[1, 4]].tolist() == [0, 0]
 
 
 def test_only_purchases_are_purchased(model: Model, anna: Profile) -> None:

@@ -112,6 +112,19 @@ def test_sources_are_found_by_name() -> None:
     assert model.popularity is model.source("popularity")
 
 
+def test_a_model_needs_popularity() -> None:
+    """Without it nothing could fill a list up: such a model is refused."""
+    with pytest.raises(LookupError, match="needs popularity"):
+        Recommender(tiny_model(leave_out=["popularity"], rankers={}))
+
+
+def test_trees_of_other_features_are_refused() -> None:
+    """Trees that were grown on other columns would read the wrong ones in silence."""
+    model = grow(tiny_model(), Task.NEW, Stump("own_long", 0.5, 0, 1))
+    with pytest.raises(ValueError, match="trees of 'new' read"):
+        Recommender(replace(model, without=frozenset({"price"})))
+
+
 def test_a_model_without_a_source_stores_nothing_of_it() -> None:
     """What was trained without has neither arrays nor parameters."""
     model = tiny_model(leave_out=["collaborative", "neighbours"])
