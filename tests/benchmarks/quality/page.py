@@ -59,8 +59,11 @@ def blocks_of(results: Results, ablations: Sequence[Ablation]) -> dict[str, str]
         rows = ranked(results.rows.get(name, {}).values(), spec)
         there = bool(rows)
         blocks[f"size {name}"] = _size(results.sets[name]) if there else "Not measured yet."
-        blocks[f"quality {name}"] = quality_table(rows, spec) if there else ""
+        plot = f"![{spec.title}: bars with 95 % intervals](quality/{name}.svg)"
+        blocks[f"quality {name}"] = f"{plot}\n\n{quality_table(rows, spec)}" if there else ""
         blocks[f"cost {name}"] = cost_table(rows, spec) if there else ""
+    plot = "![Quality over CPU seconds of training, by data set](quality/time.svg)"
+    blocks["time"] = plot if results.rows else ""
     blocks["ablations"] = ablation_tables(ablations)
     return blocks
 

@@ -7,6 +7,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from matplotlib.transforms import Bbox
 
 from tests.benchmarks.quality.ablations import Ablation
@@ -190,6 +191,9 @@ def _points(panel: Axes, rows: Sequence[Result], spec: SetSpec) -> None:
         point = (row.run.fit_cpu_seconds or 0.0, row.best(*measure).mean)
         panel.plot(*point, marker, color=colour, markersize=7, alpha=0.9)
     panel.set_xscale("log")
+    panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    panel.xaxis.set_minor_formatter(NullFormatter())
     panel.margins(x=0.12, y=0.16)
     panel.set_ylim(bottom=0)
     panel.set_xlabel("CPU seconds of training")
