@@ -55,6 +55,8 @@ class Case:
     standardised: NDArray[np.float32]
 
 
+_SOLD = ("n_here", "n_recent", "surplus_here", "surplus_usual", "expected_usual")
+
 Group = Callable[[Case], Iterable[Column]]
 
 
@@ -84,7 +86,7 @@ class Features:
         }
         if has_place and levels:
             names = tuple(f"lift_{level.name.lower()}" for level in levels)
-            groups["place"] = ((*names, "n_here", "n_recent", "usual_lift"), _Lifts(tuple(levels)))
+            groups["place"] = ((*names, *_SOLD), _Lifts(tuple(levels)))
             if model.statistics.position.any():
                 groups["distance"] = (("distance_here", "distance_own"), _distance)
         kinds = [
@@ -204,8 +206,7 @@ class _Lifts:
     def __call__(self, case: Case) -> Iterable[Column]:
         places, place = case.model.places, case.moment.place
         everywhere = places.shares[case.items]
-        n_here = n_recent = np.zeros(len(case.items), np.float32)
-        is_finest = True
+        finest: tuple[Column, ...] | None = None
         for level in self.levels:
             index = place.indices[level]
             if index == MISSING:
@@ -213,14 +214,25 @@ class _Lifts:
                 continue
             statistics = places.levels[level]
             counts = statistics.counts.at(index, case.items)
-            if is_finest:
-                n_here, n_recent, is_finest = counts, statistics.recent(index, case.items), False
+            if finest is None:
+                expected = statistics.n_purchases_at(index) * places.usual_shares(case.items)
+                finest = (
+                    counts,
+                    statistics.recent(index, case.items),
+                    _surplus(statistics.purchases(index, case.items), expected),
+                )
             shrinkage = np.float32(places.shrinkage)
             share = (counts + shrinkage * everywhere) / (statistics.totals[index] + shrinkage)
             yield np.log(share / everywhere)
-        yield n_here
-        yield n_recent
-        yield case.model.visits.lift(case.moment.customer, places, case.items)
+        yield from finest or (np.zeros(len(case.items), np.float32),) * 3
+        sold, expected = case.model.visits.sold(case.moment.customer, places, case.items)
+        yield _surplus(sold, expected)
+        yield np.log1p(expected)
+
+
+def _surplus(sold: Column, expected: Column) -> Column:
+    """Logarithm of the ratio, with half a purchase added to both: less says little."""
+    return np.asarray(np.log((sold + np.float32(0.5)) / (expected + np.float32(0.5))), np.float32)
 
 
 def _distance(case: Case) -> Iterable[Column]:

@@ -110,11 +110,22 @@ class LevelStatistics:
         empty = index == MISSING or self.counts.indptr[index] == self.counts.indptr[index + 1]
         return MISSING if empty else index
 
-    def recent(self, index: int, items: NDArray[np.int32]) -> NDArray[np.float32]:
-        """float32, shape ``(len(items),)``: purchases of the last weeks at a place."""
+    def purchases(self, index: int, items: NDArray[np.int32]) -> NDArray[np.float32]:
+        """float32, shape ``(len(items),)``: purchases of all time at a place."""
         rows, _ = self.counts.row(index)
-        span = slice(int(self.counts.indptr[index]), int(self.counts.indptr[index + 1]))
-        return gather(rows, self.n_recent[span], items)
+        return gather(rows, self.n_purchases[self._span(index)], items)
+
+    def recent(self, index: int, items: NDArray[np.int32]) -> NDArray[np.float32]:
+        """The same of the last weeks of the data."""
+        rows, _ = self.counts.row(index)
+        return gather(rows, self.n_recent[self._span(index)], items)
+
+    def n_purchases_at(self, index: int) -> np.float32:
+        """Purchases of all products and all time at a place."""
+        return np.float32(self.n_purchases[self._span(index)].sum())
+
+    def _span(self, index: int) -> slice:
+        return slice(int(self.counts.indptr[index]), int(self.counts.indptr[index + 1]))
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """Named arrays for an artifact."""
@@ -251,7 +262,7 @@ class Places:
             index = place.indices[level]
             if index != MISSING:
                 # n_purchases, not the decayed counts: those may underflow to 0.
-                levels[self._purchases_at(level, index, items) > 0] = level
+                levels[self.levels[level].purchases(index, items) > 0] = level
         return levels
 
     def purchases(self, place: Place, item: int, level: Level) -> PurchaseCount:
@@ -266,9 +277,14 @@ class Places:
         return PurchaseCount(
             level,
             statistics.keys.ids[index],
-            round(float(self._purchases_at(level, index, items)[0])),
+            round(float(statistics.purchases(index, items)[0])),
             round(float(statistics.recent(index, items)[0])),
         )
+
+    def usual_shares(self, items: NDArray[np.int32]) -> NDArray[np.float32]:
+        """float32, shape ``(len(items),)``: shares in all purchases of all time."""
+        total = np.float32(max(float(self.n_purchases.sum()), 1.0))
+        return np.asarray(self.n_purchases[items] / total, np.float32)
 
     def position(self, place: Place) -> NDArray[np.float32]:
         """float32, shape ``(3,)``: unit vector to the cell of ``place``, zeros without one."""
@@ -283,13 +299,6 @@ class Places:
         if store == MISSING:
             return ""
         return self.store_names[store] or self.levels[Level.STORE].keys.ids[store]
-
-    def _purchases_at(
-        self, level: Level, index: int, items: NDArray[np.int32]
-    ) -> NDArray[np.float32]:
-        statistics = self.levels[level]
-        span = slice(int(statistics.counts.indptr[index]), int(statistics.counts.indptr[index + 1]))
-        return gather(statistics.counts.indices[span], statistics.n_purchases[span], items)
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """Named arrays for an artifact."""

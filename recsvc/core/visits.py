@@ -25,22 +25,25 @@ class Visits:
     level: Level
     places: SparseRows
 
-    def lift(self, customer: int, places: Places, items: NDArray[np.int32]) -> NDArray[np.float32]:
-        """float32, shape ``(len(items),)``: how much more is bought there than everywhere.
+    def sold(
+        self, customer: int, places: Places, items: NDArray[np.int32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Purchases of ``items`` where the customer buys, and how many would be expected there.
 
-        Logarithm of the ratio of shares, the places' weighed by the visits; 0 for who is
-        unknown.
+        Each float32 of shape ``(len(items),)``, of all time, the places weighed by the visits;
+        expected is what the shares everywhere lead to expect of places of that size.
+        All time, since a shop of ten thousand purchases sells most of its products less than
+        once a month, and what it never sold it may not have.
         """
-        if customer == MISSING or not len(self.places):
-            return np.zeros(len(items), np.float32)
+        sold, expected = np.zeros(len(items), np.float32), np.zeros(len(items), np.float32)
+        if customer == MISSING or customer >= len(self.places):
+            return sold, expected
+        statistics, shares = places.levels[self.level], places.usual_shares(items)
         indices, weights = self.places.row(customer)
-        everywhere = places.shares[items]
-        statistics, shrinkage = places.levels[self.level], np.float32(places.shrinkage)
-        share = np.float32(1 - weights.sum()) * everywhere
-        for index, weight in zip(indices.tolist(), weights.tolist(), strict=True):
-            counts = statistics.counts.at(index, items) + shrinkage * everywhere
-            share = share + np.float32(weight) * counts / (statistics.totals[index] + shrinkage)
-        return np.asarray(np.log(share / everywhere), np.float32)
+        for index, weight in zip(indices.tolist(), weights, strict=True):
+            sold += weight * statistics.purchases(index, items)
+            expected += weight * statistics.n_purchases_at(index) * shares
+        return sold, expected
 
     def to_arrays(self, prefix: str) -> Mapping[str, NDArray[np.generic]]:
         """Named arrays for an artifact."""
