@@ -5,6 +5,7 @@ later as if it had not.
 """
 
 import json
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from typing import Any
 import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import QueuePool
 
 from recsvc.errors import InputError, SettingsError
 from training.search_space import Part, Values, value_of, with_values
@@ -23,6 +24,7 @@ from training.settings import TrainingSettings
 from training.settings_file import as_document
 from training.trials import Trials
 
+_BUSY_SECONDS = 30.0
 _DONE = (TrialState.COMPLETE, TrialState.FAIL)
 
 
@@ -151,9 +153,15 @@ def opened(
     Raises:
         InputError: the file is of something else, or cannot be written.
     """
-    url = URL.create("sqlite", database=str(path)).render_as_string()
+
+    def connection() -> sqlite3.Connection:
+        found = sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False)
+        # A crash of this process loses nothing; awaiting the disk took longer than a trial.
+        found.execute("PRAGMA synchronous = OFF")
+        return found
+
     try:
-        storage = RDBStorage(url)
+        storage = RDBStorage("sqlite://", {"creator": connection, "poolclass": QueuePool})
     except (SQLAlchemyError, RuntimeError, AssertionError) as error:
         raise InputError(
             f"--study {path}: is no file of trials, or cannot be written "

@@ -51,9 +51,9 @@ class Trials:
     sources: tuple[str, ...]
     start: TrainingSettings
     # What many trials need alike, made at the first that does.
-    _bare: Model | None = None
-    _whole: dict[int, Recommender] = field(default_factory=dict)
-    _examples: dict[tuple[int, Task], Examples] = field(default_factory=dict)
+    _bare: Model | None = field(default=None, init=False)
+    _whole: dict[int, Recommender] = field(default_factory=dict, init=False)
+    _examples: dict[tuple[int, Task], Examples] = field(default_factory=dict, init=False)
 
     def value(self, part: Part, settings: TrainingSettings) -> float:
         """Mean nDCG@10 of what the part is measured by; larger is better.

@@ -1,0 +1,123 @@
+"""Windows of a run: what teaches, what decides and what is reported, by every way to cut."""
+
+from dataclasses import replace
+
+import pytest
+
+from recsvc.errors import InputError
+from tests.purchases import SMALL, interactions_of, shop_interactions
+from training.interactions import Interactions
+from training.split import HoldOut, Split, given, hold_out
+from training.windows import Role, Window, plan
+
+DAY = 86_400
+
+
+@pytest.fixture(scope="module")
+def shop() -> Interactions:
+    return shop_interactions()
+
+
+def cut_elsewhere(shop: Interactions) -> HoldOut:
+    """The shop's last ten days, as two files hold them."""
+    cut = hold_out(shop, 10 * DAY, 0)
+    return given(cut.history, cut.future)
+
+
+def roles(windows: list[Window]) -> list[set[str]]:
+    return [set(window.roles) for window in windows]
+
+
+def without_times(n_customers: int = 60) -> Interactions:
+    return interactions_of(
+        *(
+            {"customer_id": f"c{c}", "product_id": f"p{(c + n) % 13}"}
+            for c in range(n_customers)
+            for n in range(8)
+        )
+    )
+
+
+def test_windows_follow_each_other_in_time(shop: Interactions) -> None:
+    """By default the last window is reported, the one before decides, earlier ones teach."""
+    windows = plan(shop, SMALL)
+
+    assert roles(windows) == [{"train"}, {"train"}, {"guard"}, {"test"}]
+    moments = [window.held_out.now for window in windows]
+    assert moments == sorted(moments)
+    assert all(window.teaches for window in windows)
+    assert {window.held_out.method for window in windows} == {Split.TEMPORAL}
+
+
+def test_one_window_may_decide_and_be_reported(shop: Interactions) -> None:
+    """Without a guard of its own, the last window does both."""
+    windows = plan(shop, replace(SMALL, separate_guard=False, n_windows=1))
+
+    assert roles(windows) == [{"train"}, {"guard", "test"}]
+
+
+def test_last_orders_decide_and_are_reported_and_never_teach(shop: Interactions) -> None:
+    """By last-basket the judges are last orders and those before; rankers learn by time."""
+    windows = plan(shop, replace(SMALL, split="last-basket", n_windows=1))
+
+    assert roles(windows) == [{"train"}, {"guard"}, {"test"}]
+    train, guard, test = windows
+    assert train.held_out.method is Split.TEMPORAL
+    assert guard.held_out.method is test.held_out.method is Split.LAST_BASKET
+    assert [window.teaches for window in windows] == [True, False, False]
+    assert len(test.customers) > 140  # nearly everybody has a last order
+    # Nothing of what is reported is known to the guard's window or to the rankers.
+    n_lines = [window.held_out.history.lines.height for window in windows]
+    assert n_lines == sorted(n_lines)
+    assert guard.held_out.history.lines.height + guard.held_out.future.lines.height == n_lines[2]
+
+
+def test_last_orders_need_times() -> None:
+    """Without times nothing is last, and the option says so."""
+    with pytest.raises(InputError, match="--split last-basket: the events have no event_time"):
+        plan(without_times(), replace(SMALL, split="last-basket"))
+
+
+@pytest.mark.parametrize("separate_guard", [True, False])
+def test_a_file_of_tests_is_reported_and_decides_nothing(
+    shop: Interactions, *, separate_guard: bool
+) -> None:
+    """A given hold-out comes last, after windows of the training data, and does not teach."""
+    test = cut_elsewhere(shop)
+
+    windows = plan(test.history, replace(SMALL, separate_guard=separate_guard, n_windows=1), test)
+
+    assert roles(windows) == [{"train"}, {"guard"}, {"test"}]
+    assert windows[-1].held_out is test
+    assert [window.teaches for window in windows] == [True, True, False]
+    assert windows[1].held_out.now < test.now
+
+
+def test_without_times_customers_are_shared_out() -> None:
+    """No customer judges what was learnt on it."""
+    windows = plan(without_times(), SMALL)
+
+    assert roles(windows) == [{"train"}, {"guard"}, {"test"}]
+    customers = [set(window.customers.tolist()) for window in windows]
+    assert all(customers)
+    assert len(set.union(*customers)) == sum(map(len, customers))
+
+
+def test_a_file_of_tests_takes_the_place_of_customers() -> None:
+    """Without times the given hold-out is reported instead of a share of the customers."""
+    cut = hold_out(without_times(), 0, 0)
+    test = given(cut.history, cut.future)
+
+    windows = plan(cut.history, SMALL, test)
+
+    assert roles(windows) == [{"train"}, {"guard"}, {"test"}]
+    assert windows[-1].held_out is test
+    assert windows[0].held_out.method is Split.RANDOM
+    assert Role.TEST not in windows[1].roles
+
+
+def test_as_many_customers_as_the_settings_say(shop: Interactions) -> None:
+    """Windows that teach and windows that judge have numbers of their own."""
+    windows = plan(shop, replace(SMALL, train_customers=30, judge_customers=40))
+
+    assert [len(window.customers) for window in windows] == [30, 30, 40, 40]
