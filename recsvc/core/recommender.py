@@ -155,7 +155,11 @@ class Recommender:
         if ranker.trees is None:
             scores: NDArray[np.float32] = case.standardised @ ranker.weights
             return scores
-        return ranker.trees.predict(self.features.of(case))
+        features = self.features.of(case)
+        learnt = ranker.trees.predict(features)
+        if ranker.logistic is not None:
+            learnt += ranker.logistic.predict(features)
+        return learnt
 
     def candidates(self, query: Query) -> Case:
         """All sources' proposals with all sources' scores."""
