@@ -1,26 +1,24 @@
 """The ``recsvc-train`` command."""
 
-import json
 import os
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
 from time import monotonic
-from typing import Annotated, Any
+from typing import Annotated
 
 import polars as pl
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from threadpoolctl import threadpool_limits
 
-from recsvc.artifacts.registry import CURRENT, Registry, VersionInfo
+from recsvc.artifacts.journal import Note
+from recsvc.artifacts.registry import CURRENT, Registry
 from recsvc.errors import InputError
 from recsvc.terminal import new_app, run
 from training.batch import recommend_all
 from training.cli_evaluation import compare_command, evaluate_command
+from training.cli_nightly import nightly_command
+from training.cli_promotion import models_command, promote_command, rollback_command, whoami
 from training.cli_tuning import settings_command, tune_command
 from training.events import MAX_QUARANTINED_SHARE, read_customers
 from training.options import (
@@ -122,7 +120,7 @@ def fit_command(
     with reporting() as reporter:
         manifest = fit(source, settings, store, reporter)
         if promote:
-            store.promote(manifest.version_id, datetime.now(UTC))
+            store.promote(manifest.version_id, datetime.now(UTC), Note(whoami()))
     result = {
         "version_id": manifest.version_id,
         "promoted": promote,
@@ -184,6 +182,10 @@ def validate_command(
 
 app.command("evaluate")(evaluate_command)
 app.command("compare")(compare_command)
+app.command("promote")(promote_command)
+app.command("rollback")(rollback_command)
+app.command("models")(models_command)
+app.command("nightly")(nightly_command)
 app.command("tune")(tune_command)
 app.command("settings")(settings_command)
 
@@ -237,66 +239,6 @@ def recommend_command(
     n_customers = lists["customer_id"].n_unique()
     result = {"version_id": manifest.version_id, "n_customers": n_customers, "out": str(out)}
     print_result(result, f"{n_customers:,} lists of {manifest.version_id} in {out}", as_json)
-
-
-@app.command("promote")
-def promote_command(
-    registry: RegistryOption,
-    version: Annotated[str, typer.Argument(help="A version, or the beginning of one.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Make a version the one that is served; running servers follow by themselves."""
-    pointer = Registry.open(registry).promote(version, datetime.now(UTC))
-    result = {"version_id": pointer.version_id, "generation": pointer.generation}
-    print_result(
-        result, f"current is {pointer.version_id}, generation {pointer.generation}", as_json
-    )
-
-
-@app.command("rollback")
-def rollback_command(registry: RegistryOption, as_json: JsonOption = False) -> None:
-    """Serve the version before the current one again."""
-    pointer = Registry.open(registry).rollback(datetime.now(UTC))
-    result = {"version_id": pointer.version_id, "generation": pointer.generation}
-    print_result(
-        result, f"current is {pointer.version_id}, generation {pointer.generation}", as_json
-    )
-
-
-@app.command("models")
-def models_command(registry: RegistryOption, as_json: JsonOption = False) -> None:
-    """List the published versions, newest first."""
-    rows = [_model_row(info) for info in Registry.open(registry).versions()]
-    if as_json:
-        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
-        return
-    table = Table("version", "trained", "purchases", "nDCG@10 all", "new", "state", box=None)
-    for row in rows:
-        # Text, since rich would read markup into a path's brackets; fold, not cut, a long one.
-        table.add_row(*(Text(str(row[key]), overflow="fold") for key in _MODEL_COLUMNS))
-    # A pipe has no width; a version that is cut off cannot be promoted.
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    console.print(table if rows else "no model yet: train one with recsvc-train fit")
-
-
-_MODEL_COLUMNS = ("version_id", "train_time", "n_interactions", "ndcg_all", "ndcg_new", "state")
-
-
-def _model_row(info: VersionInfo) -> dict[str, Any]:
-    if info.manifest is None:
-        return dict.fromkeys(_MODEL_COLUMNS, "") | {
-            "version_id": info.version_id,
-            "state": f"unusable: {info.error}",
-        }
-    tested = info.manifest.metrics.get("test", {}).get("rankers", {}).get("recsvc", {})
-    return {
-        "version_id": info.version_id,
-        "train_time": f"{info.manifest.train_time:%Y-%m-%d %H:%M}",
-        "n_interactions": info.manifest.data.get("n_interactions", ""),
-        "ndcg_all": tested.get("all", {}).get("ndcg@10", ""),
-        "ndcg_new": tested.get("new", {}).get("ndcg@10", ""),
-        "state": "current" if info.is_current else "",
-    }
 
 
 def _write(lists: pl.DataFrame, out: Path) -> None:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import NormalDist
 from typing import Any, Self
 
+from recsvc.artifacts.journal import Gate
 from recsvc.core.ranking import Task
 from training.column import HEADLINE
 from training.compare import PURCHASES, TOTAL, Comparison, Difference
@@ -73,6 +74,11 @@ class Decision:
     def is_judged(self) -> bool:
         """Whether anything was compared."""
         return bool(self.details)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What the journal keeps: the reasons of a refusal, else what could not be told."""
+        return self.reasons or self.warnings
 
     def to_json(self) -> dict[str, Any]:
         """As JSON."""
@@ -141,6 +147,15 @@ def lines(decision: Decision) -> Sequence[str]:
     """The reasons and warnings of a decision as people read them, a line each."""
     marked = [f"  worse: {reason}" for reason in decision.reasons]
     return [*marked, *(f"  not judged: {warning}" for warning in decision.warnings)]
+
+
+def verdict(decision: Decision | None, *, force: bool) -> Gate:
+    """What the journal says of a decision; ``force`` overrules a refusal."""
+    if decision is None:
+        return Gate.NOT_ASKED
+    if not decision.passed:
+        return Gate.OVERRULED if force else Gate.REFUSED
+    return Gate.PASSED if decision.is_judged else Gate.NOT_JUDGED
 
 
 def _is_worse(each: Difference, interval: Interval, policy: Policy) -> bool:

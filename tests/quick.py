@@ -1,0 +1,44 @@
+"""Real models in a tenth of a second: what tests of the registry's business are made with."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from threadpoolctl import threadpool_limits
+
+from recsvc import __version__
+from recsvc.artifacts.manifest import Manifest
+from recsvc.artifacts.registry import Registry
+from tests.purchases import SMALL
+from training.pipeline import MODEL_ID, FitInput, build, read
+from training.progress import Reporter
+from training.settings import TrainingSettings
+from training.sources import suitable
+
+QUICK = replace(
+    SMALL,
+    without=frozenset(
+        {"collaborative", "neighbours", "ease", "spectral", "transitions", "like_customers"}
+    ),
+)
+"""Own purchases, popularity and place: what needs no model to be fitted."""
+
+
+def quick_fit(
+    source: FitInput, settings: TrainingSettings, registry: Registry, reporter: Reporter
+) -> Manifest:
+    """Fit and publish as ``training.pipeline.fit`` does, with the rankers that need no learning."""
+    registry.prepare()
+    with threadpool_limits(1, "blas"):
+        purchases = read(source, reporter)
+        interactions = purchases.interactions
+        sources = suitable(interactions, settings)
+        model = build(interactions, purchases.products, sources, settings)
+    return registry.publish(
+        model.to_arrays(),
+        model_id=MODEL_ID,
+        train_time=datetime.now(UTC),
+        parameters=model.to_parameters(),
+        metrics={},
+        data={"events_sha256": purchases.report.digest},
+        code_version=__version__,
+    )

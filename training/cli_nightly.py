@@ -1,0 +1,105 @@
+"""The command for every night: ``nightly``."""
+
+from pathlib import Path
+from shlex import quote
+from time import monotonic
+from typing import Annotated
+
+import typer
+
+from recsvc.artifacts.journal import Note
+from recsvc.artifacts.registry import Registry
+from training.cli_promotion import REFUSED, ForceOption, whoami
+from training.events import MAX_QUARANTINED_SHARE
+from training.gate import lines
+from training.nightly import Outcome, as_json, nightly
+from training.options import (
+    ConfigOption,
+    EventsOption,
+    JsonOption,
+    MapOption,
+    MapProductsOption,
+    MapStoresOption,
+    MaxQuarantinedOption,
+    PresetOption,
+    ProductsOption,
+    QuarantineOption,
+    RegistryOption,
+    SeedOption,
+    StoresOption,
+    TimezoneOption,
+    mapping_of,
+    print_result,
+    reporting,
+)
+from training.pipeline import FitInput
+from training.settings import REMOVABLE
+from training.settings_file import read_settings
+
+
+def nightly_command(  # noqa: PLR0913  # options of a command line
+    events: EventsOption,
+    registry: RegistryOption,
+    *,
+    products: ProductsOption = None,
+    stores: StoresOption = None,
+    column_map: MapOption = None,
+    map_products: MapProductsOption = None,
+    map_stores: MapStoresOption = None,
+    timezone: TimezoneOption = "UTC",
+    quarantine: QuarantineOption = Path("quarantine.csv"),
+    max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,
+    config: ConfigOption = None,
+    preset: PresetOption = None,
+    seed: SeedOption = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", help=f"Leave out one of: {', '.join(REMOVABLE)}; repeatable."),
+    ] = None,
+    force: ForceOption = False,
+    to_json: JsonOption = False,
+) -> None:
+    """Train on the whole history and serve the result, unless it is worse than what is served.
+
+    Validate, fit, evaluate, gate, publish, promote. The gate fits the same recipe on what the
+    current model knew, and compares the two on what was bought since: both have it before them.
+    Run it again with the same files and flags after a crash, and it goes on where it ended.
+
+    Exit codes: 0 promoted, 3 refused (nothing is published, the current model stays), 1 failed
+    (bad input, or another run is under way).
+    """
+    started = monotonic()
+    settings = read_settings(config, preset, seed=seed, without=without)
+    source = FitInput(
+        events=events,
+        products=products,
+        stores=stores,
+        mapping=mapping_of("--map", column_map),
+        product_mapping=mapping_of("--map-products", map_products),
+        store_mapping=mapping_of("--map-stores", map_stores),
+        timezone=timezone,
+        quarantine=quarantine,
+        max_quarantined_share=max_quarantined,
+    )
+    store = Registry.open(registry)
+    with reporting() as reporter:
+        outcome = nightly(source, settings, store, reporter, note=Note(whoami()), force=force)
+    result = as_json(outcome) | {"seconds": round(monotonic() - started, 1)}
+    if outcome.promoted:
+        result["metrics"] = store.manifest(outcome.version_id).metrics
+    print_result(result, "\n".join(_lines(outcome, registry)), to_json)
+    if not outcome.promoted:
+        raise typer.Exit(REFUSED)
+
+
+def _lines(outcome: Outcome, registry: str) -> list[str]:
+    state = outcome.state
+    if outcome.promoted:
+        said = f"promoted {outcome.version_id}, generation {outcome.generation}"
+        return [said, *lines(state.decision)]
+    history = f"recsvc-train models --history --registry {quote(registry)}"
+    return [
+        f"refused {outcome.version_id}: it is worse than {state.yardstick}; what is current stays",
+        *lines(state.decision),
+        f"to promote it all the same, run the same command with --force; see also {history}",
+    ]

@@ -1,0 +1,249 @@
+"""The commands that decide what is served: ``promote``, ``rollback`` and ``models``."""
+
+import json
+import os
+import pwd
+import socket
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from shlex import join
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from recsvc.artifacts.journal import Action, Entry, Gate, Note
+from recsvc.artifacts.registry import CURRENT, Registry, VersionInfo
+from recsvc.errors import InputError
+from training.compare import compare
+from training.events import MAX_QUARANTINED_SHARE
+from training.gate import Decision, decide, lines, verdict
+from training.options import (
+    JsonOption,
+    MapOption,
+    MaxQuarantinedOption,
+    NoQuarantineOption,
+    RegistryOption,
+    TimezoneOption,
+    load,
+    mapping_of,
+    print_result,
+    reporting,
+)
+from training.pipeline import FitInput, read
+from training.progress import Reporter
+
+REFUSED = 3
+"""Exit code where the gate has refused; 1 is a failure, 2 what shells use themselves."""
+
+ForceOption = Annotated[
+    bool,
+    typer.Option(
+        "--force", help="Promote also what the gate refuses; the history keeps who did and why."
+    ),
+]
+
+
+def promote_command(  # noqa: PLR0913  # options of a command line
+    registry: RegistryOption,
+    version: Annotated[str, typer.Argument(help="A version, or the beginning of one.")],
+    *,
+    events: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--events",
+            help="CSV or Parquet file of purchases later than the data of this version and of "
+            "the current one, or a folder of them: compares the two first; may be repeated.",
+        ),
+    ] = None,
+    column_map: MapOption = None,
+    timezone: TimezoneOption = "UTC",
+    quarantine: NoQuarantineOption = None,
+    max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a version the one that is served; running servers follow by themselves.
+
+    With --events the gate decides: it compares the version with the current one on the later
+    purchases among them, and refuses one that is significantly worse in total or on a large
+    slice. Without, it is your word, except that what the gate has refused beside the version
+    that is still current stays refused. The first version always passes.
+
+    Exit codes: 0 promoted, 3 refused, 1 failed.
+    """
+    store = Registry.open(registry)
+    decision = _refusal_of(store, version)
+    if events:
+        source = FitInput(
+            events=events,
+            mapping=mapping_of("--map", column_map),
+            timezone=timezone,
+            quarantine=quarantine,
+            max_quarantined_share=max_quarantined,
+        )
+        with reporting() as reporter:
+            decision = _judged(store, version, source, reporter)
+    gate = verdict(decision, force=force)
+    found = decision or Decision.unjudged()
+    note = Note(whoami(), gate, found.said)
+    if gate is Gate.REFUSED:
+        version_id, current = (store.manifest(ref).version_id for ref in (version, CURRENT))
+        if events:
+            store.record_refusal(version_id, datetime.now(UTC), note)
+        overrule = ["recsvc-train", "promote", version_id, "--registry", registry, "--force"]
+        answer: dict[str, Any] = {"version_id": version_id, "promoted": False}
+        text = [
+            f"refused {version_id}: it is worse than {current}, which stays current",
+            *lines(found),
+            f"to promote it all the same: {join(overrule)}",
+        ]
+    else:
+        pointer = store.promote(version, datetime.now(UTC), note)
+        answer = {"version_id": pointer.version_id, "promoted": True}
+        answer["generation"] = pointer.generation
+        text = [f"current is {pointer.version_id}, generation {pointer.generation}"]
+        if decision is not None:
+            text += [f"gate: {gate}", *lines(found)]
+    answer |= {"verdict": gate.value, "gate": decision and decision.to_json()}
+    print_result(answer, "\n".join(text), as_json)
+    if gate is Gate.REFUSED:
+        raise typer.Exit(REFUSED)
+
+
+def rollback_command(registry: RegistryOption, *, as_json: JsonOption = False) -> None:
+    """Serve the version before the current one again."""
+    pointer = Registry.open(registry).rollback(datetime.now(UTC), Note(whoami()))
+    result = {"version_id": pointer.version_id, "generation": pointer.generation}
+    print_result(
+        result, f"current is {pointer.version_id}, generation {pointer.generation}", as_json
+    )
+
+
+def models_command(
+    registry: RegistryOption,
+    *,
+    history: Annotated[
+        bool,
+        typer.Option("--history", help="List who made what current, and what the gate refused."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the published versions, newest first."""
+    store = Registry.open(registry)
+    if history:
+        columns = _HISTORY_COLUMNS
+        rows = [_history_row(entry) for entry in reversed(store.history())]
+        empty = "nothing was promoted yet"
+    else:
+        columns = _MODEL_COLUMNS
+        rows = [_model_row(info) for info in store.versions()]
+        empty = "no model yet: train one with recsvc-train fit"
+    if as_json:
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        return
+    table = Table(*columns.values(), box=None)
+    for row in rows:
+        # Text, since rich would read markup into a path's brackets; fold, not cut, a long one.
+        table.add_row(*(Text(_shown(row[key]), overflow="fold") for key in columns))
+    # A pipe has no width; a version that is cut off cannot be promoted.
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    console.print(table if rows else empty)
+
+
+def whoami() -> str:
+    """The user of this process and the machine, for the history; never the environment's word."""
+    try:
+        user = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container may run as a number
+        user = f"uid {os.getuid()}"
+    return f"{user}@{socket.gethostname()}"
+
+
+_MODEL_COLUMNS = {
+    "version_id": "version",
+    "train_time": "trained",
+    "n_interactions": "purchases",
+    "ndcg_all": "nDCG@10 all",
+    "ndcg_new": "new",
+    "state": "state",
+}
+_HISTORY_COLUMNS = {
+    "time": "time",
+    "action": "",
+    "version_id": "version",
+    "before": "before",
+    "generation": "generation",
+    "by": "by",
+    "gate": "gate",
+    "reasons": "reasons",
+}
+
+
+def _model_row(info: VersionInfo) -> dict[str, Any]:
+    if info.manifest is None:
+        return dict.fromkeys(_MODEL_COLUMNS, "") | {
+            "version_id": info.version_id,
+            "state": f"unusable: {info.error}",
+        }
+    tested = info.manifest.metrics.get("test", {}).get("rankers", {}).get("recsvc", {})
+    return {
+        "version_id": info.version_id,
+        "train_time": f"{info.manifest.train_time:%Y-%m-%d %H:%M}",
+        "n_interactions": info.manifest.data.get("n_interactions", ""),
+        "ndcg_all": tested.get("all", {}).get("ndcg@10", ""),
+        "ndcg_new": tested.get("new", {}).get("ndcg@10", ""),
+        "state": "current" if info.is_current else "",
+    }
+
+
+def _history_row(entry: Entry) -> dict[str, Any]:
+    return {
+        "time": f"{entry.time:%Y-%m-%d %H:%M:%S}",
+        "action": entry.action.value,
+        "version_id": entry.version_id,
+        "before": entry.before,
+        "generation": entry.generation,
+        "by": entry.note.by,
+        "gate": entry.note.gate.value,
+        "reasons": list(entry.note.reasons),
+    }
+
+
+def _shown(value: object) -> str:
+    return "\n".join(value) if isinstance(value, list) else str(value)
+
+
+def _judged(store: Registry, version: str, source: FitInput, reporter: Reporter) -> Decision:
+    """Compare a version with the current one on purchases that are later than the data of both."""
+    if store.pointer() is None:
+        return Decision.unjudged("no version is current yet, the first one passes")
+    a, candidate = load(str(store.root), version)
+    b, current = load(str(store.root), CURRENT)
+    if a.version_id == b.version_id:
+        return Decision.unjudged(f"{a.version_id} is current already")
+    purchases = read(source, reporter)
+    if not purchases.interactions.has_times:
+        for manifest in (a, b):
+            if manifest.data.get("events_sha256") == purchases.report.digest:
+                raise InputError(
+                    f"--events: {manifest.version_id} was fitted on these very purchases, and "
+                    "none has a time to tell later ones by; give purchases made after both"
+                )
+    return decide(compare(candidate, current, purchases.interactions, reporter))
+
+
+def _refusal_of(store: Registry, version: str) -> Decision | None:
+    """The gate's refusal of a version, if that was beside what is current now."""
+    pointer = store.pointer()
+    if pointer is None:
+        return None
+    version_id = store.manifest(version).version_id
+    for entry in reversed(store.history()):
+        if entry.version_id == version_id and entry.before == pointer.version_id:
+            is_refusal = entry.action is Action.REFUSED
+            return Decision(passed=False, reasons=entry.note.reasons) if is_refusal else None
+    return None
