@@ -376,35 +376,51 @@ def test_a_level_without_evidence_lifts_nothing(model: Model) -> None:
     nowhere = columns(model, "stranger", "no-such")
     for name in (*(f"lift_{level.name.lower()}" for level in Level if level < 5), "n_here"):
         assert set(nowhere[name].values()) == {0}
-    assert set(nowhere["n_recent"].values()) == {0}
+    for name in ("n_recent", "surplus_here"):
+        assert set(nowhere[name].values()) == {0}
+
+
+def surplus(sold: float, expected: float) -> float:
+    """Return how much more was sold than expected, half a purchase added to both."""
+    return float(np.log((sold + 0.5) / (expected + 0.5)))
 
 
 @pytest.mark.parametrize("product_id", ["espresso", "jam", "bag"])
-def test_the_usual_place_is_where_the_shopper_buys(model: Model, product_id: str) -> None:
+def test_a_place_sells_more_or_less_than_expected(model: Model, product_id: str) -> None:
+    """Of all purchases in Leeds as many should be of a product as of all everywhere."""
+    found = columns(model, "stranger", "leeds-1")["surplus_here"][product_id]
+    here = [LEEDS.store_id]
+    expected = len(bought(where=here)) * len(bought(product_id)) / len(PURCHASES)
+    value = surplus(len(bought(product_id, where=here)), expected)
+    assert found == pytest.approx(value, abs=1e-5)
+
+
+@pytest.mark.parametrize("product_id", ["espresso", "jam", "bag"])
+def test_the_usual_places_are_where_the_shopper_buys(model: Model, product_id: str) -> None:
     """Anna buys in Leeds and sometimes in York: both count, wherever she is now."""
-    item = model.catalogue.items.index(product_id)
-    everywhere = float(model.places.shares[item])
     visits = {
         store: decayed(bought(customer_id="anna", where=[store]))
         for store in (LEEDS.store_id, YORK.store_id)
     }
-    share = sum(
-        weight
-        / sum(visits.values())
-        * (decayed(bought(product_id, where=[store])) + SHRINKAGE * everywhere)
-        / (decayed(bought(where=[store])) + SHRINKAGE)
-        for store, weight in visits.items()
-    )
+    share = len(bought(product_id)) / len(PURCHASES)
+    sold = expected = 0.0
+    for store, visited in visits.items():
+        weight = visited / sum(visits.values())
+        sold += weight * len(bought(product_id, where=[store]))
+        expected += weight * len(bought(where=[store])) * share
     for store in ("", "porto-1"):
-        found = columns(model, "anna", store)["usual_lift"][product_id]
-        assert found == pytest.approx(np.log(share / everywhere), abs=1e-5)
+        found = columns(model, "anna", store)
+        value = found["surplus_usual"][product_id]
+        assert value == pytest.approx(surplus(sold, expected), abs=1e-5)
+        assert found["expected_usual"][product_id] == pytest.approx(np.log1p(expected), abs=1e-5)
 
 
 @pytest.mark.parametrize("customer", ["emil", "stranger"])
 def test_nobody_knows_where_they_buy(model: Model, customer: str) -> None:
-    """Online customers and unknown ones have no usual place, and no lift there."""
-    values = columns(model, customer, "leeds-1")["usual_lift"].values()
-    assert list(values) == pytest.approx([0] * len(PRODUCTS), abs=1e-6)
+    """Online customers and unknown ones have no usual place: nothing is expected there."""
+    found = columns(model, customer, "leeds-1")
+    for name in ("surplus_usual", "expected_usual"):
+        assert set(found[name].values()) == {0}
 
 
 # How far away it is bought.
