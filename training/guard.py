@@ -39,10 +39,10 @@ class Verdict:
         names = {TREES: "the trees", FUSION: "the fusion"}
         served, other = (names.get(n, f"{n} alone") for n in (self.served, self.runner_up))
         sure = "" if self.margin.is_above_zero else ", within the noise"
-        low, high = self.margin.low, self.margin.high
+        margin = f"{self.margin.mean:.4f} [{self.margin.low:.4f}, {self.margin.high:.4f}]"
         return (
             f"  guard, {self.task.value}: {served} ({self.ndcg[self.served]:.4f}) before {other} "
-            f"({self.ndcg[self.runner_up]:.4f}; by {self.margin.mean:.4f} [{low:.4f}, {high:.4f}]{sure}): {served} will serve"
+            f"({self.ndcg[self.runner_up]:.4f}; by {margin}{sure}): {served} will serve"
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -102,7 +102,8 @@ def _by_customer(interactions: Interactions, settings: TrainingSettings) -> list
     return [
         Window(held_out, np.sort(drawn[:at_most]), frozenset({role}))
         for role, drawn, at_most in (
-            (Role.TRAIN, train, settings.train_customers * settings.n_windows),
+            # One window for all that would be learnt from over time.
+            (Role.TRAIN, train, settings.train_customers * (settings.n_windows + 2)),
             (Role.GUARD, guard, settings.judge_customers),
             (Role.TEST, test, settings.judge_customers),
         )
