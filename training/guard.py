@@ -65,7 +65,8 @@ def contestants(
     """Rankers by name, for :func:`training.evaluate.evaluate`."""
     found: dict[str, dict[Task, Ranker]] = {FUSION: dict(fusion)}
     if trees:
-        found[TREES] = dict(trees)
+        # Of what has none of its own, for want of examples, the fusion's list: no better.
+        found[TREES] = {**fusion, **trees}
     for score in scores:
         alone = only(score, scores)
         found[score] = {task: Ranker(alone.weights) for task in fusion}

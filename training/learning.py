@@ -162,24 +162,33 @@ def _gather(
 
 def _trees(lessons: _Lessons, settings: TrainingSettings) -> dict[Task, Ranker]:
     """Rankers with trees for the tasks that have enough to learn from."""
-    enough = {}
-    for task, parts in lessons.examples.items():
-        examples = Examples.together(parts) if parts else None
-        if examples and MIN_EXAMPLES <= examples.labels.sum() < len(examples.labels):
-            enough[task] = examples
+    examples = {task: Examples.together(parts) for task, parts in lessons.examples.items() if parts}
+    enough = [task for task, found in examples.items() if is_enough(found)]
 
     def fitted(task: Task) -> Ranker:
-        features, labels = enough[task].features, enough[task].labels
-        trees = fit_trees(features, labels, settings.boosting, settings.seed)
-        # Two learners that err differently: when the months change, the mean of the two loses
-        # less than the trees alone (new groceries in December .060 against .058), and it is as
-        # good when they do not.
-        return Ranker(lessons.fusion[task].weights, trees, fit_logistic(features, labels))
+        return fit_ranker(lessons.fusion[task].weights, examples[task], settings)
 
     # Side by side on a thread each: threads of one fit wait for each other at every split,
     # which on busy cores takes longer than the work.
     with ThreadPoolExecutor(len(LEARNT)) as pool:
         return dict(zip(enough, pool.map(fitted, enough), strict=True))
+
+
+def is_enough(examples: Examples) -> bool:
+    """Whether there is something to learn from."""
+    return bool(MIN_EXAMPLES <= examples.labels.sum() < len(examples.labels))
+
+
+def fit_ranker(
+    weights: NDArray[np.float32], examples: Examples, settings: TrainingSettings
+) -> Ranker:
+    """Learn to order candidates from those that were bought and those that were not."""
+    features, labels = examples.features, examples.labels
+    trees = fit_trees(features, labels, settings.boosting, settings.seed)
+    # Two learners that err differently: when the months change, the mean of the two loses
+    # less than the trees alone (new groceries in December .060 against .058), and it is as
+    # good when they do not.
+    return Ranker(weights, trees, fit_logistic(features, labels))
 
 
 def _measure(

@@ -13,13 +13,12 @@ import numpy as np
 import polars as pl
 
 from recsvc.core.model import Model
-from recsvc.core.ranking import Ranker, Task
+from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
 from training.evaluate import Rankers, evaluate, only
 from training.examples import Examples, collect
 from training.interactions import Interactions
-from training.learning import LEARNT, MIN_EXAMPLES
-from training.models.boosting import fit_trees
+from training.learning import LEARNT, fit_ranker, is_enough
 from training.models.histories import fit_histories
 from training.models.place_popularity import fit_places
 from training.models.popularity import fit_popularity
@@ -91,17 +90,15 @@ class Trials:
         return float(np.mean(found))
 
     def _ranker(self, settings: TrainingSettings) -> float:
-        """Fit trees on one window, rank the other's candidates."""
+        """Learn a ranker from one window, rank the other's candidates."""
         judge = self._recommender(self.judged.held_out.history, settings)
         weights = np.zeros(len(judge.scores), np.float32)
         found = []
         for task in LEARNT:
             examples = self._collected(task, settings)
-            if not MIN_EXAMPLES <= examples.labels.sum() < len(examples.labels):
-                continue
-            trees = fit_trees(examples.features, examples.labels, settings.boosting, settings.seed)
-            rankers: dict[str, Rankers] = {"trees": {task: Ranker(weights, trees)}}
-            found += self._ndcg(judge, rankers, [task], RANKER_CUSTOMERS)
+            if is_enough(examples):
+                ranker = fit_ranker(weights, examples, settings)
+                found += self._ndcg(judge, {RANKER: {task: ranker}}, [task], RANKER_CUSTOMERS)
         return float(np.mean(found)) if found else 0.0
 
     def _recommender(self, history: Interactions, settings: TrainingSettings) -> Recommender:

@@ -14,7 +14,7 @@ from training.interactions import Interactions
 from training.learning import learn
 from training.pipeline import Purchases, build
 from training.progress import Reporter
-from training.search_space import Part, Values, parts_for, with_values
+from training.search_space import parts_for, with_values
 from training.settings import TrainingSettings
 from training.significance import Interval, paired_bootstrap
 from training.sources import als_settings, suitable
@@ -170,8 +170,8 @@ def search(
             part = min(unfinished, key=studies.seconds)
             before = studies.found(part).best
             value = studies.try_next(part, trials)
-            if value is not None and before is not None and value > before:
-                _report(part, value, before, studies.found(part).values, reporter)
+            if value is not None and (before is None or value > before):
+                _report(studies.found(part), before, reporter)
             tick()
 
 
@@ -201,9 +201,10 @@ def _reported(
     return learn(windows, fitted, settings, reporter).reported
 
 
-def _report(part: Part, value: float, before: float, values: Values, reporter: Reporter) -> None:
-    settings = ", ".join(f"{key} {_short(each)}" for key, each in values.items())
-    reporter.log(f"  {part.name}: nDCG@10 {before:.4f} -> {value:.4f} with {settings}")
+def _report(found: Found, before: float | None, reporter: Reporter) -> None:
+    settings = ", ".join(f"{key} {_short(each)}" for key, each in found.values.items())
+    step = "" if before is None else f"{before:.4f} -> "
+    reporter.log(f"  {found.part}: nDCG@10 {step}{found.best:.4f} with {settings}")
 
 
 def _short(value: object) -> str:
