@@ -156,11 +156,15 @@ def models_command(
 
 def whoami() -> str:
     """The user of this process and the machine, for the history; never the environment's word."""
+    return f"{user_name(os.getuid())}@{socket.gethostname()}"
+
+
+def user_name(uid: int) -> str:
+    """The name of a user, or the number of one that has no name, as in many a container."""
     try:
-        user = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container may run as a number
-        user = f"uid {os.getuid()}"
-    return f"{user}@{socket.gethostname()}"
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
 
 
 _MODEL_COLUMNS = {

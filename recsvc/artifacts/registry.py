@@ -6,6 +6,7 @@ This is the only module that knows a path or a URI. The layout::
     ├── versions/VERSION_ID/   artifacts, complete and read-only
     ├── current.json           the pointer, replaced as a whole
     ├── promotions.jsonl       who changed the pointer and why, only added to
+    ├── nightly/               what recsvc-train nightly needs to go on after a crash
     ├── staging/               what is being written; nobody reads it
     └── lock                   held while the pointer changes
 

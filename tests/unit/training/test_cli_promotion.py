@@ -16,7 +16,7 @@ from recsvc.terminal import run
 from tests.purchases import N_DAYS, START, Lines, shop_events
 from tests.quick import QUICK, quick_fit
 from training.cli import app
-from training.cli_promotion import REFUSED, whoami
+from training.cli_promotion import REFUSED, user_name, whoami
 from training.pipeline import FitInput
 
 Capture = pytest.CaptureFixture[str]
@@ -208,6 +208,12 @@ def test_the_history_is_a_table(shop: Shop, capsys: Capture) -> None:
     assert [shop.good in line for line in lines[1:4]] == [True, True, True]
     assert "rolled back" in lines[1]
     assert whoami() in lines[1]
+
+
+def test_a_user_without_a_name_is_a_number() -> None:
+    """Containers may run as a number that no list of users has."""
+    assert user_name(0) == "root"
+    assert user_name(3_999_999_999) == "uid 3999999999"
 
 
 def nightly(shop: Shop, events: Path, *flags: str) -> list[str]:
