@@ -6,8 +6,14 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import svds
 
 from recsvc.core.sources import Memory, Spectral
+from recsvc.core.sparse import SparseRows
 from training.interactions import Interactions
 from training.settings import TrainingSettings
+
+LOW_PASS = 0.3
+"""Weight of the low-pass filter: that of the paper on check-ins, and the best of .1, .3 and 1
+on a fifth of Gowalla held out (ndcg@20 .1374; the linear filter alone .1255, the low-pass one
+.1207)."""
 
 Vectors = NDArray[np.floating]
 
@@ -20,7 +26,7 @@ MIN_SINGULAR_VALUE = 1e-4
 
 
 def fit_spectral(interactions: Interactions, settings: TrainingSettings) -> Spectral:
-    """Leading singular vectors of the purchases, each scaled by both sides' numbers.
+    """The purchases, scaled by both sides' numbers, and their leading singular vectors.
 
     There are fewer than ``n_vectors`` where the purchases hold no more patterns.
     """
@@ -35,9 +41,12 @@ def fit_spectral(interactions: Interactions, settings: TrainingSettings) -> Spec
     leading = np.argsort(-values, kind="stable")[: settings.n_vectors]
     leading = leading[values[leading] > MIN_SINGULAR_VALUE]
     return Spectral(
+        SparseRows.from_csr(normalised),
+        SparseRows.from_csr(csr_array(normalised.T.tocsr())),
         np.asfortranarray(vectors[:, leading], np.float32),
         scale.astype(np.float32),
         Memory.PRESENCE,
+        LOW_PASS,
     )
 
 

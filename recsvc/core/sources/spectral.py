@@ -1,4 +1,4 @@
-"""Low-pass filtering of purchases through the smoothest patterns of the catalogue."""
+"""Purchases filtered through who buys alike and the smoothest patterns of the catalogue."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,29 +9,36 @@ from numpy.typing import NDArray
 
 from recsvc.core.histories import Profile
 from recsvc.core.sources.base import Items, Memory, Moment, Scores, Strategy
-from recsvc.core.sparse import top
+from recsvc.core.sparse import SparseRows, top
 from recsvc.core.vocabulary import Arrays
 
 
 @dataclass(frozen=True, slots=True)
 class Spectral:
-    """The ideal low-pass part of GF-CF (Shen et al. 2021).
+    """GF-CF (Shen et al. 2021): a linear filter and an ideal low-pass filter, added.
 
-    A shopper's purchases, scaled by how common each product is, are projected on the
-    leading singular vectors of the normalised purchases and scaled back.
+    The linear one walks from the shopper's products to their buyers and on to what those
+    bought. The low-pass one projects the purchases, scaled by how common each product is, on
+    the leading singular vectors of the normalised purchases, and scales them back.
 
     Attributes:
+        purchases: customers by products: 1 over the root of both sides' numbers.
+        buyers: its transpose.
         vectors: float32, shape ``(n_items, n_vectors)``, Fortran order: right singular vectors.
         scale: float32, shape ``(n_items,)``: square root of each product's number of buyers.
         memory: how the shopper's purchases are weighed.
+        low_pass: weight of the low-pass filter beside the linear one.
     """
 
     name: ClassVar[str] = "spectral"
     features: ClassVar[Mapping[str, Strategy]] = {"spectral": Strategy.COLLABORATIVE}
 
+    purchases: SparseRows
+    buyers: SparseRows
     vectors: NDArray[np.float32]
     scale: NDArray[np.float32]
     memory: Memory
+    low_pass: float
 
     def propose(self, moment: Moment, limit: int) -> Items:
         """What the filtered purchases hold most of."""
@@ -44,35 +51,56 @@ class Spectral:
     def contributions(self, profile: Profile, items: Items) -> Scores:
         """What each product of the profile adds to the scores of ``items``."""
         theirs = self.vectors[items] * self.scale[items, None]
-        return np.asarray(theirs @ self._signal(profile).T, np.float32)
+        terms = theirs @ self._signal(profile).T
+        weights = self.memory.of(profile)
+        for row, item in enumerate(items.tolist()):
+            # The walk is as long in both directions.
+            walked = self._walk(np.array([item], np.int32), np.ones(1, np.float32))
+            terms[row] += walked[profile.items] * weights
+        return np.asarray(terms, np.float32)
+
+    def _walk(self, items: Items, weights: Scores) -> Scores:
+        """From products to their buyers and on to all that those bought."""
+        reached = self.buyers.weighted_sum(items, weights, len(self.purchases))
+        customers = np.flatnonzero(reached).astype(np.int32)
+        return self.purchases.weighted_sum(customers, reached[customers], len(self.buyers))
 
     def _signal(self, profile: Profile) -> Scores:
         """The profile's products in the space of the vectors, a row each."""
-        weights = self.memory.of(profile) / self.scale[profile.items]
+        weights = np.float32(self.low_pass) * self.memory.of(profile) / self.scale[profile.items]
         signal: Scores = self.vectors[profile.items] * weights[:, None]
         return signal
 
     def _scores(self, moment: Moment) -> Scores:
         def compute() -> Scores:
-            projected = self._signal(moment.profile).sum(axis=0)
+            profile = moment.profile
+            projected = self._signal(profile).sum(axis=0)
             scores: Scores = (self.vectors @ projected) * self.scale
-            return scores
+            return scores + self._walk(profile.items, self.memory.of(profile))
 
         return moment.dense(self.name, compute)
 
     def to_arrays(self, prefix: str) -> Mapping[str, NDArray[np.generic]]:
         """Named arrays for an artifact."""
-        return {f"{prefix}.vectors": self.vectors, f"{prefix}.scale": self.scale}
+        return {
+            **self.purchases.to_arrays(f"{prefix}.purchases"),
+            **self.buyers.to_arrays(f"{prefix}.buyers"),
+            f"{prefix}.vectors": self.vectors,
+            f"{prefix}.scale": self.scale,
+        }
 
     def to_parameters(self) -> dict[str, Any]:
         """What is not an array, as JSON."""
-        return {"memory": self.memory.value}
+        return {"memory": self.memory.value, "low_pass": self.low_pass}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, prefix: str, parameters: Mapping[str, Any]) -> Self:
         """The inverse of :meth:`to_arrays` and :meth:`to_parameters`."""
         return cls(
+            SparseRows.from_arrays(arrays, f"{prefix}.purchases"),
+            SparseRows.from_arrays(arrays, f"{prefix}.buyers"),
             np.asarray(arrays[f"{prefix}.vectors"], np.float32),
             np.asarray(arrays[f"{prefix}.scale"], np.float32),
             Memory(parameters["memory"]),
+            float(parameters["low_pass"]),
         )

@@ -2,15 +2,23 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array, diags_array
 
 from recsvc.core.model import Model
 from recsvc.core.sources import Memory, Source, Spectral
+from recsvc.core.sparse import SparseRows
 from tests.counting import Shopping, model_of
 from tests.samples import PRODUCTS, PURCHASES, item_indices
 from tests.unit.core.sources.behaviour import ALL, Call, ExplainableBehaviour, names
 
 PATTERNS = (("espresso", "filter", "tea", "punch"), ("milk", "butter", "bread", "jam"))
 """Drinks and breakfast: vectors of length 1 that hold half of each of four products."""
+
+
+def nothing(n_rows: int) -> SparseRows:
+    """Rows without entries."""
+    indptr = np.zeros(n_rows + 1, np.int64)
+    return SparseRows(indptr, np.zeros(0, np.int32), np.zeros(0, np.float32))
 
 
 class TestSpectral(ExplainableBehaviour):
@@ -25,7 +33,8 @@ class TestSpectral(ExplainableBehaviour):
             vectors[item_indices(model, *pattern), column] = 0.5
         buyers = np.bincount(model.histories.items, minlength=len(ALL))
         scale = np.sqrt(np.maximum(buyers, 1)).astype(np.float32)
-        return Spectral(vectors, scale, Memory.PRESENCE)
+        n_customers = len(model.histories)
+        return Spectral(nothing(n_customers), nothing(len(ALL)), vectors, scale, Memory.PRESENCE, 1)
 
     def test_each_pattern_brings_up_its_products(self, model: Model, source: Source) -> None:
         """Jam, which one customer buys, speaks through breakfast for milk, which three buy."""
@@ -48,3 +57,34 @@ class TestSpectral(ExplainableBehaviour):
         model = model_of(Shopping(PRODUCTS, (), (), ()))
         moment = Call("stranger", session=("tea",)).moment(model)
         assert names(model, self.make(model).propose(moment, 10)) == set(PATTERNS[0])
+
+
+class TestLinearFilter(ExplainableBehaviour):
+    """The walk over the tiny model's own purchases, without patterns."""
+
+    ranked_by = "spectral"
+
+    def make(self, model: Model) -> Source:
+        """Return the purchases, scaled by the roots of both sides' numbers."""
+        histories = model.histories
+        shape = (len(histories), len(ALL))
+        ones = np.ones(len(histories.items), np.float32)
+        bought = csr_array((ones, histories.items, histories.indptr), shape)
+        of_items = np.maximum(bought.sum(axis=0), 1)
+        of_customers = np.maximum(bought.sum(axis=1), 1)
+        scaled = csr_array(diags_array(of_customers**-0.5) @ bought @ diags_array(of_items**-0.5))
+        return Spectral(
+            SparseRows.from_csr(scaled),
+            SparseRows.from_csr(csr_array(scaled.T.tocsr())),
+            np.zeros((len(ALL), 1), np.float32, order="F"),
+            np.sqrt(of_items).astype(np.float32),
+            Memory.PRESENCE,
+            0.3,
+        )
+
+    def test_it_walks_to_what_the_buyers_bought(self, model: Model, source: Source) -> None:
+        """Tea has one buyer, who bought three products: the walk ends at these alone."""
+        moment = Call("stranger", session=("tea",)).moment(model)
+        (scores,) = source.score(moment, item_indices(model, "tea", "jam", "bread"))
+        assert scores == pytest.approx([1 / 3, 1 / 3, 1 / 3 / np.sqrt(3)])
+        assert names(model, source.propose(moment, 10)) == {"tea", "jam", "bread"}
