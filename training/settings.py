@@ -109,7 +109,7 @@ class TrainingSettings:
     train_customers: PositiveInt = 2_000
     judge_customers: PositiveInt = 3_000
     fusion_customers: PositiveInt = 800
-    negatives: PositiveShare = 0.15
+    negatives: PositiveShare = 0.3
     boosting: BoostingSettings = field(default_factory=BoostingSettings)
     short_half_life_days: PositiveFloat = 30.0
     long_half_life_days: PositiveFloat = 120.0
@@ -147,6 +147,7 @@ PRESETS: dict[str, TrainingSettings] = {
         train_customers=700,
         judge_customers=500,
         fusion_customers=300,
+        negatives=0.15,
         als_factors=(64, 128),
         ease_max_items=2_500,
         boosting=BoostingSettings(n_rounds=80),
