@@ -1,9 +1,13 @@
 """The trainer's knobs."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from json import dumps
 
-from training.settings import PRESETS, TrainingSettings
+import pytest
+
+from tests.purchases import SMALL, built, interactions_of, shop_interactions
+from training.settings import EXTRA_SOURCES, PRESETS, REMOVABLE, SOURCES, TrainingSettings
+from training.sources import suitable
 
 
 def test_balanced_is_the_default() -> None:
@@ -12,20 +16,13 @@ def test_balanced_is_the_default() -> None:
 
 
 def test_presets_search_more_and_more() -> None:
-    """From fast to best, more is tried, on more customers; all else is the same."""
-    fast, balanced, best = (PRESETS[name] for name in ("fast", "balanced", "best"))
+    """From fast to best, more windows of more customers are looked at."""
+    presets = list(PRESETS.values())
 
     assert list(PRESETS) == ["fast", "balanced", "best"]
-    tried = [len(preset.als_regularization) for preset in (fast, balanced, best)]
-    assert tried == sorted(set(tried))
-    customers = [preset.max_validation_customers for preset in (fast, balanced, best)]
-    assert customers == sorted(set(customers))
-    searched = {"als_regularization", "max_validation_customers"}
-    others = [
-        {name: value for name, value in asdict(preset).items() if name not in searched}
-        for preset in (fast, balanced, best)
-    ]
-    assert others[0] == others[1] == others[2]
+    for name in ("n_windows", "train_customers", "judge_customers", "fusion_customers"):
+        values = [getattr(preset, name) for preset in presets]
+        assert values == sorted(set(values))
 
 
 def test_the_long_memory_is_the_longer() -> None:
@@ -35,3 +32,42 @@ def test_the_long_memory_is_the_longer() -> None:
     assert settings.popularity_half_life_days < settings.short_half_life_days
     assert settings.short_half_life_days < settings.long_half_life_days
     assert dumps(asdict(settings) | {"without": []})  # the manifest holds them as JSON
+
+
+def test_extra_sources_join_those_that_suit() -> None:
+    """What is asked for is added in the order of all sources, what is left out is not there."""
+    shop = shop_interactions()
+    settings = replace(SMALL, extra_sources=EXTRA_SOURCES)
+
+    assert suitable(shop, settings) == SOURCES
+    assert "bpr" not in suitable(shop, SMALL)
+    without = replace(settings, without=frozenset({"bpr", "own"}))
+    assert {*suitable(shop, without)} == {*SOURCES} - {"bpr", "own"}
+    assert {*SOURCES} < {*REMOVABLE}
+
+
+def test_bpr_is_fitted_as_a_source_of_its_own() -> None:
+    """Its factors stand beside those of collaborative, under its own name and seed."""
+    interactions = interactions_of(
+        *({"customer_id": f"c{c}", "product_id": f"p{(c + n) % 7}", "day": n}
+          for c in range(20) for n in range(4))
+    )  # fmt: skip
+    first, again, other = (
+        built(interactions, replace(SMALL, extra_sources=("bpr",), seed=seed)).source("bpr")
+        for seed in (0, 0, 1)
+    )
+
+    assert first is not None
+    assert again is not None
+    assert other is not None
+    assert list(first.features) == ["bpr"]
+    arrays = [source.to_arrays("bpr") for source in (first, again, other)]
+    changed = [name for name in arrays[0] if not (arrays[0][name] == arrays[2][name]).all()]
+    assert changed
+    assert all((arrays[0][name] == arrays[1][name]).all() for name in arrays[0])
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_only_the_best_preset_takes_bpr(name: str) -> None:
+    """BPR costs a fit a window, and never found more than the other factors."""
+    assert PRESETS[name].extra_sources == (("bpr",) if name == "best" else ())

@@ -222,7 +222,9 @@ def test_unusable_options_are_one_line(
     ("arguments", "said"),
     [
         (["--preset", "slow"], "--preset slow: there is no such preset; use fast, balanced, best"),
-        (["--without", "time"], "--without time: there is no such part; use own, collaborative"),
+        (["--without", "time"], "--without \"time\": should be 'own', 'collaborative', "),
+        (["--split", "random"], "--split \"random\": should be 'temporal' or 'last-basket'"),
+        (["--config", "no.toml"], "--config no.toml: no such file"),
         (["--seed", "lucky"], "--seed"),
         (["--seed", "-5"], "--seed"),
     ],
