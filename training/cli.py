@@ -103,7 +103,7 @@ def fit_command(
     tune searches for better values.
     """
     started = monotonic()
-    settings = read_settings(config, preset, seed=seed, without=without or None, split=split)
+    settings = read_settings(config, preset, seed=seed, without=without, split=split)
     store = Registry.open(registry)
     source = FitInput(
         events=events,

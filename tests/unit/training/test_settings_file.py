@@ -179,4 +179,5 @@ def test_the_documentation_shows_the_settings_as_they_are() -> None:
     """docs/configuration.md holds what ``recsvc-train settings`` prints."""
     shown = DOCUMENTATION.read_text(encoding="utf-8")
 
-    assert complete(TrainingSettings(), "balanced") in shown
+    is_true = complete(TrainingSettings(), "balanced") in shown
+    assert is_true, "put what recsvc-train settings prints between the fences"
