@@ -48,10 +48,12 @@ def run_demo(directory: Path, console: Console) -> None:
         RecsvcError: training or the server failed; they have said why.
     """
     registry = directory / "registry"
-    if not _has_model(registry):
+    model = _load(registry)
+    if model is None:
         _train(registry, console)
-    manifest, arrays = Registry.open(str(registry)).load("current")
-    model = Model.from_arrays(arrays, manifest.parameters)
+        model = _load(registry)
+    if model is None:
+        raise RecsvcError(f"the model in {registry} cannot be read; remove the folder")
     with _server(registry, console) as target, RecommendationClient(target) as client:
         _show(model, client, console)
         console.print(
@@ -63,8 +65,15 @@ def run_demo(directory: Path, console: Console) -> None:
         )
 
 
-def _has_model(registry: Path) -> bool:
-    return registry.is_dir() and Registry.open(str(registry)).pointer() is not None
+def _load(registry: Path) -> Model | None:
+    """The current model; ``None`` where there is none, or one of another recsvc."""
+    if not registry.is_dir() or Registry.open(str(registry)).pointer() is None:
+        return None
+    manifest, arrays = Registry.open(str(registry)).load("current")
+    try:
+        return Model.from_arrays(arrays, manifest.parameters)
+    except (LookupError, ValueError, TypeError):
+        return None
 
 
 def _train(registry: Path, console: Console) -> None:

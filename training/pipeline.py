@@ -95,9 +95,10 @@ def fit(
         sources = suitable(interactions, settings)
         reporter.log(f"  sources: {', '.join((*sources, 'popularity'))}")
         windows = plan(interactions, settings, test)
+        timeless = _always_available(purchases.products)
 
         def fitted(history: Interactions) -> Recommender:
-            return Recommender(build(history, purchases.products, sources, settings))
+            return Recommender(build(history, timeless, sources, settings))
 
         learnt = learn(windows, fitted, settings, reporter)
         with reporter.stage("fit on all the data"):
@@ -160,6 +161,19 @@ def read(source: FitInput, reporter: Reporter) -> Purchases:
     )
     _log_quarantined(report, reporter)
     return Purchases(interactions, products, report)
+
+
+def _always_available(products: pl.DataFrame | None) -> pl.DataFrame | None:
+    """The products without the dates of when they may be sold: those are of today.
+
+    What was sold in a window of the past was available then.
+    """
+    if products is None:
+        return None
+    return products.with_columns(
+        pl.lit(None, products.schema[name]).alias(name)
+        for name in ("available_from", "available_to")
+    )
 
 
 def _read_test(source: FitInput, interactions: Interactions, reporter: Reporter) -> HoldOut | None:

@@ -100,6 +100,7 @@ class Model:
                 task.value: {
                     "trees": ranker.trees is not None,
                     "logistic": ranker.logistic is not None,
+                    "fusion": ranker.fusion,
                     "weights": [round(float(w), 6) for w in ranker.weights],
                 }
                 for task, ranker in self.rankers.items()
@@ -132,6 +133,7 @@ class Model:
                     Logistic.from_arrays(arrays, f"logistic.{task}")
                     if ranker["logistic"]
                     else None,
+                    float(ranker["fusion"]),
                 )
                 for task, ranker in parameters["rankers"].items()
             },

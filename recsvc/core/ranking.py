@@ -37,11 +37,13 @@ class Ranker:
             source speaks most for a product.
         trees: boosted trees over the features; ``None`` where the weighted sum is as good.
         logistic: a regression over the same, whose log-odds are added to theirs.
+        fusion: what a deviation of the weighted sum is added as; 0 leaves it out.
     """
 
     weights: NDArray[np.float32]
     trees: Trees | None = None
     logistic: Logistic | None = None
+    fusion: float = 0.0
 
 
 def standardise(scores: Matrix) -> Matrix:

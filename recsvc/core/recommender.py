@@ -152,13 +152,15 @@ class Recommender:
         return case.items[self._best(case.items, self._ranked(case, ranker), size)]
 
     def _ranked(self, case: Case, ranker: Ranker) -> NDArray[np.float32]:
+        fusion: NDArray[np.float32] = case.standardised @ ranker.weights
         if ranker.trees is None:
-            scores: NDArray[np.float32] = case.standardised @ ranker.weights
-            return scores
+            return fusion
         features = self.features.of(case)
         learnt = ranker.trees.predict(features)
         if ranker.logistic is not None:
             learnt += ranker.logistic.predict(features)
+        if ranker.fusion and len(fusion):
+            learnt += np.float32(ranker.fusion) * fusion / max(fusion.std(), np.float32(1e-6))
         return learnt
 
     def candidates(self, query: Query) -> Case:

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from training.blend import MIN_FOLD, START, starting_weights, tune
 
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
 from tests.purchases import built, interactions_of, shop_events, shop_interactions
-from training.blend import MIN_FOLD, START, starting_weights, tune
 from training.evaluate import evaluate, target_customers
 from training.interactions import SECONDS_A_DAY
 from training.split import HoldOut, hold_out
