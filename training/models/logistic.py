@@ -27,7 +27,8 @@ def fit_logistic(features: NDArray[np.float32], labels: NDArray[np.bool_]) -> Lo
     raw = Logistic(low, high, unit, np.zeros_like(unit))
     tamed = raw.tamed(features)
     mean, deviation = tamed.mean(axis=0), tamed.std(axis=0)
-    deviation[deviation == 0] = 1
+    # What does not vary says nothing: not even its mean's rounding, which would count as signal.
+    deviation[(low == high) | (deviation == 0)] = np.inf
     columns = np.column_stack([(tamed - mean) / deviation, np.ones(len(tamed), np.float32)])
     weights = _newton(columns, labels)
     return Logistic(low, high, unit, (weights[:-1] / deviation).astype(np.float32))

@@ -1,18 +1,18 @@
-"""Tuning of the blend's weights."""
+"""Tuning of the fusion's weights."""
 
 import numpy as np
 import pytest
-from training.blend import MIN_FOLD, START, starting_weights, tune
+from numpy.typing import NDArray
 
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
 from tests.purchases import built, interactions_of, shop_events, shop_interactions
 from training.evaluate import evaluate, target_customers
+from training.fusion import MIN_FOLD, START, starting_rankers, tune
 from training.interactions import SECONDS_A_DAY
 from training.split import HoldOut, hold_out
 
 WINDOW = 28 * SECONDS_A_DAY
-EVERYBODY = 1000
 
 
 @pytest.fixture(scope="module")
@@ -25,62 +25,68 @@ def recommender(held_out: HoldOut) -> Recommender:
     return Recommender(built(held_out.history))
 
 
-def test_the_start_names_only_features_that_exist(recommender: Recommender) -> None:
-    """Every starting weight belongs to a feature; a feature without one starts at 0."""
-    assert {name for start in START.values() for name in start} <= set(recommender.features)
+def drawn(held_out: HoldOut, at_most: int | None = None) -> NDArray[np.int32]:
+    return target_customers(held_out.targets(), at_most, seed=0)
 
-    weights = starting_weights(("popularity", "place", "unheard_of"))
 
-    assert weights.keys() == set(Task)
-    assert weights[Task.COLD].tolist() == [0.5, 1.0, 0.0]
+def test_the_start_names_only_scores_that_exist(recommender: Recommender) -> None:
+    """Every starting weight belongs to a score; a score without one starts at 0."""
+    # Regressions are fitted where they suit the data; all others are in this shop.
+    known = {*recommender.scores, "ease", "spectral", "transitions"}
+    assert {name for start in START.values() for name in start} <= known
+
+    rankers = starting_rankers(("popularity", "place", "unheard_of"))
+
+    assert rankers.keys() == set(Task)
+    assert rankers[Task.COLD].weights.tolist() == [0.5, 1.0, 0.0]
 
 
 def test_tuning_improves_on_the_start(recommender: Recommender, held_out: HoldOut) -> None:
     """On the window that it was tuned on, every task ranks better than with the start."""
     ticks: list[None] = []
 
-    weights, reached = tune(
-        recommender, held_out, EVERYBODY, seed=0, tick=lambda: ticks.append(None)
+    rankers, reached = tune(
+        recommender, held_out, drawn(held_out), seed=0, tick=lambda: ticks.append(None)
     )
 
     assert len(ticks) == len(Task)
-    assert weights.keys() == reached.keys() == set(Task)
-    start = starting_weights(recommender.features)
+    assert rankers.keys() == reached.keys() == set(Task)
+    start = starting_rankers(recommender.scores)
     columns = evaluate(
-        recommender, held_out.targets(), held_out.now, {"start": start, "tuned": weights}
+        recommender, held_out.targets(), held_out.now, {"start": start, "tuned": rankers}
     )
     for task in (Task.ALL, Task.NEW):
         tuned = columns["tuned"][task].ndcg.mean()
         assert tuned > columns["start"][task].ndcg.mean()
         # What the search says it reached is what the full ranking measures.
         assert reached[task] == pytest.approx(tuned, abs=1e-6)
-    for found in weights.values():
-        assert (found >= 0).all()
-        assert found.any()
+    for found in rankers.values():
+        assert (found.weights >= 0).all()
+        assert found.weights.any()
 
 
 def test_tuning_is_deterministic(recommender: Recommender, held_out: HoldOut) -> None:
-    """The same seed finds the same weights; the draw of customers is part of it."""
-    first, second = (tune(recommender, held_out, 40, seed=3) for _ in range(2))
+    """The same customers and seed find the same weights."""
+    first, second = (tune(recommender, held_out, drawn(held_out, 60), seed=3) for _ in range(2))
 
     for task in Task:
-        np.testing.assert_array_equal(first[0][task], second[0][task])
+        np.testing.assert_array_equal(first[0][task].weights, second[0][task].weights)
     assert first[1] == second[1]
 
 
 def test_few_lists_are_searched_in_one_go(recommender: Recommender, held_out: HoldOut) -> None:
     """With too few lists for several searches, one over all of them never falls behind."""
-    n_customers = 2 * MIN_FOLD - 1
+    customers = drawn(held_out, 2 * MIN_FOLD - 1)
 
-    weights, _ = tune(recommender, held_out, n_customers, seed=0)
+    rankers, _ = tune(recommender, held_out, customers, seed=0)
 
     targets = held_out.targets()
     columns = evaluate(
         recommender,
         targets,
         held_out.now,
-        {"start": starting_weights(recommender.features), "tuned": weights},
-        customers=target_customers(targets, n_customers, seed=0),
+        {"start": starting_rankers(recommender.scores), "tuned": rankers},
+        customers=customers,
     )
     for task in (Task.ALL, Task.NEW):
         assert columns["tuned"][task].ndcg.mean() >= columns["start"][task].ndcg.mean()
@@ -92,11 +98,11 @@ def test_without_places_the_away_weights_are_the_start() -> None:
     held_out = hold_out(interactions_of(*events.to_dicts()), WINDOW, seed=0)
     recommender = Recommender(built(held_out.history))
 
-    weights, reached = tune(recommender, held_out, 60, seed=0)
+    rankers, reached = tune(recommender, held_out, drawn(held_out, 60), seed=0)
 
-    start = starting_weights(recommender.features)
+    start = starting_rankers(recommender.scores)
     assert Task.AWAY not in reached
-    np.testing.assert_array_equal(weights[Task.AWAY], start[Task.AWAY])
+    np.testing.assert_array_equal(rankers[Task.AWAY].weights, start[Task.AWAY].weights)
     assert Task.ALL in reached
 
 
@@ -110,9 +116,9 @@ def test_without_anything_new_the_new_weights_are_the_start() -> None:
     held_out = hold_out(interactions_of(*rows), WINDOW, seed=0)
     recommender = Recommender(built(held_out.history))
 
-    weights, reached = tune(recommender, held_out, EVERYBODY, seed=0)
+    rankers, reached = tune(recommender, held_out, drawn(held_out), seed=0)
 
     assert Task.NEW not in reached
-    start = starting_weights(recommender.features)
-    np.testing.assert_array_equal(weights[Task.NEW], start[Task.NEW])
+    start = starting_rankers(recommender.scores)
+    np.testing.assert_array_equal(rankers[Task.NEW].weights, start[Task.NEW].weights)
     assert reached[Task.ALL] == pytest.approx(1)

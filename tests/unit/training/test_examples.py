@@ -1,0 +1,71 @@
+"""What the boosted trees learn from."""
+
+import numpy as np
+import pytest
+
+from recsvc.core.ranking import Task
+from recsvc.core.recommender import Recommender
+from tests.purchases import built, shop_interactions
+from tests.quick import QUICK
+from training.evaluate import target_customers
+from training.examples import Examples, collect
+from training.interactions import SECONDS_A_DAY
+from training.split import HoldOut, hold_out
+
+N_CUSTOMERS = 25
+
+
+@pytest.fixture(scope="module")
+def held_out() -> HoldOut:
+    return hold_out(shop_interactions(), 28 * SECONDS_A_DAY, seed=0)
+
+
+@pytest.fixture(scope="module")
+def recommender(held_out: HoldOut) -> Recommender:
+    return Recommender(built(held_out.history, QUICK))
+
+
+def gather(
+    recommender: Recommender, held_out: HoldOut, task: Task, negatives: float, seed: int = 0
+) -> Examples:
+    customers = target_customers(held_out.targets(), N_CUSTOMERS)
+    return collect(recommender, held_out, customers, task, negatives=negatives, seed=seed)
+
+
+def test_all_that_was_bought_is_kept(recommender: Recommender, held_out: HoldOut) -> None:
+    """A share of what was not bought is drawn; what was bought is there whatever the share."""
+    whole, some = (gather(recommender, held_out, Task.ALL, share) for share in (1.0, 0.2))
+
+    assert whole.features.shape == (len(whole.labels), len(recommender.features.names))
+    assert some.labels.sum() == whole.labels.sum() > N_CUSTOMERS
+    assert 0.1 < (~some.labels).sum() / (~whole.labels).sum() < 0.3
+    np.testing.assert_array_equal(some.features[some.labels], whole.features[whole.labels])
+
+
+def test_the_draw_is_the_seeds(recommender: Recommender, held_out: HoldOut) -> None:
+    """One seed draws the same examples, another seed others."""
+    first, same, other = (gather(recommender, held_out, Task.ALL, 0.2, seed) for seed in (0, 0, 1))
+
+    np.testing.assert_array_equal(first.features, same.features)
+    assert not np.array_equal(first.features, other.features)
+
+
+def test_what_is_new_is_asked_for_alone(recommender: Recommender, held_out: HoldOut) -> None:
+    """For new products, repeats are neither candidates nor purchases."""
+    every, new = (gather(recommender, held_out, task, 1.0) for task in (Task.ALL, Task.NEW))
+
+    assert 0 < new.labels.sum() < every.labels.sum()
+    own = recommender.features.names.index("own_long")
+    assert not new.features[:, own].any()
+
+
+def test_nobody_gives_no_examples(recommender: Recommender, held_out: HoldOut) -> None:
+    """Without customers there are no rows, of the same width; windows are put together."""
+    nobody = np.zeros(0, np.int32)
+
+    none = collect(recommender, held_out, nobody, Task.ALL, negatives=1.0, seed=0)
+
+    assert none.features.shape == (0, len(recommender.features.names))
+    some = gather(recommender, held_out, Task.ALL, 0.2)
+    together = Examples.together([none, some, some])
+    assert len(together.labels) == len(together.features) == 2 * len(some.labels)
