@@ -212,7 +212,9 @@ def fit_ranker(
     # Two learners that err differently: when the months change, the mean of the two loses
     # less than the trees alone (new groceries in December .060 against .058), and it is as
     # good when they do not.
-    return Ranker(weights, trees, fit_logistic(features, labels), fusion)
+    if fusion:  # already steadied, and better without
+        return Ranker(weights, trees, fusion=fusion)
+    return Ranker(weights, trees, fit_logistic(features, labels))
 
 
 def _measure(

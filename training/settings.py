@@ -150,7 +150,7 @@ PRESETS: dict[str, TrainingSettings] = {
         negatives=0.15,
         als_factors=(64, 128),
         ease_max_items=2_500,
-        boosting=BoostingSettings(n_rounds=60),
+        boosting=BoostingSettings(n_rounds=60, learning_rate=0.1),
     ),
     "balanced": _BALANCED,
     "best": replace(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 
 from recsvc.core.histories import Histories
 from recsvc.core.places import Places
@@ -31,7 +32,9 @@ flat for a Gram matrix of its head, and the spectral method takes its place."""
 
 def suitable(interactions: Interactions, settings: TrainingSettings) -> tuple[str, ...]:
     """Names of the sources to fit, in the order of a model's."""
-    names = ["own", "collaborative", "neighbours"]
+    names = ["collaborative", "neighbours"]
+    if interactions.lines.select(pl.struct("customer", "item").is_duplicated().any()).item():
+        names.insert(0, "own")
     bought = np.sort(np.bincount(interactions.lines["item"].to_numpy()))[::-1]
     head = bought[: settings.ease_max_items].sum()
     names.append("ease" if head >= MIN_EASE_COVERAGE * bought.sum() else "spectral")

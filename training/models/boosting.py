@@ -31,7 +31,7 @@ class BoostingSettings:
     """
 
     n_rounds: PositiveInt = 120
-    learning_rate: PositiveShare = 0.1
+    learning_rate: PositiveShare = 0.05
     n_leaves: Annotated[int, Field(ge=2, le=64)] = 31
     max_bin: Annotated[int, Field(ge=2, le=255)] = 63
     min_data_in_leaf: PositiveInt = 100
