@@ -9,7 +9,7 @@ JOBS ?= 2
 .PHONY: help demo test check format stubs lock clean bench-quality
 
 help:  ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 demo: $(STAMP)  ## Train on a year of groceries, serve, and show recommendations
 	@$(BIN)/recsvc demo
@@ -45,7 +45,7 @@ bench-quality: $(STAMP)  ## Compare with other libraries and write docs/quality.
 	@$(BIN)/python -m tests.benchmarks.quality run $(if $(DATA),--data "$(DATA)") $(SETS:%=--set %)
 
 clean:  ## Remove what was made here, models of the demo included
-	rm -rf .venv .demo .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .demo .bench .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info < (3, 14)))' || \
