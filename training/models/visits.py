@@ -31,7 +31,7 @@ def fit_visits(interactions: Interactions, settings: TrainingSettings) -> Visits
         .unique(["customer", "order"], keep="first", maintain_order=True)
     )
     shares = (
-        orders.group_by("customer", "place")
+        orders.group_by("customer", "place", maintain_order=True)  # sums of one order: reproducible
         .agg(pl.col("visits").sum())
         .with_columns(share=pl.col("visits") / pl.col("visits").sum().over("customer"))
         .sort(["customer", "visits", "place"], descending=[False, True, False])
