@@ -1,5 +1,6 @@
 """The ranking: who gets which list, by which rules, and what is said of it."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -262,6 +263,25 @@ def test_a_regression_is_added_to_the_trees() -> None:
     assert both.items.tolist()[:2] == [bread, espresso]
 
 
+@pytest.mark.parametrize("share", [0.5, 2.0])
+def test_the_fusion_is_added_to_the_trees(share: float) -> None:
+    """Its share says how much a deviation of the weighted sum counts beside what was learnt."""
+    model = tiny_model()
+    query = ask(Recommender(model), "anna", size=50)
+    case = Recommender(model).candidates(query)
+    weights = model.rankers[Task.ALL].weights
+    fusion = case.standardised @ weights
+    model = grow(model, Task.ALL, *STUMPS)
+    trees = Recommender(model).recommend(query)
+    ranker = replace(model.rankers[Task.ALL], fusion=share)
+    both = Recommender(model).rank(case, ranker, 50)
+    learnt = dict(zip(trees.items.tolist(), trees.scores.tolist(), strict=True))
+    expected = np.array([learnt[item] for item in case.items.tolist()])
+    expected += share * fusion / fusion.std()
+    by_item = dict(zip(case.items.tolist(), expected.tolist(), strict=True))
+    assert both.scores == pytest.approx([by_item[item] for item in both.items.tolist()], abs=1e-5)
+
+
 def test_weights_tell_the_strategy_where_trees_rank() -> None:
     """What speaks most for a product is said by the weights, whatever its rank is."""
     model = tiny_model()
@@ -284,11 +304,12 @@ def test_trees_know_the_place_of_the_call() -> None:
 
 
 def test_trees_rank_nothing() -> None:
-    """Where nothing is allowed trees have nothing to order."""
+    """Where nothing is allowed trees, and the fusion beside them, have nothing to order."""
     model = tiny_model()
     for task in Task:
         model = grow(model, task, *STUMPS)
-    recommender = Recommender(model)
+    rankers = {task: replace(ranker, fusion=1.0) for task, ranker in model.rankers.items()}
+    recommender = Recommender(replace(model, rankers=rankers))
     for customer in ("anna", ""):
         query = ask(recommender, customer, excluded=np.arange(10, dtype=np.int32))
         assert [len(ranking.items) for ranking in lists(recommender, query)] == [0, 0, 0]
