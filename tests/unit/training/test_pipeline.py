@@ -22,8 +22,12 @@ from tests.purchases import (
     Lines,
     ShopFiles,
     built,
+    interactions_of,
+    products_of,
     shop_events,
-    shop_interactions,
+    shop_products,
+    shop_stores,
+    stores_of,
     write_shop,
 )
 from training.pipeline import MODEL_ID, FitInput, fit, read
@@ -98,7 +102,7 @@ def test_the_manifest_says_what_was_learnt_from_what(
     assert test["split"] == "temporal"
     # 28 days before the last event, which is what the test window is.
     assert manifest.data["end_time"] > test["from"] > str(START + timedelta(days=200))
-    assert {row["place"] for row in test["slices"]["country"]} == {"GB", "PT"}
+    assert {row["name"] for row in test["slices"]["country"]} == {"GB", "PT"}
 
 
 def test_the_model_beats_the_baselines(runs: tuple[Registry, list[Manifest], Lines]) -> None:
@@ -144,10 +148,12 @@ def test_the_published_model_knows_all_the_data(
 @pytest.mark.parametrize("part", REMOVABLE)
 def test_parts_can_be_left_out(part: str) -> None:
     """A model without one of its parts ranks with the scores and features that are left."""
-    interactions = shop_interactions()
-    whole = Recommender(built(interactions))
+    paid = shop_events().filter(quantity=1.0).with_columns(unit_price=pl.lit(2.5)).to_dicts()
+    interactions = interactions_of(*paid, stores=stores_of(shop_stores().to_dicts()))
+    products = products_of(shop_products().to_dicts())
+    whole = Recommender(built(interactions, SMALL, products))
 
-    less = Recommender(built(interactions, replace(SMALL, without=frozenset({part}))))
+    less = Recommender(built(interactions, replace(SMALL, without=frozenset({part})), products))
 
     parts = {
         "own": ("own_short", "own_long"),
