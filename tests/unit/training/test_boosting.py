@@ -13,7 +13,7 @@ from recsvc.core.trees import Trees
 from recsvc.errors import InputError
 from training.models.boosting import BoostingSettings, as_trees, fit_trees
 
-SETTINGS = BoostingSettings(n_rounds=20, min_data_in_leaf=5, n_threads=1)
+SETTINGS = BoostingSettings(n_rounds=20, learning_rate=0.1, min_data_in_leaf=5, n_threads=1)
 
 
 def data(n: int = 2000) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
