@@ -31,7 +31,7 @@ START = {
         "collaborative": 1.0,
         "spectral": 1.0,
         "ease": 1.0,
-        "like_customers": 0.5,
+        "like_customers": 0.2,
         "transitions": 0.2,
         "popularity": 0.1,
         "place": 0.2,

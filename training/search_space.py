@@ -140,7 +140,7 @@ PARTS = (
         RANKER,
         {
             "n_candidates": _count(20, 80),
-            "boosting.n_rounds": _count(40, 400),
+            "boosting.n_rounds": _count(40, 200),
             "boosting.learning_rate": _scale(0.02, 0.3),
             "boosting.n_leaves": _count(7, 32),
             "boosting.min_data_in_leaf": _count(20, 500),

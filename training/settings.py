@@ -46,7 +46,8 @@ class TrainingSettings:
         seed: seed of everything that draws at random.
         without: sources or feature groups to leave out.
         extra_sources: sources to add to those that suit the data. ``bpr`` never found more
-            than ``collaborative`` beside it; of ``ease`` and ``spectral`` one suits.
+            than ``collaborative`` beside it; of ``ease`` and ``spectral`` one suits,
+            and both where there are no times.
         split: how the purchases that decide and that are reported are cut off: the last days,
             or each customer's last order, which looks into the future of the others.
         window_days: length of each window, days.
@@ -150,7 +151,7 @@ PRESETS: dict[str, TrainingSettings] = {
         negatives=0.15,
         als_factors=(64, 128),
         ease_max_items=2_500,
-        boosting=BoostingSettings(n_rounds=60, learning_rate=0.1),
+        boosting=BoostingSettings(n_fits=1, n_rounds=60),
     ),
     "balanced": _BALANCED,
     "best": replace(

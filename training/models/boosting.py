@@ -19,7 +19,10 @@ class BoostingSettings:
     """What LightGBM is told; the defaults were measured on two years of purchases.
 
     Attributes:
-        n_rounds: trees to fit.
+        n_fits: fits whose mean serves. They differ by the features that each tree may use, and
+            their errors with them: two of half the trees beat one (nDCG@10 of groceries .4333
+            against .4327, of new ones .0615 against .0611).
+        n_rounds: trees of each fit.
         learning_rate: share of each tree's step that is taken.
         n_leaves: most leaves of a tree; above 32 serving needs words of twice the width.
         max_bin: most bins, and so one more than most thresholds, of a feature.
@@ -30,8 +33,9 @@ class BoostingSettings:
             side by side are the better use of cores.
     """
 
-    n_rounds: PositiveInt = 120
-    learning_rate: PositiveShare = 0.05
+    n_fits: PositiveInt = 2
+    n_rounds: PositiveInt = 80
+    learning_rate: PositiveShare = 0.1
     n_leaves: Annotated[int, Field(ge=2, le=64)] = 31
     max_bin: Annotated[int, Field(ge=2, le=255)] = 63
     min_data_in_leaf: PositiveInt = 100
@@ -53,7 +57,7 @@ def fit_trees(
         features: shape ``(n, n_features)``, without NaN.
         labels: shape ``(n,)``.
         settings: what LightGBM is told.
-        seed: of the choice of features.
+        seed: of the choice of features; each fit has its own.
         weights: shape ``(n,)``, of each row in the loss; 1 when left out.
     """
     parameters = {
@@ -65,7 +69,6 @@ def fit_trees(
         "feature_fraction": settings.feature_fraction,
         "lambda_l2": settings.lambda_l2,
         "num_threads": settings.n_threads,
-        "seed": seed,
         # Sums in an order of their own for each number of threads would move splits.
         "deterministic": True,
         "force_row_wise": True,
@@ -73,23 +76,29 @@ def fit_trees(
         "verbosity": -1,
     }
     rows = lightgbm.Dataset(features, labels, weight=weights, params=parameters)
-    return as_trees(lightgbm.train(parameters, rows, settings.n_rounds))
+    seeds = range(seed * settings.n_fits, (seed + 1) * settings.n_fits)
+    return as_trees(
+        *(lightgbm.train(parameters | {"seed": each}, rows, settings.n_rounds) for each in seeds)
+    )
 
 
-def as_trees(booster: lightgbm.Booster) -> Trees:
-    """Tables of a fitted booster; they predict what it does with ``raw_score=True``.
+def as_trees(*boosters: lightgbm.Booster) -> Trees:
+    """Tables of fitted boosters; they predict the mean of what those do with ``raw_score=True``.
 
     One value alone differs: LightGBM reads -1e-35, a threshold of its own, as 0.
 
     Raises:
         InputError: a split is by category or sends missing values a way of their own.
     """
-    model = booster.dump_model()
-    trees = [_as_tree(tree["tree_structure"]) for tree in model["tree_info"]]
-    return Trees.from_trees(trees, booster.num_feature())
+    trees = [
+        _as_tree(tree["tree_structure"], 1 / len(boosters))
+        for booster in boosters
+        for tree in booster.dump_model()["tree_info"]
+    ]
+    return Trees.from_trees(trees, boosters[0].num_feature())
 
 
-def _as_tree(root: Mapping[str, Any]) -> Tree:
+def _as_tree(root: Mapping[str, Any], share: float) -> Tree:
     nodes: dict[int, Mapping[str, Any]] = {}
     values: dict[int, float] = {}
     pending = [root]
@@ -112,7 +121,7 @@ def _as_tree(root: Mapping[str, Any]) -> Tree:
         np.array([node["threshold"] for node in ordered], np.float64),
         np.array([_reference(node["left_child"]) for node in ordered], np.int32),
         np.array([_reference(node["right_child"]) for node in ordered], np.int32),
-        np.array([values[index] for index in range(len(values))], np.float64),
+        np.array([values[index] for index in range(len(values))], np.float64) * share,
     )
 
 

@@ -18,19 +18,19 @@ from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from recsvc.core.model import Model
-from recsvc.core.ranking import Ranker, Task
+from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
 from training.column import Column
 from training.evaluate import evaluate
 from training.examples import Examples, collect
 from training.fusion import starting_rankers
-from training.models.boosting import fit_trees
-from training.models.logistic import fit_logistic
+from training.learning import UNTIMED_FUSION, fit_ranker
 from training.pipeline import FitInput, build, read
 from training.progress import ConsoleReporter
 from training.settings import PRESETS, TrainingSettings
 from training.significance import paired_bootstrap
 from training.sources import suitable
+from training.split import Split
 from training.windows import Window, plan
 
 OUT = Path("docs/quality/ablations.json")
@@ -50,6 +50,7 @@ def lists(
 ) -> dict[Task, Column]:
     """Learn on all windows but the last, without ``part``, and rank for the last."""
     *lessons, (last, model) = [(w, Recommender(without(m, part))) for w, m in models]
+    fusion = UNTIMED_FUSION if last.held_out.method is Split.RANDOM else 0.0
     rankers = {}
     for task in TASKS:
         examples = Examples.together(
@@ -65,12 +66,8 @@ def lists(
                 for window, recommender in lessons
             ]
         )
-        features, labels = examples.features, examples.labels
-        rankers[task] = Ranker(
-            starting_rankers(model.scores)[task].weights,
-            fit_trees(features, labels, settings.boosting, settings.seed),
-            fit_logistic(features, labels),
-        )
+        weights = starting_rankers(model.scores)[task].weights
+        rankers[task] = fit_ranker(weights, examples, settings, fusion)
     found = evaluate(
         model,
         last.held_out.targets(),

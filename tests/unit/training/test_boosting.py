@@ -13,7 +13,7 @@ from recsvc.core.trees import Trees
 from recsvc.errors import InputError
 from training.models.boosting import BoostingSettings, as_trees, fit_trees
 
-SETTINGS = BoostingSettings(n_rounds=20, learning_rate=0.1, min_data_in_leaf=5, n_threads=1)
+SETTINGS = BoostingSettings(n_fits=1, n_rounds=20, min_data_in_leaf=5, n_threads=1)
 
 
 def data(n: int = 2000) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -100,6 +100,7 @@ def test_fit_is_what_lightgbm_fits_with_these_settings() -> None:
     """Each setting reaches LightGBM under its name."""
     features, labels = data()
     settings = BoostingSettings(
+        n_fits=1,
         n_rounds=7,
         learning_rate=0.2,
         n_leaves=9,
@@ -131,6 +132,16 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
     assert same(first, fit_trees(features, labels, SETTINGS, seed=1))
     assert same(first, fit_trees(features, labels, replace(SETTINGS, n_threads=2), seed=1))
     assert not same(first, fit_trees(features, labels, SETTINGS, seed=2))
+
+
+def test_several_fits_predict_their_mean() -> None:
+    """Each has a seed of its own, which no other seed's fits share."""
+    features, labels = data()
+    both = fit_trees(features, labels, replace(SETTINGS, n_fits=2), seed=1)
+    alone = [fit_trees(features, labels, SETTINGS, seed=seed).predict(features) for seed in (2, 3)]
+
+    assert np.abs(both.predict(features) - (alone[0] + alone[1]) / 2).max() < 1e-5
+    assert np.abs(alone[0] - alone[1]).max() > 0.01
 
 
 def test_weights_count_in_the_loss() -> None:

@@ -5,9 +5,8 @@ from json import dumps
 
 import pytest
 
-from tests.purchases import SMALL, built, interactions_of, shop_interactions
-from training.settings import EXTRA_SOURCES, PRESETS, REMOVABLE, SOURCES, TrainingSettings
-from training.sources import suitable
+from tests.purchases import SMALL, built, interactions_of
+from training.settings import PRESETS, TrainingSettings
 
 
 def test_balanced_is_the_default() -> None:
@@ -32,18 +31,6 @@ def test_the_long_memory_is_the_longer() -> None:
     assert settings.popularity_half_life_days < settings.short_half_life_days
     assert settings.short_half_life_days < settings.long_half_life_days
     assert dumps(asdict(settings) | {"without": []})  # the manifest holds them as JSON
-
-
-def test_extra_sources_join_those_that_suit() -> None:
-    """What is asked for is added in the order of all sources, what is left out is not there."""
-    shop = shop_interactions()
-    settings = replace(SMALL, extra_sources=EXTRA_SOURCES)
-
-    assert suitable(shop, settings) == SOURCES
-    assert "bpr" not in suitable(shop, SMALL)
-    without = replace(settings, without=frozenset({"bpr", "own"}))
-    assert {*suitable(shop, without)} == {*SOURCES} - {"bpr", "own"}
-    assert {*SOURCES} < {*REMOVABLE}
 
 
 def test_bpr_is_fitted_as_a_source_of_its_own() -> None:
