@@ -56,7 +56,9 @@ class TrainingSettings:
         separate_guard: whether the window that decides is another than the reported one.
             One window for both saves a fit of all sources, and flatters the report by the
             choice of one of three rankers.
-        train_customers: customers of each window that the trees learn from.
+        train_customers: customers of each window that the trees learn from, at most.
+        train_share: and at most this share of those who bought in it: where that is few, a fit
+            is quick, and the customers are what takes the time.
         judge_customers: customers that decide, and that are reported.
         fusion_customers: customers that the weights of the fusion are tuned on, drawn at
             random; the weights' noise falls with more.
@@ -105,9 +107,10 @@ class TrainingSettings:
     extra_sources: tuple[Annotated[str, OneOf(EXTRA_SOURCES)], ...] = ()
     split: Annotated[str, OneOf(SPLITS)] = "temporal"
     window_days: PositiveFloat = 28.0
-    n_windows: PositiveInt = 3
+    n_windows: PositiveInt = 4
     separate_guard: bool = True
     train_customers: PositiveInt = 2_000
+    train_share: PositiveShare = 1.0
     judge_customers: PositiveInt = 3_000
     fusion_customers: PositiveInt = 800
     negatives: PositiveShare = 0.3
@@ -145,18 +148,19 @@ PRESETS: dict[str, TrainingSettings] = {
         _BALANCED,
         n_windows=1,
         separate_guard=False,
-        train_customers=400,
-        judge_customers=350,
+        train_customers=1_200,
+        train_share=0.6,
+        judge_customers=250,
         fusion_customers=150,
         negatives=0.15,
         als_factors=(64, 128),
-        ease_max_items=2_500,
-        boosting=BoostingSettings(n_fits=1, n_rounds=60),
+        ease_max_items=6_000,
+        boosting=BoostingSettings(n_rounds=60),
     ),
     "balanced": _BALANCED,
     "best": replace(
         _BALANCED,
-        n_windows=5,
+        n_windows=6,
         train_customers=6_000,
         judge_customers=10_000,
         fusion_customers=3000,

@@ -1,5 +1,6 @@
 """The windows of a run: what the rankers learn from, what judges them, what is reported."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -88,9 +89,12 @@ def plan(
 
 def _window(held_out: HoldOut, roles: set[Role], settings: TrainingSettings) -> Window:
     """A hold-out with as many of its customers as its roles need."""
-    at_most = settings.train_customers if Role.TRAIN in roles else settings.judge_customers
-    customers = target_customers(held_out.targets(), at_most, settings.seed)
-    return Window(held_out, customers, frozenset(roles))
+    targets = held_out.targets()
+    at_most = settings.judge_customers
+    if Role.TRAIN in roles:
+        n_customers = np.count_nonzero(np.diff(targets.indptr))
+        at_most = min(settings.train_customers, math.ceil(settings.train_share * n_customers))
+    return Window(held_out, target_customers(targets, at_most, settings.seed), frozenset(roles))
 
 
 def _by_customer(interactions: Interactions, settings: TrainingSettings) -> list[Window]:

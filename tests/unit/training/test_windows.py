@@ -1,5 +1,6 @@
 """Windows of a run: what teaches, what decides and what is reported, by every way to cut."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from recsvc.errors import InputError
 from tests.purchases import SMALL, interactions_of, shop_interactions
 from training.interactions import Interactions
+from training.settings import TrainingSettings
 from training.split import HoldOut, Split, given, hold_out
 from training.windows import Role, Window, plan
 
@@ -54,6 +56,19 @@ def test_one_window_may_decide_and_be_reported(shop: Interactions) -> None:
     windows = plan(shop, replace(SMALL, separate_guard=False, n_windows=1))
 
     assert roles(windows) == [{"train"}, {"guard", "test"}]
+
+
+def test_trees_learn_from_a_share_of_the_buyers_of_a_window(shop: Interactions) -> None:
+    """The share or the number, whichever is fewer; who judges is not affected."""
+
+    def numbers(settings: TrainingSettings) -> list[int]:
+        return [len(window.customers) for window in plan(shop, settings)]
+
+    first, second, *judges = numbers(SMALL)
+    half = replace(SMALL, train_share=0.5)
+
+    assert numbers(half) == [math.ceil(first / 2), math.ceil(second / 2), *judges]
+    assert numbers(replace(half, train_customers=7)) == [7, 7, *judges]
 
 
 def test_last_orders_decide_and_are_reported_and_never_teach(shop: Interactions) -> None:
