@@ -289,13 +289,14 @@ def _statistics(data: Shopping, items: Vocabulary) -> ItemStatistics:
             again[item] += 1
             gaps[item] += (max(ago) - min(ago)) / (len(ago) - 1)
     popularity = _popularity(data.purchases, items)
+    prices = np.array([p.price or np.nan for p in data.products])
     return ItemStatistics(
         np.log1p(buyers).astype(np.float32),
         popularity.log_shares - popularity.log_shares_long,
         oldest.astype(np.float32),
         (again / np.maximum(buyers, 1)).astype(np.float32),
         (gaps / np.maximum(again, 1)).astype(np.float32),
-        np.array([np.log(p.price) if p.price else 0 for p in data.products], np.float32),
+        np.log(prices).astype(np.float32) if (prices > 0).any() else np.zeros(0, np.float32),
         _positions(data, items),
     )
 

@@ -76,7 +76,7 @@ def promote_command(  # noqa: PLR0913  # options of a command line
     Exit codes: 0 promoted, 3 refused, 1 failed.
     """
     store = Registry.open(registry)
-    decision = _refusal_of(store, version)
+    decision = refused = _refusal_of(store, version)
     if events:
         source = FitInput(
             events=events,
@@ -86,13 +86,15 @@ def promote_command(  # noqa: PLR0913  # options of a command line
             max_quarantined_share=max_quarantined,
         )
         with reporting() as reporter:
-            decision = _judged(store, version, source, reporter)
+            judged = _judged(store, version, source, reporter)
+        # Too few customers to tell anything take no refusal back.
+        decision = judged if judged.is_judged else refused or judged
     gate = verdict(decision, force=force)
     found = decision or Decision.unjudged()
     note = Note(whoami(), gate, found.said)
     if gate is Gate.REFUSED:
         version_id, current = (store.manifest(ref).version_id for ref in (version, CURRENT))
-        if events:
+        if decision is not refused:
             store.record_refusal(version_id, datetime.now(UTC), note)
         overrule = ["recsvc-train", "promote", version_id, "--registry", registry, "--force"]
         answer: dict[str, Any] = {"version_id": version_id, "promoted": False}

@@ -72,8 +72,8 @@ class Decision:
 
     @property
     def is_judged(self) -> bool:
-        """Whether anything was compared."""
-        return bool(self.details)
+        """Whether there were enough customers to tell of anything."""
+        return bool(self.details.get("n_judged"))
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -123,6 +123,7 @@ def decide(comparison: Comparison, policy: Policy = DEFAULT) -> Decision:
     details = {
         "metric": HEADLINE[0],
         "policy": asdict(policy),
+        "n_judged": len(judged),
         "slices_judged": len(parts),
         "comparison": comparison_json(comparison),
     }

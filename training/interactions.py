@@ -14,6 +14,8 @@ from recsvc.core.places import PLACE_LEVELS, Level, Location
 from recsvc.core.vocabulary import MISSING, Vocabulary
 
 SECONDS_A_DAY = 86_400.0
+STRAY_SHARE = 0.005
+"""Purchases before the start of the data, at most."""
 MAX_QUANTITY_WEIGHT = 3.0
 """A case of twenty says more than one bottle, but not twenty times as much; and
 quantities that are weights or volumes (petrol by the millilitre) say nothing more."""
@@ -49,6 +51,7 @@ class Interactions:
             times), ``order`` (UInt64, tells orders apart), ``weight`` (Float32, grows with the
             quantity) and ``price`` (Float32, of one unit, null unknown), in order of time.
         has_times: whether the data tells when.
+        has_prices: whether it tells any price; said of all the data, also of a part of it.
     """
 
     customers: Vocabulary
@@ -56,6 +59,7 @@ class Interactions:
     locations: Locations
     lines: pl.DataFrame
     has_times: bool
+    has_prices: bool
 
     @classmethod
     def from_events(cls, events: pl.DataFrame, stores: pl.DataFrame | None) -> Self:
@@ -103,7 +107,17 @@ class Interactions:
                 price=pl.col("price").cast(pl.Float32),
             )
         )
-        return cls(customers, items, locations, lines, has_times)
+        has_prices = (lines["price"] > 0).any()
+        return cls(customers, items, locations, lines, has_times, has_prices)
+
+    @property
+    def start(self) -> float:
+        """Time before which next to nothing was bought, seconds since 1970.
+
+        Not the first purchase: one stray date of 1970 among purchases of this year would stretch
+        the data, and leave windows that are cut by its length without a customer.
+        """
+        return float(self.lines["time"].quantile(STRAY_SHARE, "lower") or 0)
 
     @property
     def end(self) -> float:

@@ -95,7 +95,7 @@ def fit(
         sources = suitable(interactions, settings)
         reporter.log(f"  sources: {', '.join((*sources, 'popularity'))}")
         windows = plan(interactions, settings, test)
-        timeless = _always_available(purchases.products)
+        timeless = always_available(purchases.products)
 
         def fitted(history: Interactions) -> Recommender:
             return Recommender(build(history, timeless, sources, settings))
@@ -105,6 +105,7 @@ def fit(
             model = replace(
                 build(interactions, purchases.products, sources, settings), rankers=learnt.rankers
             )
+        Recommender(model)  # refuses what could not be served
         with reporter.stage("publish"):
             return registry.publish(
                 model.to_arrays(),
@@ -163,7 +164,7 @@ def read(source: FitInput, reporter: Reporter) -> Purchases:
     return Purchases(interactions, products, report)
 
 
-def _always_available(products: pl.DataFrame | None) -> pl.DataFrame | None:
+def always_available(products: pl.DataFrame | None) -> pl.DataFrame | None:
     """The products without the dates of when they may be sold: those are of today.
 
     What was sold in a window of the past was available then.

@@ -138,7 +138,7 @@ class TrainingSettings:
     basket_memory: Annotated[str, OneOf(tuple(Memory))] = "long"
     n_like_customers: PositiveInt = 200
     own_share: Share = 0.7
-    place_shrinkage: NonNegativeFloat = 500.0
+    place_shrinkage: PositiveFloat = 500.0
     n_candidates: PositiveInt = 40
 
 

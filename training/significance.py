@@ -86,7 +86,7 @@ def paired_bootstrap(
 
     Args:
         a: float64, shape ``(n_customers,)``.
-        b: likewise, the same customers in the same order, as :func:`aligned` finds them.
+        b: likewise, the same customers in the same order.
         rounds: how many times customers are drawn.
         seed: of the draws.
         confidence: share of the means that the interval holds, 0 to 1.
@@ -118,19 +118,6 @@ def bootstrap_each(
     low, high = np.quantile(means, [outside, 1 - outside], axis=0)
     ends = zip(values.mean(axis=0).tolist(), low.tolist(), high.tolist(), strict=True)
     return [Interval(*each) for each in ends]
-
-
-def aligned(
-    a: NDArray[np.int32], b: NDArray[np.int32]
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Positions in ``a`` and in ``b`` of the customers that both have, in ascending order.
-
-    Args:
-        a: customer indices, distinct.
-        b: likewise.
-    """
-    _, in_a, in_b = np.intersect1d(a, b, assume_unique=True, return_indices=True)
-    return in_a, in_b
 
 
 def _resampled(values: NDArray[np.float64], rounds: int, seed: int) -> NDArray[np.float64]:

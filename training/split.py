@@ -81,8 +81,7 @@ def window_seconds(interactions: Interactions, window_days: float) -> float:
     Three windows are cut off the end of the data in the course of a run; the first model
     must keep at least half of it.
     """
-    start = float(interactions.lines["time"].min() or 0)  # type: ignore[arg-type]  # Int64
-    return min(window_days * SECONDS_A_DAY, (interactions.end - start) / 6)
+    return min(window_days * SECONDS_A_DAY, (interactions.end - interactions.start) / 6)
 
 
 def hold_out(

@@ -12,7 +12,7 @@ from recsvc.core.recommender import Recommender
 from training.column import Column
 from training.interactions import Interactions
 from training.learning import learn
-from training.pipeline import Purchases, build
+from training.pipeline import Purchases, always_available, build
 from training.progress import Reporter
 from training.search_space import parts_for, with_values
 from training.settings import TrainingSettings
@@ -116,7 +116,8 @@ def tune(
     sources = suitable(interactions, start)
     windows = plan(interactions, replace(start, n_windows=1, separate_guard=True))
     parts = parts_for(sources, start, has_times=interactions.has_times)
-    trials = Trials(windows[-3], windows[-2], purchases.products, sources, start)
+    timeless = always_available(purchases.products)
+    trials = Trials(windows[-3], windows[-2], timeless, sources, start)
     with (
         threadpool_limits(1, "blas"),  # implicit's own threads fill the cores
         opened(study, parts, start, purchases.report.digest) as studies,
@@ -194,9 +195,10 @@ def _reported(
 ) -> Mapping[Task, Column]:
     """What settings reach on the last window, learnt and judged on those before it, as by fit."""
     sources = suitable(purchases.interactions, settings)
+    timeless = always_available(purchases.products)
 
     def fitted(history: Interactions) -> Recommender:
-        return Recommender(build(history, purchases.products, sources, settings))
+        return Recommender(build(history, timeless, sources, settings))
 
     return learn(windows, fitted, settings, reporter).reported
 

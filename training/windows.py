@@ -74,8 +74,7 @@ def plan(
     if not (settings.separate_guard or tests):
         judges = [{Role.GUARD, Role.TEST}]
     seconds = window_seconds(interactions, settings.window_days)
-    start = float(interactions.lines["time"].min() or 0)  # type: ignore[arg-type]  # Int64
-    room = MIN_HISTORY * (interactions.end - start) / max(seconds, 1.0)
+    room = MIN_HISTORY * (interactions.end - interactions.start) / max(seconds, 1.0)
     n_train = max(1, min(settings.n_windows, round(room) - len(judges)))
     rest = interactions
     windows: list[Window] = []
@@ -103,11 +102,13 @@ def _by_customer(interactions: Interactions, settings: TrainingSettings) -> list
     shuffled = np.random.default_rng(settings.seed).permutation(customers)
     cuts = np.cumsum([TRAIN_SHARE, GUARD_SHARE]) * len(shuffled)
     train, guard, test = np.split(shuffled, cuts.astype(np.int64))
+    # One window for all that would be learnt from over time.
+    n_train = settings.train_customers * (settings.n_windows + 2)
+    n_train = min(n_train, math.ceil(settings.train_share * len(train)))
     return [
         Window(held_out, np.sort(drawn[:at_most]), frozenset({role}))
         for role, drawn, at_most in (
-            # One window for all that would be learnt from over time.
-            (Role.TRAIN, train, settings.train_customers * (settings.n_windows + 2)),
+            (Role.TRAIN, train, n_train),
             (Role.GUARD, guard, settings.judge_customers),
             (Role.TEST, test, settings.judge_customers),
         )

@@ -87,7 +87,8 @@ class Features:
         if has_place and levels:
             names = tuple(f"lift_{level.name.lower()}" for level in levels)
             groups["place"] = ((*names, *_SOLD), _Lifts(tuple(levels)))
-            if model.statistics.position.any():
+            # Of all the data, not of one window: all must have one set of columns.
+            if len(model.places.levels[Level.CELL].keys):
                 groups["distance"] = (("distance_here", "distance_own"), _distance)
         kinds = [
             kind
@@ -97,7 +98,7 @@ class Features:
         if kinds:
             names = tuple(f"{what}_{i}" for i in range(len(kinds)) for what in ("share", "lift"))
             groups["affinity"] = (names, _Affinity.of(model, kinds))
-        if model.statistics.log_price.any():
+        if len(model.statistics.log_price):
             groups["price"] = (("log_price", "relative_price"), _price)
         kept = {name: group for name, group in groups.items() if name not in model.without}
         self._groups = [group for _, group in kept.values()]
@@ -299,8 +300,12 @@ class _Affinity:
 def _price(case: Case) -> Iterable[Column]:
     log_price = case.model.statistics.log_price
     profile = case.moment.profile
-    theirs = log_price[case.items]
-    total = float(profile.long.sum())
-    usual = float(log_price[profile.items] @ profile.long) / total if total > 0 else 0.0
-    yield theirs
-    yield theirs - np.float32(usual)
+    theirs, own = log_price[case.items], log_price[profile.items]
+    known = ~np.isnan(own)
+    total = float(profile.long[known].sum())
+    yield np.nan_to_num(theirs)
+    if total > 0:
+        usual = np.float32(float(own[known] @ profile.long[known]) / total)
+        yield np.nan_to_num(theirs - usual)
+    else:
+        yield np.zeros(len(theirs), np.float32)

@@ -20,7 +20,8 @@ class ItemStatistics:
         age_days: since its first purchase, at the end of the data; 0 without times.
         repeat_rate: share of its buyers who bought it again, shrunk.
         interval_days: usual days until it is bought again, shrunk; 0 where nobody did.
-        log_price: logarithm of its usual price, 0 unknown.
+        log_price: logarithm of its usual price, NaN unknown; empty if no price is known in all
+            the data.
         position: shape ``(n_items, 3)``: unit vector from the centre of the earth to where
             it is usually bought, zeros unknown.
     """

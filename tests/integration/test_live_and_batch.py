@@ -30,7 +30,6 @@ SETTINGS = replace(
     separate_guard=False,
     train_customers=200,
     judge_customers=100,
-    without=frozenset({"ease", "like_customers"}),
 )
 
 

@@ -35,7 +35,7 @@ def fit_item_statistics(interactions: Interactions) -> ItemStatistics:
         _age(interactions, pairs),
         ((repeats + PRIOR_BUYERS * mean_rate) / (buyers + PRIOR_BUYERS)).astype(np.float32),
         _intervals(pairs, n_items),
-        _log_prices(lines, n_items),
+        _log_prices(lines, n_items) if interactions.has_prices else np.zeros(0, np.float32),
         _positions(interactions, item),
     )
 
@@ -73,7 +73,7 @@ def _log_prices(lines: pl.DataFrame, n_items: int) -> NDArray[np.float32]:
         .agg(pl.col("price").median())
         .sort("item")
     )
-    prices = np.zeros(n_items, np.float32)
+    prices = np.full(n_items, np.nan, np.float32)
     prices[usual["item"].to_numpy()] = np.log(usual["price"].to_numpy())
     return prices
 

@@ -25,7 +25,7 @@ from training.evaluate import evaluate
 from training.examples import Examples, collect
 from training.fusion import starting_rankers
 from training.learning import UNTIMED_FUSION, fit_ranker
-from training.pipeline import FitInput, build, read
+from training.pipeline import FitInput, always_available, build, read
 from training.progress import ConsoleReporter
 from training.settings import PRESETS, TrainingSettings
 from training.significance import paired_bootstrap
@@ -119,13 +119,14 @@ def main() -> None:
     with threadpool_limits(1, "blas"), ConsoleReporter(Console(stderr=True)) as reporter:
         purchases = read(FitInput(events=[arguments.events], products=arguments.products), reporter)
         interactions = purchases.interactions
+        timeless = always_available(purchases.products)
         names = suitable(interactions, settings)
         windows = plan(interactions, settings)
         models: list[tuple[Window, Model]] = []
         for window in windows:
             history = window.held_out.history
             known = next((m for w, m in models if w.held_out.history is history), None)
-            model = known or build(history, purchases.products, names, settings)
+            model = known or build(history, timeless, names, settings)
             models.append((window, model))
         kept = (
             [r for r in json.loads(OUT.read_text()) if r["set"] != arguments.set]

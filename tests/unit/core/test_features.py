@@ -549,7 +549,11 @@ def test_prices_are_relative_to_what_the_shopper_pays(model: Model) -> None:
         assert price is not None
         assert found["log_price"][name] == pytest.approx(np.log(price))
         assert found["relative_price"][name] == pytest.approx(np.log(price) - usual, abs=1e-5)
-        assert unknown["relative_price"][name] == pytest.approx(np.log(price))
+        assert unknown["relative_price"][name] == 0  # nobody knows what a stranger pays
+    unpriced = [product.product_id for product in PRODUCTS if product.price is None]
+    assert unpriced
+    for name in unpriced:
+        assert found["log_price"][name] == found["relative_price"][name] == 0
 
 
 def test_features_are_made_for_one_model(model: Model) -> None:

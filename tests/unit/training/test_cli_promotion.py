@@ -160,6 +160,23 @@ def test_a_refusal_is_remembered(shop: Shop, capsys: Capture) -> None:
     assert (code, answer["verdict"]) == (0, "not asked")
 
 
+def test_a_handful_of_customers_takes_no_refusal_back(shop: Shop, capsys: Capture) -> None:
+    """What a file is too small to tell leaves a version refused, and is not written down."""
+    shop.run(capsys, "promote", shop.good)
+    shop.run(capsys, "promote", shop.bad, "--events", shop.later)
+    tiny = shop.registry.parent / "tiny.parquet"
+    later = pl.read_parquet(shop.later)
+    few = later["customer_id"].unique().sort().head(3)
+    later.filter(pl.col("customer_id").is_in(few.implode())).write_parquet(tiny)
+
+    code, answer = shop.run(capsys, "promote", shop.bad, "--events", tiny)
+
+    assert code == 3
+    assert answer["gate"]["reasons"]
+    assert shop.current() == shop.good
+    assert len(Registry(shop.registry).history()) == 2
+
+
 def test_the_first_version_passes(shop: Shop, capsys: Capture) -> None:
     """With nothing current there is nothing to compare with, and that is said."""
     code, text = shop.said(capsys, "promote", shop.bad, "--events", shop.later)

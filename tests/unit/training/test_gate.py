@@ -8,11 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from recsvc.artifacts.journal import Gate
 from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Recommender
 from tests.purchases import built, shop_interactions
 from training.compare import PURCHASES, REPEAT, TOTAL, Comparison, Difference, compare
-from training.gate import Decision, Policy, decide, lines, widened
+from training.gate import Decision, Policy, decide, lines, verdict, widened
 from training.interactions import SECONDS_A_DAY, Interactions
 from training.significance import Interval, paired_bootstrap
 from training.split import hold_out
@@ -164,6 +165,17 @@ def test_too_few_customers_pass_with_a_warning() -> None:
     assert decision.passed
     assert decision.warnings == ("too few customers to tell of all purchases: 49, 50 are needed",)
     assert lines(decision) == [f"  not judged: {decision.warnings[0]}"]
+
+
+def test_too_few_customers_of_both_kinds_are_no_judgement() -> None:
+    """Nothing was told from anything, and the history says so."""
+    few = [difference(-0.3, 0.01, n_customers=49, task=task) for task in (Task.ALL, Task.NEW)]
+
+    decision = decide(Comparison(0.0, 1_000, tuple(few)))
+
+    assert decision.passed
+    assert not decision.is_judged
+    assert verdict(decision, force=False) is Gate.NOT_JUDGED
 
 
 def test_no_new_product_is_a_warning() -> None:

@@ -1,8 +1,9 @@
 """Numbers of products, by hand."""
 
-from math import log
+from math import log, nan
 
 import numpy as np
+import polars as pl
 import pytest
 
 from recsvc.core.cells import cell_of, position_of
@@ -88,7 +89,7 @@ def test_trend_compares_the_share_of_late_with_the_share_before(interactions: In
 
 
 def test_a_price_is_the_median_of_those_that_are_known() -> None:
-    """Gifts at 0 and unknown prices do not count; without any, the logarithm is 0."""
+    """Gifts at 0 and unknown prices do not count."""
     found = fit_item_statistics(
         interactions_of(
             *(bought("x", day=d, unit_price=p) for d, p in enumerate([2.0, 1.0, 4.0, None, 0.0])),
@@ -97,7 +98,17 @@ def test_a_price_is_the_median_of_those_that_are_known() -> None:
         )
     )
 
-    assert found.log_price.tolist() == pytest.approx([log(2), 0, 0])
+    assert found.log_price.tolist() == pytest.approx([log(2), nan, nan], nan_ok=True)
+
+
+def test_no_price_anywhere_is_no_column() -> None:
+    """Of all the data, not of a part of it: every window has the columns of the others."""
+    without = interactions_of(bought("x", day=1), bought("y", day=2, unit_price=0.0))
+    late = interactions_of(bought("x", day=1), bought("y", day=2, unit_price=3.0))
+    early = late.select(pl.col("time") < late.end)
+
+    assert len(fit_item_statistics(without).log_price) == 0
+    assert np.isnan(fit_item_statistics(early).log_price).tolist() == [True, True]
 
 
 def test_a_position_is_the_mean_on_the_sphere() -> None:

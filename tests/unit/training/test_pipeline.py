@@ -57,6 +57,26 @@ def runs(
     return registry, manifests, lines
 
 
+@pytest.mark.parametrize("days", [10, 40])
+@pytest.mark.parametrize("names", [("unit_price",), ("latitude", "longitude")])
+def test_what_was_recorded_of_late_only_is_learnt_from(
+    names: tuple[str, ...], days: int, tmp_path: Path
+) -> None:
+    """Prices or coordinates of the last weeks alone: all windows have the same features."""
+    events = shop_events()
+    late = pl.col("event_time") > pl.col("event_time").max() - timedelta(days=days)
+    number = pl.col("product_id").str.len_chars() + pl.col("quantity")
+    events.with_columns(
+        pl.when(late).then(number * 1.5).alias(name) for name in names
+    ).write_parquet(tmp_path / "events.parquet")
+    registry = Registry(tmp_path / "registry")
+
+    manifest = fit(FitInput(events=[tmp_path / "events.parquet"]), SETTINGS, registry, Lines())
+
+    groups = recommender_of(registry, manifest).features.groups
+    assert ("price" if names == ("unit_price",) else "distance") in groups
+
+
 def recommender_of(registry: Registry, manifest: Manifest) -> Recommender:
     loaded, arrays = registry.load(manifest.version_id)
     return Recommender(Model.from_arrays(arrays, loaded.parameters))

@@ -9,7 +9,6 @@ import pytest
 
 from training.significance import (
     Interval,
-    aligned,
     bootstrap,
     bootstrap_each,
     paired_bootstrap,
@@ -126,15 +125,6 @@ def test_unequal_customers_are_refused() -> None:
     """Arrays that cannot be of the same customers have no differences."""
     with pytest.raises(ValueError, match="3 customers against 1"):
         paired_bootstrap(np.zeros(3), np.zeros(1))
-
-
-def test_common_customers_are_found_in_both() -> None:
-    """Alignment gives where each customer of both stands, whatever the order."""
-    a, b = np.array([7, 2, 9, 4], np.int32), np.array([1, 4, 7, 8], np.int32)
-
-    in_a, in_b = aligned(a, b)
-
-    assert a[in_a].tolist() == b[in_b].tolist() == [4, 7]
 
 
 def test_thirty_thousand_customers_take_little() -> None:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import polars as pl
 import pytest
 
 from recsvc.errors import InputError
@@ -49,6 +50,18 @@ def test_windows_follow_each_other_in_time(shop: Interactions) -> None:
     assert moments == sorted(moments)
     assert all(window.teaches for window in windows)
     assert {window.held_out.method for window in windows} == {Split.TEMPORAL}
+
+
+def test_one_stray_date_moves_no_window(shop: Interactions) -> None:
+    """A purchase of 1970 among this year's: the windows are cut as they were."""
+    stray = replace(shop, lines=shop.lines.with_columns(
+        time=pl.when(pl.int_range(pl.len()) == 0).then(0).otherwise(pl.col("time"))
+    ))  # fmt: skip
+
+    moments = [[w.held_out.now for w in plan(each, SMALL)] for each in (shop, stray)]
+
+    assert moments[1] == pytest.approx(moments[0], abs=2 * DAY)
+    assert [len(w.customers) > 20 for w in plan(stray, SMALL)] == [True] * 4
 
 
 def test_one_window_may_decide_and_be_reported(shop: Interactions) -> None:
