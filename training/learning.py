@@ -137,13 +137,13 @@ def _fuse(
     reporter: Reporter,
 ) -> None:
     """Tune the weights of the fusion for every task."""
-    n_customers = len(window.customers)
+    customers = _drawn(window.customers, settings.fusion_customers, settings.seed)
+    n_customers = len(customers)
     tuning: dict[str, Any] = {"customers": n_customers, "tuned": n_customers >= MIN_CUSTOMERS}
     lessons.metrics["fusion"] = tuning
     if not tuning["tuned"]:
         reporter.log(f"only {n_customers} customers to tune on: the default weights are used")
         return
-    customers = _drawn(window.customers, settings.fusion_customers, settings.seed)
     with reporter.stage("tune the fusion", len(Task)) as tick:
         lessons.fusion, reached = tune(recommender, window.held_out, customers, settings.seed, tick)
     tuning["ndcg@10"] = {task.value: round(value, 5) for task, value in reached.items()}

@@ -14,12 +14,13 @@ from recsvc.core.vocabulary import MISSING, Arrays
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """The places where customers buy, at the finest level that the data has.
+    """The places where customers buy, at the finest level that most purchases have.
 
     Attributes:
         level: that level.
         places: customers by places of the level: each one's share of the customer's visits,
-            lately counting more; a row adds up to 1, or is empty.
+            lately counting more. A row adds up to 1, or to less where there are too many places
+            to keep, or is empty.
     """
 
     level: Level

@@ -6,7 +6,13 @@ from scipy.sparse import csr_array, diags_array
 from recsvc.core.histories import Histories
 from recsvc.core.sources import LikeCustomers, Memory
 from recsvc.core.sparse import SparseRows
+from training.models.strongest import furthest
 from training.settings import TrainingSettings
+
+MAX_BUYERS = 2_000
+"""Buyers of a product that are looked through, those whose basket it weighs most in. All of them
+would make a list slower with every new customer, and those to whom bananas are one thing among
+hundreds are like nobody for it."""
 
 
 def fit_like_customers(
@@ -22,8 +28,19 @@ def fit_like_customers(
     baskets = csr_array(diags_array(1 / lengths) @ matrix)
     return LikeCustomers(
         SparseRows.from_csr(baskets),
-        SparseRows.from_csr(csr_array(baskets.T.tocsr())),
+        SparseRows.from_csr(_keenest(csr_array(baskets.T.tocsr()), MAX_BUYERS)),
         memory,
         settings.n_like_customers,
         settings.own_share,
     )
+
+
+def _keenest(buyers: csr_array, at_most: int) -> csr_array:
+    """Products by customers, with the ``at_most`` largest weights of each row."""
+    kept = np.ones(buyers.nnz, np.bool_)
+    for row in np.flatnonzero(np.diff(buyers.indptr) > at_most).tolist():
+        span = slice(buyers.indptr[row], buyers.indptr[row + 1])
+        kept[span] = False
+        kept[span.start + furthest(buyers.data[span], buyers.indices[span], at_most)] = True
+    indptr = np.concatenate([[0], np.cumsum(kept)])[buyers.indptr]
+    return csr_array((buyers.data[kept], buyers.indices[kept], indptr), buyers.shape)

@@ -23,7 +23,7 @@ def strongest(rows: Iterable[Row], n: int) -> SparseRows:
     for row, (columns, weights) in enumerate(rows):
         strength = np.abs(weights)
         strength[columns == row] = 0
-        kept = _furthest(strength, columns, n)
+        kept = furthest(strength, columns, n)
         indices.append(columns[kept])
         values.append(weights[kept])
         indptr.append(indptr[-1] + len(kept))
@@ -38,9 +38,7 @@ def rows_of(matrix: csr_array) -> Iterator[Row]:
         yield matrix.indices[start:end], matrix.data[start:end]
 
 
-def _furthest(
-    strength: NDArray[np.float32], columns: NDArray[np.int32], n: int
-) -> NDArray[np.intp]:
+def furthest(strength: NDArray[np.float32], columns: NDArray[np.int32], n: int) -> NDArray[np.intp]:
     """Positions of the ``n`` largest that are above 0."""
     least = np.partition(strength, -n)[-n] if len(strength) > n else np.float32(0)
     if least == 0:

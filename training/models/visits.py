@@ -2,6 +2,7 @@
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from recsvc.core.places import PLACE_LEVELS, Level
@@ -18,8 +19,9 @@ N_PLACES = 5
 def fit_visits(interactions: Interactions, settings: TrainingSettings) -> Visits:
     """Shares of each customer's orders, decayed, at the most visited places."""
     locations = interactions.locations
-    level = next((each for each in PLACE_LEVELS if len(locations.keys[each])), Level.COUNTRY)
-    place = locations.indices[interactions.lines["location"].to_numpy(), level]
+    places = locations.indices[interactions.lines["location"].to_numpy()]
+    level = _usual_level(places)
+    place = places[:, level]
     orders = (
         interactions.lines.select(
             "customer",
@@ -43,3 +45,13 @@ def fit_visits(interactions: Interactions, settings: TrainingSettings) -> Visits
     shape = (len(interactions.customers), len(locations.keys[level]))
     matrix = csr_array((shares["share"].to_numpy().astype(np.float32), pairs), shape)
     return Visits(level, SparseRows.from_csr(matrix))
+
+
+def _usual_level(places: NDArray[np.int32]) -> Level:
+    """The finest level that most purchases have; where none has, the one that the most have.
+
+    Not the finest that any has: one store among many postal codes would leave all others nowhere.
+    """
+    known = (places != MISSING).sum(axis=0)
+    enough = max(min(len(places) / 2, known.max()), 1)
+    return next((level for level in PLACE_LEVELS if known[level] >= enough), Level.COUNTRY)

@@ -10,6 +10,7 @@ from recsvc.core.histories import Histories
 from recsvc.core.sources import Memory
 from recsvc.core.sparse import SparseRows
 from tests.purchases import SMALL, interactions_of, shop_interactions
+from training.models import like_customers
 from training.models.histories import fit_histories
 from training.models.like_customers import fit_like_customers
 
@@ -68,3 +69,21 @@ def test_old_purchases_have_a_direction_all_the_same() -> None:
     source = fit_like_customers(histories_of([1e-30, 1e-40]), 1, SMALL)
 
     assert dense(source.baskets, 1)[:2].tolist() == [[pytest.approx(1)], [pytest.approx(1)]]
+
+
+def test_a_product_knows_its_keenest_buyers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more buyers than are looked through, those to whom it is most of their basket stay."""
+    interactions = shop_interactions()
+    histories, n_items = fit_histories(interactions, SMALL), len(interactions.items)
+    everybody = dense(fit_like_customers(histories, n_items, SMALL).buyers, len(histories))
+    monkeypatch.setattr(like_customers, "MAX_BUYERS", 5)
+
+    kept = dense(fit_like_customers(histories, n_items, SMALL).buyers, len(histories))
+
+    fifth = np.sort(everybody, axis=1)[:, -5]
+    assert (np.count_nonzero(everybody, axis=1) > 5).any()
+    np.testing.assert_array_equal(np.count_nonzero(kept, axis=1), np.minimum(
+        np.count_nonzero(everybody, axis=1), 5
+    ))  # fmt: skip
+    assert (kept[kept > 0] == everybody[kept > 0]).all()
+    assert (np.where(kept > 0, kept, np.inf).min(axis=1) >= fifth).all()

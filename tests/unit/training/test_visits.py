@@ -188,3 +188,13 @@ def test_fitted_visits_come_back_from_their_arrays() -> None:
     assert restored.level is Level.STORE
     assert shares(restored, interactions, 0) == pytest.approx({"old": 1 / 3, "new": 2 / 3})
     assert shares(restored, interactions, 1) == {}
+
+
+def test_one_store_leaves_nobody_else_nowhere() -> None:
+    """The level is one that most purchases have: here the country, though one names a store."""
+    found = shares_of(
+        visit(0, "york", country_code="GB"), *(visit(60 * n, country_code="PT") for n in (1, 2))
+    )
+
+    # 1/4 against 1/2 + 1
+    assert found == pytest.approx({"GB": 1 / 7, "PT": 6 / 7})
