@@ -90,7 +90,10 @@ def run(contestant: Contestant, python: Path, data: DataSet, folder: Path, limit
         )
         in_time, usage = _wait(process, limits.cpu_minutes * PATIENCE * 60)
     status = OK
-    if not in_time or process.returncode == -signal.SIGXCPU:
+    if not in_time:
+        # Not its CPU time: the machine may have been busy with other work.
+        status = f"not done after {limits.cpu_minutes * PATIENCE:.0f} minutes by the clock"
+    elif process.returncode == -signal.SIGXCPU:
         status = f"over the limit of {limits.cpu_minutes:.0f} CPU minutes"
     elif process.returncode:
         status = _reason(process.returncode, log.read_text(errors="replace"))
