@@ -43,6 +43,7 @@ lock:  ## Bring requirements.lock up to date (needs uv on the PATH)
 # DATA=FOLDER adds the sets whose files are there, SETS="NAME NAME" chooses among all.
 bench-quality: $(STAMP)  ## Compare with other libraries and write docs/quality.md
 	@$(BIN)/python -m tests.benchmarks.quality run $(if $(DATA),--data "$(DATA)") $(SETS:%=--set %)
+	@$(BIN)/python -m tests.benchmarks.quality ablate $(if $(DATA),--data "$(DATA)")
 
 clean:  ## Remove what was made here, models of the demo included
 	rm -rf .venv .demo .bench .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

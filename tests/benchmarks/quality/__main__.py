@@ -1,6 +1,7 @@
 """``python -m tests.benchmarks.quality``: run the benchmark and write its page."""
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from recsvc.errors import InputError
 from recsvc.terminal import new_app, run
 from tests.benchmarks.quality import ablations, page, plots
 from tests.benchmarks.quality import results as results_file
+from tests.benchmarks.quality.ablate import ablate
 from tests.benchmarks.quality.bench import measure, say
 from tests.benchmarks.quality.contestants import CONTESTANTS, Contestant
 from tests.benchmarks.quality.datasets import SETS, prepare
@@ -17,6 +19,20 @@ from tests.benchmarks.quality.runner import CPU_LIMIT_MINUTES, Limits, root
 
 app = new_app("Compare recsvc with other libraries on real data.")
 
+TIMED = ("complete_journey", "online_retail_ii")
+"""Sets with times, on which parts are left out."""
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="Folder with NAME_history.parquet, NAME_test.parquet and, if there is one, "
+        "NAME_products.parquet of each set other than complete_journey.",
+    ),
+]
+WorkOption = Annotated[
+    Path, typer.Option("--work", help="Folder for environments, lists and logs.")
+]
 OutOption = Annotated[
     Path | None, typer.Option("--out", help="Folder of the page; docs if not given.")
 ]
@@ -24,14 +40,7 @@ OutOption = Annotated[
 
 @app.command("run")
 def run_command(
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            help="Folder with NAME_history.parquet, NAME_test.parquet and, if there is one, "
-            "NAME_products.parquet of each set other than complete_journey.",
-        ),
-    ] = None,
+    data: DataOption = None,
     sets: Annotated[
         list[str] | None, typer.Option("--set", help=f"Only these of: {', '.join(SETS)}.")
     ] = None,
@@ -43,9 +52,7 @@ def run_command(
         int | None,
         typer.Option("--sample", min=10, help="Only so many customers, for a try; needs --out."),
     ] = None,
-    work: Annotated[
-        Path, typer.Option("--work", help="Folder for environments, lists and logs.")
-    ] = Path(".bench"),
+    work: WorkOption = Path(".bench"),
     minutes: Annotated[
         float, typer.Option("--minutes", help="CPU minutes of one contestant on one set.")
     ] = CPU_LIMIT_MINUTES,
@@ -70,6 +77,36 @@ def run_command(
     _write(folder)
 
 
+@app.command("ablate")
+def ablate_command(
+    data: DataOption = None,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help=f"Only these of: {', '.join(TIMED)}.")
+    ] = None,
+    customers: Annotated[
+        int, typer.Option("--customers", min=50, help="Customers of a window to learn from.")
+    ] = 800,
+    work: WorkOption = Path(".bench"),
+    out: OutOption = None,
+    *,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also the sets that are measured already.")
+    ] = False,
+) -> None:
+    """Leave out one source or group of features after the other, then write page and plots."""
+    folder = out or root() / "docs"
+    path = folder / "quality" / "ablations.json"
+    _lay_out(work)
+    measured = {each.set for each in ablations.load(path)}
+    for name in _names(sets or list(TIMED), TIMED):
+        prepared = prepare(name, data, work / "data", None)
+        if prepared is None:
+            say(f"{name}: not there, left out")
+        elif again or name not in measured:
+            ablate(prepared, customers, path)
+    _write(folder)
+
+
 @app.command("page")
 def page_command(out: OutOption = None) -> None:
     """Write tables and plots anew from results.json and ablations.json; run nothing."""
@@ -89,11 +126,11 @@ def _write(folder: Path) -> None:
     say(f"written: {target}")
 
 
-def _names(given: list[str]) -> list[str]:
+def _names(given: list[str], known: Collection[str] = tuple(SETS)) -> list[str]:
     for name in given:
-        if name not in SETS:
-            raise InputError(f"--set {name}: is none of {', '.join(SETS)}")
-    return given or list(SETS)
+        if name not in known:
+            raise InputError(f"--set {name}: is none of {', '.join(known)}")
+    return given or list(known)
 
 
 def _chosen(only: list[str]) -> list[Contestant]:

@@ -1,17 +1,13 @@
 """What each part of recsvc is worth: the same run without it, on the same customers.
 
-    python -m tests.benchmarks.quality.ablate SET EVENTS [--products FILE] [--customers N]
-
 Every source is fitted once a window; then one part after the other is left out of the
 candidates and the features, the rankers are learnt anew, and their lists for the last window
-are compared with those of the whole, customer by customer. Appends to
-``docs/quality/ablations.json``; a set's earlier rows are replaced.
+of the history are compared with those of the whole, customer by customer.
 """
 
-import argparse
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -20,6 +16,8 @@ from threadpoolctl import threadpool_limits
 from recsvc.core.model import Model
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
+from tests.benchmarks.quality.ablations import load
+from tests.benchmarks.quality.datasets import DataSet
 from training.column import Column
 from training.evaluate import evaluate
 from training.examples import Examples, collect
@@ -33,7 +31,6 @@ from training.sources import suitable
 from training.split import Split
 from training.windows import Window, plan
 
-OUT = Path("docs/quality/ablations.json")
 TASKS = (Task.ALL, Task.NEW)
 NOTHING = "nothing"
 
@@ -101,43 +98,34 @@ def rows(
             }
 
 
-def main() -> None:
-    """Measure one set."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("set")
-    parser.add_argument("events", type=Path)
-    parser.add_argument("--products", type=Path)
-    parser.add_argument("--customers", type=int, default=1_000)
-    arguments = parser.parse_args()
+def ablate(data: DataSet, customers: int, path: Path) -> None:
+    """Measure one set and replace its rows in the file of ``path``; saved after each row.
+
+    Args:
+        data: the set; what follows its history is not looked at.
+        customers: of each window that the rankers learn from, at most; twice as many are judged.
+        path: JSON, as :func:`tests.benchmarks.quality.ablations.load` reads it.
+    """
     settings = replace(
         PRESETS["balanced"],
         n_windows=2,
         separate_guard=False,
-        train_customers=arguments.customers,
-        judge_customers=2 * arguments.customers,
+        train_customers=customers,
+        judge_customers=2 * customers,
     )
+    name = data.spec.name
     with threadpool_limits(1, "blas"), ConsoleReporter(Console(stderr=True)) as reporter:
-        purchases = read(FitInput(events=[arguments.events], products=arguments.products), reporter)
+        purchases = read(FitInput(events=[data.history], products=data.products), reporter)
         interactions = purchases.interactions
         timeless = always_available(purchases.products)
         names = suitable(interactions, settings)
-        windows = plan(interactions, settings)
         models: list[tuple[Window, Model]] = []
-        for window in windows:
+        for window in plan(interactions, settings):
             history = window.held_out.history
             known = next((m for w, m in models if w.held_out.history is history), None)
-            model = known or build(history, timeless, names, settings)
-            models.append((window, model))
-        kept = (
-            [r for r in json.loads(OUT.read_text()) if r["set"] != arguments.set]
-            if OUT.exists()
-            else []
-        )
-        for row in rows(arguments.set, models, settings):
+            models.append((window, known or build(history, timeless, names, settings)))
+        kept = [asdict(each) for each in load(path) if each.set != name]
+        for row in rows(name, models, settings):
             kept.append(row)
             reporter.log(json.dumps(row))
-            OUT.write_text(json.dumps(kept, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+            path.write_text(json.dumps(kept, indent=1) + "\n")
