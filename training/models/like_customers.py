@@ -9,7 +9,7 @@ from recsvc.core.sparse import SparseRows
 from training.models.strongest import furthest
 from training.settings import TrainingSettings
 
-MAX_BUYERS = 2_000
+MAX_BUYERS = 5_000
 """Buyers of a product that are looked through, those whose basket it weighs most in. All of them
 would make a list slower with every new customer, and those to whom bananas are one thing among
 hundreds are like nobody for it."""
