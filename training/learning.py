@@ -115,7 +115,7 @@ def learn(
         lessons = lessons or _Lessons(
             recommender.scores,
             starting_rankers(recommender.scores),
-            UNTIMED_FUSION if window.held_out.method is Split.RANDOM else 0.0,
+            fusion_share(window.held_out.method),
         )
         if Role.TRAIN in window.roles and window is last_training:
             _fuse(lessons, window, recommender, settings, reporter)
@@ -196,6 +196,11 @@ def _trees(lessons: _Lessons, settings: TrainingSettings) -> dict[Task, Ranker]:
 def is_enough(examples: Examples) -> bool:
     """Whether there is something to learn from."""
     return bool(MIN_EXAMPLES <= examples.labels.sum() < len(examples.labels))
+
+
+def fusion_share(method: Split) -> float:
+    """What the fusion counts beside what is learnt from windows cut by ``method``."""
+    return UNTIMED_FUSION if method is Split.RANDOM else 0.0
 
 
 def fit_ranker(

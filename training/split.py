@@ -78,8 +78,8 @@ class HoldOut:
 def window_seconds(interactions: Interactions, window_days: float) -> float:
     """Length of a hold-out window: as asked, but at most a sixth of the data's span.
 
-    Three windows are cut off the end of the data in the course of a run; the first model
-    must keep at least half of it.
+    At least three windows are cut off the end of the data in the course of a run; the first
+    model must keep at least half of it.
     """
     return min(window_days * SECONDS_A_DAY, (interactions.end - interactions.start) / 6)
 

@@ -216,7 +216,7 @@ class _Lifts:
             statistics = places.levels[level]
             counts = statistics.counts.at(index, case.items)
             if finest is None:
-                expected = statistics.n_purchases_at(index) * places.usual_shares(case.items)
+                expected = statistics.sizes[index] * places.usual_shares[case.items]
                 finest = (
                     counts,
                     statistics.recent(index, case.items),

@@ -1,7 +1,7 @@
 """Place: what is bought where, and how thin evidence backs off to wider places."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Self
 
@@ -93,6 +93,7 @@ class LevelStatistics:
         n_purchases: float32, aligned with ``counts.values``: all purchases, undecayed.
         n_recent: float32, likewise: those of the last weeks of the data.
         totals: float32, shape ``(n_places,)``: decayed purchases of all products.
+        sizes: float32, likewise: all of them, undecayed; summed when the level is made.
     """
 
     keys: Vocabulary
@@ -100,6 +101,13 @@ class LevelStatistics:
     n_purchases: NDArray[np.float32]
     n_recent: NDArray[np.float32]
     totals: NDArray[np.float32]
+    sizes: NDArray[np.float32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        before = np.concatenate([[0.0], np.cumsum(self.n_purchases, dtype=np.float64)])
+        indptr = self.counts.indptr
+        sizes = (before[indptr[1:]] - before[indptr[:-1]]).astype(np.float32)
+        object.__setattr__(self, "sizes", sizes)
 
     def index(self, key: str) -> int:
         """Index of a place, :data:`MISSING` for one without any purchase."""
@@ -119,10 +127,6 @@ class LevelStatistics:
         """The same of the last weeks of the data."""
         rows, _ = self.counts.row(index)
         return gather(rows, self.n_recent[self._span(index)], items)
-
-    def n_purchases_at(self, index: int) -> np.float32:
-        """Purchases of all products and all time at a place."""
-        return np.float32(self.n_purchases[self._span(index)].sum())
 
     def _span(self, index: int) -> slice:
         return slice(int(self.counts.indptr[index]), int(self.counts.indptr[index + 1]))
@@ -180,6 +184,8 @@ class Places:
         n_purchases: float32, shape ``(n_items,)``: purchases everywhere, undecayed.
         n_recent: float32, shape ``(n_items,)``: those of the last weeks of the data.
         shrinkage: purchases that the wider place's shares count for in a narrower one.
+        usual_shares: float32, shape ``(n_items,)``: share of a product in all purchases of all
+            time; divided when the statistics are made.
     """
 
     levels: tuple[LevelStatistics, ...]
@@ -189,6 +195,11 @@ class Places:
     n_purchases: NDArray[np.float32]
     n_recent: NDArray[np.float32]
     shrinkage: float
+    usual_shares: NDArray[np.float32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        total = np.float32(max(float(self.n_purchases.sum()), 1.0))
+        object.__setattr__(self, "usual_shares", self.n_purchases / total)
 
     def resolve(self, location: Location) -> Place:
         """The places of ``location`` that have evidence.
@@ -280,11 +291,6 @@ class Places:
             round(float(statistics.purchases(index, items)[0])),
             round(float(statistics.recent(index, items)[0])),
         )
-
-    def usual_shares(self, items: NDArray[np.int32]) -> NDArray[np.float32]:
-        """float32, shape ``(len(items),)``: shares in all purchases of all time."""
-        total = np.float32(max(float(self.n_purchases.sum()), 1.0))
-        return np.asarray(self.n_purchases[items] / total, np.float32)
 
     def position(self, place: Place) -> NDArray[np.float32]:
         """float32, shape ``(3,)``: unit vector to the cell of ``place``, zeros without one."""

@@ -152,16 +152,21 @@ class Recommender:
         return case.items[self._best(case.items, self._ranked(case, ranker), size)]
 
     def _ranked(self, case: Case, ranker: Ranker) -> NDArray[np.float32]:
-        fusion: NDArray[np.float32] = case.standardised @ ranker.weights
         if ranker.trees is None:
-            return fusion
+            return self._fused(case, ranker)
         features = self.features.of(case)
         learnt = ranker.trees.predict(features)
         if ranker.logistic is not None:
             learnt += ranker.logistic.predict(features)
-        if ranker.fusion and len(fusion):
+        if ranker.fusion and len(case.items):
+            fusion = self._fused(case, ranker)
             learnt += np.float32(ranker.fusion) * fusion / max(fusion.std(), np.float32(1e-6))
         return learnt
+
+    @staticmethod
+    def _fused(case: Case, ranker: Ranker) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = case.standardised @ ranker.weights
+        return scores
 
     def candidates(self, query: Query) -> Case:
         """All sources' proposals with all sources' scores."""

@@ -39,11 +39,11 @@ class Visits:
         sold, expected = np.zeros(len(items), np.float32), np.zeros(len(items), np.float32)
         if customer == MISSING or customer >= len(self.places):
             return sold, expected
-        statistics, shares = places.levels[self.level], places.usual_shares(items)
+        statistics, shares = places.levels[self.level], places.usual_shares[items]
         indices, weights = self.places.row(customer)
         for index, weight in zip(indices.tolist(), weights, strict=True):
             sold += weight * statistics.purchases(index, items)
-            expected += weight * statistics.n_purchases_at(index) * shares
+            expected += weight * statistics.sizes[index] * shares
         return sold, expected
 
     def to_arrays(self, prefix: str) -> Mapping[str, NDArray[np.generic]]:

@@ -22,13 +22,12 @@ from training.column import Column
 from training.evaluate import evaluate
 from training.examples import Examples, collect
 from training.fusion import starting_rankers
-from training.learning import UNTIMED_FUSION, fit_ranker
+from training.learning import fit_ranker, fusion_share
 from training.pipeline import FitInput, always_available, build, read
 from training.progress import ConsoleReporter
 from training.settings import PRESETS, TrainingSettings
 from training.significance import paired_bootstrap
 from training.sources import suitable
-from training.split import Split
 from training.windows import Window, plan
 
 TASKS = (Task.ALL, Task.NEW)
@@ -47,7 +46,7 @@ def lists(
 ) -> dict[Task, Column]:
     """Learn on all windows but the last, without ``part``, and rank for the last."""
     *lessons, (last, model) = [(w, Recommender(without(m, part))) for w, m in models]
-    fusion = UNTIMED_FUSION if last.held_out.method is Split.RANDOM else 0.0
+    fusion = fusion_share(last.held_out.method)
     rankers = {}
     for task in TASKS:
         examples = Examples.together(
