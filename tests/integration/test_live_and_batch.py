@@ -72,9 +72,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
 @pytest.mark.parametrize("only_new", [False, True], ids=["all", "new"])
 @pytest.mark.parametrize("is_placed", [False, True], ids=["at-home", "at-a-store"])
 def test_live_and_batch_lists_are_identical(
-    published: Published,
-    only_new: bool,  # noqa: FBT001  # a case
-    is_placed: bool,  # noqa: FBT001  # a case
+    published: Published, *, only_new: bool, is_placed: bool
 ) -> None:
     """For 500 customers the server answers what a batch holds, product for product."""
     model = published.recommender.model

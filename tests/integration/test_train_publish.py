@@ -111,9 +111,7 @@ def test_the_log_of_a_run_is_plain_lines(trained: Trained) -> None:
 
 @pytest.mark.parametrize("only_new", [False, True])
 def test_lists_are_what_the_recommender_answers(
-    trained: Trained,
-    tmp_path: Path,
-    only_new: bool,  # noqa: FBT001  # a case
+    trained: Trained, tmp_path: Path, *, only_new: bool
 ) -> None:
     """Product for product, the lists of a batch are those of the published model."""
     customers = tmp_path / "customers.csv"

@@ -74,7 +74,7 @@ def test_the_directory_holds_the_manifest_and_one_file_an_array(artifact: Path) 
 
 
 @pytest.mark.parametrize("verify", [True, False])
-def test_arrays_are_mapped_and_read_only(artifact: Path, verify: bool) -> None:  # noqa: FBT001  # a parameter of the test
+def test_arrays_are_mapped_and_read_only(artifact: Path, *, verify: bool) -> None:
     """Processes share one copy, which none of them can write to."""
     _, arrays = read_artifact(artifact, verify=verify)
     for array in arrays.values():

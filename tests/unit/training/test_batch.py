@@ -38,7 +38,7 @@ def products(lists: pl.DataFrame, customer_id: str) -> list[str]:
 
 
 @pytest.mark.parametrize("only_new", [False, True])
-def test_lists_are_those_of_the_recommender(recommender: Recommender, only_new: bool) -> None:  # noqa: FBT001  # a case
+def test_lists_are_those_of_the_recommender(recommender: Recommender, *, only_new: bool) -> None:
     """Product for product, score for score, a batch holds what a call would answer."""
     model = recommender.model
     ids = model.customers.ids.take(range(len(model.customers)))

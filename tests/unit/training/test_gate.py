@@ -58,10 +58,7 @@ def comparison(*rows: Difference) -> Comparison:
 )
 @pytest.mark.parametrize("task", [Task.ALL, Task.NEW])
 def test_a_total_is_refused_if_it_is_surely_and_relevantly_worse(
-    task: Task,
-    mean: float,
-    margin: float,
-    passes: bool,  # noqa: FBT001  # a case
+    task: Task, mean: float, margin: float, *, passes: bool
 ) -> None:
     """The interval must be below 0 and the fall at least 1 %, of either kind of purchase."""
     decision = decide(comparison(difference(mean, margin, task=task)))

@@ -45,7 +45,7 @@ def test_a_terminal_gets_bars() -> None:
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
-def test_quiet_says_nothing(is_terminal: bool) -> None:  # noqa: FBT001  # a case
+def test_quiet_says_nothing(*, is_terminal: bool) -> None:
     """A quiet run writes no line and no bar, wherever it runs."""
     to, out = console(is_terminal=is_terminal)
 
