@@ -34,7 +34,7 @@ PRODUCTS_A_CATEGORY = 10
 
 SMALL = TrainingSettings(
     als=AlsSettings(n_factors=8, iterations=3),
-    boosting=BoostingSettings(n_fits=1, n_rounds=10, n_leaves=7, min_data_in_leaf=10, n_threads=1),
+    boosting=BoostingSettings(n_rounds=10, n_leaves=7, min_data_in_leaf=10, n_threads=1),
     fusion_customers=60,
     n_neighbours=20,
     n_vectors=8,

@@ -23,10 +23,12 @@ class Examples:
     Attributes:
         features: float32, shape ``(n, n_features)``.
         labels: bool, shape ``(n,)``: bought in the window.
+        lengths: int32, shape ``(n_lists,)``: candidates of each list, which stand together.
     """
 
     features: NDArray[np.float32]
     labels: NDArray[np.bool_]
+    lengths: NDArray[np.int32]
 
     @classmethod
     def together(cls, parts: Sequence[Self]) -> Self:
@@ -34,6 +36,7 @@ class Examples:
         return cls(
             np.concatenate([part.features for part in parts]),
             np.concatenate([part.labels for part in parts]),
+            np.concatenate([part.lengths for part in parts]),
         )
 
 
@@ -83,4 +86,6 @@ def collect(
             features.append(recommender.features.of(case)[kept])
             labels.append(bought[kept])
         tick()
-    return Examples(np.concatenate(features), np.concatenate(labels))
+    # The first is there so that there is one to concatenate; it is no list.
+    lengths = np.array([len(rows) for rows in labels[1:]], np.int32)
+    return Examples(np.concatenate(features), np.concatenate(labels), lengths)

@@ -8,7 +8,7 @@ of tomorrow are worth more than those of last year.
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,7 +24,6 @@ from training.fusion import starting_rankers, tune
 from training.guard import FUSION, TREES, Verdict, contestants, judge
 from training.interactions import Interactions
 from training.models.boosting import fit_trees
-from training.models.logistic import fit_logistic
 from training.progress import Reporter
 from training.report import slice_report, summaries, table_lines
 from training.settings import TrainingSettings
@@ -42,11 +41,6 @@ UNTIMED_FUSION = 1.0
 fusion, which hardly learns, keeps its full weight (ndcg@20 of Gowalla's published split .161
 against .155, on 1,500 users). With times it only dilutes (nDCG@10 of new gifts .140 against
 .161)."""
-
-LOGISTIC_SHARE = 0.5
-"""What the regression's log-odds count beside the trees'. It errs differently: when the months
-change, both together lose less than the trees alone (nDCG@10 of new groceries in December .0611
-against .0599), and all of it is worth less than half (.4327 against .4321 of all groceries)."""
 
 MIN_EXAMPLES = 50
 """Purchases among the candidates that trees need at least."""
@@ -217,12 +211,10 @@ def fit_ranker(
         settings: of the run.
         fusion: what the fusion counts beside what was learnt.
     """
-    features, labels = examples.features, examples.labels
-    trees = fit_trees(features, labels, settings.boosting, settings.seed)
-    if fusion:  # already steadied, and better without
-        return Ranker(weights, trees, fusion=fusion)
-    logistic = fit_logistic(features, labels)
-    return Ranker(weights, trees, replace(logistic, weights=logistic.weights * LOGISTIC_SHARE))
+    trees = fit_trees(
+        examples.features, examples.labels, examples.lengths, settings.boosting, settings.seed
+    )
+    return Ranker(weights, trees, fusion)
 
 
 def _measure(

@@ -13,27 +13,27 @@ from recsvc.core.trees import Tree, Trees
 from recsvc.errors import InputError
 from training.ranges import PositiveShare
 
+SMALLEST_DEVIATION = 1e-9
+"""Below it all rows are alike to a fit."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoostingSettings:
     """What LightGBM is told; the defaults were measured on two years of purchases.
 
     Attributes:
-        n_fits: fits whose mean serves. They differ by the features that each tree may use, and
-            their errors with them: two of half the trees beat one (nDCG@10 of groceries .4333
-            against .4327, of new ones .0615 against .0611).
-        n_rounds: trees of each fit.
+        n_rounds: trees of each of the two fits.
         learning_rate: share of each tree's step that is taken.
         n_leaves: most leaves of a tree; above 32 serving needs words of twice the width.
         max_bin: most bins, and so one more than most thresholds, of a feature.
         min_data_in_leaf: fewest rows that a leaf may stand on.
         feature_fraction: share of the features that each tree may use.
         lambda_l2: penalty on the squares of leaf values.
+        truncation: places of a list whose pairs the second fit looks at.
         n_threads: threads of the fit. They wait for each other at every split, so that fits
             side by side are the better use of cores.
     """
 
-    n_fits: PositiveInt = 2
     n_rounds: PositiveInt = 80
     learning_rate: PositiveShare = 0.1
     n_leaves: Annotated[int, Field(ge=2, le=64)] = 31
@@ -41,61 +41,71 @@ class BoostingSettings:
     min_data_in_leaf: PositiveInt = 100
     feature_fraction: PositiveShare = 0.5
     lambda_l2: NonNegativeFloat = 5.0
+    truncation: PositiveInt = 30
     n_threads: PositiveInt = 1
 
 
 def fit_trees(
     features: NDArray[np.float32],
     labels: NDArray[np.bool_],
+    lengths: NDArray[np.int32],
     settings: BoostingSettings,
     seed: int,
-    weights: NDArray[np.float32] | None = None,
 ) -> Trees:
-    """Fit a classifier of rows; it predicts log-odds. The same seed gives the same trees.
+    """Fit trees that rank the rows of each list. The same seed gives the same trees.
+
+    They are the mean of two fits: of log-odds, row by row, and of LambdaMART (Burges 2010), which
+    looks at what each pair of a list's rows adds to nDCG. The two err differently, and the second,
+    whose scale means nothing, is brought to the deviation of the first.
 
     Args:
         features: shape ``(n, n_features)``, without NaN.
         labels: shape ``(n,)``.
+        lengths: shape ``(n_lists,)``: rows of each list, which stand together.
         settings: what LightGBM is told.
-        seed: of the choice of features; each fit has its own.
-        weights: shape ``(n,)``, of each row in the loss; 1 when left out.
+        seed: of the choice of features that each tree may use.
     """
     parameters = {
-        "objective": "binary",
         "learning_rate": settings.learning_rate,
         "num_leaves": settings.n_leaves,
         "max_bin": settings.max_bin,
         "min_data_in_leaf": settings.min_data_in_leaf,
         "feature_fraction": settings.feature_fraction,
         "lambda_l2": settings.lambda_l2,
+        "lambdarank_truncation_level": settings.truncation,
         "num_threads": settings.n_threads,
+        "seed": seed,
         # Sums in an order of their own for each number of threads would move splits.
         "deterministic": True,
         "force_row_wise": True,
         "use_missing": False,
         "verbosity": -1,
     }
-    rows = lightgbm.Dataset(features, labels, weight=weights, params=parameters)
-    seeds = range(seed * settings.n_fits, (seed + 1) * settings.n_fits)
-    return as_trees(
-        *(lightgbm.train(parameters | {"seed": each}, rows, settings.n_rounds) for each in seeds)
-    )
+    rows = lightgbm.Dataset(features, labels, group=lengths, params=parameters)
+    fits = [
+        lightgbm.train(parameters | {"objective": objective}, rows, settings.n_rounds)
+        for objective in ("binary", "lambdarank")
+    ]
+    predicted = (np.asarray(fitted.predict(features, raw_score=True)) for fitted in fits)
+    first, second = (float(scores.std()) for scores in predicted)
+    return as_trees(*zip(fits, (0.5, 0.5 * first / max(second, SMALLEST_DEVIATION)), strict=True))
 
 
-def as_trees(*boosters: lightgbm.Booster) -> Trees:
-    """Tables of fitted boosters; they predict the mean of what those do with ``raw_score=True``.
+def as_trees(*shares: tuple[lightgbm.Booster, float]) -> Trees:
+    """Tables of fitted boosters, each with its share of what they predict together.
 
-    One value alone differs: LightGBM reads -1e-35, a threshold of its own, as 0.
+    That is what they predict with ``raw_score=True``, times the shares, summed. One value alone
+    differs: LightGBM reads -1e-35, a threshold of its own, as 0.
 
     Raises:
         InputError: a split is by category or sends missing values a way of their own.
     """
     trees = [
-        _as_tree(tree["tree_structure"], 1 / len(boosters))
-        for booster in boosters
+        _as_tree(tree["tree_structure"], share)
+        for booster, share in shares
         for tree in booster.dump_model()["tree_info"]
     ]
-    return Trees.from_trees(trees, boosters[0].num_feature())
+    return Trees.from_trees(trees, shares[0][0].num_feature())
 
 
 def _as_tree(root: Mapping[str, Any], share: float) -> Tree:

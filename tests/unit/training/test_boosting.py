@@ -13,7 +13,7 @@ from recsvc.core.trees import Trees
 from recsvc.errors import InputError
 from training.models.boosting import BoostingSettings, as_trees, fit_trees
 
-SETTINGS = BoostingSettings(n_fits=1, n_rounds=20, min_data_in_leaf=5, n_threads=1)
+SETTINGS = BoostingSettings(n_rounds=20, min_data_in_leaf=5, n_threads=1)
 
 
 def data(n: int = 2000) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -28,6 +28,10 @@ def data(n: int = 2000) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     return features, rng.random(n) < 1 / (1 + np.exp(-signal))
 
 
+LENGTHS = np.full(100, 20, np.int32)
+"""The rows as lists of twenty."""
+
+
 def boosted(
     n_rounds: int = 20,
     categories: Sequence[int] = (),
@@ -36,7 +40,7 @@ def boosted(
     """Fit a booster of LightGBM's own."""
     features, labels = data()
     chosen = {"objective": "binary", "use_missing": False, "verbosity": -1, "num_threads": 1}
-    rows = lightgbm.Dataset(features, labels, categorical_feature=list(categories))
+    rows = lightgbm.Dataset(features, labels, group=LENGTHS, categorical_feature=list(categories))
     return lightgbm.train(chosen | parameters, rows, n_rounds)
 
 
@@ -50,7 +54,7 @@ def same(one: Trees, other: Trees) -> bool:
 def test_trees_predict_what_the_booster_predicts(n_leaves: int) -> None:
     """Raw scores agree on rows at thresholds, between, beside and beyond them, and repeated."""
     booster = boosted(num_leaves=n_leaves, max_bin=63)
-    trees = as_trees(booster)
+    trees = as_trees((booster, 1))
     features, _ = data(300)
     grid = np.random.default_rng(1)
     at = np.stack(
@@ -71,7 +75,7 @@ def test_trees_predict_what_the_booster_predicts(n_leaves: int) -> None:
 
 def test_a_booster_that_found_no_split_is_its_constant() -> None:
     """Too few rows for any split give everyone the log-odds of the labels."""
-    trees = as_trees(boosted(min_data_in_leaf=2000))
+    trees = as_trees((boosted(min_data_in_leaf=2000), 1))
     features, labels = data()
     share = labels.mean()
     assert trees.predict(features[:2]).tolist() == pytest.approx([np.log(share / (1 - share))] * 2)
@@ -80,27 +84,26 @@ def test_a_booster_that_found_no_split_is_its_constant() -> None:
 def test_categorical_splits_are_refused() -> None:
     """A split by category cannot be a threshold."""
     with pytest.raises(InputError, match="a tree splits by '=='"):
-        as_trees(boosted(categories=[4], max_cat_to_onehot=2))
+        as_trees((boosted(categories=[4], max_cat_to_onehot=2), 1))
 
 
 def test_splits_that_know_missing_values_are_refused() -> None:
     """A way of their own for missing values cannot be a threshold."""
     with pytest.raises(InputError, match="missing values as 'Zero'"):
-        as_trees(boosted(use_missing=True, zero_as_missing=True))
+        as_trees((boosted(use_missing=True, zero_as_missing=True), 1))
 
 
 def test_fit_tells_buyers_from_others() -> None:
     """Rows of positive labels are scored above the others."""
     features, labels = data()
-    scores = fit_trees(features, labels, SETTINGS, seed=1).predict(features)
+    scores = fit_trees(features, labels, LENGTHS, SETTINGS, seed=1).predict(features)
     assert scores[labels].mean() > scores[~labels].mean() + 1
 
 
 def test_fit_is_what_lightgbm_fits_with_these_settings() -> None:
-    """Each setting reaches LightGBM under its name."""
+    """Each setting reaches LightGBM; the two fits count alike, by the deviation of the first."""
     features, labels = data()
     settings = BoostingSettings(
-        n_fits=1,
         n_rounds=7,
         learning_rate=0.2,
         n_leaves=9,
@@ -108,47 +111,52 @@ def test_fit_is_what_lightgbm_fits_with_these_settings() -> None:
         min_data_in_leaf=11,
         feature_fraction=0.7,
         lambda_l2=3,
+        truncation=2,
         n_threads=1,
     )
-    booster = boosted(
-        7,
-        learning_rate=0.2,
-        num_leaves=9,
-        max_bin=15,
-        min_data_in_leaf=11,
-        feature_fraction=0.7,
-        lambda_l2=3,
-        deterministic=True,
-        force_row_wise=True,
-        seed=5,
+    log_odds, marts = (
+        np.asarray(
+            boosted(
+                7,
+                objective=objective,
+                learning_rate=0.2,
+                num_leaves=9,
+                max_bin=15,
+                min_data_in_leaf=11,
+                feature_fraction=0.7,
+                lambda_l2=3,
+                lambdarank_truncation_level=2,
+                deterministic=True,
+                force_row_wise=True,
+                seed=5,
+            ).predict(features, raw_score=True)
+        )
+        for objective in ("binary", "lambdarank")
     )
-    assert same(fit_trees(features, labels, settings, seed=5), as_trees(booster))
+    expected = (log_odds + marts * np.std(log_odds) / np.std(marts)) / 2
+    assert np.std(marts) != pytest.approx(np.std(log_odds), rel=0.05)
+
+    found = fit_trees(features, labels, LENGTHS, settings, seed=5).predict(features)
+
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_lists_without_a_difference_are_no_division_by_zero() -> None:
+    """Where no list has both kinds of rows, pairs say nothing and the log-odds stand alone."""
+    features, labels = data()
+    alone = np.ones(len(labels), np.int32)
+
+    found = fit_trees(features, labels, alone, SETTINGS, seed=1).predict(features)
+
+    assert np.isfinite(found).all()
+    assert found[labels].mean() > found[~labels].mean() + 0.5
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
     """A fit is decided by its seed, on one thread or two; another seed gives other trees."""
     features, labels = data()
-    first = fit_trees(features, labels, SETTINGS, seed=1)
-    assert same(first, fit_trees(features, labels, SETTINGS, seed=1))
-    assert same(first, fit_trees(features, labels, replace(SETTINGS, n_threads=2), seed=1))
-    assert not same(first, fit_trees(features, labels, SETTINGS, seed=2))
-
-
-def test_several_fits_predict_their_mean() -> None:
-    """Each has a seed of its own, which no other seed's fits share."""
-    features, labels = data()
-    both = fit_trees(features, labels, replace(SETTINGS, n_fits=2), seed=1)
-    alone = [fit_trees(features, labels, SETTINGS, seed=seed).predict(features) for seed in (2, 3)]
-
-    assert np.abs(both.predict(features) - (alone[0] + alone[1]) / 2).max() < 1e-5
-    assert np.abs(alone[0] - alone[1]).max() > 0.01
-
-
-def test_weights_count_in_the_loss() -> None:
-    """Positives that weigh three raise the log-odds by about the logarithm of three."""
-    features, labels = data()
-    weights = np.where(labels, 3, 1).astype(np.float32)
-    plain = fit_trees(features, labels, SETTINGS, seed=1)
-    weighted = fit_trees(features, labels, SETTINGS, seed=1, weights=weights)
-    lift = weighted.predict(features).mean() - plain.predict(features).mean()
-    assert lift == pytest.approx(np.log(3), abs=0.2)
+    first = fit_trees(features, labels, LENGTHS, SETTINGS, seed=1)
+    assert same(first, fit_trees(features, labels, LENGTHS, SETTINGS, seed=1))
+    two_threads = replace(SETTINGS, n_threads=2)
+    assert same(first, fit_trees(features, labels, LENGTHS, two_threads, seed=1))
+    assert not same(first, fit_trees(features, labels, LENGTHS, SETTINGS, seed=2))

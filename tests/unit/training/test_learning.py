@@ -20,7 +20,6 @@ from training.guard import FUSION, TREES
 from training.interactions import SECONDS_A_DAY, Interactions
 from training.learning import LEARNT, Learnt, fit_ranker, is_enough, learn
 from training.models.boosting import fit_trees
-from training.models.logistic import fit_logistic
 from training.settings import TrainingSettings
 from training.split import HoldOut, Split
 from training.windows import Role, Window
@@ -115,7 +114,6 @@ def same(one: Ranker, other: Ranker) -> bool:
     def as_bytes(ranker: Ranker) -> dict[str, bytes]:
         arrays = {"weights": ranker.weights, "fusion": np.array(ranker.fusion)}
         arrays |= {} if ranker.trees is None else ranker.trees.to_arrays("trees")
-        arrays |= {} if ranker.logistic is None else ranker.logistic.to_arrays("logistic")
         return {name: values.tobytes() for name, values in arrays.items()}
 
     return as_bytes(one) == as_bytes(other)
@@ -145,38 +143,33 @@ def examples(n: int = 600) -> Examples:
     """Return rows of three features, two of which say something of the labels."""
     rng = np.random.default_rng(0)
     features = rng.normal(size=(n, 3)).astype(np.float32)
-    return Examples(features, features[:, 0] - features[:, 1] + rng.normal(size=n) > 0)
+    labels = features[:, 0] - features[:, 1] + rng.normal(size=n) > 0
+    return Examples(features, labels, np.full(n // 20, 20, np.int32))
 
 
 WEIGHTS = np.array([1, 0.5], np.float32)
 
 
-def test_half_of_the_regression_is_added_to_the_trees() -> None:
-    """With times a ranker has the trees whole, the regression's log-odds halved, no fusion."""
+def test_with_times_the_trees_rank_alone() -> None:
+    """A ranker has the trees of its examples, and no fusion beside them."""
     found = examples()
 
     ranker = fit_ranker(WEIGHTS, found, SETTINGS)
 
-    trees = fit_trees(found.features, found.labels, SETTINGS.boosting, SETTINGS.seed)
-    logistic = fit_logistic(found.features, found.labels)
+    trees = fit_trees(found.features, found.labels, found.lengths, SETTINGS.boosting, SETTINGS.seed)
     assert ranker.trees is not None
-    assert ranker.logistic is not None
     np.testing.assert_array_equal(
         ranker.trees.predict(found.features), trees.predict(found.features)
     )
-    log_odds = logistic.predict(found.features)
-    assert np.abs(log_odds).max() > 1
-    np.testing.assert_allclose(ranker.logistic.predict(found.features), log_odds / 2, atol=1e-6)
     assert ranker.fusion == 0
     assert ranker.weights is WEIGHTS
 
 
-def test_the_fusion_takes_the_regressions_place() -> None:
-    """What the fusion counts is the ranker's; beside it there are trees and no regression."""
+def test_the_fusion_may_stand_beside_the_trees() -> None:
+    """What the fusion counts is the ranker's."""
     ranker = fit_ranker(WEIGHTS, examples(), SETTINGS, fusion=0.75)
 
     assert ranker.trees is not None
-    assert ranker.logistic is None
     assert ranker.fusion == 0.75
 
 
@@ -198,7 +191,8 @@ def test_what_is_enough_to_learn_from(n_bought: int, n_others: int, *, enough: b
     """Trees need fifty purchases, and something that was not bought."""
     labels = np.array([True] * n_bought + [False] * n_others)
 
-    assert is_enough(Examples(np.zeros((len(labels), 1), np.float32), labels)) is enough
+    features, lengths = np.zeros((len(labels), 1), np.float32), np.array([len(labels)], np.int32)
+    assert is_enough(Examples(features, labels, lengths)) is enough
 
 
 # Weights of the fusion.
@@ -259,12 +253,11 @@ def test_trees_that_win_serve() -> None:
     assert verdict["ndcg@10"][FUSION] == 0  # staples and gifts that everybody had
     served = learnt.rankers[Task.ALL]
     assert served.trees is not None
-    assert served.logistic is not None
     assert served.fusion == 0
 
 
 def test_without_times_the_fusion_stands_beside_the_trees() -> None:
-    """Where a random part was held out, trees serve with the whole fusion, not the regression."""
+    """Where a random part was held out, trees serve with the whole fusion."""
     windows = of_roles([Month.GIFTS, Month.GIFTS], [19, N_CUSTOMERS], Split.RANDOM)
 
     learnt = learnt_from(windows)
@@ -277,7 +270,6 @@ def test_without_times_the_fusion_stands_beside_the_trees() -> None:
     assert verdict["ndcg@10"][TREES] == pytest.approx(left, abs=1e-5)
     served = learnt.rankers[Task.ALL]
     assert served.trees is not None
-    assert served.logistic is None
     assert served.fusion == 1
 
 
