@@ -81,7 +81,8 @@ def run(contestant: Contestant, python: Path, data: DataSet, folder: Path, limit
     log = folder / "log.txt"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [str(python), "-m", CHILD, str(path)],
+            # Not resolved: a link of an environment knows its packages, what it links to does not.
+            [str(python.absolute()), "-m", CHILD, str(path)],
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=folder,

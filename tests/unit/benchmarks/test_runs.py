@@ -1,6 +1,8 @@
 """The benchmark's data, baselines and runs, on a handful of purchases."""
 
 import json
+import os
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from tests.benchmarks.quality.datasets import DataSet, cut, prepare
 from tests.benchmarks.quality.peers.baselines import create
 from tests.benchmarks.quality.peers.purchases import Files, read
 from tests.benchmarks.quality.results import Results, load
-from tests.benchmarks.quality.runner import Limits, root
+from tests.benchmarks.quality.runner import OK, Limits, root, run
 
 START = datetime(2024, 1, 1)  # noqa: DTZ001  # files have naive times
 POPULARITY, OWN = (one for one in CONTESTANTS if one.library == "baseline")
@@ -169,3 +171,10 @@ def test_a_contestant_runs_once_and_failures_are_told(data: DataSet, tmp_path: P
     assert rows[broken.name].run.status == "KeyError: 'nonsense'"
     log = work / "runs" / f"online_retail_ii-{data.digest[:8]}" / "baseline-popularity"
     assert json.loads((log / "timing.json").read_text())["fit_seconds"] > 0
+
+
+def test_an_interpreter_is_found_by_a_relative_path(data: DataSet, tmp_path: Path) -> None:
+    """Environments may be named from where the benchmark was started, as ``.bench`` is."""
+    python = Path(os.path.relpath(sys.executable))
+    ended = run(POPULARITY, python, data, tmp_path / "run", Limits(cpu_minutes=1))
+    assert ended.status == OK
