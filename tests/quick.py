@@ -39,6 +39,9 @@ def quick_fit(
         train_time=datetime.now(UTC),
         parameters=model.to_parameters(),
         metrics={},
-        data={"events_sha256": purchases.report.digest},
+        data={
+            "events_sha256": purchases.report.digest,
+            "n_interactions": interactions.lines.height,
+        },
         code_version=__version__,
     )

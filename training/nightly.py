@@ -28,7 +28,7 @@ from training.pipeline import FitInput, fit, read
 from training.progress import Reporter
 from training.reading import digest, input_files
 from training.settings import TrainingSettings
-from training.yardstick import find_yardstick, history_of
+from training.yardstick import find_yardstick, history_of, require_whole
 
 Fit = Callable[[FitInput, TrainingSettings, Registry, Reporter], Manifest]
 
@@ -162,6 +162,8 @@ class _Run:
             purchases = read(self.source, self.reporter).interactions
         if pointer is None:
             return self._unjudged(generation, "no version is current yet, the first one passes")
+        if not self.force:
+            require_whole(self.registry, pointer.version_id, purchases)
         if not purchases.has_times:
             return self._unjudged(generation, "the events have no times, so none is known as fresh")
         yardstick, passed_over = find_yardstick(

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import (
     ConfigDict,
+    Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
@@ -97,6 +98,7 @@ class TrainingSettings:
         own_share: what a customer's own basket counts beside the neighbours'.
         place_shrinkage: purchases that the wider place's shares count for.
         n_candidates: products that each source proposes; twice as many for lists of new ones.
+            LambdaMART takes lists of 10,000 candidates at most.
     """
 
     # What a file of settings says is checked against the types, and against nothing else.
@@ -139,7 +141,7 @@ class TrainingSettings:
     n_like_customers: PositiveInt = 200
     own_share: Share = 0.7
     place_shrinkage: PositiveFloat = 500.0
-    n_candidates: PositiveInt = 40
+    n_candidates: Annotated[int, Field(ge=1, le=400)] = 40
 
 
 _BALANCED = TrainingSettings()

@@ -10,7 +10,7 @@ Four ways to cut, the first the default:
   comparing models of one customer's habits on sparse data; its figures are higher than those
   in service, and a temporal cut should decide what is deployed.
 - **given**: two files that somebody else has cut, as published benchmarks are.
-- **random**: a fifth of each customer's products; all that is left where there are no times.
+- **random**: a fifth of all purchases; all that is left where there are no times.
 """
 
 from dataclasses import dataclass, replace
@@ -89,7 +89,7 @@ def hold_out(
 ) -> HoldOut:
     """Cut off the last ``seconds``, or each customer's last order.
 
-    Without times nothing is last: a random fifth of each customer's products is held out.
+    Without times nothing is last: a random fifth of the purchases is held out.
 
     Raises:
         InputError: last orders are asked for of data without times.

@@ -24,6 +24,10 @@ from training.options import day_of, load
 from training.pipeline import FitInput
 from training.schema import PURCHASE
 
+MIN_KEPT = 0.8
+"""Share of what the current version has learnt from that must still be there. Returns and erased
+customers take a little away, half an export takes half."""
+
 
 @dataclass(frozen=True, slots=True)
 class Yardstick:
@@ -76,6 +80,37 @@ def find_yardstick(
         if version_id in overruled:
             break
     return None, passed_over
+
+
+def require_whole(registry: Registry, version_id: str, purchases: Interactions) -> None:
+    """Make sure that tonight's files are the whole history that the current version knew, and more.
+
+    Of half a file no purchase is fresh, so that the gate would have nothing to refuse it by.
+
+    Args:
+        registry: of the versions.
+        version_id: the current one; one that cannot be read says nothing.
+        purchases: tonight's.
+
+    Raises:
+        InputError: the files end earlier, or have lost much of what was in them.
+    """
+    try:
+        manifest = registry.manifest(version_id)
+    except (ArtifactError, NotFoundError):
+        return
+    end, n_before = manifest.parameters["data_end"], manifest.data["n_interactions"]
+    if purchases.has_times and purchases.end < end:
+        raise InputError(
+            f"the last purchase is of {day_of(purchases.end)}, before the end of what {version_id} "
+            f"has learnt from ({day_of(end)}); give the whole history, or --force"
+        )
+    n_kept = purchases.lines.filter(pl.col("time") <= end).height
+    if n_kept < MIN_KEPT * n_before:
+        raise InputError(
+            f"{n_kept:,} purchases are left of the {n_before:,} that {version_id} has learnt from; "
+            "give the whole history, or --force"
+        )
 
 
 def customers_since(purchases: Interactions, moment: float) -> int:

@@ -17,6 +17,8 @@ from recsvc.core.trees import Trees
 from recsvc.core.visits import Visits
 from recsvc.core.vocabulary import Arrays, Vocabulary
 
+_RANKER_KEYS = frozenset({"weights", "trees", "fusion"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
@@ -109,7 +111,11 @@ class Model:
 
         Raises:
             KeyError: an array or a parameter is missing.
+            ValueError: a ranker has a part that is not known here, and would rank without it.
         """
+        for task, ranker in parameters["rankers"].items():
+            if unknown := ranker.keys() - _RANKER_KEYS:
+                raise ValueError(f"the ranker of {task!r} has {', '.join(sorted(unknown))}")
         places = Places.from_arrays(arrays, "places", parameters)
         return cls(
             customers=Vocabulary.from_arrays(arrays, "customers"),

@@ -95,6 +95,15 @@ def test_trees_go_through_the_artifact(tmp_path: Path) -> None:
     assert_same_lists(model, restored)
 
 
+def test_a_ranker_with_an_unknown_part_is_refused() -> None:
+    """What an earlier release ranked with beside the trees is not left out in silence."""
+    model = tiny_model()
+    parameters = model.to_parameters()
+    parameters["rankers"]["all"]["logistic"] = True
+    with pytest.raises(ValueError, match="the ranker of 'all' has logistic"):
+        Model.from_arrays(model.to_arrays(), parameters)
+
+
 def test_what_is_not_an_array_comes_back() -> None:
     """Windows, sizes, sources in their order and the weights of every task are restored."""
     model = tiny_model(n_candidates=7, data_end=123.5)

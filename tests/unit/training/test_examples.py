@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 
+from recsvc.core.places import Location
 from recsvc.core.ranking import Task
-from recsvc.core.recommender import Recommender
+from recsvc.core.recommender import Query, Recommender
 from tests.purchases import built, shop_interactions
 from tests.quick import QUICK
 from training.evaluate import target_customers
 from training.examples import Examples, collect
 from training.interactions import SECONDS_A_DAY
+from training.metrics import DEPTH
 from training.split import HoldOut, hold_out
 
 N_CUSTOMERS = 25
@@ -42,6 +44,27 @@ def test_all_that_was_bought_is_kept(recommender: Recommender, held_out: HoldOut
     np.testing.assert_array_equal(some.features[some.labels], whole.features[whole.labels])
 
 
+def test_every_list_stands_together(recommender: Recommender, held_out: HoldOut) -> None:
+    """The lengths are those of the customers' lists, in their order."""
+    found = gather(recommender, held_out, Task.NEW, 1.0)
+
+    customers = target_customers(held_out.targets(), N_CUSTOMERS).tolist()
+    asked = [
+        recommender.candidates(
+            Query(
+                customer=customer,
+                place=recommender.place(customer, Location()),
+                size=DEPTH,
+                now=held_out.now,
+                only_new=True,
+            )
+        )
+        for customer in customers
+    ]
+    assert len({len(case.items) for case in asked}) > 1
+    assert found.lengths.tolist() == [len(case.items) for case in asked]
+
+
 def test_the_draw_is_the_seeds(recommender: Recommender, held_out: HoldOut) -> None:
     """One seed draws the same examples, another seed others."""
     first, same, other = (gather(recommender, held_out, Task.ALL, 0.2, seed) for seed in (0, 0, 1))
@@ -67,5 +90,8 @@ def test_nobody_gives_no_examples(recommender: Recommender, held_out: HoldOut) -
 
     assert none.features.shape == (0, len(recommender.features.names))
     some = gather(recommender, held_out, Task.ALL, 0.2)
-    together = Examples.together([none, some, some])
-    assert len(together.labels) == len(together.features) == 2 * len(some.labels)
+    other = gather(recommender, held_out, Task.NEW, 0.2)
+    together = Examples.together([none, some, other])
+    assert len(together.labels) == len(together.features) == len(some.labels) + len(other.labels)
+    assert together.lengths.tolist() == [*some.lengths, *other.lengths]
+    assert together.lengths.sum() == len(together.labels)

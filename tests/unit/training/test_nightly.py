@@ -500,6 +500,27 @@ def test_too_few_fresh_customers_are_not_judged(shop: Shop) -> None:
     assert shop.registry.history()[-1].note.reasons == (warning,)
 
 
+@pytest.mark.parametrize("kept", [0.02, 0.7])
+def test_files_that_have_lost_purchases_are_no_whole_history(shop: Shop, kept: float) -> None:
+    """An export that was cut short has nothing fresh to judge it by: it fails, and says why."""
+    events, before = shop_events(), shop.current()
+    some = events.filter(pl.int_range(pl.len()) < kept * pl.len())  # as the file goes
+    thinned = events.sample(fraction=kept, seed=1)
+
+    for truncated in (some, thinned):
+        with pytest.raises(InputError, match=r"give the whole history, or --force"):
+            shop.run(truncated)
+
+    assert shop.current() == before
+    assert shop.n_fits == 0
+    assert shop.run(thinned, force=True).promoted
+
+
+def test_a_few_purchases_may_go(shop: Shop) -> None:
+    """Returns and erased customers take some purchases away; the night goes on."""
+    assert shop.run(shop_events().sample(fraction=0.95, seed=1)).state.decision.is_judged
+
+
 def nights(shop: Shop, *days: float) -> list[str]:
     """Runs whose data ends so many days before all events do; the versions they promoted."""
     end = START + timedelta(days=N_DAYS)
