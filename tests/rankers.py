@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from recsvc.core.logistic import Logistic
 from recsvc.core.model import Model
 from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Recommender
@@ -41,6 +42,16 @@ def grow(model: Model, task: Task, *stumps: Stump) -> Model:
     names = Recommender(model).features.names
     trees = Trees.from_trees([_tree(stump, names) for stump in stumps], len(names))
     ranker = replace(model.rankers[task], trees=trees)
+    return replace(model, rankers={**model.rankers, task: ranker})
+
+
+def regress(model: Model, task: Task, **weights: float) -> Model:
+    """Return ``model`` with a regression beside the trees of ``task``, by names of features."""
+    names = Recommender(model).features.names
+    known = np.array([weights.get(name, 0.0) for name in names], np.float32)
+    wide = np.full(len(names), 1_000, np.float32)
+    logistic = Logistic(-wide, wide, np.ones(len(names), np.float32), known)
+    ranker = replace(model.rankers[task], logistic=logistic)
     return replace(model, rankers={**model.rankers, task: ranker})
 
 

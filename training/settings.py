@@ -155,9 +155,10 @@ PRESETS: dict[str, TrainingSettings] = {
         judge_customers=250,
         fusion_customers=150,
         negatives=0.15,
-        als_factors=(64, 128),
-        ease_max_items=6_000,
-        boosting=BoostingSettings(n_rounds=60),
+        als_factors=(64, 64),
+        ease_max_items=5_000,
+        n_vectors=96,
+        boosting=BoostingSettings(n_rounds=60, n_leaves=16, min_data_in_leaf=400),
     ),
     "balanced": _BALANCED,
     "best": replace(

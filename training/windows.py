@@ -103,8 +103,7 @@ def _by_customer(interactions: Interactions, settings: TrainingSettings) -> list
     cuts = np.cumsum([TRAIN_SHARE, GUARD_SHARE]) * len(shuffled)
     train, guard, test = np.split(shuffled, cuts.astype(np.int64))
     # One window for all that would be learnt from over time.
-    n_windows = settings.n_windows + (2 if settings.separate_guard else 0)
-    n_train = settings.train_customers * n_windows
+    n_train = settings.train_customers * settings.n_windows
     n_train = min(n_train, math.ceil(settings.train_share * len(train)))
     return [
         Window(held_out, np.sort(drawn[:at_most]), frozenset({role}))

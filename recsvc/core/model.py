@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from recsvc.core.catalogue import Catalogue
 from recsvc.core.histories import Histories
 from recsvc.core.item_statistics import ItemStatistics
+from recsvc.core.logistic import Logistic
 from recsvc.core.places import Places
 from recsvc.core.ranking import Ranker, Task
 from recsvc.core.sources import Popularity, Source, source_from_arrays
@@ -17,7 +18,7 @@ from recsvc.core.trees import Trees
 from recsvc.core.visits import Visits
 from recsvc.core.vocabulary import Arrays, Vocabulary
 
-_RANKER_KEYS = frozenset({"weights", "trees", "fusion"})
+_RANKER_KEYS = frozenset({"weights", "trees", "logistic", "fusion"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,8 @@ class Model:
         for task, ranker in self.rankers.items():
             if ranker.trees is not None:
                 arrays |= ranker.trees.to_arrays(f"trees.{task.value}")
+            if ranker.logistic is not None:
+                arrays |= ranker.logistic.to_arrays(f"logistic.{task.value}")
         return arrays
 
     def to_parameters(self) -> dict[str, Any]:
@@ -98,6 +101,7 @@ class Model:
             "rankers": {
                 task.value: {
                     "trees": ranker.trees is not None,
+                    "logistic": ranker.logistic is not None,
                     "fusion": ranker.fusion,
                     "weights": [round(float(w), 6) for w in ranker.weights],
                 }
@@ -132,6 +136,9 @@ class Model:
                 Task(task): Ranker(
                     np.array(ranker["weights"], np.float32),
                     Trees.from_arrays(arrays, f"trees.{task}") if ranker["trees"] else None,
+                    Logistic.from_arrays(arrays, f"logistic.{task}")
+                    if ranker["logistic"]
+                    else None,
                     float(ranker["fusion"]),
                 )
                 for task, ranker in parameters["rankers"].items()

@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from recsvc.core.logistic import Logistic
 from recsvc.core.trees import Trees
 
 Matrix = NDArray[np.float32]
@@ -35,11 +36,13 @@ class Ranker:
             scores, whose weighted sum orders the list. With trees they still tell which
             source speaks most for a product.
         trees: boosted trees over the features; ``None`` where the weighted sum is as good.
+        logistic: a regression over the same, whose log-odds are added to theirs.
         fusion: what a deviation of the weighted sum is added as; 0 leaves it out.
     """
 
     weights: NDArray[np.float32]
     trees: Trees | None = None
+    logistic: Logistic | None = None
     fusion: float = 0.0
 
 

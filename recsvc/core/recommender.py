@@ -156,6 +156,8 @@ class Recommender:
             return self._fused(case, ranker)
         features = self.features.of(case)
         learnt = ranker.trees.predict(features)
+        if ranker.logistic is not None:
+            learnt += ranker.logistic.predict(features)
         if ranker.fusion and len(case.items):
             fusion = self._fused(case, ranker)
             learnt += np.float32(ranker.fusion) * fusion / max(fusion.std(), np.float32(1e-6))

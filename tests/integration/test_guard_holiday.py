@@ -100,6 +100,7 @@ def test_after_a_holiday_the_fusion_serves(tmp_path: Path) -> None:
         assert f"({ndcg[verdict['runner_up']]:.4f}; by {verdict['margin'][0]:.4f} [" in line
         assert line.endswith(f": {who} will serve")
         assert found.model.rankers[task].trees is None
+        assert found.model.rankers[task].logistic is None
 
 
 def test_in_ordinary_months_the_trees_serve(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from recsvc.core.trees import Tree, Trees
 from recsvc.errors import InputError
 from training.ranges import PositiveShare
 
+SAMPLE = 100_000
+"""Rows that deviations are estimated from, about."""
 SMALLEST_DEVIATION = 1e-9
 """Below it all rows are alike to a fit."""
 
@@ -86,9 +88,16 @@ def fit_trees(
         lightgbm.train(parameters | {"objective": objective}, rows, settings.n_rounds)
         for objective in ("binary", "lambdarank")
     ]
-    predicted = (np.asarray(fitted.predict(features, raw_score=True)) for fitted in fits)
-    first, second = (float(scores.std()) for scores in predicted)
+    sample = features[:: max(1, len(features) // SAMPLE)]
+    first, second = (_deviation(fitted, sample, settings.n_threads) for fitted in fits)
     return as_trees(*zip(fits, (0.5, 0.5 * first / max(second, SMALLEST_DEVIATION)), strict=True))
+
+
+def _deviation(fitted: lightgbm.Booster, rows: NDArray[np.float32], n_threads: int) -> float:
+    # The number of threads is LightGBM's global: left to its default here, it would change under
+    # a fit on another thread, which then writes past its buffers.
+    scores = fitted.predict(rows, raw_score=True, num_threads=n_threads)
+    return float(np.asarray(scores).std())
 
 
 def as_trees(*shares: tuple[lightgbm.Booster, float]) -> Trees:

@@ -15,7 +15,7 @@ from recsvc.core.ranking import Task
 from recsvc.core.recommender import Query, Ranking, Recommender
 from recsvc.core.vocabulary import MISSING
 from tests.counting import DATA_END
-from tests.rankers import Stump, grow
+from tests.rankers import Stump, grow, regress
 from tests.samples import STORES, tiny_artifact, tiny_model
 
 VARIANTS: list[list[str]] = [
@@ -78,10 +78,11 @@ def test_a_published_model_gives_identical_lists(tmp_path: Path) -> None:
 
 
 def test_trees_go_through_the_artifact(tmp_path: Path) -> None:
-    """Tasks with trees, with the fusion beside them and without are what they were."""
+    """Tasks with trees, with a regression and without are what they were, feature groups too."""
     model = replace(tiny_model(), without=frozenset({"price", "trend"}))
     stumps = Stump("days_since", 4, 0.25, 1), Stump("lift_store", 0.125, 0, 0.5)
     model = grow(grow(model, Task.ALL, *stumps), Task.COLD, Stump("place_level", 0.5, 0, 1))
+    model = regress(model, Task.ALL, n_purchases=0.5, lift_store=1)
     beside = replace(model.rankers[Task.ALL], fusion=0.5)
     model = replace(model, rankers={**model.rankers, Task.ALL: beside})
     registry = Registry(tmp_path / "registry")
@@ -89,6 +90,7 @@ def test_trees_go_through_the_artifact(tmp_path: Path) -> None:
     manifest, arrays = registry.load("v1")
     restored = Model.from_arrays(arrays, manifest.parameters)
     assert {task for task in Task if restored.rankers[task].trees} == {Task.ALL, Task.COLD}
+    assert {task for task in Task if restored.rankers[task].logistic} == {Task.ALL}
     assert {task: r.fusion for task, r in restored.rankers.items() if r.fusion} == {Task.ALL: 0.5}
     assert restored.without == {"price", "trend"}
     assert Recommender(restored).features.names == Recommender(model).features.names
@@ -96,11 +98,11 @@ def test_trees_go_through_the_artifact(tmp_path: Path) -> None:
 
 
 def test_a_ranker_with_an_unknown_part_is_refused() -> None:
-    """What an earlier release ranked with beside the trees is not left out in silence."""
+    """What another release ranks with beside the trees is not left out in silence."""
     model = tiny_model()
     parameters = model.to_parameters()
-    parameters["rankers"]["all"]["logistic"] = True
-    with pytest.raises(ValueError, match="the ranker of 'all' has logistic"):
+    parameters["rankers"]["all"]["oracle"] = True
+    with pytest.raises(ValueError, match="the ranker of 'all' has oracle"):
         Model.from_arrays(model.to_arrays(), parameters)
 
 

@@ -15,7 +15,7 @@ from recsvc.core.recommender import Query, Ranking, Recommender
 from recsvc.core.sources import Collaborative, Strategy
 from recsvc.core.vocabulary import MISSING
 from tests.counting import DATA_END, DAY
-from tests.rankers import Stump, grow, weigh
+from tests.rankers import Stump, grow, regress, weigh
 from tests.samples import PURCHASES, item_indices, tiny_model
 
 ALL_IDS = {"espresso", "filter", "tea", "milk", "butter", "bread", "jam", "soap", "punch", "bag"}
@@ -246,6 +246,21 @@ def test_a_task_without_trees_is_fused() -> None:
         assert one.scores.tolist() == other.scores.tolist()
     query = ask(plain, "anna", only_new=True)
     assert set(learnt.recommend(query).scores.tolist()) <= {0.25, 0.75, 1.5}
+
+
+def test_a_regression_is_added_to_the_trees() -> None:
+    """Beside trees its log-odds count as they do."""
+    model = grow(tiny_model(), Task.ALL, *STUMPS)
+    query = ask(Recommender(model), "anna", size=50)
+    trees = Recommender(model).recommend(query)
+    both = Recommender(regress(model, Task.ALL, n_purchases=1)).recommend(query)
+    by_item = dict(zip(trees.items.tolist(), trees.scores.tolist(), strict=True))
+    espresso, milk, bread = item_indices(model, "espresso", "milk", "bread").tolist()
+    by_item[espresso] += np.arcsinh(3)
+    by_item[milk] += np.arcsinh(1)
+    by_item[bread] += np.arcsinh(1)
+    assert both.scores == pytest.approx([by_item[item] for item in both.items.tolist()])
+    assert both.items.tolist()[:2] == [bread, espresso]
 
 
 @pytest.mark.parametrize("share", [0.5, 2.0])

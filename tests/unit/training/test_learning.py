@@ -20,6 +20,7 @@ from training.guard import FUSION, TREES
 from training.interactions import SECONDS_A_DAY, Interactions
 from training.learning import LEARNT, Learnt, fit_ranker, is_enough, learn
 from training.models.boosting import fit_trees
+from training.models.logistic import fit_logistic
 from training.settings import TrainingSettings
 from training.split import HoldOut, Split
 from training.windows import Role, Window
@@ -114,6 +115,7 @@ def same(one: Ranker, other: Ranker) -> bool:
     def as_bytes(ranker: Ranker) -> dict[str, bytes]:
         arrays = {"weights": ranker.weights, "fusion": np.array(ranker.fusion)}
         arrays |= {} if ranker.trees is None else ranker.trees.to_arrays("trees")
+        arrays |= {} if ranker.logistic is None else ranker.logistic.to_arrays("logistic")
         return {name: values.tobytes() for name, values in arrays.items()}
 
     return as_bytes(one) == as_bytes(other)
@@ -150,26 +152,32 @@ def examples(n: int = 600) -> Examples:
 WEIGHTS = np.array([1, 0.5], np.float32)
 
 
-def test_with_times_the_trees_rank_alone() -> None:
-    """A ranker has the trees of its examples, and no fusion beside them."""
+def test_half_of_the_regression_is_added_to_the_trees() -> None:
+    """With times a ranker has the trees whole, the regression's log-odds halved, no fusion."""
     found = examples()
 
     ranker = fit_ranker(WEIGHTS, found, SETTINGS)
 
     trees = fit_trees(found.features, found.labels, found.lengths, SETTINGS.boosting, SETTINGS.seed)
+    logistic = fit_logistic(found.features, found.labels)
     assert ranker.trees is not None
+    assert ranker.logistic is not None
     np.testing.assert_array_equal(
         ranker.trees.predict(found.features), trees.predict(found.features)
     )
+    log_odds = logistic.predict(found.features)
+    assert np.abs(log_odds).max() > 1
+    np.testing.assert_allclose(ranker.logistic.predict(found.features), log_odds / 2, atol=1e-6)
     assert ranker.fusion == 0
     assert ranker.weights is WEIGHTS
 
 
-def test_the_fusion_may_stand_beside_the_trees() -> None:
-    """What the fusion counts is the ranker's."""
+def test_the_fusion_takes_the_regressions_place() -> None:
+    """What the fusion counts is the ranker's; beside it there are trees and no regression."""
     ranker = fit_ranker(WEIGHTS, examples(), SETTINGS, fusion=0.75)
 
     assert ranker.trees is not None
+    assert ranker.logistic is None
     assert ranker.fusion == 0.75
 
 
@@ -253,11 +261,12 @@ def test_trees_that_win_serve() -> None:
     assert verdict["ndcg@10"][FUSION] == 0  # staples and gifts that everybody had
     served = learnt.rankers[Task.ALL]
     assert served.trees is not None
+    assert served.logistic is not None
     assert served.fusion == 0
 
 
 def test_without_times_the_fusion_stands_beside_the_trees() -> None:
-    """Where a random part was held out, trees serve with the whole fusion."""
+    """Where a random part was held out, trees serve with the whole fusion, not the regression."""
     windows = of_roles([Month.GIFTS, Month.GIFTS], [19, N_CUSTOMERS], Split.RANDOM)
 
     learnt = learnt_from(windows)
@@ -270,6 +279,7 @@ def test_without_times_the_fusion_stands_beside_the_trees() -> None:
     assert verdict["ndcg@10"][TREES] == pytest.approx(left, abs=1e-5)
     served = learnt.rankers[Task.ALL]
     assert served.trees is not None
+    assert served.logistic is None
     assert served.fusion == 1
 
 
@@ -408,17 +418,17 @@ class Totals:
 
 
 def test_no_window_teaches_with_more_customers_than_the_settings_say() -> None:
-    """A window that judges many teaches with as few as one that only teaches."""
+    """A window that judges teaches with so many; one that was made to teach, with all it has."""
     purchases = town(Month.GIFTS, Month.GIFTS)
     windows = [month(purchases, 0, 19, Role.TRAIN), month(purchases, 1, 40, Role.GUARD)]
     totals = Totals()
 
-    learn(windows, fitted, replace(SETTINGS, train_customers=30), totals)
+    learn(windows, fitted, replace(SETTINGS, train_customers=10), totals)
 
     name = "look what was bought"
     assert len(LEARNT) == 2  # each customer is asked about once a task
-    assert [total for stage, total in totals.announced if stage == name] == [2 * 19, 2 * 30]
-    assert totals.ticked[name] == 2 * 19 + 2 * 30
+    assert [total for stage, total in totals.announced if stage == name] == [2 * 19, 2 * 10]
+    assert totals.ticked[name] == 2 * 19 + 2 * 10
     assert ("measure", 40) in totals.announced
 
 
