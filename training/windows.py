@@ -68,11 +68,11 @@ def plan(
     """
     tests = [] if test is None else [_window(test, {Role.TEST}, settings)]
     split = Split(settings.split)
-    if not interactions.has_times and split is Split.TEMPORAL:
-        return [*_by_customer(interactions, settings)[: 3 - len(tests)], *tests]
     judges = [{Role.GUARD}] if tests else [{Role.GUARD}, {Role.TEST}]
     if not (settings.separate_guard or tests):
         judges = [{Role.GUARD, Role.TEST}]
+    if not interactions.has_times and split is Split.TEMPORAL:
+        return [*_by_customer(interactions, judges, settings), *tests]
     seconds = window_seconds(interactions, settings.window_days)
     room = MIN_HISTORY * (interactions.end - interactions.start) / max(seconds, 1.0)
     n_train = max(1, min(settings.n_windows, round(room) - len(judges)))
@@ -96,20 +96,23 @@ def _window(held_out: HoldOut, roles: set[Role], settings: TrainingSettings) -> 
     return Window(held_out, target_customers(targets, at_most, settings.seed), frozenset(roles))
 
 
-def _by_customer(interactions: Interactions, settings: TrainingSettings) -> list[Window]:
+def _by_customer(
+    interactions: Interactions, judges: list[set[Role]], settings: TrainingSettings
+) -> list[Window]:
     held_out = hold_out(interactions, 0.0, settings.seed)
     customers = target_customers(held_out.targets())
     shuffled = np.random.default_rng(settings.seed).permutation(customers)
     cuts = np.cumsum([TRAIN_SHARE, GUARD_SHARE]) * len(shuffled)
-    train, guard, test = np.split(shuffled, cuts.astype(np.int64))
+    train, *shares = np.split(shuffled, cuts.astype(np.int64))
+    if len(judges) == 1:
+        shares = [np.concatenate(shares)]
     # One window for all that would be learnt from over time.
     n_train = settings.train_customers * settings.n_windows
     n_train = min(n_train, math.ceil(settings.train_share * len(train)))
     return [
-        Window(held_out, np.sort(drawn[:at_most]), frozenset({role}))
-        for role, drawn, at_most in (
-            (Role.TRAIN, train, n_train),
-            (Role.GUARD, guard, settings.judge_customers),
-            (Role.TEST, test, settings.judge_customers),
-        )
+        Window(held_out, np.sort(train[:n_train]), frozenset({Role.TRAIN})),
+        *(
+            Window(held_out, np.sort(drawn[: settings.judge_customers]), frozenset(roles))
+            for roles, drawn in zip(judges, shares, strict=True)
+        ),
     ]

@@ -131,6 +131,16 @@ def test_without_times_customers_are_shared_out() -> None:
     assert len(set.union(*customers)) == sum(map(len, customers))
 
 
+def test_one_share_of_the_customers_may_decide_and_be_reported() -> None:
+    """Without a guard of its own, who does not teach judges; nobody does both."""
+    taught, judged = plan(without_times(), replace(SMALL, separate_guard=False))
+
+    assert roles([taught, judged]) == [{"train"}, {"guard", "test"}]
+    assert not {*taught.customers.tolist()} & {*judged.customers.tolist()}
+    whole = plan(without_times(), SMALL)
+    assert len(judged.customers) == len(whole[1].customers) + len(whole[2].customers)
+
+
 def test_a_file_of_tests_takes_the_place_of_customers() -> None:
     """Without times the given hold-out is reported instead of a share of the customers."""
     cut = hold_out(without_times(), 0, 0)
