@@ -46,7 +46,7 @@ def test_all_that_was_bought_is_kept(recommender: Recommender, held_out: HoldOut
 
 def test_every_list_stands_together(recommender: Recommender, held_out: HoldOut) -> None:
     """The lengths are those of the customers' lists, in their order."""
-    found = gather(recommender, held_out, Task.NEW, 1.0)
+    found = gather(recommender, held_out, Task.ALL, 1.0)
 
     customers = target_customers(held_out.targets(), N_CUSTOMERS).tolist()
     asked = [
@@ -56,7 +56,6 @@ def test_every_list_stands_together(recommender: Recommender, held_out: HoldOut)
                 place=recommender.place(customer, Location()),
                 size=DEPTH,
                 now=held_out.now,
-                only_new=True,
             )
         )
         for customer in customers
