@@ -58,8 +58,6 @@ class TrainingSettings:
             One window for both saves a fit of all sources, and flatters the report by the
             choice of one of three rankers.
         train_customers: customers of each window that the trees learn from, at most.
-        train_share: and at most this share of those who bought in it: where that is few, a fit
-            is quick, and the customers are what takes the time.
         judge_customers: customers that decide, and that are reported.
         fusion_customers: customers that the weights of the fusion are tuned on, drawn at
             random; the weights' noise falls with more.
@@ -112,7 +110,6 @@ class TrainingSettings:
     n_windows: PositiveInt = 4
     separate_guard: bool = True
     train_customers: PositiveInt = 2_000
-    train_share: PositiveShare = 1.0
     judge_customers: PositiveInt = 3_000
     fusion_customers: PositiveInt = 800
     negatives: PositiveShare = 0.3
@@ -150,15 +147,14 @@ PRESETS: dict[str, TrainingSettings] = {
         _BALANCED,
         n_windows=1,
         separate_guard=False,
-        train_customers=1_200,
-        train_share=0.6,
+        train_customers=1_500,
         judge_customers=250,
         fusion_customers=150,
         negatives=0.15,
         als_factors=(64, 64),
         ease_max_items=5_000,
         n_vectors=96,
-        boosting=BoostingSettings(n_rounds=60, n_leaves=16, min_data_in_leaf=400),
+        boosting=BoostingSettings(n_leaves=16, min_data_in_leaf=400, pairwise=False),
     ),
     "balanced": _BALANCED,
     "best": replace(

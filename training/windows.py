@@ -1,6 +1,5 @@
 """The windows of a run: what the rankers learn from, what judges them, what is reported."""
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -88,12 +87,9 @@ def plan(
 
 def _window(held_out: HoldOut, roles: set[Role], settings: TrainingSettings) -> Window:
     """A hold-out with as many of its customers as its roles need."""
-    targets = held_out.targets()
-    at_most = settings.judge_customers
-    if Role.TRAIN in roles:
-        n_customers = np.count_nonzero(np.diff(targets.indptr))
-        at_most = min(settings.train_customers, math.ceil(settings.train_share * n_customers))
-    return Window(held_out, target_customers(targets, at_most, settings.seed), frozenset(roles))
+    at_most = settings.train_customers if Role.TRAIN in roles else settings.judge_customers
+    customers = target_customers(held_out.targets(), at_most, settings.seed)
+    return Window(held_out, customers, frozenset(roles))
 
 
 def _by_customer(
@@ -108,7 +104,6 @@ def _by_customer(
         shares = [np.concatenate(shares)]
     # One window for all that would be learnt from over time.
     n_train = settings.train_customers * settings.n_windows
-    n_train = min(n_train, math.ceil(settings.train_share * len(train)))
     return [
         Window(held_out, np.sort(train[:n_train]), frozenset({Role.TRAIN})),
         *(

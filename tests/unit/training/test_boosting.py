@@ -141,6 +141,29 @@ def test_fit_is_what_lightgbm_fits_with_these_settings() -> None:
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+def test_one_fit_alone_is_of_the_log_odds() -> None:
+    """Without pairs the trees are half as many, and predict what the first fit does."""
+    features, labels = data()
+    alone = replace(SETTINGS, pairwise=False)
+
+    found = fit_trees(features, labels, LENGTHS, alone, seed=5)
+
+    fitted = boosted(
+        20,
+        learning_rate=0.1,
+        num_leaves=31,
+        max_bin=63,
+        min_data_in_leaf=5,
+        feature_fraction=0.5,
+        lambda_l2=5,
+        deterministic=True,
+        force_row_wise=True,
+        seed=5,
+    )
+    expected = np.asarray(fitted.predict(features, raw_score=True))
+    np.testing.assert_allclose(found.predict(features), expected, atol=1e-5)
+
+
 def test_lists_without_a_difference_are_no_division_by_zero() -> None:
     """Where no list has both kinds of rows, pairs say nothing and the log-odds stand alone."""
     features, labels = data()
