@@ -147,7 +147,6 @@ PRESETS: dict[str, TrainingSettings] = {
         _BALANCED,
         n_windows=1,
         separate_guard=False,
-        train_customers=1_500,
         judge_customers=250,
         fusion_customers=150,
         negatives=0.15,

@@ -1,5 +1,6 @@
 """The windows of a run: what the rankers learn from, what judges them, what is reported."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,6 +14,9 @@ from training.split import HoldOut, Split, hold_out, window_seconds
 
 TRAIN_SHARE, GUARD_SHARE = 0.6, 0.15
 """Where there are no times: shares of the customers that windows are made of; the rest test."""
+
+N_SHARES = 4
+"""Windows, where there are no times, that all the customers who teach make up together."""
 
 MIN_HISTORY = 0.5
 """Share of the data's span that the first window leaves to learn from, at least."""
@@ -102,8 +106,9 @@ def _by_customer(
     train, *shares = np.split(shuffled, cuts.astype(np.int64))
     if len(judges) == 1:
         shares = [np.concatenate(shares)]
-    # One window for all that would be learnt from over time.
-    n_train = settings.train_customers * settings.n_windows
+    # One window for all that would be learnt from over time, a share of the customers for each.
+    share = min(1.0, settings.n_windows / N_SHARES)
+    n_train = min(settings.train_customers * settings.n_windows, math.ceil(share * len(train)))
     return [
         Window(held_out, np.sort(train[:n_train]), frozenset({Role.TRAIN})),
         *(

@@ -128,6 +128,16 @@ def test_without_times_customers_are_shared_out() -> None:
     assert len(set.union(*customers)) == sum(map(len, customers))
 
 
+def test_without_times_few_windows_take_few_customers() -> None:
+    """One window of four is a quarter of those who teach; more than four find no more."""
+
+    def n_taught(n_windows: int) -> int:
+        return len(plan(without_times(), replace(SMALL, n_windows=n_windows))[0].customers)
+
+    assert n_taught(1) == pytest.approx(n_taught(4) / 4, abs=1)
+    assert n_taught(6) == n_taught(4)
+
+
 def test_one_share_of_the_customers_may_decide_and_be_reported() -> None:
     """Without a guard of its own, who does not teach judges; nobody does both."""
     taught, judged = plan(without_times(), replace(SMALL, separate_guard=False))
