@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format stubs lock clean bench-quality
+.PHONY: help demo test check format stubs lock clean bench-quality bench-live
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -44,6 +44,10 @@ lock:  ## Bring requirements.lock up to date (needs uv on the PATH)
 bench-quality: $(STAMP)  ## Compare with other libraries and write docs/quality.md
 	@$(BIN)/python -m tests.benchmarks.quality run $(if $(DATA),--data "$(DATA)") $(SETS:%=--set %)
 	@$(BIN)/python -m tests.benchmarks.quality ablate $(if $(DATA),--data "$(DATA)")
+
+bench-live: $(STAMP)  ## Measure freshness, and events under fire, as JSON
+	@$(BIN)/python -m tests.benchmarks.live freshness
+	@$(BIN)/python -m tests.benchmarks.live exactly-once
 
 clean:  ## Remove what was made here, models of the demo included
 	rm -rf .venv .demo .bench .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

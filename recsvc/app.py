@@ -1,30 +1,51 @@
 """The composition root: the one place that wires a worker, and a worker's life."""
 
 import os
-import secrets
 import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import blake2b
 
 from prometheus_client import CollectorRegistry
 
 from recsvc.artifacts.registry import Registry
-from recsvc.errors import RecsvcError, StoreUnavailableError
+from recsvc.errors import RecsvcError, RegistryError, StoreUnavailableError
+from recsvc.identity import hash_key
+from recsvc.server.catalogue_servicer import CatalogueServicer
+from recsvc.server.customer_servicer import CustomerServicer
+from recsvc.server.event_servicer import EventServicer
+from recsvc.server.interceptor import MAX_STREAMS
+from recsvc.server.replays import Replays
 from recsvc.server.responses import ResponseCodec
-from recsvc.server.server import Health, RecommendationServer, ServerOptions
+from recsvc.server.server import Health, RecommendationServer, ServerOptions, Servicers
 from recsvc.server.servicers import ModelServicer, RecommendationServicer
+from recsvc.server.tokens import Tokens
 from recsvc.service.answer_cache import AnswerCache
+from recsvc.service.catalogue import Catalogue
+from recsvc.service.customers import Customers
+from recsvc.service.events import Events
+from recsvc.service.log_gauge import LogGauge
 from recsvc.service.model_admin import ModelAdmin
 from recsvc.service.models import ModelSlot
-from recsvc.service.ports import ResponseCache
+from recsvc.service.ports import AnswerStore, EventLog, People, ResponseCache
+from recsvc.service.recalls import Recalls
 from recsvc.service.recommendations import Recommendations
-from recsvc.settings import ServerSettings
+from recsvc.service.standing import Standing
+from recsvc.settings import ConsentDefault, ServerSettings
+from recsvc.store.answers import RedisAnswerStore
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.connection import connect, redacted
+from recsvc.store.event_log import LogLimits, RedisEventLog
+from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
-from recsvc.store.memory import InMemoryResponseCache
+from recsvc.store.memory import (
+    InMemoryAnswerStore,
+    InMemoryEventLog,
+    InMemoryPeople,
+    InMemoryProfiles,
+    InMemoryResponseCache,
+)
+from recsvc.store.people import RedisPeople
 from recsvc.store.response_cache import RedisResponseCache
 from recsvc.supervisor import EXIT_CONFIGURATION, STOP_SIGNALS, signal_pipe, signals_within
 from recsvc.telemetry import Logger, Metrics, make_logger
@@ -39,33 +60,63 @@ class Worker:
     Attributes:
         server: the gRPC server; its ``port`` is bound already.
         slot: the model.
+        standing: recalls, consent and erasures.
+        gauge: watches how full the event log is.
         settings: what it was built from.
         logger: where it says what it does.
     """
 
     server: RecommendationServer
     slot: ModelSlot
+    standing: Standing
+    gauge: LogGauge
     settings: ServerSettings
     logger: Logger
 
     def start(self) -> None:
-        """Load the current model, if there is one, and answer."""
+        """Load the current model, if there is one, and answer.
+
+        Raises:
+            RegistryError: the ledger cannot be read.
+        """
         # First the model: a worker that comes back among others must not turn callers away.
         self.slot.refresh()
+        try:
+            # What was recalled or withdrawn must be known before the first answer.
+            self.standing.refresh()
+        except OSError as error:
+            raise RegistryError(
+                f"{self.slot.registry.root}: the ledger cannot be read ({error}); without it "
+                "nobody knows what was recalled; check its permissions"
+            ) from error
         self.server.start()
         self.slot.watch(self.settings.poll_interval_seconds)
+        self.standing.watch(self.settings.poll_interval_seconds)
+        self.gauge.watch()
 
     def stop(self) -> None:
         """Let running calls end, at most for the grace time."""
         self.server.stop(self.settings.grace_seconds)
         self.slot.stop()
+        self.standing.stop()
+        self.gauge.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """Everything that is kept between calls."""
+
+    cache: ResponseCache
+    log: EventLog
+    people: People
+    answers: AnswerStore
 
 
 def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool) -> Worker:
     """Wire a server process.
 
     Args:
-        settings: everything that can be set; without a Redis URL answers are kept in memory.
+        settings: everything that can be set; without a Redis URL all is kept in memory.
         logger: where it says what it does.
         shares_port: other processes listen on the same port.
 
@@ -76,18 +127,18 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
     metrics = Metrics(CollectorRegistry())
     registry = Registry.open(settings.registry)
     registry.pointer()  # a wrong path must be said now, not in a second
+    given = settings.hash_key.get_secret_value() if settings.hash_key else ""
+    key = hash_key(given, registry.secret)
     health = Health()
     slot = ModelSlot(registry, logger=logger, metrics=metrics, on_first_model=health.model_loaded)
-    codec = ResponseCodec()
-    key = _hash_key(settings)
-    cache = AnswerCache(
-        _response_cache(settings, logger),
-        codec,
-        metrics,
-        ttl_seconds=settings.cache_ttl_seconds,
-        timeout_seconds=settings.redis_timeout_seconds,
+    standing = Standing(
+        registry.ledger,
+        consents_by_default=settings.consent_default is ConsentDefault.GRANTED,
+        logger=logger,
+        now=_now,
     )
-    recommendations = Recommendations(slot, cache, codec, metrics=metrics, hash_key=key)
+    stores = _stores(settings, logger)
+    gauge = LogGauge(stores.log, metrics, settings.event_log_max)
     server = RecommendationServer(
         ServerOptions(
             listen=settings.listen,
@@ -95,33 +146,75 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
             max_threads=settings.max_threads,
             max_concurrent=settings.max_concurrent,
         ),
-        recommendations=RecommendationServicer(slot, recommendations),
-        models=ModelServicer(ModelAdmin(slot, now=lambda: datetime.now(UTC)), key),
+        servicers=_servicers(settings, slot, standing, stores, metrics, key),
         health=health,
         metrics=metrics,
         logger=logger,
     )
-    return Worker(server=server, slot=slot, settings=settings, logger=logger)
-
-
-def _hash_key(settings: ServerSettings) -> bytes:
-    if settings.hash_key is None:
-        return secrets.token_bytes(32)
-    # Of any length, while a key may have 64 bytes.
-    return blake2b(settings.hash_key.get_secret_value().encode()).digest()
-
-
-def _response_cache(settings: ServerSettings, logger: Logger) -> ResponseCache:
-    if settings.redis_url is None:
-        return InMemoryResponseCache(time.time)
-    timeout = settings.redis_timeout_seconds
-    client = connect(
-        settings.redis_url,
-        connect_timeout_seconds=timeout,
-        socket_timeout_seconds=timeout,
-        max_connections=2 * settings.max_threads,
+    return Worker(
+        server=server,
+        slot=slot,
+        standing=standing,
+        gauge=gauge,
+        settings=settings,
+        logger=logger,
     )
-    cache = RedisResponseCache(client, KeySchema(settings.namespace), breaker=CircuitBreaker())
+
+
+def _servicers(  # each argument is a part that goes into several of them
+    settings: ServerSettings,
+    slot: ModelSlot,
+    standing: Standing,
+    stores: _Stores,
+    metrics: Metrics,
+    key: bytes,
+) -> Servicers:
+    tokens, replays = Tokens.of(key), Replays(stores.answers, key)
+    codec = ResponseCodec(tokens.pages)
+    cache = AnswerCache(
+        stores.cache,
+        codec,
+        metrics,
+        ttl_seconds=settings.cache_ttl_seconds,
+        timeout_seconds=settings.redis_timeout_seconds,
+    )
+    recommendations = Recommendations(
+        slot, cache, codec, standing=standing, metrics=metrics, hash_key=key
+    )
+    customers = Customers(slot, standing, stores.log, stores.people, hash_key=key)
+    return Servicers(
+        recommendations=RecommendationServicer(slot, recommendations, tokens),
+        models=ModelServicer(ModelAdmin(slot, now=_now), key),
+        events=EventServicer(
+            Events(stores.log, standing, metrics), tokens.consistency, replays, key
+        ),
+        customers=CustomerServicer(customers, tokens.consistency, replays, now=_now),
+        catalogue=CatalogueServicer(Catalogue(slot, standing), Recalls(standing), tokens, replays),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _stores(settings: ServerSettings, logger: Logger) -> _Stores:
+    if settings.redis_url is None:
+        profiles = InMemoryProfiles()
+        return _Stores(
+            InMemoryResponseCache(time.time, profiles),
+            InMemoryEventLog(time.time, profiles, max_events=settings.event_log_max),
+            InMemoryPeople(),
+            InMemoryAnswerStore(),
+        )
+    keys = KeySchema(settings.namespace)
+    reads = _redis(settings, settings.redis_timeout_seconds)
+    # What must not be lost may take longer than what can be done without.
+    writes = _redis(settings, settings.redis_write_timeout_ms / 1000)
+    cache = RedisResponseCache(reads, keys)
+    limits = LogLimits(
+        max_events=settings.event_log_max,
+        durable_seconds=settings.redis_write_timeout_ms / 1000 / 2,
+    )
     try:
         cache.check()
     except StoreUnavailableError as error:
@@ -131,7 +224,23 @@ def _response_cache(settings: ServerSettings, logger: Logger) -> ResponseCache:
             error=str(error),
             hint="lists are computed, and marked as degraded, until it answers",
         )
-    return cache
+    return _Stores(
+        cache,
+        RedisEventLog(writes, keys, limits),
+        RedisPeople(writes, keys),
+        RedisAnswerStore(writes, keys),
+    )
+
+
+def _redis(settings: ServerSettings, timeout_seconds: float) -> GuardedRedis:
+    client = connect(
+        str(settings.redis_url),
+        connect_timeout_seconds=min(timeout_seconds, settings.redis_timeout_seconds),
+        socket_timeout_seconds=timeout_seconds,
+        # As many as threads that may call, and some to spare.
+        max_connections=2 * settings.max_threads + MAX_STREAMS,
+    )
+    return GuardedRedis(client, CircuitBreaker())
 
 
 def run_worker() -> int:
@@ -145,10 +254,10 @@ def run_worker() -> int:
             settings = ServerSettings.load()
             logger = make_logger(settings.log_level, settings.log_format, sys.stderr)
             worker = build_worker(settings, logger, shares_port=True)
+            worker.start()
         except RecsvcError as error:
             sys.stderr.write(f"error: {error}\n")
             return EXIT_CONFIGURATION
-        worker.start()
         _say_ready()
         while not signals_within(None, signals) & STOP_SIGNALS:
             pass  # a child's end is of no interest

@@ -221,6 +221,61 @@ def recommend(  # one argument a flag
 
 
 @app.command()
+def ingest(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help=".csv with a header, or .jsonl with one object a line; the columns are those of "
+            "recsvc-train's events (docs/data.md), beside event_id, visitor_id and rating.",
+        ),
+    ],
+    target: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="The server to send to.")
+    ] = "127.0.0.1:50051",
+    durable: Annotated[
+        bool, typer.Option("--durable", help="Go on only when events are on the server's disk.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Send a file of events to a running server.
+
+    Stopped or cut off, the same command goes on where it ended; sending a file twice changes
+    nothing, as each event counts once.
+
+    Example: recsvc ingest purchases.csv --target 127.0.0.1:50051
+    """
+    from rich.progress import Progress  # noqa: PLC0415  # see the top
+
+    from recsvc.client import ingest as sending  # noqa: PLC0415
+    from recsvc.client.client import EventClient  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    with (
+        EventClient(target) as client,
+        Progress(console=console, disable=not console.is_terminal) as progress,
+    ):
+        task = progress.add_task(file.name, total=sending.count_rows(file))
+        sent = sending.ingest(
+            file, client, durable=durable, tick=lambda n: progress.advance(task, n)
+        )
+    if as_json:
+        document = {
+            "n_rows": sent.n_rows,
+            "n_skipped": sent.n_skipped,
+            "outcomes": dict(sent.outcomes),
+            "first_rejected": sent.first_rejected,
+        }
+        sys.stdout.write(json.dumps(document) + "\n")
+    else:
+        counts = ", ".join(f"{n:,} {name.lower()}" for name, n in sorted(sent.outcomes.items()))
+        earlier = f"; {sent.n_skipped:,} had been sent before" if sent.n_skipped else ""
+        sys.stdout.write(f"sent {sent.n_rows:,} rows: {counts or 'none'}{earlier}\n")
+        if sent.first_rejected:
+            sys.stdout.write(f"first rejected: {sent.first_rejected}\n")
+
+
+@app.command()
 def demo(
     directory: Annotated[
         Path, typer.Option("--dir", metavar="DIR", help="Where the model and the data are kept.")

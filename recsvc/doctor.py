@@ -14,6 +14,7 @@ from recsvc.settings import ServerSettings
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.connection import connect, redacted
 from recsvc.store.embedded import EmbeddedValkey, check_directory
+from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 from recsvc.store.response_cache import RedisResponseCache
 
@@ -71,7 +72,7 @@ def _redis(settings: ServerSettings) -> str:
     seconds = settings.redis_timeout_seconds
     client = connect(url, connect_timeout_seconds=seconds, socket_timeout_seconds=seconds)
     keys = KeySchema(settings.namespace)
-    RedisResponseCache(client, keys, breaker=CircuitBreaker()).check()
+    RedisResponseCache(GuardedRedis(client, CircuitBreaker()), keys).check()
     return f"{redacted(url)} answers"
 
 

@@ -11,6 +11,7 @@ The tree::
     ├── NotYetAvailableError     the API is defined, its implementation comes later
     ├── UnavailableError         the service cannot answer now; a client may retry
     ├── StoreUnavailableError    Redis did not answer in time
+    ├── OverloadedError          there is no room for more right now; a client may retry
     ├── ArtifactError            an artifact is corrupt, truncated or of a newer schema
     └── RegistryError            the registry cannot be read or written
 
@@ -102,6 +103,12 @@ class StoreUnavailableError(RecsvcError):
     """Redis did not answer in time, refused, or is not there."""
 
     default_reason = "STORE_UNAVAILABLE"
+
+
+class OverloadedError(RecsvcError):
+    """There is no room for more right now; the caller comes back in a moment."""
+
+    default_reason = "OVERLOADED"
 
 
 class ArtifactError(RecsvcError):

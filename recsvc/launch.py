@@ -4,7 +4,6 @@ This process loads no model and no gRPC, so that there is little in it that coul
 """
 
 import os
-import secrets
 import sys
 from collections.abc import Callable
 
@@ -76,9 +75,6 @@ def _worker_env(
     env = _ONE_THREAD | dict(os.environ) | settings.to_env()
     env["RECSVC_LISTEN"] = address
     env["PROMETHEUS_MULTIPROC_DIR"] = str(page.directory)
-    # One key for all workers: they share the cache, and the log is read as one.
-    if settings.hash_key is None:  # an empty variable counts as none
-        env["RECSVC_HASH_KEY"] = secrets.token_hex(32)
     if valkey is not None:
         env["RECSVC_REDIS_URL"] = valkey.url
     return env

@@ -38,6 +38,13 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class ConsentDefault(StrEnum):
+    """How silence is taken."""
+
+    GRANTED = "granted"
+    WITHDRAWN = "withdrawn"
+
+
 def split_address(text: str) -> tuple[str, int]:
     """Split ``HOST:PORT``; an IPv6 host stands in brackets.
 
@@ -106,6 +113,10 @@ class ServerSettings(BaseSettings):
     redis_timeout_ms: int = Field(default=50, ge=1, le=60_000)
     """Longest wait for Redis in one call, milliseconds."""
 
+    redis_write_timeout_ms: int = Field(default=2_000, ge=1, le=60_000)
+    """Longest wait for Redis when events come in, milliseconds; ``durable`` may take three times
+    as long."""
+
     data_dir: Path | None = None
     """Folder of the embedded Valkey; unset is the registry's path with ``.valkey`` added."""
 
@@ -116,8 +127,16 @@ class ServerSettings(BaseSettings):
     """How long a list may be answered from the cache; 0 turns the cache off."""
 
     hash_key: SecretStr | None = None
-    """Secret that customer ids are hashed with in cache keys and logs; unset makes a new one
-    at every start. Set the same one on all machines that share a Redis."""
+    """Secret that people's ids are hashed with in keys, logs and the ledger; unset takes the one
+    that lies in the registry. The trainer needs the same one, and whoever changes it forgets who
+    was erased and who withdrew consent."""
+
+    consent_default: ConsentDefault = ConsentDefault.GRANTED
+    """How a customer is treated who was never asked for consent: ``granted`` or ``withdrawn``.
+    Where the law wants consent before personalisation, set ``withdrawn``."""
+
+    event_log_max: int = Field(default=1_000_000, ge=64, le=1_000_000_000)
+    """Events that may wait for ``recsvc-train collect``; at it new ones are refused."""
 
     log_level: LogLevel = LogLevel.INFO
     """``debug``, ``info``, ``warning`` or ``error``; one line a call is ``info``."""

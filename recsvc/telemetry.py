@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -50,16 +49,6 @@ def make_logger(level: LogLevel, log_format: LogFormat, stream: TextIO) -> Logge
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
     )
     return logger
-
-
-def customer_hash(key: bytes, customer_id: str) -> str:
-    """Sixteen hexadecimal digits that stand for a customer; without ``key`` nobody can try ids.
-
-    Args:
-        key: the secret, at most 64 bytes.
-        customer_id: the shop's id.
-    """
-    return blake2b(customer_id.encode(), key=key, digest_size=8).hexdigest()
 
 
 _facts: ContextVar[dict[str, Any] | None] = ContextVar("recsvc_facts", default=None)
@@ -118,6 +107,21 @@ class Metrics:
             "recsvc_cache_operations",
             "Use of the response cache: hit, miss, skipped for want of time, unreadable, error.",
             ["outcome"],
+            registry=registry,
+        )
+        self.events = Counter(
+            "recsvc_events", "Events taken in, by outcome.", ["outcome"], registry=registry
+        )
+        self.events_waiting = Gauge(
+            "recsvc_events_waiting",
+            "Events in the log that no collect has drained yet.",
+            multiprocess_mode="livemostrecent",
+            registry=registry,
+        )
+        self.events_waiting_max = Gauge(
+            "recsvc_events_waiting_max",
+            "Events that the log has room for; at it events are refused.",
+            multiprocess_mode="livemostrecent",
             registry=registry,
         )
         self.model_workers = Gauge(

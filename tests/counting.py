@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, Catalogue
 from recsvc.core.cells import position_of
 from recsvc.core.factors import Factors
-from recsvc.core.histories import Histories
+from recsvc.core.histories import HalfLives, Histories
 from recsvc.core.item_statistics import ItemStatistics
 from recsvc.core.model import Model
 from recsvc.core.places import PLACE_LEVELS, Level, LevelStatistics, Places
@@ -119,6 +119,7 @@ def model_of(data: Shopping) -> Model:
         ),
         rankers={},
         data_end=DATA_END,
+        half_lives=HalfLives(HALF_LIFE_DAYS, HALF_LIFE_DAYS),
         recent_days=RECENT_DAYS,
         n_candidates=4,
     )

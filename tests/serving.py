@@ -26,6 +26,7 @@ from recsvc.app import Worker, build_worker
 from recsvc.artifacts.registry import Registry
 from recsvc.core.model import Model
 from recsvc.core.vocabulary import Vocabulary
+from recsvc.service.standing import Standing
 from recsvc.settings import LogFormat, LogLevel, ServerSettings
 from recsvc.telemetry import Logger, Metrics, make_logger
 from tests.samples import tiny_artifact, tiny_model
@@ -78,6 +79,19 @@ class Log:
         return [line for line in parsed if line["event"] == event]
 
 
+def new_standing(
+    registry: Registry, log: Log | None = None, *, consents_by_default: bool = True
+) -> Standing:
+    """What people decided, of a registry; every decision is taken at ``NOW``."""
+    logger = (log or Log()).logger
+    return Standing(
+        registry.ledger,
+        consents_by_default=consents_by_default,
+        logger=logger,
+        now=lambda: NOW,
+    )
+
+
 def new_metrics() -> tuple[Metrics, CollectorRegistry]:
     """Metrics, and where to read them."""
     registry = CollectorRegistry()
@@ -116,6 +130,7 @@ class Service:
     """A whole service: ``recsvc serve`` in a process of its own."""
 
     def __init__(self, registry: Path, directory: Path, *flags: str, **env: str) -> None:
+        self.data_dir = directory / "valkey"
         self._log_path = directory / "service.log"
         with self._log_path.open("wb") as log:
             self.process = subprocess.Popen(
@@ -125,7 +140,7 @@ class Service:
                 ],
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, "RECSVC_DATA_DIR": str(directory / "valkey"), **env},
+                env={**os.environ, "RECSVC_DATA_DIR": str(self.data_dir), **env},
             )
         self.target = self._read_target()
 

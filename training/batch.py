@@ -19,7 +19,7 @@ def recommend_all(
     customers: pl.DataFrame,
     *,
     size: int,
-    now: float,
+    sold_at: float,
     only_new: bool,
     tick: Callable[[], object] = lambda: None,
 ) -> pl.DataFrame:
@@ -29,7 +29,8 @@ def recommend_all(
         recommender: the model to rank with.
         customers: as :func:`training.events.read_customers` returns them.
         size: products a customer, at most.
-        now: when the lists are read, seconds since 1970: what may be sold then.
+        sold_at: when the lists are read, seconds since 1970: what may be sold then. Recency is
+            measured at the end of the data.
         only_new: leave out what the customer has bought.
         tick: called after each list.
 
@@ -43,7 +44,14 @@ def recommend_all(
         customer = model.customers.index(str(row["customer_id"]))
         place = recommender.place(customer, _location(row))
         ranking = recommender.recommend(
-            Query(customer=customer, place=place, size=size, now=now, only_new=only_new)
+            Query(
+                customer=customer,
+                place=place,
+                size=size,
+                now=model.data_end,
+                sold_at=sold_at,
+                only_new=only_new,
+            )
         )
         tick()
         return ranking

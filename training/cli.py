@@ -16,6 +16,7 @@ from recsvc.artifacts.registry import CURRENT, Registry
 from recsvc.errors import InputError
 from recsvc.terminal import new_app, run
 from training.batch import recommend_all
+from training.cli_collect import collect_command
 from training.cli_evaluation import compare_command, evaluate_command
 from training.cli_nightly import nightly_command
 from training.cli_promotion import models_command, promote_command, rollback_command, whoami
@@ -185,6 +186,7 @@ app.command("compare")(compare_command)
 app.command("promote")(promote_command)
 app.command("rollback")(rollback_command)
 app.command("models")(models_command)
+app.command("collect")(collect_command)
 app.command("nightly")(nightly_command)
 app.command("tune")(tune_command)
 app.command("settings")(settings_command)
@@ -231,7 +233,7 @@ def recommend_command(
             recommender,
             rows,
             size=size,
-            now=datetime.now(UTC).timestamp(),
+            sold_at=datetime.now(UTC).timestamp(),
             only_new=only_new,
             tick=tick,
         )

@@ -9,6 +9,8 @@ import typer
 
 from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
+from recsvc.errors import InputError
+from training.cli_collect import NamespaceOption, drained
 from training.cli_promotion import REFUSED, ForceOption, whoami
 from training.events import MAX_QUARANTINED_SHARE
 from training.gate import lines
@@ -33,6 +35,7 @@ from training.options import (
     reporting,
 )
 from training.pipeline import FitInput
+from training.purge import purge
 from training.settings import REMOVABLE
 from training.settings_file import read_settings
 
@@ -41,6 +44,21 @@ def nightly_command(  # noqa: PLR0913  # options of a command line
     events: EventsOption,
     registry: RegistryOption,
     *,
+    redis: Annotated[
+        str | None,
+        typer.Option(
+            "--redis", help="Redis or Valkey of the service, to collect its live events from first."
+        ),
+    ] = None,
+    namespace: NamespaceOption = "recsvc",
+    collect_into: Annotated[
+        Path | None,
+        typer.Option(
+            "--collect-into",
+            help="Folder that live events are collected into, as recsvc-train collect does; it is "
+            "part of the history.",
+        ),
+    ] = None,
     products: ProductsOption = None,
     stores: StoresOption = None,
     column_map: MapOption = None,
@@ -61,7 +79,8 @@ def nightly_command(  # noqa: PLR0913  # options of a command line
 ) -> None:
     """Train on the whole history and serve the result, unless it is worse than what is served.
 
-    Validate, fit, evaluate, gate, publish, promote. The gate fits the same recipe on what the
+    Collect (with --redis and --collect-into), validate, fit, evaluate, gate, publish, promote. The
+    gate fits the same recipe on what the
     current model knew, and compares the two on what was bought since: both have it before them.
     Run it again with the same files and flags after a crash, and it goes on where it ended.
 
@@ -71,7 +90,7 @@ def nightly_command(  # noqa: PLR0913  # options of a command line
     started = monotonic()
     settings = read_settings(config, preset, seed=seed, without=without)
     source = FitInput(
-        events=events,
+        events=[*events, *_collected(redis, namespace, collect_into, registry)],
         products=products,
         stores=stores,
         mapping=mapping_of("--map", column_map),
@@ -90,6 +109,23 @@ def nightly_command(  # noqa: PLR0913  # options of a command line
     print_result(result, "\n".join(_lines(outcome, registry)), to_json)
     if not outcome.promoted:
         raise typer.Exit(REFUSED)
+
+
+def _collected(redis: str | None, namespace: str, folder: Path | None, registry: str) -> list[Path]:
+    """Collect what has come in, leave out who was erased, and return where it lies.
+
+    Raises:
+        InputError: only one of the two is given.
+    """
+    if (redis is None) != (folder is None):
+        raise InputError("--redis and --collect-into belong together; give both or neither")
+    if redis is None or folder is None:
+        return []
+    found = drained(redis, namespace, folder)
+    purge(folder, Registry.open(registry))
+    with reporting() as reporter:
+        reporter.log(f"nightly: collect: {found.n_events:,} events")
+    return [folder] if any(folder.glob("*.parquet")) else []
 
 
 def _lines(outcome: Outcome, registry: str) -> list[str]:

@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import repeat
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Final
 
 import polars as pl
 
+from training.people import collected_until, known_shoppers
 from training.quarantine import count_reasons
 from training.reading import raw
 from training.returns import net_returns
@@ -44,6 +45,7 @@ class InputReport:
         time_min: the earliest event, returns netted; None where there are no times.
         time_max: the latest.
         n_duplicates: products or stores that a later row replaced.
+        collected: for each partition of shoppers its latest collected event, unix milliseconds.
     """
 
     n_rows: int
@@ -57,6 +59,7 @@ class InputReport:
     time_min: datetime | None
     time_max: datetime | None
     n_duplicates: int = 0
+    collected: Mapping[int, int] = field(default_factory=dict)
 
 
 def read_events(  # options of one door, by keyword
@@ -82,17 +85,19 @@ def read_events(  # options of one door, by keyword
         One row an event, sorted by ``event_time, customer_id, product_id`` (equal ones in
         file order), with all columns of ``schema.EVENTS``: text, Float64, and Datetime in
         microseconds UTC. Never null are the two ids, ``event_type`` and ``quantity``.
-        Returns are netted: no RETURN is left, quantities are above 0. And the report.
+        Returns are netted: no RETURN is left, quantities are above 0. What visitors did is their
+        customers', or left out. And the report.
 
     Raises:
         InputError: an option, a file or a column is unusable, or too many rows are.
     """
     options = _options(mapping, timezone, quarantine, max_quarantined_share, now)
     checked = read_table(EVENTS, paths, options)
+    rows = checked.rows.with_columns(
+        pl.col("event_type").fill_null(PURCHASE), pl.col("quantity").fill_null(1.0)
+    )
     events, n_returns, n_unmatched = net_returns(
-        checked.rows.with_columns(
-            pl.col("event_type").fill_null(PURCHASE), pl.col("quantity").fill_null(1.0)
-        ).sort("event_time", "customer_id", "product_id", maintain_order=True)
+        known_shoppers(rows).sort("event_time", "customer_id", "product_id", maintain_order=True)
     )
     time_min, time_max = events.select(
         pl.col("event_time").min().alias("min"), pl.col("event_time").max().alias("max")
@@ -104,6 +109,7 @@ def read_events(  # options of one door, by keyword
         n_returns_unmatched=n_unmatched,
         time_min=time_min,
         time_max=time_max,
+        collected=collected_until(rows),
     )
 
 

@@ -93,6 +93,7 @@ def nightly(
         ArtifactError: the version to compare with is damaged.
     """
     registry.prepare()
+    source = replace(source, registry=registry)
     with alone(registry.root) as folder:
         work = Workspace(folder / run_key(source, settings))
         return _Run(source, settings, registry, reporter, note, force, policy, fit, work).go()
@@ -115,6 +116,8 @@ def run_key(source: FitInput, settings: TrainingSettings) -> str:
         ],
         "reading": [source.timezone, source.max_quarantined_share],
         "settings": asdict(settings),
+        # Who may be learnt from is as much a part of the input as the files are.
+        "ledger": source.registry.ledger.end() if source.registry else 0,
         "code": __version__,
     }
     text = json.dumps(described, sort_keys=True, default=sorted)  # a frozenset

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from recsvc import __version__
 from recsvc.artifacts.manifest import Manifest
 from recsvc.artifacts.registry import Registry
+from recsvc.core.histories import HalfLives
 from recsvc.core.model import Model
 from recsvc.core.recommender import Recommender
 from recsvc.errors import InputError
@@ -25,6 +26,7 @@ from training.models.item_statistics import fit_item_statistics
 from training.models.place_popularity import fit_places
 from training.models.popularity import fit_popularity
 from training.models.visits import fit_visits
+from training.people import Followed, consenting
 from training.progress import Reporter
 from training.settings import TrainingSettings
 from training.sources import fit_sources, suitable
@@ -48,6 +50,7 @@ class FitInput:
         max_quarantined_share: share of unusable rows beyond which a run stops.
         test_events: files or folders of what was bought next, to report figures of; read as
             ``events`` are, and never learnt from.
+        registry: whose ledger says who may be learnt from; None asks nobody.
     """
 
     events: Sequence[Path]
@@ -60,6 +63,7 @@ class FitInput:
     quarantine: Path | None = None
     max_quarantined_share: float = 0.05
     test_events: Sequence[Path] = ()
+    registry: Registry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +74,13 @@ class Purchases:
         interactions: the purchases, encoded.
         products: the products file, if there is one.
         report: what became of the rows.
+        followed: how far the service has been followed.
     """
 
     interactions: Interactions
     products: pl.DataFrame | None
     report: InputReport
+    followed: Followed
 
 
 def fit(
@@ -87,6 +93,8 @@ def fit(
         RegistryError: the version cannot be written.
     """
     registry.prepare()
+    # A trial's own registry knows nobody: the one that serves does.
+    source = replace(source, registry=source.registry or registry)
     with threadpool_limits(1, "blas"):  # implicit's own threads fill the cores
         with reporter.stage("read and check the files"):
             purchases = read(source, reporter)
@@ -111,7 +119,9 @@ def fit(
                 model.to_arrays(),
                 model_id=MODEL_ID,
                 train_time=datetime.now(UTC),
-                parameters=model.to_parameters() | {"training": _settings(settings)},
+                parameters=model.to_parameters()
+                | _followed(purchases.followed)
+                | {"training": _settings(settings)},
                 metrics=learnt.metrics,
                 data=_data(purchases, windows[-1]),
                 code_version=__version__,
@@ -149,6 +159,11 @@ def read(source: FitInput, reporter: Reporter) -> Purchases:
             max_quarantined_share=source.max_quarantined_share,
         )
         _log_quarantined(placed, reporter)
+    followed = Followed(0, dict(report.collected))
+    n_events = events.height
+    if source.registry is not None:
+        events, position = consenting(events, source.registry)
+        followed = replace(followed, ledger=position)
     interactions = Interactions.from_events(events, stores)
     if not interactions.lines.height:
         raise InputError(
@@ -160,8 +175,10 @@ def read(source: FitInput, reporter: Reporter) -> Purchases:
         f"{report.n_returns:,} returns; {interactions.lines.height:,} purchases by "
         f"{len(interactions.customers):,} customers of {len(interactions.items):,} products"
     )
+    if n_left_out := n_events - events.height:
+        reporter.log(f"  {n_left_out:,} rows of customers erased or without consent are left out")
     _log_quarantined(report, reporter)
-    return Purchases(interactions, products, report)
+    return Purchases(interactions, products, report, followed)
 
 
 def always_available(products: pl.DataFrame | None) -> pl.DataFrame | None:
@@ -230,10 +247,18 @@ def build(
         rankers={},
         without=settings.without,
         data_end=interactions.end,
+        half_lives=HalfLives(settings.short_half_life_days, settings.long_half_life_days),
         recent_days=settings.recent_days,
         n_candidates=settings.n_candidates,
     )
     return replace(model, rankers=starting_rankers(Recommender(model).scores))
+
+
+def _followed(followed: Followed) -> dict[str, Any]:
+    return {
+        "ledger_position": followed.ledger,
+        "collected": {str(partition): until for partition, until in followed.collected.items()},
+    }
 
 
 def _settings(settings: TrainingSettings) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from training.cells import Kind
 
 PURCHASE: Final = "PURCHASE"
 RETURN: Final = "RETURN"
+LINK: Final = "LINK"
+"""No event: what the service collected of visitors who turned out to be customers."""
 EVENT_TYPES: Final = (
     PURCHASE,
     RETURN,
@@ -28,6 +30,7 @@ EVENT_TYPES: Final = (
     "IMPRESSION",
     "CLICK",
     "FEEDBACK",
+    LINK,
 )
 
 MAX_ID_BYTES: Final = 256
@@ -79,10 +82,11 @@ def _event_rules(now: datetime, present: Collection[str]) -> Rules:
     event_type = pl.col("event_type")
     return MappingProxyType(
         {
-            "no_customer": pl.col("customer_id").is_null(),
-            "no_product": pl.col("product_id").is_null(),
+            "no_customer": pl.col("customer_id").is_null() & pl.col("visitor_id").is_null(),
+            "no_product": pl.col("product_id").is_null() & (event_type.fill_null(PURCHASE) != LINK),
             "too_long_id": _too_long(
                 "customer_id",
+                "visitor_id",
                 "product_id",
                 "order_id",
                 "store_id",
@@ -187,6 +191,10 @@ EVENTS: Final = Table(
         Column("store_id", Kind.IDENTIFIER),
         *_PLACE,
         Column("channel", Kind.CODE),
+        # What recsvc-train collect writes beside them.
+        Column("visitor_id", Kind.IDENTIFIER),
+        Column("partition", Kind.NUMBER),
+        Column("received", Kind.NUMBER),
     ),
     rules=_event_rules,
 )

@@ -150,7 +150,7 @@ PRESETS: dict[str, TrainingSettings] = {
         judge_customers=250,
         fusion_customers=150,
         negatives=0.15,
-        als_factors=(64, 64),
+        als_factors=(64, 128),
         ease_max_items=5_000,
         n_vectors=96,
         boosting=BoostingSettings(n_leaves=16, min_data_in_leaf=400, pairwise=False),

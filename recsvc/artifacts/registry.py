@@ -6,6 +6,8 @@ This is the only module that knows a path or a URI. The layout::
     ├── versions/VERSION_ID/   artifacts, complete and read-only
     ├── current.json           the pointer, replaced as a whole
     ├── promotions.jsonl       who changed the pointer and why, only added to
+    ├── ledger.jsonl           what people decided: consent, erasures, recalls; only added to
+    ├── secret                 the key that people's ids are hashed with
     ├── nightly/               what recsvc-train nightly needs to go on after a crash
     ├── staging/               what is being written; nobody reads it
     └── lock                   held while the pointer changes
@@ -38,6 +40,7 @@ from recsvc.artifacts.format import (
     write_durably,
 )
 from recsvc.artifacts.journal import Action, Entry, Note
+from recsvc.artifacts.ledger import Ledger
 from recsvc.artifacts.pointer import Pointer
 from recsvc.errors import ArtifactError, NotFoundError, PreconditionError, RegistryError
 
@@ -45,6 +48,7 @@ CURRENT = "current"
 
 _UNSAID = Note()
 _STAGING_SECONDS = 24 * 3600
+_SECRET_BYTES = 32
 _VERSION_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}")
 # A path may hold a colon; only a colon before a slash makes it a URI.
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?=/)(?://([^/]*))?(.*)", re.DOTALL)
@@ -98,6 +102,7 @@ class Registry:
         self._staging = self.root / "staging"
         self._pointer = self.root / "current.json"
         self._journal = self.root / "promotions.jsonl"
+        self.ledger = Ledger(self.root / "ledger.jsonl")
 
     @classmethod
     def open(cls, uri: str) -> Self:
@@ -318,6 +323,25 @@ class Registry:
             entries = journal.read(self._journal)
             pointer = self.pointer()
         return journal.effective(entries, pointer.generation if pointer else 0)
+
+    def secret(self) -> bytes:
+        """Return the key that people's ids are hashed with; the first call makes it.
+
+        It lies here, so that the trainer and every process of the service find the same one, and
+        what was erased stays erased over restarts.
+        """
+        path = self.root / "secret"
+        with self._os_errors("written"), self._locked():
+            with suppress(FileNotFoundError):
+                return bytes.fromhex(path.read_text(encoding="ascii"))
+            key = secrets.token_bytes(_SECRET_BYTES)
+            staged = self._staging / f"secret-{secrets.token_hex(4)}"
+            self._staging.mkdir(exist_ok=True)
+            write_durably(staged, key.hex().encode())
+            staged.chmod(0o600)
+            staged.rename(path)
+            fsync_directory(self.root)
+        return key
 
     def _resolve(self, version_ref: str, pointer: Pointer | None) -> str:
         """Return the version id that a reference names."""

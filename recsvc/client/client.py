@@ -1,7 +1,7 @@
 """A thin client: a channel with sane deadlines and retries, and errors of our own."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
@@ -10,6 +10,8 @@ from google.protobuf.message import Message
 
 from recsvc.client.errors import to_error
 from recsvc.v1 import common_pb2 as common
+from recsvc.v1 import event_service_pb2 as event_api
+from recsvc.v1 import event_service_pb2_grpc as event_api_grpc
 from recsvc.v1 import model_service_pb2 as model_api
 from recsvc.v1 import model_service_pb2_grpc as model_api_grpc
 from recsvc.v1 import recommendation_service_pb2 as api
@@ -23,7 +25,11 @@ DEADLINE_SECONDS = 1.0
 _RETRIES = {
     "methodConfig": [
         {
-            "name": [{"service": "recsvc.v1.RecommendationService"}],
+            "name": [
+                {"service": "recsvc.v1.RecommendationService"},
+                # Deduplicated by event_id, so that sending them again is as safe.
+                {"service": "recsvc.v1.EventService"},
+            ],
             "retryPolicy": {
                 "maxAttempts": 4,
                 "initialBackoff": "0.05s",
@@ -37,6 +43,8 @@ _RETRIES = {
 
 # gRPC would wait for a second before it connects again, longer than all of the retries above.
 _RECONNECT_MS = 100
+
+INGEST_SECONDS = 30.0
 
 _Response = TypeVar("_Response", bound=Message)
 
@@ -57,13 +65,7 @@ class RecommendationClient:
     def __init__(self, target: str, *, deadline_seconds: float = DEADLINE_SECONDS) -> None:
         self._target = target
         self._deadline_seconds = deadline_seconds
-        self._channel = grpc.insecure_channel(
-            target,
-            options=[
-                ("grpc.service_config", json.dumps(_RETRIES)),
-                ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MS),
-            ],
-        )
+        self._channel = _channel(target)
         self._recommendations = api_grpc.RecommendationServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._models = model_api_grpc.ModelServiceStub(self._channel)  # type: ignore[no-untyped-call]
 
@@ -149,11 +151,82 @@ class RecommendationClient:
     def _call(
         self, method: Callable[..., object], request: Message, answer: type[_Response]
     ) -> _Response:
-        """Call a method, which answers with an ``answer``."""
-        try:
-            response = method(request, timeout=self._deadline_seconds)
-        except grpc.RpcError as error:
-            call = cast(grpc.Call, error)  # it is, though the types do not say so
-            raise to_error(call, self._target, self._deadline_seconds) from error
-        assert isinstance(response, answer)  # noqa: S101  # for the type checker: stubs are untyped
-        return response
+        return _called(method, request, answer, self._target, self._deadline_seconds)
+
+
+class EventClient:
+    """Sends events to a recsvc server; thread-safe, and to be closed after use.
+
+    Events are sent again, within the deadline, where a server was not there or shut down: what it
+    had stored already is a duplicate.
+
+    Args:
+        target: ``HOST:PORT``, or any other name that gRPC resolves.
+        deadline_seconds: how long a call may take, retries included.
+    """
+
+    def __init__(self, target: str, *, deadline_seconds: float = INGEST_SECONDS) -> None:
+        self._target = target
+        self._deadline_seconds = deadline_seconds
+        self._channel = _channel(target)
+        self._events = event_api_grpc.EventServiceStub(self._channel)  # type: ignore[no-untyped-call]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._channel.close()
+
+    def ingest(
+        self, events: Sequence[event_api.Event], *, durable: bool = False
+    ) -> event_api.IngestEventsResponse:
+        """Send up to 1,000 events.
+
+        Args:
+            events: each with an ``event_id`` of its own.
+            durable: answer only when they are on the server's disk.
+        """
+        request = event_api.IngestEventsRequest(events=events, durable=durable)
+        return _called(
+            self._events.IngestEvents,
+            request,
+            event_api.IngestEventsResponse,
+            self._target,
+            self._deadline_seconds,
+        )
+
+
+def _channel(target: str) -> grpc.Channel:
+    return grpc.insecure_channel(
+        target,
+        options=[
+            ("grpc.service_config", json.dumps(_RETRIES)),
+            ("grpc.initial_reconnect_backoff_ms", _RECONNECT_MS),
+        ],
+    )
+
+
+def _called(
+    method: Callable[..., object],
+    request: Message,
+    answer: type[_Response],
+    target: str,
+    deadline_seconds: float,
+) -> _Response:
+    """Call a method, which answers with an ``answer``."""
+    try:
+        response = method(request, timeout=deadline_seconds)
+    except grpc.RpcError as error:
+        call = cast(grpc.Call, error)  # it is, though the types do not say so
+        raise to_error(call, target, deadline_seconds) from error
+    assert isinstance(response, answer)  # noqa: S101  # for the type checker: stubs are untyped
+    return response

@@ -27,6 +27,18 @@ class Product:
     price: float
     currency: str
 
+    @classmethod
+    def unknown(cls, product_id: str) -> Self:
+        """A product of which nothing is known but its id."""
+        return cls(
+            product_id=product_id,
+            title="",
+            category_path="",
+            brand="",
+            price=float("nan"),
+            currency="",
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogueFilter:

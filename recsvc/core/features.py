@@ -133,8 +133,9 @@ def _days_since(case: Case) -> Column:
     """Days since the shopper last bought each candidate, UNKNOWN where never."""
     profile = case.moment.profile
     last = gather(profile.items, profile.last_time, case.items)
-    days = ((case.model.data_end - last) / SECONDS_A_DAY).astype(np.float32)
-    np.minimum(days, MAX_DAYS, out=days)
+    days = ((case.moment.now - last) / SECONDS_A_DAY).astype(np.float32)
+    # As of an earlier moment, what was bought since was bought just now.
+    np.clip(days, 0, MAX_DAYS, out=days)
     days[last == 0] = UNKNOWN
     return days
 
@@ -146,7 +147,7 @@ def _own_history(case: Case) -> Iterable[Column]:
     yield np.minimum(n_purchases, MAX_PURCHASES).astype(np.float32)
     yield _days_since(case)
     latest = profile.last_time.max() if len(profile.items) else 0
-    since = (case.model.data_end - latest) / SECONDS_A_DAY if latest else UNKNOWN
+    since = max((case.moment.now - latest) / SECONDS_A_DAY, 0.0) if latest else UNKNOWN
     yield np.full(n, min(since, MAX_DAYS), np.float32)
     yield np.full(n, np.count_nonzero(profile.long > FADED), np.float32)
     yield np.full(n, profile.long.sum(), np.float32)

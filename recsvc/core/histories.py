@@ -1,7 +1,7 @@
 """What customers have bought, as the ranking needs it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self, TypeVar
 
 import numpy as np
@@ -9,7 +9,36 @@ from numpy.typing import NDArray
 
 from recsvc.core.vocabulary import MISSING, Arrays
 
-Whole = TypeVar("Whole", np.int32, np.int64)
+Number = TypeVar("Number", np.float32, np.int32)
+SECONDS_A_DAY = 86_400.0
+MOST_HALF_LIVES_BACK = 16.0
+"""A caller may ask as of any year: a memory that is taken back further grows no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class HalfLives:
+    """How fast the memories of a profile fade.
+
+    Attributes:
+        short_days: half-life of the short memory, days.
+        long_days: of the long one, which also weighs the interactions.
+    """
+
+    short_days: float
+    long_days: float
+
+    def short(self, age_seconds: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        """What is left of a purchase of that age."""
+        return _left(age_seconds, self.short_days)
+
+    def long(self, age_seconds: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        """The same in the long memory."""
+        return _left(age_seconds, self.long_days)
+
+
+def _left(age_seconds: NDArray[np.float64] | float, half_life_days: float) -> NDArray[np.float64]:
+    half_lives = np.asarray(age_seconds) / (SECONDS_A_DAY * half_life_days)
+    return np.exp2(-np.maximum(half_lives, -MOST_HALF_LIVES_BACK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +86,101 @@ class Profile:
 
     def with_session(self, items: NDArray[np.int32]) -> "Profile":
         """This profile with a session's products added, each as one fresh interaction."""
-        if not len(items):
-            return self
-        fresh = np.setdiff1d(items, self.items).astype(np.int32)
-        merged = np.concatenate([self.items, fresh])
-        order = np.argsort(merged, kind="stable")
-        seen = np.isin(self.items, items)
-
-        def column(known: NDArray[np.float32], new: float = 0.0) -> NDArray[np.float32]:
-            return np.concatenate([known, np.full(len(fresh), new, np.float32)])[order]
-
-        def padded(known: NDArray[Whole]) -> NDArray[Whole]:
-            return np.concatenate([known, np.zeros(len(fresh), known.dtype)])[order]
-
-        return Profile(
-            merged[order],
-            column(self.short),
-            column(self.long),
-            column(self.weight + seen, 1.0),
-            padded(self.n_purchases),
-            padded(self.first_time),
-            padded(self.last_time),
+        n = len(items)
+        nothing, never = np.zeros(n, np.float32), np.zeros(n, np.int64)
+        ones = np.ones(n, np.float32)
+        return self.merged(
+            Profile(np.sort(items), nothing, nothing, ones, never.astype(np.int32), never, never)
         )
+
+    def merged(self, other: "Profile") -> "Profile":
+        """The purchases of both; ``other`` was decayed up to the same moment."""
+        if other.is_empty or self.is_empty:
+            return self if other.is_empty else other
+        both = np.concatenate([self.items, other.items])
+        items, at = np.unique(both, return_inverse=True)
+        mine, theirs = at[: len(self.items)], at[len(self.items) :]
+
+        def summed(left: NDArray[Number], right: NDArray[Number]) -> NDArray[Number]:
+            total = np.zeros(len(items), left.dtype)
+            total[mine] = left
+            total[theirs] += right
+            return total
+
+        first = np.full(len(items), _NEVER)
+        first[mine] = _or_never(self.first_time)
+        first[theirs] = np.minimum(first[theirs], _or_never(other.first_time))
+        last = np.zeros(len(items), np.int64)
+        last[mine] = self.last_time
+        last[theirs] = np.maximum(last[theirs], other.last_time)
+        return Profile(
+            items,
+            summed(self.short, other.short),
+            summed(self.long, other.long),
+            summed(self.weight, other.weight),
+            summed(self.n_purchases, other.n_purchases),
+            np.where(first == _NEVER, 0, first),
+            last,
+        )
+
+    def aged(self, seconds: float, half_lives: HalfLives) -> "Profile":
+        """This profile as it is so much later (or earlier, where negative)."""
+        if not seconds:
+            return self
+        short = np.float32(half_lives.short(seconds))
+        long = np.float32(half_lives.long(seconds))
+        return replace(
+            self, short=self.short * short, long=self.long * long, weight=self.weight * long
+        )
+
+    def without_latest(
+        self, items: NDArray[np.int32], now: float, half_lives: HalfLives
+    ) -> "Profile":
+        """This profile, as of ``now``, with the latest purchase of each of ``items`` undone.
+
+        An item may be given several times. When the one before the latest was is not known: it
+        is taken to be the usual interval earlier.
+        """
+        if not len(items) or self.is_empty:
+            return self
+        columns = [np.array(column) for column in self.columns()]
+        own, short, long, weight, n_purchases, first, last = columns
+        for item in items.tolist():
+            at = int(np.searchsorted(own, item))
+            if at == len(own) or own[at] != item or not n_purchases[at]:
+                continue
+            # Without times nothing fades.
+            age = now - float(last[at]) if last[at] else 0.0
+            short[at] = max(0.0, short[at] - half_lives.short(age))
+            remaining = max(0.0, long[at] - half_lives.long(age))
+            # As if all of them had been of one quantity.
+            weight[at] *= remaining / long[at] if long[at] else 0.0
+            long[at] = remaining
+            if n_purchases[at] > 1:
+                last[at] -= (last[at] - first[at]) // (n_purchases[at] - 1)
+            n_purchases[at] -= 1
+        bought = (n_purchases > 0) | (self.n_purchases == 0)
+        return Profile(*(column[bought] for column in columns))
+
+    def columns(self) -> tuple[NDArray[np.generic], ...]:
+        """All arrays, in the order in which the constructor takes them."""
+        return (
+            self.items,
+            self.short,
+            self.long,
+            self.weight,
+            self.n_purchases,
+            self.first_time,
+            self.last_time,
+        )
+
+
+_NEVER = np.iinfo(np.int64).max
+
+
+def _or_never(times: NDArray[np.int64]) -> NDArray[np.int64]:
+    """``times`` with 0, of what was never bought, as the latest of all."""
+    return np.where(times == 0, _NEVER, times)
 
 
 NO_HISTORY = Profile(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.catalogue import Catalogue
-from recsvc.core.histories import Histories
+from recsvc.core.histories import HalfLives, Histories
 from recsvc.core.item_statistics import ItemStatistics
 from recsvc.core.logistic import Logistic
 from recsvc.core.places import Places
@@ -36,6 +36,7 @@ class Model:
         rankers: what orders the candidates of each task.
         without: groups of features that the trees do not see.
         data_end: time of the last event, seconds since 1970, UTC.
+        half_lives: of the memories that ``histories`` were decayed with.
         recent_days: length of the window of the "recent" purchase counts, days.
         n_candidates: products that each source proposes.
     """
@@ -50,6 +51,7 @@ class Model:
     rankers: Mapping[Task, Ranker]
     without: frozenset[str] = frozenset()
     data_end: float
+    half_lives: HalfLives
     recent_days: float
     n_candidates: int
 
@@ -92,6 +94,8 @@ class Model:
         """What is not an array, as JSON."""
         return {
             "data_end": self.data_end,
+            "short_half_life_days": self.half_lives.short_days,
+            "long_half_life_days": self.half_lives.long_days,
             "recent_days": self.recent_days,
             "n_candidates": self.n_candidates,
             "place_shrinkage": self.places.shrinkage,
@@ -145,6 +149,10 @@ class Model:
             },
             without=frozenset(parameters["without"]),
             data_end=float(parameters["data_end"]),
+            half_lives=HalfLives(
+                float(parameters["short_half_life_days"]),
+                float(parameters["long_half_life_days"]),
+            ),
             recent_days=float(parameters["recent_days"]),
             n_candidates=int(parameters["n_candidates"]),
         )

@@ -2,7 +2,7 @@
 
 The stages of a list::
 
-    history -> allowed -> candidates -> scores -> features -> ranker -> list
+    history and acts -> allowed -> candidates -> scores -> features -> ranker -> list
 """
 
 from dataclasses import dataclass, field
@@ -14,9 +14,11 @@ from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.catalogue_index import CatalogueIndex
 from recsvc.core.features import Case, Features
 from recsvc.core.histories import NO_HISTORY, Profile
+from recsvc.core.live import NO_ACTS, Acts, Live, fold
 from recsvc.core.model import Model
 from recsvc.core.places import ANYWHERE, Level, Location, Place
 from recsvc.core.ranking import Ranker, Task, best_first, standardise
+from recsvc.core.rest import resting
 from recsvc.core.sources import Collaborative, ItemToItem, Moment, Strategy
 from recsvc.core.sparse import distinct, top
 from recsvc.core.vocabulary import MISSING
@@ -33,7 +35,9 @@ class Query:
         customer: customer index, :data:`MISSING` for one that the model does not know.
         place: where the shopper is.
         size: how many products at most.
-        now: the moment of the question, seconds since 1970, UTC.
+        now: the moment that recency is measured at, seconds since 1970, UTC.
+        sold_at: when the products must be sold, likewise; ``None`` is ``now``.
+        acts: what the shopper has done since the model learnt.
         only_new: leave out what the customer has bought.
         catalogue_filter: what the caller allows, ``None`` everything.
         excluded: item indices that must not be on the list.
@@ -44,6 +48,8 @@ class Query:
     place: Place = ANYWHERE
     size: int = 20
     now: float
+    sold_at: float | None = None
+    acts: Acts = NO_ACTS
     only_new: bool = False
     catalogue_filter: CatalogueFilter | None = None
     excluded: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
@@ -170,10 +176,22 @@ class Recommender:
 
     def candidates(self, query: Query) -> Case:
         """All sources' proposals with all sources' scores."""
-        profile = self.model.histories.profile(query.customer).with_session(query.session)
-        allowed = self._allowed(query, profile)
+        live = self.live(query)
+        session = np.union1d(query.session, np.union1d(live.session, live.basket))
+        profile = live.profile.with_session(session.astype(np.int32))
+        allowed = self._allowed(query, live)
         return self._case(
-            Moment(profile, query.place, allowed, query.customer, query.only_new), query
+            Moment(profile, query.place, allowed, query.now, query.customer, query.only_new), query
+        )
+
+    def live(self, query: Query) -> Live:
+        """The shopper as of now: what the model learnt, and what came since."""
+        return fold(
+            self.model.histories.profile(query.customer),
+            query.acts,
+            learnt_until=self.model.data_end,
+            now=query.now,
+            half_lives=self.model.half_lives,
         )
 
     def _case(self, moment: Moment, query: Query) -> Case:
@@ -191,14 +209,14 @@ class Recommender:
         For a caller who cannot wait: it reads no history, beyond what the query excludes,
         and so costs a fraction of :meth:`recommend`.
         """
-        allowed = self._allowed(query, self.model.histories.profile(query.customer))
-        case = self._case(Moment(NO_HISTORY, query.place, allowed), query)
+        allowed = self._allowed(query, self.live(query))
+        case = self._case(Moment(NO_HISTORY, query.place, allowed, query.now), query)
         return self.rank(case, self.model.rankers[Task.COLD], query.size)
 
     def similar(self, item: int, query: Query) -> Ranking:
         """Products like ``item``: bought by its buyers, or near it in the factors."""
-        profile = self.model.histories.profile(query.customer)
-        allowed = self._allowed(query, profile)
+        live = self.live(query)
+        allowed = self._allowed(query, live)
         allowed[item] = False
         scores = np.zeros(len(self.model.catalogue), np.float32)
         if self._factors is not None:
@@ -215,7 +233,7 @@ class Recommender:
             np.full(len(items), Strategy.SIMILAR, np.int8),
             self.model.places.evidence_levels(query.place, items),
             query.place,
-            profile,
+            live.profile,
         )
 
     def task(self, query: Query, profile: Profile) -> Task:
@@ -233,18 +251,23 @@ class Recommender:
             return False
         return bool(self.model.histories.homes[customer, level] != place.indices[level])
 
-    def _allowed(self, query: Query, profile: Profile) -> NDArray[np.bool_]:
-        """Bool, shape ``(n_items,)``: what the rules and the caller leave."""
+    def _allowed(self, query: Query, live: Live) -> NDArray[np.bool_]:
+        """Bool, shape ``(n_items,)``: what the rules, the shopper and the caller leave."""
+        sold_at = query.now if query.sold_at is None else query.sold_at
         allowed = (
             np.ones(len(self.model.catalogue), np.bool_)
             if self._sold_always
-            else self.model.catalogue.available(query.now)
+            else self.model.catalogue.available(sold_at)
         )
         if query.catalogue_filter:
             allowed &= self.catalogue_index.matching(query.catalogue_filter)
         allowed[query.excluded] = False
+        allowed[live.basket] = False
+        allowed[live.disliked] = False
+        if len(query.acts):
+            allowed[resting(live.profile, query.acts, self.model.statistics, query.now)] = False
         if query.only_new:
-            allowed[profile.purchased] = False
+            allowed[live.profile.purchased] = False
         return allowed
 
     def _best(

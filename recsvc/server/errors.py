@@ -7,11 +7,12 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
-from recsvc.errors import InvalidRequestError, RecsvcError
+from recsvc.errors import InvalidRequestError, RecsvcError, StoreUnavailableError
 
 DOMAIN = "recsvc"
 
 INTERNAL_MESSAGE = "an internal error; the server's log has the cause"
+STORE_MESSAGE = "what is stored cannot be reached now; try again in a moment"
 
 _REASONS_BY_CODE = {
     StatusCode.INVALID_ARGUMENT: (
@@ -77,7 +78,13 @@ def to_status(error: Exception) -> Status:
         details.append(BadRequest(field_violations=[violation]))
     if error.reason in _RETRY_SECONDS:
         details.append(RetryInfo(retry_delay=_duration(_RETRY_SECONDS[error.reason])))
-    return _status(code, str(error), details)
+    return _status(code, _told(error), details)
+
+
+def _told(error: RecsvcError) -> str:
+    # What another library says of a store names hosts and paths.
+    is_quoted = isinstance(error, StoreUnavailableError) and error.__cause__ is not None
+    return STORE_MESSAGE if is_quoted else str(error)
 
 
 def _status(code: StatusCode, message: str, details: list[Message]) -> Status:

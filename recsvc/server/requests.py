@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from google.protobuf.unknown_fields import UnknownFieldSet
 from google.type.latlng_pb2 import LatLng
@@ -11,6 +12,7 @@ from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.cells import cell_of
 from recsvc.core.places import Location
 from recsvc.errors import InvalidRequestError
+from recsvc.server.tokens import ConsistencyTokens, Tokens
 from recsvc.service.questions import Question, listed
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
@@ -32,36 +34,35 @@ _YEAR_1, _YEAR_10000 = -62_135_596_800, 253_402_300_800
 """The range of a Timestamp, unix seconds."""
 
 
-def recommend_question(request: api.RecommendRequest) -> Question:
+def recommend_question(request: api.RecommendRequest, tokens: Tokens) -> Question:
     """Read a ``RecommendRequest``.
+
+    Args:
+        request: as sent.
+        tokens: reads tokens.
 
     Raises:
         InvalidRequestError: a field is outside its limits, the filter asks for what there is
-            not, or there is a page token, of which none was ever given.
+            not, or a token was not made here.
     """
-    if request.page_token:
-        raise InvalidRequestError(
-            "page_token",
-            "was not made by this service; ask without one",
-            reason="PAGE_TOKEN_INVALID",
-        )
     unmet = []
     if request.diversity > api.DIVERSITY_NONE:
         unmet.append("DIVERSITY_UNSUPPORTED")
     if request.experiment_id:
         check_id("experiment_id", request.experiment_id)
         unmet.append("UNKNOWN_EXPERIMENT")
-    return _question(request, unmet)
+    page = tokens.pages.read(request.page_token)
+    return replace(_question(request, unmet, tokens.consistency), page=page)
 
 
-def similar_question(request: api.ListSimilarProductsRequest) -> Question:
+def similar_question(request: api.ListSimilarProductsRequest, tokens: Tokens) -> Question:
     """Read a ``ListSimilarProductsRequest``, its product aside.
 
     Raises:
         InvalidRequestError: as for ``recommend_question``.
     """
     check_id("product_id", request.product_id, required=True)
-    return _question(request, [])
+    return _question(request, [], tokens.consistency)
 
 
 def check_batch(n_requests: int) -> None:
@@ -92,7 +93,9 @@ def check_id(field: str, value: str, *, required: bool = False) -> str:
 
 
 def _question(
-    request: api.RecommendRequest | api.ListSimilarProductsRequest, unmet: Sequence[str]
+    request: api.RecommendRequest | api.ListSimilarProductsRequest,
+    unmet: Sequence[str],
+    tokens: ConsistencyTokens,
 ) -> Question:
     check_id("shopper.customer_id", request.shopper.customer_id)
     check_id("shopper.visitor_id", request.shopper.visitor_id)
@@ -100,16 +103,13 @@ def _question(
     context, wanted = request.context, request.filter
     _check_context(context)
     _check_supported(wanted)
-    if request.consistency_token:
-        unmet = (*unmet, "CONSISTENCY_TOKEN_UNKNOWN")
     has_time = context.HasField("as_of_time")
-    if has_time:  # what is sold then is heeded, how long ago purchases were then is not
-        unmet = (*unmet, "AS_OF_UNSUPPORTED")
     if any(getattr(context, field) for field in _WITHOUT_EFFECT):
         unmet = (*unmet, "CONTEXT_UNSUPPORTED")
     return Question(
         customer_id=request.shopper.customer_id,
-        location=_location(context.location),
+        visitor_id=request.shopper.visitor_id,
+        location=read_location("context.location", context.location),
         catalogue_filter=_catalogue_filter(wanted),
         strict=wanted.strict,
         size=listed(request.page_size),
@@ -120,6 +120,7 @@ def _question(
         as_of_time=context.as_of_time.ToNanoseconds() / _NANOS if has_time else None,
         explain=request.explain,
         include_products=request.include_products,
+        must_see=tokens.read(request.consistency_token),
         unmet=tuple(unmet),
     )
 
@@ -150,8 +151,12 @@ def _unsupported(field: str, why: str) -> InvalidRequestError:
     )
 
 
-def _location(location: common.Location) -> Location:
-    path = "context.location"
+def read_location(path: str, location: common.Location) -> Location:
+    """Read a place; coordinates become a cell.
+
+    Raises:
+        InvalidRequestError: a code or a coordinate is outside its limits.
+    """
     _match(f"{path}.country_code", location.country_code, _COUNTRY, "ISO 3166-1, such as DE")
     _match(
         f"{path}.subdivision_code",

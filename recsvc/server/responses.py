@@ -16,6 +16,7 @@ from recsvc.core.catalogue import Product
 from recsvc.core.cells import centre_of
 from recsvc.core.places import Level, Location
 from recsvc.core.sources import Strategy
+from recsvc.server.tokens import PageTokens
 from recsvc.service.model_admin import ModelDescription
 from recsvc.service.questions import Answer, Delivery, Item, ModelReference, Reason
 from recsvc.service.recommendations import Computed, Served
@@ -34,9 +35,13 @@ class ResponseCodec:
     """Writes answers as a ``RecommendResponse`` without what differs by call.
 
     The rest follows as a second piece of the same message: protobuf merges the two.
+
+    Args:
+        pages: writes the token of the next page.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pages: PageTokens) -> None:
+        self._pages = pages
         files = (api.DESCRIPTOR, common.DESCRIPTOR, catalog.DESCRIPTOR)
         digest = blake2b(__version__.encode(), digest_size=8)
         for file in files:
@@ -51,7 +56,9 @@ class ResponseCodec:
     def encode(self, answer: Answer) -> bytes:
         """Return the answer as it is sent."""
         response = api.RecommendResponse(
-            recommendations=[_item(item) for item in answer.items], serving=_serving(answer)
+            recommendations=[_item(item) for item in answer.items],
+            next_page_token=self._pages.write(answer.next_page),
+            serving=_serving(answer),
         )
         return response.SerializeToString()
 
@@ -61,6 +68,11 @@ class ResponseCodec:
             return api.RecommendResponse.FromString(payload).serving.HasField("model")
         except DecodeError:
             return False
+
+    def product_ids(self, payload: bytes) -> list[str]:
+        """The products on a list that was kept."""
+        kept = api.RecommendResponse.FromString(payload)
+        return [recommendation.product_id for recommendation in kept.recommendations]
 
 
 def recommend_response(served: Served) -> api.RecommendResponse:
@@ -96,12 +108,12 @@ def model_message(model: ModelDescription) -> models.Model:
     return models.Model(
         model_id=model.model_id,
         version_id=model.version_id,
-        train_time=_timestamp(model.train_time),
+        train_time=timestamp(model.train_time),
         state=f"MODEL_STATE_{model.state.name}",
         generation=model.generation,
         metrics=model.metrics,
-        data_start_time=_timestamp(model.data_start),
-        data_end_time=_timestamp(model.data_end),
+        data_start_time=timestamp(model.data_start),
+        data_end_time=timestamp(model.data_end),
         code_version=model.code_version,
         **model.counts,
     )
@@ -115,7 +127,7 @@ def _item(item: Item) -> api.RecommendedProduct:
         strategy=_STRATEGIES[item.strategy],
         location_level=_LEVELS[item.level],
         explanation=_explanation(item.reason),
-        product=_product(item.product),
+        product=None if item.product is None else product_message(item.product),
     )
 
 
@@ -127,19 +139,20 @@ def _explanation(reason: Reason | None) -> api.Explanation | None:
     )
 
 
-def _product(product: Product | None) -> catalog.Product | None:
-    if product is None:
-        return None
+def product_message(product: Product, *, is_withdrawn: bool = False) -> catalog.Product:
+    """Write a product of the catalogue."""
     return catalog.Product(
         product_id=product.product_id,
         title=product.title,
         category_path=product.category_path,
         brand=product.brand,
-        price=_money(product.price, product.currency),
+        price=money(product.price, product.currency),
+        withdrawn=is_withdrawn,
     )
 
 
-def _money(price: float, currency: str) -> Money | None:
+def money(price: float, currency: str) -> Money | None:
+    """Write a price; NaN is none."""
     if math.isnan(price):
         return None
     units, nanos = divmod(round(abs(price) * 1_000_000_000), 1_000_000_000)
@@ -151,7 +164,7 @@ def _serving(answer: Answer) -> api.ServingInfo:
     return api.ServingInfo(
         model=_model(answer.model),
         warnings=answer.warnings,
-        resolved_location=_location(answer.location) if answer.location else None,
+        resolved_location=location_message(answer.location) if answer.location else None,
         location_level=_LEVELS[answer.level],
     )
 
@@ -171,11 +184,12 @@ def _model(model: ModelReference) -> api.ServingModel:
     return api.ServingModel(
         model_id=model.model_id,
         version_id=model.version_id,
-        train_time=_timestamp(model.train_time),
+        train_time=timestamp(model.train_time),
     )
 
 
-def _location(location: Location) -> common.Location:
+def location_message(location: Location) -> common.Location:
+    """Write a place; a cell as its centre."""
     point = None
     if location.cell:
         latitude, longitude = centre_of(location.cell)
@@ -189,7 +203,8 @@ def _location(location: Location) -> common.Location:
     )
 
 
-def _timestamp(time: datetime | None) -> Timestamp | None:
+def timestamp(time: datetime | None) -> Timestamp | None:
+    """Write a time, if there is one."""
     if time is None:
         return None
     stamp = Timestamp()

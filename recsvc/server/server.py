@@ -9,7 +9,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from recsvc.errors import SettingsError
-from recsvc.server.interceptor import CallInterceptor, CountingExecutor
+from recsvc.server.catalogue_servicer import CatalogueServicer
+from recsvc.server.customer_servicer import CustomerServicer
+from recsvc.server.event_servicer import EventServicer
+from recsvc.server.interceptor import CallInterceptor, CountingExecutor, stream_executor
 from recsvc.server.reflection import ReflectionServicer
 from recsvc.server.servicers import ModelServicer, RecommendationServicer
 from recsvc.telemetry import Logger, Metrics
@@ -21,7 +24,7 @@ from recsvc.v1 import recommendation_service_pb2_grpc as recommendation_service
 
 RECOMMENDATION_SERVICE = "recsvc.v1.RecommendationService"
 MODEL_SERVICE = "recsvc.v1.ModelService"
-LATER_SERVICES = (
+LIVE_SERVICES = (
     "recsvc.v1.CatalogService",
     "recsvc.v1.CustomerService",
     "recsvc.v1.EventService",
@@ -29,7 +32,7 @@ LATER_SERVICES = (
 SERVICES = (
     RECOMMENDATION_SERVICE,
     MODEL_SERVICE,
-    *LATER_SERVICES,
+    *LIVE_SERVICES,
     health.SERVICE_NAME,
     reflection.SERVICE_NAME,
 )
@@ -45,10 +48,11 @@ class Health:
 
     def __init__(self) -> None:
         self.servicer = health.HealthServicer()
-        for service in ("", RECOMMENDATION_SERVICE, *LATER_SERVICES):
+        for service in ("", RECOMMENDATION_SERVICE):
             self.servicer.set(service, _NOT_SERVING)
-        # Choosing the first model is possible without one.
-        self.servicer.set(MODEL_SERVICE, _SERVING)
+        # Choosing the first model is possible without one, and so is what no model answers.
+        for service in (MODEL_SERVICE, *LIVE_SERVICES):
+            self.servicer.set(service, _SERVING)
 
     def model_loaded(self) -> None:
         """Say SERVING."""
@@ -77,13 +81,23 @@ class ServerOptions:
     max_concurrent: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Servicers:
+    """The methods of each service of the API."""
+
+    recommendations: RecommendationServicer
+    models: ModelServicer
+    events: EventServicer
+    customers: CustomerServicer
+    catalogue: CatalogueServicer
+
+
 class RecommendationServer:
     """A gRPC server with every service of the API.
 
     Args:
         options: how it listens.
-        recommendations: the service's methods.
-        models: likewise.
+        servicers: the service's methods.
         health: what it says of itself.
         metrics: counts and times the calls.
         logger: gets one line a call.
@@ -96,22 +110,22 @@ class RecommendationServer:
         self,
         options: ServerOptions,
         *,
-        recommendations: RecommendationServicer,
-        models: ModelServicer,
+        servicers: Servicers,
         health: Health,
         metrics: Metrics,
         logger: Logger,
     ) -> None:
         self._health = health
         self._executor = CountingExecutor(options.max_threads)
+        self._streams = stream_executor()
         self._reflection = ReflectionServicer(SERVICES)
         interceptor = CallInterceptor(
-            self._executor, options.max_concurrent, metrics=metrics, logger=logger
+            self._executor, self._streams, options.max_concurrent, metrics=metrics, logger=logger
         )
         self._server = grpc.server(
             self._executor, interceptors=[interceptor], options=_channel_options(options)
         )
-        self._add_services(recommendations, models)
+        self._add_services(servicers)
         self.port = self._bind(options.listen)
 
     def start(self) -> None:
@@ -124,32 +138,28 @@ class RecommendationServer:
         stopped = self._server.stop(grace_seconds)
         n_idle = 0
         # End when this process has nothing left to answer, rather than when gRPC has: who watches
-        # the health never hangs up, and a call that came in as the stop began may wait in gRPC
-        # for a thread that nobody will give it. Cut off, it is CANCELLED, and its caller asks
-        # elsewhere. Several looks, since gRPC may not have handed over a call or sent an answer.
+        # the health never hangs up, nor who streams events as they happen, and a call that came in
+        # as the stop began may wait in gRPC for a thread that nobody will give it. Cut off, it is
+        # CANCELLED, and its caller asks elsewhere. Several looks, since gRPC may not have handed
+        # over a call or sent an answer.
         while not stopped.wait(_IDLE_SECONDS) and n_idle < _IDLE_LOOKS:
-            n_idle = 0 if self._executor.n_held else n_idle + 1
+            n_idle = 0 if self._executor.n_held or self._streams.n_busy else n_idle + 1
         self._server.stop(0).wait()
         self._executor.shutdown()
+        self._streams.shutdown()
         self._reflection.shutdown()
 
-    def _add_services(self, recommendations: RecommendationServicer, models: ModelServicer) -> None:
+    def _add_services(self, servicers: Servicers) -> None:
         # The generated functions are untyped, and each takes a servicer of its own class.
         services: list[tuple[Callable[[Any, grpc.Server], None], object]] = [
-            (recommendation_service.add_RecommendationServiceServicer_to_server, recommendations),
-            (model_service.add_ModelServiceServicer_to_server, models),
             (
-                catalog_service.add_CatalogServiceServicer_to_server,
-                catalog_service.CatalogServiceServicer(),
+                recommendation_service.add_RecommendationServiceServicer_to_server,
+                servicers.recommendations,
             ),
-            (
-                customer_service.add_CustomerServiceServicer_to_server,
-                customer_service.CustomerServiceServicer(),
-            ),
-            (
-                event_service.add_EventServiceServicer_to_server,
-                event_service.EventServiceServicer(),
-            ),
+            (model_service.add_ModelServiceServicer_to_server, servicers.models),
+            (catalog_service.add_CatalogServiceServicer_to_server, servicers.catalogue),
+            (customer_service.add_CustomerServiceServicer_to_server, servicers.customers),
+            (event_service.add_EventServiceServicer_to_server, servicers.events),
             (health_pb2_grpc.add_HealthServicer_to_server, self._health.servicer),
             (reflection_pb2_grpc.add_ServerReflectionServicer_to_server, self._reflection),
         ]

@@ -4,13 +4,9 @@ A method that is not here comes from its generated base class, and the intercept
 with NOT_YET_AVAILABLE.
 """
 
-import base64
-import binascii
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
-from hmac import compare_digest
 
 import grpc
 
@@ -22,6 +18,7 @@ from recsvc.errors import (
 )
 from recsvc.server import requests, responses
 from recsvc.server.errors import to_status
+from recsvc.server.tokens import Signer, Tokens
 from recsvc.service.model_admin import ModelAdmin
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.recommendations import Recommendations
@@ -30,8 +27,6 @@ from recsvc.v1 import model_service_pb2 as models
 from recsvc.v1 import model_service_pb2_grpc as models_grpc
 from recsvc.v1 import recommendation_service_pb2 as api
 from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
-
-_MAC_BYTES = 8
 
 # What the entries of a batch leave of its time: to put the answer together and send it, and for
 # each entry that is still to come, to list at least what sells at the place.
@@ -50,6 +45,7 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
     Args:
         slot: the current model.
         recommendations: the use case.
+        tokens: reads the tokens of requests.
         monotonic: monotonic seconds.
     """
 
@@ -57,11 +53,13 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         self,
         slot: ModelSlot,
         recommendations: Recommendations,
+        tokens: Tokens,
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slot = slot
         self._recommendations = recommendations
+        self._tokens = tokens
         self._monotonic = monotonic
 
     def Recommend(  # noqa: N802  # the API's name
@@ -88,18 +86,18 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
     def ListSimilarProducts(  # noqa: N802  # the API's name
         self,
         request: api.ListSimilarProductsRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+        context: grpc.ServicerContext,
     ) -> api.ListSimilarProductsResponse:
         """List products like one."""
-        question = requests.similar_question(request)
-        computed = self._recommendations.similar(request.product_id, question)
+        question = requests.similar_question(request, self._tokens)
+        computed = self._recommendations.similar(request.product_id, question, deadline_of(context))
         note(n_items=len(computed.answer.items))
         return responses.similar_response(computed)
 
     def _recommend(
         self, request: api.RecommendRequest, deadline: float, loaded: LoadedModel
     ) -> api.RecommendResponse:
-        question = requests.recommend_question(request)
+        question = requests.recommend_question(request, self._tokens)
         served = self._recommendations.recommend(question, deadline, loaded)
         response = responses.recommend_response(served)
         note(
@@ -146,7 +144,7 @@ class ModelServicer(models_grpc.ModelServiceServicer):
 
     def __init__(self, admin: ModelAdmin, key: bytes) -> None:
         self._admin = admin
-        self._key = key
+        self._signer = Signer(key, b"models")
 
     def ListModels(  # noqa: N802  # the API's name
         self,
@@ -197,27 +195,19 @@ class ModelServicer(models_grpc.ModelServiceServicer):
         )
 
     def _token(self, version_id: str) -> str:
-        content = version_id.encode()
-        return base64.urlsafe_b64encode(self._mac(content) + content).decode()
+        return self._signer.token(version_id.encode())
 
     def _read_token(self, token: str) -> str:
         if not token:
             return ""
-        try:
-            signed = base64.b64decode(token, altchars=b"-_", validate=True)
-        except (binascii.Error, ValueError):
-            signed = b""
-        mac, content = signed[:_MAC_BYTES], signed[_MAC_BYTES:]
-        if not content or not compare_digest(mac, self._mac(content)):
+        content = self._signer.content(token)
+        if content is None:
             raise InvalidRequestError(
                 "page_token",
                 "was not made by this service; ask without one",
                 reason="PAGE_TOKEN_INVALID",
             )
         return content.decode()
-
-    def _mac(self, content: bytes) -> bytes:
-        return blake2b(content, key=self._key, digest_size=_MAC_BYTES, person=b"models").digest()
 
 
 def _refuse_request_id(request_id: str) -> None:

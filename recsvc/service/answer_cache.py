@@ -1,4 +1,4 @@
-"""The response cache as a question uses it: only with time to spare, and never fatal."""
+"""The store as a question uses it: only with time to spare, and never fatal."""
 
 import time
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from recsvc.errors import StoreUnavailableError
 from recsvc.service.ports import CacheKey, ResponseCache
 from recsvc.service.questions import AnswerCodec
+from recsvc.service.shopping import NO_DEEDS, LiveProfile
 from recsvc.telemetry import Metrics
 
 
@@ -39,50 +40,63 @@ class AnswerCache:
 
 @dataclass(slots=True)
 class CacheSlot:
-    """The place of one question in the cache.
+    """The place of one question in the store.
 
     Attributes:
-        failed: whether the store could not be used, so that the answer is computed anew.
+        live: what the shopper did of late; known after ``get`` has found no answer.
+        failed: whether the store could not be used, so that the answer is computed without it.
+        skipped: whether there was no time to ask it.
     """
 
     _owner: AnswerCache
     _key: CacheKey
     _deadline: float
+    live: LiveProfile = field(default=NO_DEEDS, init=False)
     failed: bool = field(default=False, init=False)
+    skipped: bool = field(default=False, init=False)
 
-    def get(self) -> tuple[bytes, float] | None:
-        """What is kept, and its age in seconds; None where there is nothing to send."""
+    def get(
+        self, is_allowed: Callable[[bytes], bool] = lambda _: True
+    ) -> tuple[bytes, float] | None:
+        """What is kept, and its age in seconds; None where there is nothing to send.
+
+        Args:
+            is_allowed: whether an answer may still be given.
+        """
         if not self._is_affordable():
             return None
         owner = self._owner
         try:
-            entry = owner.cache.get(self._key)
+            found = owner.cache.get(self._key)
+            entry = found.entry
+            outcome = "miss"
+            if entry is not None and owner.ttl_seconds > 0:
+                if not owner.codec.is_readable(entry.payload):
+                    outcome = "unreadable"
+                elif is_allowed(entry.payload):
+                    self._count("hit")
+                    return entry.payload, max(0.0, owner.now() - entry.stored_at)
+            self.live = found.live()
         except StoreUnavailableError:
             self._fail()
-            return None
-        if entry is None:
-            self._count("miss")
-        elif not owner.codec.is_readable(entry.payload):
-            self._count("unreadable")
         else:
-            self._count("hit")
-            return entry.payload, max(0.0, owner.now() - entry.stored_at)
+            self._count(outcome)
         return None
 
     def put(self, payload: bytes) -> None:
         """Keep an answer, if the store can be used."""
-        if self.failed or not self._is_affordable():
+        owner = self._owner
+        if owner.ttl_seconds <= 0 or self.failed or not self._is_affordable():
             return
         try:
-            self._owner.cache.put(self._key, payload, self._owner.ttl_seconds)
+            owner.cache.put(self._key, payload, owner.ttl_seconds, self.live.revision)
         except StoreUnavailableError:
             self._fail()
 
     def _is_affordable(self) -> bool:
         owner = self._owner
-        if owner.ttl_seconds <= 0:
-            return False
         if self._deadline - owner.monotonic() <= owner.timeout_seconds:
+            self.skipped = True
             self._count("skipped")
             return False
         return True

@@ -2,8 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Self
 
 from recsvc.artifacts.pointer import Pointer
 from recsvc.artifacts.registry import PointerStamp, Registry
@@ -14,6 +16,7 @@ from recsvc.core.recommender import Query, Recommender
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import ArtifactError, RecsvcError, UnavailableError
 from recsvc.service.questions import ModelReference
+from recsvc.service.shopping import Deed
 from recsvc.telemetry import Logger, Metrics
 
 _RETRY_SECONDS = 5.0
@@ -24,6 +27,42 @@ _UNFIT = (LookupError, ValueError, TypeError, ArithmeticError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
+class LearntUntil:
+    """How far a model's training had followed the service.
+
+    Attributes:
+        ledger: position in the ledger; erasures before it were heeded.
+        collected: for each partition of shoppers the time, unix milliseconds, up to which its
+            live events were collected; empty where the history came from elsewhere.
+        trained: when the model was trained, unix milliseconds.
+        data_end: time of the last event, unix seconds.
+    """
+
+    ledger: int
+    collected: Mapping[int, int]
+    trained: float
+    data_end: float
+
+    def has(self, deed: Deed, partition: int) -> bool:
+        """Whether an event of a live profile is in the model's own histories."""
+        if self.collected:
+            return deed.received <= self.collected.get(partition, 0)
+        # From elsewhere: what had come in by then, and is no later than what was given.
+        return deed.received <= self.trained and deed.time <= self.data_end
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any], train_time: datetime, data_end: float) -> Self:
+        """Read it from an artifact's parameters."""
+        collected = parameters.get("collected", {})
+        return cls(
+            int(parameters.get("ledger_position", 0)),
+            {int(partition): int(until) for partition, until in collected.items()},
+            1_000 * train_time.timestamp(),
+            data_end,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedModel:
     """One version, ready to answer; immutable, so that a request never mixes two.
 
@@ -31,11 +70,13 @@ class LoadedModel:
         reference: what it is.
         generation: the registry's when it became current; 0 before that.
         recommender: ranks with it.
+        learnt: which live events it has learnt from already.
     """
 
     reference: ModelReference
     generation: int
     recommender: Recommender
+    learnt: LearntUntil
 
     @property
     def model(self) -> Model:
@@ -76,6 +117,7 @@ def load_model(registry: Registry, version_ref: str) -> LoadedModel:
             ),
             0,
             Recommender(model),
+            LearntUntil.of(manifest.parameters, manifest.train_time, model.data_end),
         )
         loaded.warm()
     except _UNFIT as error:

@@ -1,7 +1,11 @@
 """What the use cases need from outside, as Protocols that adapters in ``store`` fulfil."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
+
+from recsvc.core.places import Location
+from recsvc.service.shopping import Event, LiveProfile, Outcome, Shopper
 
 ANONYMOUS = "anonymous"
 """``CacheKey.customer`` of every question that names no customer."""
@@ -14,7 +18,7 @@ class CacheKey:
     Attributes:
         generation: the registry's counter; every activation and rollback raises it, so lists of
             another model are never found and nothing needs to be deleted.
-        customer: a keyed hash of the customer's id, or ``ANONYMOUS``; never the id itself.
+        customer: a keyed hash of the shopper's id, or ``ANONYMOUS``; never the id itself.
         digest: hexadecimal digest of the whole normalised request.
     """
 
@@ -36,6 +40,21 @@ class CachedEntry:
     stored_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What a store knows about one question.
+
+    Attributes:
+        entry: an answer that can be given again; None where there is none, and where its shopper
+            has done something since.
+        live: reads what the shopper did of late, which costs nothing until it is called; raises
+            ``StoreUnavailableError`` where it cannot be read.
+    """
+
+    entry: CachedEntry | None
+    live: Callable[[], LiveProfile]
+
+
 class ResponseCache(Protocol):
     """Keeps serialised responses for a while; safe to use from many threads.
 
@@ -47,16 +66,22 @@ class ResponseCache(Protocol):
         """Whether the last calls were answered; costs no I/O."""
         ...
 
-    def get(self, key: CacheKey) -> CachedEntry | None:
-        """Return what was put under ``key`` and has not expired, else None.
+    def get(self, key: CacheKey) -> Lookup:
+        """Return what was put under ``key`` and still holds, else the shopper's live profile.
 
         Raises:
             StoreUnavailableError: the store cannot answer in time.
         """
         ...
 
-    def put(self, key: CacheKey, payload: bytes, ttl_seconds: float) -> None:
+    def put(self, key: CacheKey, payload: bytes, ttl_seconds: float, revision: int = 0) -> None:
         """Keep ``payload`` for ``ttl_seconds`` (above zero), in place of any earlier one.
+
+        Args:
+            key: of the question.
+            payload: the answer.
+            ttl_seconds: how long.
+            revision: of the live profile that it was made from; it holds for no other.
 
         Raises:
             StoreUnavailableError: the store cannot answer in time.
@@ -68,5 +93,120 @@ class ResponseCache(Protocol):
 
         Raises:
             StoreUnavailableError: it is not, or cannot answer in time.
+        """
+        ...
+
+
+class EventLog(Protocol):
+    """Keeps events until they are collected, and what each shopper did of late.
+
+    An event is stored wholly, log and profile together, or not at all.
+    """
+
+    def append(self, events: Sequence[Event], *, durable: bool) -> list[Outcome]:
+        """Store events and say what became of each, in order.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time; sending all again is safe.
+            PreconditionError: ``durable`` is more than it promises (DURABILITY_UNAVAILABLE).
+        """
+        ...
+
+    def erase(self, shopper: str) -> int:
+        """Delete a shopper's profile and waiting events, and return how many those were.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time; repeating it is safe.
+        """
+        ...
+
+    def hand_over(self, visitor: Shopper, customer: Shopper, now: float) -> int:
+        """Move a visitor's live profile into a customer's, and return how many events that were.
+
+        A call that was cut off is finished by the next one; nothing is moved twice.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time.
+        """
+        ...
+
+    def events_of(self, shopper: str) -> Iterator[Event]:
+        """Every event of a shopper that waits to be collected, the oldest first.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time.
+        """
+        ...
+
+    def length(self) -> int:
+        """How many events wait to be collected.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """What callers have set of a customer.
+
+    Attributes:
+        home: where they shop from.
+        segments: the shop's own groups.
+        visitor_ids: visitors who turned out to be this customer.
+        updated: when home or segments were last set, unix seconds; 0 never.
+    """
+
+    home: Location = field(default_factory=Location)
+    segments: tuple[str, ...] = ()
+    visitor_ids: tuple[str, ...] = ()
+    updated: float = 0.0
+
+
+class People(Protocol):
+    """Keeps what callers have set, by the hash of the customer."""
+
+    def get(self, customer: str) -> Person:
+        """Return what was set, an empty person where nothing was.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time.
+        """
+        ...
+
+    def put(self, customer: str, person: Person) -> None:
+        """Keep a person, in place of any earlier one.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time.
+        """
+        ...
+
+    def delete(self, customer: str) -> None:
+        """Forget a person.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time.
+        """
+        ...
+
+
+class AnswerStore(Protocol):
+    """Keeps the answers to writes, so that a repetition gets the first one; a day at least."""
+
+    def get(self, request_id: str) -> bytes | None:
+        """Return what was kept under a request_id, None where nothing was.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time.
+        """
+        ...
+
+    def put(self, request_id: str, answer: bytes) -> None:
+        """Keep an answer, unless there is one.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time.
         """
         ...

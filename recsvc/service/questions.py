@@ -33,6 +33,7 @@ class Question:
 
     Attributes:
         customer_id: ``""`` for a visitor or nobody in particular.
+        visitor_id: ``""`` for a customer or nobody in particular.
         location: where the shopper is; nothing given is the customer's home.
         catalogue_filter: which products are allowed.
         strict: a category or brand that the catalogue does not know is an error.
@@ -44,10 +45,13 @@ class Question:
         as_of_time: when recency is measured, unix seconds; None is now.
         explain: say why each product is there.
         include_products: add each product's catalogue entry.
+        page: what the token of the page says, see ``service.pages``; empty for the first page.
+        must_see: position of the ledger that the answer must know.
         unmet: warnings about what was asked and does not exist yet.
     """
 
     customer_id: str = ""
+    visitor_id: str = ""
     location: Location = field(default_factory=Location)
     catalogue_filter: CatalogueFilter = field(default_factory=CatalogueFilter)
     strict: bool = False
@@ -59,10 +63,12 @@ class Question:
     as_of_time: float | None = None
     explain: bool = False
     include_products: bool = False
+    page: bytes = b""
+    must_see: int = 0
     unmet: tuple[str, ...] = ()
 
     def canonical(self) -> bytes:
-        """Everything but the customer that the answer depends on, order without meaning aside."""
+        """All but shopper and page that the answer depends on, order without meaning aside."""
         wanted = self.catalogue_filter
         parts = (
             self.location.keys(),
@@ -134,6 +140,7 @@ class Answer:
         location: the place that was used, level by level.
         level: the finest level of the place with evidence.
         warnings: in capitals, as the API lists them.
+        next_page: what the token of the next page says; empty where there is none.
     """
 
     items: tuple[Item, ...]
@@ -141,6 +148,7 @@ class Answer:
     location: Location
     level: Level
     warnings: tuple[str, ...]
+    next_page: bytes = b""
 
 
 class ServedFrom(StrEnum):
@@ -186,4 +194,8 @@ class AnswerCodec(Protocol):
 
     def is_readable(self, payload: bytes) -> bool:
         """Tell whether kept bytes can still be sent."""
+        ...
+
+    def product_ids(self, payload: bytes) -> list[str]:
+        """The products on a list that was kept."""
         ...

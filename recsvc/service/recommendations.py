@@ -8,21 +8,28 @@
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from uuid import uuid4
 
+import numpy as np
+
+from recsvc.core.live import NO_ACTS
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import NotFoundError
-from recsvc.service.answer_cache import AnswerCache
+from recsvc.identity import customer_hash, visitor_hash
+from recsvc.service.answer_cache import AnswerCache, CacheSlot
 from recsvc.service.answers import answer
 from recsvc.service.cost import CostEstimate
 from recsvc.service.models import LoadedModel, ModelSlot
+from recsvc.service.pages import next_page, shown_before
 from recsvc.service.ports import ANONYMOUS, CacheKey
 from recsvc.service.questions import Answer, AnswerCodec, Delivery, Question, ServedFrom
-from recsvc.service.situations import situate
-from recsvc.telemetry import Metrics, customer_hash, note
+from recsvc.service.shopping import LiveProfile
+from recsvc.service.situations import Asker, Situation, situate
+from recsvc.service.standing import Standing
+from recsvc.telemetry import Metrics, note
 
 FIRST_COST_SECONDS = 0.005
 """What a list is assumed to take before one was made."""
@@ -33,6 +40,9 @@ SAFETY = 2.0
 STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
 DEADLINE = "DEADLINE"
 MODEL_LOAD_FAILED = "MODEL_LOAD_FAILED"
+UNKNOWN_CUSTOMER = "UNKNOWN_CUSTOMER"
+NO_CONSENT = "NO_CONSENT"
+CONSISTENCY_UNMET = "CONSISTENCY_UNMET"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +68,7 @@ class Recommendations:
         slot: the current model.
         cache: keeps answers.
         codec: writes answers as the door sends them.
+        standing: what people decided.
         metrics: counts how lists were made.
         hash_key: secret that customers' ids are hashed with.
         now: unix seconds.
@@ -70,6 +81,7 @@ class Recommendations:
         cache: AnswerCache,
         codec: AnswerCodec,
         *,
+        standing: Standing,
         metrics: Metrics,
         hash_key: bytes,
         now: Callable[[], float] = time.time,
@@ -78,6 +90,7 @@ class Recommendations:
         self._slot = slot
         self._cache = cache
         self._codec = codec
+        self._standing = standing
         self._metrics = metrics
         self._hash_key = hash_key
         self._now = now
@@ -97,32 +110,52 @@ class Recommendations:
 
         Raises:
             UnavailableError: no model is loaded yet (WARMING_UP).
-            InvalidRequestError: a strict filter names what the catalogue does not know.
+            InvalidRequestError: a strict filter names what the catalogue does not know, or the
+                page token belongs to another question or model (PAGE_TOKEN_MISMATCH).
         """
         started = self._monotonic()
         loaded = loaded or self._slot.current()
-        cached = self._cache.slot(self._key(question, loaded), deadline)
-        found = cached.get()
+        who = self._who(question, loaded)
+        shown = shown_before(question, who.shopper, loaded)
+        cached = self._cache.slot(self._key(question, loaded, who), deadline)
+        found = cached.get(self._is_allowed)
         if found is not None:
             payload, age = found
             return Served(payload, self._delivered(started, ServedFrom.CACHE, age))
-        situation = situate(question, loaded, self._now())
+        situation = self._situation(question, loaded, who, cached.live, shown)
         cost, begun = self._costs[question.explain], self._monotonic()
         is_late = deadline - begun < SAFETY * cost.seconds
         rank = loaded.recommender.popular if is_late else loaded.recommender.recommend
-        made = answer(question, loaded, situation, rank(situation.query))
+        ranking = rank(situation.query)
+        if not len(ranking.items) and not shown:
+            # Whatever is allowed was just bought or is in the basket: better that than nothing.
+            ranking = rank(replace(situation.query, acts=NO_ACTS))
+        made = replace(
+            answer(question, loaded, situation, ranking),
+            next_page=next_page(question, who.shopper, loaded, ranking.items),
+        )
         payload = self._codec.encode(made)
         if is_late:
             cost.relax()
             delivery = self._delivered(started, ServedFrom.FALLBACK, degraded_reason=DEADLINE)
             return Served(payload, delivery)
         cost.learn(self._monotonic() - begun)
+        is_blind = cached.skipped and bool(who.shopper)
         cached.put(payload)
-        reason = STORE_UNAVAILABLE if cached.failed else ""
-        return Served(payload, self._delivered(started, ServedFrom.MODEL, degraded_reason=reason))
+        return Served(
+            payload,
+            self._delivered(
+                started, ServedFrom.MODEL, degraded_reason=_degraded(cached, is_blind=is_blind)
+            ),
+        )
 
-    def similar(self, product_id: str, question: Question) -> Computed:
+    def similar(self, product_id: str, question: Question, deadline: float) -> Computed:
         """List products like one.
+
+        Args:
+            product_id: which.
+            question: who asks, and for what.
+            deadline: monotonic seconds when the caller stops waiting.
 
         Raises:
             NotFoundError: the model does not know it (PRODUCT_NOT_FOUND).
@@ -131,7 +164,7 @@ class Recommendations:
         """
         started = self._monotonic()
         loaded = self._slot.current()
-        self._customer(question)
+        who = self._who(question, loaded)
         note(version_id=loaded.reference.version_id)
         item = loaded.model.catalogue.items.index(product_id)
         if item == MISSING:
@@ -140,28 +173,72 @@ class Recommendations:
                 reason="PRODUCT_NOT_FOUND",
                 metadata={"product_id": product_id[:80]},
             )
-        situation = situate(question, loaded, self._now())
+        cached = self._cache.slot(self._key(question, loaded, who), deadline)
+        if who.shopper:
+            cached.get(lambda _: False)
+        situation = self._situation(question, loaded, who, cached.live)
         ranking = loaded.recommender.similar(item, situation.query)
         return Computed(
             answer(question, loaded, situation, ranking, similar_to=item),
-            self._delivered(started, ServedFrom.MODEL),
+            self._delivered(
+                started,
+                ServedFrom.MODEL,
+                degraded_reason=_degraded(cached, is_blind=cached.skipped),
+            ),
         )
 
-    def _key(self, question: Question, loaded: LoadedModel) -> CacheKey:
-        # The version beside the generation: a pointer that was deleted by hand and made
-        # anew counts generations from 1 again.
-        version_id = loaded.reference.version_id
-        digest = blake2b(f"{self._codec.schema}|{version_id}|".encode(), digest_size=16)
-        digest.update(question.canonical())
-        return CacheKey(loaded.generation, self._customer(question), digest.hexdigest())
+    def _situation(
+        self,
+        question: Question,
+        loaded: LoadedModel,
+        who: Asker,
+        live: LiveProfile,
+        shown: Sequence[int] = (),
+    ) -> Situation:
+        if question.customer_id and who.shopper and who.customer == MISSING and not live.deeds:
+            who = replace(who, warnings=(*who.warnings, UNKNOWN_CUSTOMER))
+        withdrawn = self._standing.withdrawn
+        situation = situate(question, loaded, self._now(), replace(who, live=live), withdrawn)
+        if not shown:
+            return situation
+        excluded = np.union1d(situation.query.excluded, np.array(shown, np.int32))
+        query = replace(situation.query, excluded=excluded.astype(np.int32))
+        return replace(situation, query=query)
 
-    def _customer(self, question: Question) -> str:
-        """Return and note what stands for the customer."""
+    def _is_allowed(self, payload: bytes) -> bool:
+        withdrawn = self._standing.withdrawn
+        return not withdrawn or withdrawn.keys().isdisjoint(self._codec.product_ids(payload))
+
+    def _key(self, question: Question, loaded: LoadedModel, who: Asker) -> CacheKey:
+        # The version beside the generation: a pointer that was deleted by hand and made
+        # anew counts generations from 1 again. Of who was erased nothing is known that was
+        # known before, though the same person may have come back. What was restored is missing
+        # on the lists from before.
+        version_id = loaded.reference.version_id
+        erased = self._standing.erased_at(who.shopper) if who.shopper else 0
+        state = f"{erased}|{self._standing.restored_at}|{','.join(who.warnings)}"
+        digest = blake2b(f"{self._codec.schema}|{version_id}|{state}|".encode(), digest_size=16)
+        digest.update(question.canonical())
+        digest.update(question.page)
+        return CacheKey(loaded.generation, who.shopper or ANONYMOUS, digest.hexdigest())
+
+    def _who(self, question: Question, loaded: LoadedModel) -> Asker:
+        """Who asks, as far as they have agreed to be known; notes what stands for them."""
+        warnings = () if self._standing.sees(question.must_see) else (CONSISTENCY_UNMET,)
+        if question.visitor_id:
+            visitor = visitor_hash(self._hash_key, question.visitor_id)
+            note(visitor=visitor)
+            return Asker(shopper=visitor, warnings=warnings)
         if not question.customer_id:
-            return ANONYMOUS
-        customer = customer_hash(self._hash_key, question.customer_id)
-        note(customer=customer)
-        return customer
+            return Asker(warnings=warnings)
+        shopper = customer_hash(self._hash_key, question.customer_id)
+        note(customer=shopper)
+        if not self._standing.allows(shopper):
+            return Asker(warnings=(*warnings, NO_CONSENT))
+        if self._standing.erased_at(shopper) > loaded.learnt.ledger:
+            return Asker(shopper=shopper, warnings=warnings)
+        customer = loaded.model.customers.index(question.customer_id)
+        return Asker(customer, shopper, warnings=warnings)
 
     def _delivered(
         self,
@@ -187,3 +264,10 @@ class Recommendations:
             degraded_reason=degraded_reason,
         )
         return delivery
+
+
+def _degraded(cached: CacheSlot, *, is_blind: bool) -> str:
+    """Why a list is less than it should be, where it is."""
+    if cached.failed:
+        return STORE_UNAVAILABLE
+    return DEADLINE if is_blind else ""

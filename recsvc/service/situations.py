@@ -1,17 +1,21 @@
 """A question in the terms of one model: indices instead of ids, and what to warn of."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from recsvc.core.catalogue import Catalogue, CatalogueFilter, canonical_path
-from recsvc.core.places import PLACE_LEVELS, Location, Place
+from recsvc.core.places import PLACE_LEVELS, Level, Location, Place
 from recsvc.core.recommender import Query
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import InvalidRequestError
+from recsvc.identity import partition_of
+from recsvc.service.live_acts import acts_of, live_home
 from recsvc.service.models import LoadedModel
 from recsvc.service.questions import Question
+from recsvc.service.shopping import NO_DEEDS, LiveProfile
 
 STALE_SECONDS = 7 * 86_400
 """Data that ended longer ago than this no longer runs up to now."""
@@ -30,41 +34,79 @@ class Situation:
     warnings: tuple[str, ...]
 
 
-def situate(question: Question, loaded: LoadedModel, now: float) -> Situation:
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, as far as the answer may depend on it.
+
+    Attributes:
+        customer: customer index; MISSING for a visitor, for who is not known, and for who has
+            not consented to be.
+        shopper: hash that stands for the shopper; ``""`` where no history may be read.
+        live: what the shopper did of late.
+        warnings: what the caller should know of it.
+    """
+
+    customer: int = MISSING
+    shopper: str = ""
+    live: LiveProfile = NO_DEEDS
+    warnings: tuple[str, ...] = ()
+
+
+def situate(
+    question: Question,
+    loaded: LoadedModel,
+    now: float,
+    asker: Asker,
+    withdrawn: Iterable[str] = (),
+) -> Situation:
     """Put a question into the terms of a model.
 
     Args:
         question: what is asked.
         loaded: the model that will answer.
         now: unix seconds.
+        asker: who asks.
+        withdrawn: products that must not be shown.
 
     Raises:
         InvalidRequestError: a strict filter names what the catalogue does not know
             (FILTER_UNSUPPORTED).
     """
     model = loaded.model
-    customer = model.customers.index(question.customer_id) if question.customer_id else MISSING
-    place = loaded.recommender.place(customer, question.location)
     # Data without times has no end, and so cannot have ended long ago.
     is_dated = question.as_of_time is None and model.data_end > 0
     is_stale = is_dated and now - model.data_end > STALE_SECONDS
+    # Recency is measured at one moment: the one given, else now, else where the data ended.
+    moment = model.data_end if is_stale else now
+    latest = moment
+    if question.as_of_time is not None:
+        moment, latest = question.as_of_time, math.inf
+    location = question.location
+    if not location and asker.live.deeds:
+        until = now if question.as_of_time is None else question.as_of_time
+        home = loaded.recommender.place(asker.customer, location)
+        is_known = home.level is not Level.EVERYWHERE
+        location = live_home(asker.live, until, is_known=is_known) or location
+    place = loaded.recommender.place(asker.customer, location)
     warnings = dict.fromkeys(_filter_warnings(question, loaded))  # a set that keeps the order
-    if question.customer_id and customer == MISSING:
-        warnings["UNKNOWN_CUSTOMER"] = None
+    warnings |= dict.fromkeys(asker.warnings)
     if _is_unknown(question.location, place):
         warnings["UNKNOWN_LOCATION"] = None
     if is_stale:
         warnings["STALE_DATA"] = None
     items = model.catalogue.items
+    learnt = None if asker.customer == MISSING else loaded.learnt
     query = Query(
-        customer=customer,
+        customer=asker.customer,
         place=place,
         size=question.size,
+        now=moment,
         # What may be sold is a matter of today, however old the data is.
-        now=now if question.as_of_time is None else question.as_of_time,
+        sold_at=now if question.as_of_time is None else question.as_of_time,
+        acts=acts_of(asker.live, items, learnt, partition_of(asker.shopper), latest),
         only_new=question.only_new,
         catalogue_filter=question.catalogue_filter or None,
-        excluded=items.indices((*question.excluded, *question.basket)),
+        excluded=items.indices((*question.excluded, *question.basket, *withdrawn)),
         session=items.indices((*question.basket, *question.recent)),
     )
     return Situation(query, (*warnings, *question.unmet))

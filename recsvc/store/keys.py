@@ -8,25 +8,21 @@ so that one script can write a customer's profile and the partition's event stre
 """
 
 import re
-import zlib
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from recsvc.errors import SettingsError
+from recsvc.identity import partition_of
 from recsvc.service.ports import CacheKey
 
 SCHEMA_VERSION = 1
 """Raised when the layout of any key or value changes; old entries then expire unread."""
 
-N_PARTITIONS = 64
-"""Fixed for the life of a schema version: changing it moves every customer."""
+_SEEN_BYTES = 12  # a multiple of 3, so that no padding is written
 
 # A brace would become the hash tag instead of ours, a colon would blur where the namespace ends.
 _NAMESPACE = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-
-def partition_of(customer: str) -> int:
-    """Return the partition of a customer, from 0 to ``N_PARTITIONS - 1``; equal on any machine."""
-    return zlib.crc32(customer.encode()) % N_PARTITIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +47,37 @@ class KeySchema:
 
     def response(self, key: CacheKey) -> str:
         """Return the key of a cached response."""
-        return (
-            f"{self.namespace}:v{SCHEMA_VERSION}:{{p:{partition_of(key.customer):02}}}"
-            f":list:{key.generation}:{key.customer}:{key.digest}"
-        )
+        return f"{self._partition(key.customer)}:list:{key.generation}:{key.customer}:{key.digest}"
+
+    def live(self, shopper: str) -> str:
+        """Return the key of a shopper's live profile."""
+        return f"{self._partition(shopper)}:live:{shopper}"
+
+    def seen(self, shopper: str, event_id: str) -> str:
+        """Return the key that remembers an event of a shopper."""
+        whose = f"{shopper}:{event_id}".encode()  # others of the partition have theirs
+        digest = blake2b(whose, digest_size=_SEEN_BYTES).digest()
+        return f"{self._partition(shopper)}:seen:{urlsafe_b64encode(digest).decode()}"
+
+    def events(self, partition: int) -> str:
+        """Return the key of a partition's stream of events."""
+        return f"{self.namespace}:v{SCHEMA_VERSION}:{{p:{partition:02}}}:events"
+
+    def moving(self, visitor: str) -> str:
+        """Return the key of a visitor's profile on its way to a customer."""
+        return f"{self._partition(visitor)}:moving:{visitor}"
+
+    def moved(self, customer: str, digest: str) -> str:
+        """Return the key that remembers what a customer has been handed."""
+        return f"{self._partition(customer)}:moved:{digest}"
+
+    def person(self, customer: str) -> str:
+        """Return the key of what callers have set of a customer."""
+        return f"{self._partition(customer)}:person:{customer}"
+
+    def answer(self, request_id: str) -> str:
+        """Return the key of the answer to a write."""
+        return f"{self._partition(request_id)}:answer:{request_id}"
+
+    def _partition(self, shopper: str) -> str:
+        return f"{self.namespace}:v{SCHEMA_VERSION}:{{p:{partition_of(shopper):02}}}"

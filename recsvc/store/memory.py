@@ -1,10 +1,34 @@
-"""The response cache of a single process: tests and batches that need no Redis."""
+"""The stores of a single process: tests and batches that need no Redis."""
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
 
-from recsvc.service.ports import CachedEntry, CacheKey
+from recsvc.core.live import Act
+from recsvc.errors import PreconditionError
+from recsvc.service.ports import CachedEntry, CacheKey, Lookup, Person
+from recsvc.service.shopping import NO_DEEDS, Deed, Event, LiveProfile, Outcome, Shopper
+from recsvc.store.profile_format import deed_of
+
+
+@dataclass(slots=True)
+class InMemoryProfiles:
+    """Live profiles by the hash of their shopper."""
+
+    profiles: dict[str, LiveProfile] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    revisions: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def get(self, shopper: str) -> LiveProfile:
+        """The profile of a shopper, empty where nothing is known."""
+        return self.profiles.get(shopper, NO_DEEDS)
+
+    def add(self, shopper: str, deeds: Sequence[Deed]) -> None:
+        """Add to a profile, under a revision that none has had before; call it with the lock."""
+        before = self.get(shopper)
+        self.profiles[shopper] = LiveProfile(next(self.revisions), (*before.deeds, *deeds))
 
 
 class InMemoryResponseCache:
@@ -12,41 +36,167 @@ class InMemoryResponseCache:
 
     Args:
         clock: returns unix seconds.
+        profiles: the live profiles that answers depend on.
         max_entries: how many responses are kept at most.
     """
 
-    def __init__(self, clock: Callable[[], float], *, max_entries: int = 10_000) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        profiles: InMemoryProfiles | None = None,
+        *,
+        max_entries: int = 10_000,
+    ) -> None:
         self._clock = clock
+        self._profiles = profiles or InMemoryProfiles()
         self._max_entries = max_entries
         self._lock = threading.Lock()
-        self._entries: OrderedDict[CacheKey, tuple[CachedEntry, float]] = OrderedDict()
+        self._entries: OrderedDict[CacheKey, tuple[CachedEntry, int, float]] = OrderedDict()
 
     @property
     def available(self) -> bool:
         """Always true: memory answers."""
         return True
 
-    def get(self, key: CacheKey) -> CachedEntry | None:
-        """Return what was put under ``key`` and has not expired, else None."""
+    def get(self, key: CacheKey) -> Lookup:
+        """Return what was put under ``key`` and still holds, else the shopper's live profile."""
+        profile = self._profiles.get(key.customer)
+
+        def live() -> LiveProfile:
+            return profile
+
         with self._lock:
             found = self._entries.get(key)
             if found is None:
-                return None
-            entry, expires_at = found
+                return Lookup(None, live)
+            entry, revision, expires_at = found
             if self._clock() >= expires_at:
                 del self._entries[key]
-                return None
+                return Lookup(None, live)
+            if revision != profile.revision:
+                return Lookup(None, live)
             self._entries.move_to_end(key)
-            return entry
+            return Lookup(entry, live)
 
-    def put(self, key: CacheKey, payload: bytes, ttl_seconds: float) -> None:
+    def put(self, key: CacheKey, payload: bytes, ttl_seconds: float, revision: int = 0) -> None:
         """Keep ``payload`` for ``ttl_seconds``, in place of any earlier one."""
         now = self._clock()
         with self._lock:
-            self._entries[key] = CachedEntry(payload, now), now + ttl_seconds
+            self._entries[key] = CachedEntry(payload, now), revision, now + ttl_seconds
             self._entries.move_to_end(key)
             if len(self._entries) > self._max_entries:
                 self._entries.popitem(last=False)
 
     def check(self) -> None:
         """Return at once: memory is there."""
+
+
+class InMemoryEventLog:
+    """An ``EventLog`` of one process; it promises nothing of the disk.
+
+    Args:
+        clock: returns unix seconds.
+        profiles: where live profiles are kept.
+        max_events: events that wait to be collected, at most.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        profiles: InMemoryProfiles,
+        *,
+        max_events: int = 1_000_000,
+    ) -> None:
+        self._clock = clock
+        self._profiles = profiles
+        self._max_events = max_events
+        self._events: list[Event] = []
+        self._seen: set[tuple[str, str]] = set()
+
+    def append(self, events: Sequence[Event], *, durable: bool) -> list[Outcome]:
+        """Store events and say what became of each, in order.
+
+        Raises:
+            PreconditionError: always with ``durable`` (DURABILITY_UNAVAILABLE).
+        """
+        if durable:
+            raise PreconditionError(
+                "events are kept in memory alone; serve over Redis or Valkey",
+                reason="DURABILITY_UNAVAILABLE",
+            )
+        with self._profiles.lock:
+            return [self._append(event) for event in events]
+
+    def _append(self, event: Event) -> Outcome:
+        shopper = event.shopper.key
+        if (shopper, event.event_id) in self._seen:
+            return Outcome.DUPLICATE
+        if len(self._events) >= self._max_events:
+            return Outcome.FULL
+        self._seen.add((shopper, event.event_id))
+        self._events.append(event)
+        if event.act is not Act.IMPRESSION:
+            self._profiles.add(shopper, [deed_of(event, round(self._clock() * 1000))])
+        return Outcome.ACCEPTED
+
+    def erase(self, shopper: str) -> int:
+        """Delete a shopper's profile and waiting events, and return how many those were."""
+        with self._profiles.lock:
+            self._profiles.profiles.pop(shopper, None)
+            kept = [event for event in self._events if event.shopper.key != shopper]
+            n_erased = len(self._events) - len(kept)
+            self._events = kept
+            return n_erased
+
+    def hand_over(self, visitor: Shopper, customer: Shopper, now: float) -> int:  # noqa: ARG002  # the protocol's
+        """Move a visitor's live profile into a customer's, and return how many events that were."""
+        with self._profiles.lock:
+            moved = self._profiles.profiles.pop(visitor.key, NO_DEEDS).deeds
+            if moved:
+                received = round(self._clock() * 1000)
+                self._profiles.add(
+                    customer.key, [replace(deed, received=received) for deed in moved]
+                )
+            return len(moved)
+
+    def events_of(self, shopper: str) -> Iterator[Event]:
+        """Every event of a shopper that waits to be collected, the oldest first."""
+        return iter([event for event in self._events if event.shopper.key == shopper])
+
+    def length(self) -> int:
+        """How many events wait to be collected."""
+        return len(self._events)
+
+
+class InMemoryAnswerStore:
+    """An ``AnswerStore`` of one process."""
+
+    def __init__(self) -> None:
+        self._answers: dict[str, bytes] = {}
+
+    def get(self, request_id: str) -> bytes | None:
+        """Return what was kept under a request_id, None where nothing was."""
+        return self._answers.get(request_id)
+
+    def put(self, request_id: str, answer: bytes) -> None:
+        """Keep an answer, unless there is one."""
+        self._answers.setdefault(request_id, answer)
+
+
+class InMemoryPeople:
+    """``People`` of one process."""
+
+    def __init__(self) -> None:
+        self._people: dict[str, Person] = {}
+
+    def get(self, customer: str) -> Person:
+        """Return what was set, an empty person where nothing was."""
+        return self._people.get(customer, Person())
+
+    def put(self, customer: str, person: Person) -> None:
+        """Keep a person, in place of any earlier one."""
+        self._people[customer] = person
+
+    def delete(self, customer: str) -> None:
+        """Forget a person."""
+        self._people.pop(customer, None)

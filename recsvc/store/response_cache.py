@@ -1,72 +1,79 @@
-"""The response cache in Redis."""
+"""The response cache in Redis, and beside each answer the live profile of its shopper."""
 
 import struct
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
-
-import redis
+from typing import Any
 
 from recsvc.errors import StoreUnavailableError
-from recsvc.service.ports import CachedEntry, CacheKey
-from recsvc.store.breaker import CircuitBreaker
+from recsvc.service.ports import ANONYMOUS, CachedEntry, CacheKey, Lookup
+from recsvc.service.shopping import LiveProfile
+from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
+from recsvc.store.profile_format import read_profile, revision_of
 
-# A value is the time at which it was put, in unix microseconds, and then the payload.
-_STORED_AT = struct.Struct(">Q")
-
-_T = TypeVar("_T")
+# A value is the time at which it was put, in unix microseconds, the revision of the live profile
+# that it was made from, and then the payload.
+_HEAD = struct.Struct(">QI")
 
 
 class RedisResponseCache:
     """A ``ResponseCache`` that all processes of a deployment share.
 
     Args:
-        client: from ``connection.connect``; answers in bytes.
+        guarded: the client.
         keys: the key schema of this shop.
-        breaker: turns callers away while Redis is down; one for all users of ``client``.
         clock: returns unix seconds.
     """
 
     def __init__(
         self,
-        client: redis.Redis,
+        guarded: GuardedRedis,
         keys: KeySchema,
         *,
-        breaker: CircuitBreaker,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._client = client
+        self._redis = guarded
         self._keys = keys
-        self._breaker = breaker
         self._clock = clock
 
     @property
     def available(self) -> bool:
         """Whether the last calls were answered; costs no I/O."""
-        return not self._breaker.is_open
+        return self._redis.available
 
-    def get(self, key: CacheKey) -> CachedEntry | None:
-        """Return what was put under ``key`` and has not expired, else None.
+    def get(self, key: CacheKey) -> Lookup:
+        """Return what was put under ``key`` and still holds, else the shopper's live profile.
+
+        Both are asked for in one round trip, so that no answer is given that its shopper's last
+        event should have changed.
 
         Raises:
             StoreUnavailableError: Redis cannot answer in time.
         """
-        value: Any = self._ask(lambda: self._client.get(self._keys.response(key)))
-        if value is None or len(value) < _STORED_AT.size:
-            return None  # too short to be ours: a miss, and the next put replaces it
-        (microseconds,) = _STORED_AT.unpack_from(value)
-        return CachedEntry(value[_STORED_AT.size :], microseconds / 1_000_000)
+        names = [self._keys.response(key)]
+        if key.customer != ANONYMOUS:
+            names.append(self._keys.live(key.customer))
+        found: Any = self._redis.ask(lambda: self._redis.client.mget(names))
+        value, live = (*found, None)[:2]
+        # Too short to be ours: a miss, and the next put replaces it.
+        if value is not None and len(value) >= _HEAD.size:
+            microseconds, revision = _HEAD.unpack_from(value)
+            if revision == revision_of(live):
+                entry = CachedEntry(value[_HEAD.size :], microseconds / 1_000_000)
+                return Lookup(entry, lambda: _read(live))
+        return Lookup(None, lambda: _read(live))
 
-    def put(self, key: CacheKey, payload: bytes, ttl_seconds: float) -> None:
+    def put(self, key: CacheKey, payload: bytes, ttl_seconds: float, revision: int = 0) -> None:
         """Keep ``payload`` for ``ttl_seconds``, in place of any earlier one.
 
         Raises:
             StoreUnavailableError: Redis cannot answer in time.
         """
-        value = _STORED_AT.pack(round(self._clock() * 1_000_000)) + payload
+        value = _HEAD.pack(round(self._clock() * 1_000_000), revision) + payload
         ttl_milliseconds = max(1, round(ttl_seconds * 1000))
-        self._ask(lambda: self._client.set(self._keys.response(key), value, px=ttl_milliseconds))
+        name = self._keys.response(key)
+        self._redis.ask(lambda: self._redis.client.set(name, value, px=ttl_milliseconds))
 
     def check(self) -> None:
         """Ping Redis.
@@ -74,20 +81,11 @@ class RedisResponseCache:
         Raises:
             StoreUnavailableError: it cannot answer in time.
         """
-        self._ask(self._client.ping)
+        self._redis.ask(self._redis.client.ping)
 
-    def _ask(self, command: Callable[[], _T]) -> _T:
-        """Run a command past the breaker, with every failure as StoreUnavailableError."""
-        if not self._breaker.allow():
-            raise StoreUnavailableError("Redis is down; it is tried again within a second")
-        try:
-            answer = command()
-        except redis.ResponseError as error:
-            # It answered, if only to refuse (out of memory, read-only replica): it is not down.
-            self._breaker.record_success()
-            raise StoreUnavailableError(f"Redis refused: {error}") from error
-        except (redis.RedisError, OSError) as error:
-            self._breaker.record_failure()
-            raise StoreUnavailableError(f"Redis did not answer: {error}") from error
-        self._breaker.record_success()
-        return answer
+
+def _read(value: bytes | None) -> LiveProfile:
+    try:
+        return read_profile(value)
+    except ValueError as error:
+        raise StoreUnavailableError(str(error)) from error

@@ -1,69 +1,34 @@
 """What every ``ResponseCache`` promises, over each adapter; Redis is a real embedded Valkey."""
 
 import threading
-import uuid
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from recsvc.service.ports import ANONYMOUS, CacheKey, ResponseCache
-from recsvc.store.breaker import CircuitBreaker
-from recsvc.store.connection import connect
-from recsvc.store.embedded import EmbeddedValkey
-from recsvc.store.keys import KeySchema
-from recsvc.store.memory import InMemoryResponseCache
-from recsvc.store.response_cache import RedisResponseCache
+from recsvc.service.shopping import NO_DEEDS
+from tests.shoppers import T0
+from tests.stores import SetClock, Stores
 
 KEY = CacheKey(generation=7, customer="8f2e", digest="c41a")
-T0 = 1_700_000_000.123456
-
-
-class SetClock:
-    """A clock that stands still until it is set."""
-
-    def __init__(self, now: float) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture(scope="module")
-def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = EmbeddedValkey(Path(tmp_path_factory.mktemp("valkey")))
-    server.start()
-    yield server.url
-    server.stop()
 
 
 @pytest.fixture
-def clock() -> SetClock:
-    return SetClock(T0)
-
-
-@pytest.fixture(params=["memory", "redis"])
-def cache(request: pytest.FixtureRequest, clock: SetClock) -> Iterator[ResponseCache]:
-    if request.param == "memory":
-        yield InMemoryResponseCache(clock)
-        return
-    # A namespace of its own stands in for an empty server.
-    client = connect(request.getfixturevalue("valkey_url"))
-    keys = KeySchema(f"test-{uuid.uuid4().hex}")
-    yield RedisResponseCache(client, keys, breaker=CircuitBreaker(), clock=clock)
-    client.close()
+def cache(stores: Stores) -> ResponseCache:
+    return stores.cache
 
 
 def test_unknown_key_is_a_miss(cache: ResponseCache) -> None:
-    """A key that was never put is None, not an error."""
-    assert cache.get(KEY) is None
+    """A key that was never put is None, not an error, and its shopper did nothing of late."""
+    found = cache.get(KEY)
+    assert found.entry is None
+    assert found.live() == NO_DEEDS
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x00\xff\r\n$-1\r\n", b"x" * 200_000])
 def test_payload_returns_byte_for_byte(cache: ResponseCache, payload: bytes) -> None:
     """Any bytes come back as they were put, with the time at which they were."""
     cache.put(KEY, payload, ttl_seconds=60)
-    entry = cache.get(KEY)
+    entry = cache.get(KEY).entry
     assert entry is not None
     assert entry.payload == payload
     assert abs(entry.stored_at - T0) < 1e-5
@@ -74,7 +39,7 @@ def test_second_put_replaces_the_first(cache: ResponseCache, clock: SetClock) ->
     cache.put(KEY, b"first", ttl_seconds=60)
     clock.now += 5
     cache.put(KEY, b"second", ttl_seconds=60)
-    entry = cache.get(KEY)
+    entry = cache.get(KEY).entry
     assert entry is not None
     assert entry.payload == b"second"
     assert abs(entry.stored_at - (T0 + 5)) < 1e-5
@@ -92,7 +57,7 @@ def test_second_put_replaces_the_first(cache: ResponseCache, clock: SetClock) ->
 def test_every_part_of_the_key_counts(cache: ResponseCache, other: CacheKey) -> None:
     """Another generation, customer or request never finds this entry."""
     cache.put(KEY, b"mine", ttl_seconds=60)
-    assert cache.get(other) is None
+    assert cache.get(other).entry is None
 
 
 def test_entry_expires(cache: ResponseCache, clock: SetClock) -> None:
@@ -101,7 +66,19 @@ def test_entry_expires(cache: ResponseCache, clock: SetClock) -> None:
     clock.now += 0.001
     expired = threading.Event()
     # Redis runs on the real clock: wait for it, in steps of a millisecond, up to two seconds.
-    assert any(cache.get(KEY) is None or expired.wait(0.001) for _ in range(2000))
+    assert any(cache.get(KEY).entry is None or expired.wait(0.001) for _ in range(2000))
+
+
+@pytest.mark.parametrize("customer", ["8f2e", ANONYMOUS])
+def test_answer_of_another_revision_is_a_miss(cache: ResponseCache, customer: str) -> None:
+    """What was made from a profile that is not there, now or any more, is not given."""
+    key = CacheKey(7, customer, "c41a")
+    cache.put(key, b"outdated", ttl_seconds=60, revision=3)
+    assert cache.get(key).entry is None
+    cache.put(key, b"up to date", ttl_seconds=60, revision=0)
+    entry = cache.get(key).entry
+    assert entry is not None
+    assert entry.payload == b"up to date"
 
 
 def test_a_store_that_answers_is_available(cache: ResponseCache) -> None:
@@ -118,7 +95,7 @@ def test_threads_share_one_cache(cache: ResponseCache) -> None:
         for step in range(50):
             key = CacheKey(1, f"{number:x}", f"{step:x}")
             cache.put(key, f"{number}/{step}".encode(), ttl_seconds=60)
-            entry = cache.get(key)
+            entry = cache.get(key).entry
             if entry is None or entry.payload != f"{number}/{step}".encode():
                 wrong.append(number)
 

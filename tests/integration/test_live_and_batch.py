@@ -89,7 +89,7 @@ def test_live_and_batch_lists_are_identical(
             schema={column.name: column.kind.dtype for column in CUSTOMERS.columns},
         ),
         size=SIZE,
-        now=NOW.timestamp(),
+        sold_at=NOW.timestamp(),
         only_new=only_new,
     )
 

@@ -190,12 +190,15 @@ def test_bytes_that_are_no_message_are_invalid_argument(server: LocalServer) -> 
 LATER = [
     (api_grpc.RecommendationServiceStub, "ListBuyAgain", api.ListBuyAgainRequest()),
     (api_grpc.RecommendationServiceStub, "ListBoughtTogether", api.ListBoughtTogetherRequest()),
-    (event_service.EventServiceStub, "IngestEvents", event_service_pb2.IngestEventsRequest()),
-    (catalog_service.CatalogServiceStub, "GetProduct", catalog_service_pb2.GetProductRequest()),
     (
-        customer_service.CustomerServiceStub,
-        "EraseCustomer",
-        customer_service_pb2.EraseCustomerRequest(),
+        catalog_service.CatalogServiceStub,
+        "BatchUpsertProducts",
+        catalog_service_pb2.BatchUpsertProductsRequest(),
+    ),
+    (
+        catalog_service.CatalogServiceStub,
+        "BatchGetInventory",
+        catalog_service_pb2.BatchGetInventoryRequest(),
     ),
 ]
 
@@ -213,19 +216,12 @@ def test_what_comes_later_says_so(
     assert refused.info.reason == "NOT_YET_AVAILABLE"
 
 
-def test_streams_that_come_later_say_so(
-    server: LocalServer, stub: api_grpc.RecommendationServiceStub
-) -> None:
-    """In both directions, and from the server alone."""
-    customers = customer_service.CustomerServiceStub(server.channel)  # type: ignore[no-untyped-call]
-    calls = [
-        stub.StreamBatchRecommend(iter([api.StreamBatchRecommendRequest()]), timeout=10),
-        customers.ExportCustomer(customer_service_pb2.ExportCustomerRequest(), timeout=10),
-    ]
-    for call in calls:
-        with pytest.raises(grpc.RpcError):
-            next(call)
-        assert call.code() is grpc.StatusCode.UNIMPLEMENTED
+def test_streams_that_come_later_say_so(stub: api_grpc.RecommendationServiceStub) -> None:
+    """In both directions."""
+    call = stub.StreamBatchRecommend(iter([api.StreamBatchRecommendRequest()]), timeout=10)
+    with pytest.raises(grpc.RpcError):
+        next(call)
+    assert call.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_reflection_lists_everything(server: LocalServer) -> None:
@@ -309,6 +305,8 @@ def test_health_follows_the_model(tmp_path: Path) -> None:
             return int(health.Check(request, timeout=10).status)
 
         assert status() == status("recsvc.v1.RecommendationService") == NOT_SERVING
+        # What no model answers does not wait for one.
+        assert status("recsvc.v1.EventService") == SERVING
         refused = refusal(stub.Recommend, api.RecommendRequest())
         assert refused.code is grpc.StatusCode.UNAVAILABLE
         assert refused.info.reason == "WARMING_UP"
@@ -316,8 +314,77 @@ def test_health_follows_the_model(tmp_path: Path) -> None:
         admin = models_grpc.ModelServiceStub(server.channel)  # type: ignore[no-untyped-call]
         admin.ActivateModel(models.ActivateModelRequest(version_id="v1"), timeout=10)
         assert status() == status("recsvc.v1.RecommendationService") == SERVING
-        assert status("recsvc.v1.EventService") == NOT_SERVING
         assert ids(stub.Recommend(api.RecommendRequest(), timeout=10))
+
+
+def test_the_live_services_refuse_with_reasons(tmp_path: Path) -> None:
+    """Each with the one that the API lists, over the wire; a full log says when to come back."""
+    with local_server(small_registry(tmp_path).root, event_log_max=64) as server:
+        take = event_service.EventServiceStub(server.channel).IngestEvents  # type: ignore[no-untyped-call]
+        customers = customer_service.CustomerServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        catalogue = catalog_service.CatalogServiceStub(server.channel)  # type: ignore[no-untyped-call]
+
+        def events(n: int, **fields: object) -> event_service_pb2.IngestEventsRequest:
+            sent = [
+                event_service_pb2.Event(
+                    event_id=str(number),
+                    type=event_service_pb2.EVENT_TYPE_VIEW,
+                    shopper=common.Shopper(visitor_id="guest"),
+                    items=[common.LineItem(product_id="tea")],
+                )
+                for number in range(n)
+            ]
+            return event_service_pb2.IngestEventsRequest(events=sent, **fields)  # type: ignore[arg-type]
+
+        cases = [
+            (take, events(0), "FIELD_INVALID", False),
+            (take, events(1_001), "BATCH_TOO_LARGE", False),
+            (take, events(1, request_id="1"), "FIELD_INVALID", False),
+            (take, events(1, durable=True), "DURABILITY_UNAVAILABLE", False),
+            (take, events(65), "OVERLOADED", True),
+            (
+                customers.GetCustomer,
+                customer_service_pb2.GetCustomerRequest(customer_id="?"),
+                "CUSTOMER_NOT_FOUND",
+                False,
+            ),
+            (
+                customers.EraseCustomer,
+                customer_service_pb2.EraseCustomerRequest(),
+                "FIELD_INVALID",
+                False,
+            ),
+            (
+                catalogue.WithdrawProducts,
+                catalog_service_pb2.WithdrawProductsRequest(),
+                "FIELD_INVALID",
+                False,
+            ),
+        ]
+        refused = [refusal(method, request) for method, request, *_ in cases]
+        found = [(one.info.reason, one.has_retry) for one in refused]
+        assert found == [(reason, has_retry) for *_, reason, has_retry in cases]
+
+
+def test_who_was_never_asked_may_be_left_alone(tmp_path: Path) -> None:
+    """Where the law wants consent first, the server is told so."""
+    registry = small_registry(tmp_path)
+    with local_server(registry.root, consent_default="withdrawn") as server:
+        stub = api_grpc.RecommendationServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        assert "NO_CONSENT" in stub.Recommend(question("anna"), timeout=10).serving.warnings
+
+
+def test_an_erasure_outlives_the_process(tmp_path: Path) -> None:
+    """The key of the hashes lies in the registry, and the ledger is read before any answer."""
+    registry = small_registry(tmp_path)
+    with local_server(registry.root) as server:
+        customers = customer_service.CustomerServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        erase = customer_service_pb2.EraseCustomerRequest(customer_id="anna")
+        customers.EraseCustomer(erase, timeout=10)
+    # So seldom does it look that only the look before the start can have seen it.
+    with local_server(registry.root, poll_interval_seconds=60) as server:
+        stub = api_grpc.RecommendationServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        assert "UNKNOWN_CUSTOMER" in stub.Recommend(question("anna"), timeout=10).serving.warnings
 
 
 def test_health_watchers_do_not_hold_up_the_end(tmp_path: Path) -> None:

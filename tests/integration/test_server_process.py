@@ -195,6 +195,18 @@ def test_a_redis_that_is_down_degrades_from_the_start(registry: Path, tmp_path: 
         assert (serving.degraded, serving.degraded_reason) == (True, "STORE_UNAVAILABLE")
 
 
+def test_a_ledger_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    """Nothing is served that might have been recalled."""
+    registry = small_registry(tmp_path / "models")
+    (registry.root / "ledger.jsonl").mkdir()
+    flags = ("--registry", str(registry.root), "--listen", "127.0.0.1:0", "--metrics-listen", "off")
+    result = serve(*flags, RECSVC_DATA_DIR=str(tmp_path / "valkey"))
+    assert result.returncode == 1
+    assert "the ledger cannot be read" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+
+
 @pytest.mark.parametrize(
     ("flags", "says"),
     [

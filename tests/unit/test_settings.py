@@ -8,7 +8,14 @@ from typer.main import get_command
 
 from recsvc.cli import app
 from recsvc.errors import SettingsError
-from recsvc.settings import _FLAGS, LogFormat, ServerSettings, join_address, split_address
+from recsvc.settings import (
+    _FLAGS,
+    ConsentDefault,
+    LogFormat,
+    ServerSettings,
+    join_address,
+    split_address,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +53,9 @@ def test_an_empty_variable_is_the_default(monkeypatch: pytest.MonkeyPatch) -> No
         ("cache_ttl_seconds", "nan", "RECSVC_CACHE_TTL_SECONDS"),
         ("log_format", "xml", "RECSVC_LOG_FORMAT / --log-format: 'xml' cannot be used"),
         ("registry", "", "RECSVC_REGISTRY / --registry: '' cannot be used"),
+        ("consent_default", "maybe", "RECSVC_CONSENT_DEFAULT: 'maybe' cannot be used"),
+        ("event_log_max", "63", "RECSVC_EVENT_LOG_MAX: '63' cannot be used"),
+        ("redis_write_timeout_ms", "0", "RECSVC_REDIS_WRITE_TIMEOUT_MS: '0' cannot be used"),
     ],
 )
 def test_a_bad_value_is_one_line_that_names_it(name: str, value: str, says: str) -> None:
@@ -89,6 +99,9 @@ def test_a_worker_reads_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> No
         "log_format": LogFormat.CONSOLE,
         "data_dir": Path("data"),
         "cache_ttl_seconds": 0.5,
+        "consent_default": ConsentDefault.WITHDRAWN,
+        "event_log_max": 1_000,
+        "redis_write_timeout_ms": 500,
     }
     settings = ServerSettings.load(given)
     assert settings.metrics_listen == ""

@@ -11,7 +11,7 @@ import pytest
 
 from recsvc.errors import SettingsError
 from recsvc.settings import LogFormat, LogLevel
-from recsvc.telemetry import collected_facts, customer_hash, make_logger, metrics_page, note
+from recsvc.telemetry import collected_facts, make_logger, metrics_page, note
 
 
 def test_a_line_is_one_json_object() -> None:
@@ -49,13 +49,6 @@ def test_a_traceback_shows_no_variables(log_format: LogFormat) -> None:
         make_logger(LogLevel.INFO, log_format, stream).error("broken", exc_info=error)
     assert "RuntimeError: of 15" in stream.getvalue()
     assert "very-particular" not in stream.getvalue()
-
-
-def test_a_customer_hash_needs_the_key() -> None:
-    """The same key gives the same sixteen digits, another key others."""
-    assert customer_hash(b"key", "7") == customer_hash(b"key", "7")
-    assert customer_hash(b"key", "7") != customer_hash(b"other", "7")
-    assert len(customer_hash(b"key", "7")) == 16
 
 
 def test_facts_belong_to_the_call_that_collects_them() -> None:

@@ -66,11 +66,14 @@ class Moment:
         allowed: bool, shape ``(n_items,)``: what may be on the list.
         customer: customer index, :data:`MISSING` for one that the model does not know.
         only_new: whether what the shopper has bought is left out.
+        now: the moment that recency is measured at, seconds since 1970, UTC; the profile was
+            decayed up to it.
     """
 
     profile: Profile
     place: Place
     allowed: NDArray[np.bool_]
+    now: float
     customer: int = MISSING
     only_new: bool = False
     # Dense scores cost far more than reading them off: a source computes its own once,

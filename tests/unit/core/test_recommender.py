@@ -8,12 +8,14 @@ import pytest
 
 from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.histories import NO_HISTORY
+from recsvc.core.live import Act
 from recsvc.core.model import Model
 from recsvc.core.places import ANYWHERE, Level, Location, Place
 from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Query, Ranking, Recommender
 from recsvc.core.sources import Collaborative, Strategy
 from recsvc.core.vocabulary import MISSING
+from tests.acts import Did, acts_of, added, bought, moment, rated, returned, viewed
 from tests.counting import DATA_END, DAY
 from tests.rankers import Stump, grow, regress, weigh
 from tests.samples import PURCHASES, item_indices, tiny_model
@@ -415,6 +417,186 @@ def test_an_unknown_customer_gets_a_list(recommender: Recommender, store: str) -
     assert set(ranking.strategies.tolist()) <= {Strategy.POPULAR, Strategy.POPULAR_NEARBY}
 
 
+def test_what_is_sold_is_a_matter_of_its_own_moment(recommender: Recommender) -> None:
+    """A list for summer holds no punch, asked in winter, and a list for winter does in summer."""
+    winter, summer = DATA_END, DATA_END + 90 * DAY
+    for ranking in lists(recommender, ask(recommender, "dora", now=winter, sold_at=summer)):
+        assert "punch" not in ids(recommender, ranking)
+    ranking = recommender.recommend(ask(recommender, "dora", now=summer, sold_at=winter))
+    assert ids(recommender, ranking)[0] == "punch"
+
+
+# What the shopper did since the model learnt.
+
+
+def index_of(recommender: Recommender, product_id: str) -> int:
+    """Return the index of a product."""
+    return int(item_indices(recommender.model, product_id)[0])
+
+
+def after(
+    recommender: Recommender,
+    *did: Did,
+    customer: str = "",
+    day: float = 1,
+    **query: Any,  # noqa: ANN401  # the fields of Query
+) -> Query:
+    """Return a question some days after the model learnt, after these acts."""
+    return ask(recommender, customer, now=moment(day), acts=acts_of(*did), **query)
+
+
+def test_a_look_makes_a_strangers_list_their_own() -> None:
+    """What nobody knew an hour ago is asked by what they looked at, as a session given is."""
+    recommender = Recommender(weighted(Task.ALL, neighbours=1))
+    query = after(recommender, viewed(index_of(recommender, "tea"), 1), size=2)
+    assert query.customer == MISSING
+    ranking = recommender.recommend(query)
+    assert recommender.task(query, ranking.profile) is Task.ALL
+    assert ids(recommender, ranking) == ["jam", "bread"]
+    assert set(ranking.strategies.tolist()) == {Strategy.SIMILAR}
+    session = item_indices(recommender.model, "tea")
+    given = recommender.recommend(ask(recommender, session=session, size=2))
+    assert given.items.tolist() == ranking.items.tolist()
+    assert given.scores.tolist() == ranking.scores.tolist()
+
+
+def test_a_purchase_makes_a_strangers_list_their_own(recommender: Recommender) -> None:
+    """Tea of three days ago is bought again, and is what the list was made from."""
+    tea = index_of(recommender, "tea")
+    query = after(recommender, bought(tea, 1), day=4, size=3)
+    ranking = recommender.recommend(query)
+    stranger = recommender.recommend(replace(query, acts=acts_of()))
+    assert ids(recommender, ranking)[0] == "tea" != ids(recommender, stranger)[0]
+    assert strategies(recommender, ranking)["tea"] is Strategy.BUY_AGAIN
+    assert ranking.profile.items.tolist() == [tea]
+    assert ranking.profile.last_time.tolist() == [moment(1)]
+    assert ranking.profile.n_purchases.tolist() == [1]
+    assert stranger.profile.is_empty
+
+
+def test_acts_join_what_is_known_of_a_customer(recommender: Recommender) -> None:
+    """Dora's punch, and her butter of yesterday; what came back was never bought."""
+    butter, punch = index_of(recommender, "butter"), index_of(recommender, "punch")
+    query = after(recommender, bought(butter, 1), customer="dora", day=2)
+    assert recommender.live(query).profile.purchased.tolist() == sorted([butter, punch])
+    query = after(recommender, bought(butter, 1), returned(punch, 1), customer="dora", day=2)
+    assert recommender.recommend(query).profile.purchased.tolist() == [butter]
+    assert recommender.similar(0, query).profile.purchased.tolist() == [butter]
+    assert recommender.popular(query).profile.is_empty
+
+
+def test_what_was_learnt_fades_until_the_moment(recommender: Recommender) -> None:
+    """Thirty days after the model learnt, with its half-lives of thirty, all counts half."""
+    known = recommender.model.histories.profile(recommender.model.customers.index("anna"))
+    profile = recommender.recommend(after(recommender, customer="anna", day=30)).profile
+    for name in ("short", "long", "weight"):
+        assert getattr(profile, name) == pytest.approx(getattr(known, name) / 2), name
+
+
+def test_the_basket_shapes_the_list_and_is_not_on_it() -> None:
+    """Tea that lies in the basket brings up jam and bread, of which the latter is given too."""
+    recommender = Recommender(weighted(Task.ALL, neighbours=1))
+    bread = index_of(recommender, "bread")
+    query = after(recommender, added(index_of(recommender, "tea"), 1), size=50)
+    for ranking in lists(recommender, query):
+        assert "tea" not in ids(recommender, ranking)
+    assert ids(recommender, recommender.recommend(query))[:2] == ["jam", "bread"]
+    both = replace(query, session=np.array([bread], np.int32))
+    assert recommender.recommend(both).profile.items.tolist() == [
+        index_of(recommender, "tea"),
+        bread,
+    ]
+
+
+@pytest.mark.parametrize("customer", ["anna", ""])
+def test_what_displeased_is_not_on_the_list(recommender: Recommender, customer: str) -> None:
+    """Not even what was bought often; a better word brings it back."""
+    milk, coffee = index_of(recommender, "milk"), index_of(recommender, "filter")
+    poor = rated(milk, 0.5, rating=1), rated(coffee, 0.5, rating=2)
+    query = after(recommender, *poor, customer=customer, size=50)
+    for ranking in lists(recommender, query):
+        assert not {"milk", "filter"} & set(ids(recommender, ranking))
+    better = after(recommender, *poor, rated(milk, 0.6, rating=4), customer=customer, size=50)
+    for ranking in lists(recommender, better):
+        assert "milk" in ids(recommender, ranking)
+        assert "filter" not in ids(recommender, ranking)
+
+
+def test_what_was_just_bought_rests(recommender: Recommender) -> None:
+    """Nobody has bought soap twice: who bought it yesterday is shown it in months again."""
+    soap, tea = index_of(recommender, "soap"), index_of(recommender, "tea")
+    did = bought(soap, 1), bought(tea, 1)
+    for day, expected in ((2, set()), (2.5, {"tea"}), (90.9, {"tea"}), (91.1, {"tea", "soap"})):
+        query = after(recommender, *did, day=day, sold_at=DATA_END, size=50)
+        ranking = recommender.recommend(query)
+        assert set(ids(recommender, ranking)) == ALL_IDS - {"tea", "soap"} | expected
+        popular = ids(recommender, recommender.popular(query))
+        assert set(popular) == ALL_IDS - {"tea", "soap"} | expected
+        assert ("soap" in ids(recommender, recommender.similar(tea, query))) == ("soap" in expected)
+
+
+def test_what_the_model_has_learnt_rests_on(recommender: Recommender) -> None:
+    """Filipa's bread of the last day is in the profile: known as live it is not on the list."""
+    bread = index_of(recommender, "bread")
+    query = after(
+        recommender, bread_of := bought(bread, 0, learnt=True), customer="filipa", size=50
+    )
+    assert "bread" not in ids(recommender, recommender.recommend(query))
+    known = recommender.model.histories.profile(query.customer).n_purchases
+    assert recommender.live(query).profile.n_purchases.tolist() == known.tolist()
+    query = after(recommender, bread_of._replace(act=Act.VIEW), customer="filipa", size=50)
+    assert "bread" in ids(recommender, recommender.recommend(query))
+
+
+def test_only_new_leaves_out_what_was_bought_since(recommender: Recommender) -> None:
+    """Anna's tea is not new any more; the jam that she has looked at is."""
+    did = bought(index_of(recommender, "tea"), 1), viewed(index_of(recommender, "jam"), 3.5)
+    query = after(recommender, *did, customer="anna", day=4, only_new=True, size=50)
+    for ranking in lists(recommender, query):
+        assert not {"espresso", "milk", "bread", "tea"} & set(ids(recommender, ranking))
+    assert "jam" in ids(recommender, recommender.recommend(query))
+
+
+@pytest.mark.parametrize("customer", ["anna", ""])
+def test_acts_ahead_have_not_happened(recommender: Recommender, customer: str) -> None:
+    """As of an earlier moment the lists are those of a shopper who did nothing yet."""
+    every = range(len(recommender.model.catalogue))
+    later = [Did(act, index, 1.1, rating=1) for act in Act for index in every]
+    query = after(recommender, *later, customer=customer, day=1, size=50)
+    without = lists(recommender, replace(query, acts=acts_of()))
+    for one, other in zip(lists(recommender, query), without, strict=True):
+        assert one.items.tolist() == other.items.tolist()
+        assert one.scores.tolist() == other.scores.tolist()
+
+
+def test_recency_is_measured_at_the_moment() -> None:
+    """Espresso of three days before the end is five days old two days after it."""
+    stumps = Stump("days_since", 4.5, 0, 1), Stump("shopper_days_since", 4.5, 0, 2)
+    recommender = Recommender(grow(tiny_model(), Task.ALL, *stumps))
+    for day, rest, expected in (
+        (0, 0, {"bread"}),
+        (1, 0, {"bread"}),
+        (2, 2, {"bread", "espresso", "milk"}),
+    ):
+        ranking = recommender.recommend(after(recommender, customer="anna", day=day, size=50))
+        names = np.array(ids(recommender, ranking))
+        assert set(names[ranking.scores == rest + 1].tolist()) == expected
+        assert set(ranking.scores.tolist()) == {rest, rest + 1}
+
+
+@pytest.mark.parametrize("now", [-62_135_596_800.0, 0.0, DATA_END - 10 * DAY, 253_402_300_799.0])
+def test_any_year_may_be_asked_for(now: float) -> None:
+    """Scores are finite, and what was bought after the moment is not what was never bought."""
+    stumps = Stump("days_since", -0.5, 0, 1), Stump("shopper_days_since", -0.5, 0, 2)
+    plain, learnt = Recommender(tiny_model()), Recommender(grow(tiny_model(), Task.ALL, *stumps))
+    query = ask(plain, "anna", now=now, sold_at=DATA_END, size=50)
+    for ranking in lists(plain, query):
+        assert np.isfinite(ranking.scores).all()
+    ranking = learnt.recommend(query)
+    assert set(ids(learnt, ranking)[:3]) == {"espresso", "milk", "bread"}
+    assert ranking.scores.tolist() == [3, 3, 3, *[2] * 7]
+
+
 # What is said of each product.
 
 
@@ -556,5 +738,8 @@ def test_questions_do_not_change_the_model(recommender: Recommender) -> None:
         catalogue_filter=CatalogueFilter(price_min=1, currency="GBP"),
     )
     lists(recommender, query)
+    espresso, milk = index_of(recommender, "espresso"), index_of(recommender, "milk")
+    did = returned(espresso, 1), returned(milk, 1), bought(espresso, 2), added(milk, 2)
+    lists(recommender, after(recommender, *did, customer="anna", day=3))
     for name, array in recommender.model.to_arrays().items():
         assert np.array_equal(array, before[name], equal_nan=array.dtype.kind == "f"), name

@@ -1,5 +1,6 @@
 """What happens around a call, without a network."""
 
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,8 +9,13 @@ import pytest
 from google.protobuf.message import DecodeError
 from prometheus_client import CollectorRegistry
 
-from recsvc.errors import NotFoundError
-from recsvc.server.interceptor import CallInterceptor, CountingExecutor
+from recsvc.errors import NotFoundError, StoreUnavailableError
+from recsvc.server.interceptor import (
+    MAX_STREAMS,
+    CallInterceptor,
+    CountingExecutor,
+    stream_executor,
+)
 from recsvc.telemetry import Metrics, note
 from tests.serving import Log
 
@@ -53,8 +59,13 @@ class Bench:
         self.log = Log()
         self.numbers = CollectorRegistry()
         self.executor = CountingExecutor(1)
+        self.streams = stream_executor()
         self.interceptor = CallInterceptor(
-            self.executor, 0, metrics=Metrics(self.numbers), logger=self.log.logger
+            self.executor,
+            self.streams,
+            0,
+            metrics=Metrics(self.numbers),
+            logger=self.log.logger,
         )
 
     def wrapped(self, handler: Any, method: str = f"/recsvc.v1.{METHOD}") -> Any:  # noqa: ANN401
@@ -75,6 +86,7 @@ def bench() -> Iterator[Bench]:
     bench = Bench()
     yield bench
     bench.executor.shutdown()
+    bench.streams.shutdown()
 
 
 def test_a_call_is_timed_counted_and_logged(bench: Bench) -> None:
@@ -151,10 +163,6 @@ def test_a_process_that_holds_too_much_turns_away(bench: Bench) -> None:
 
 def test_bytes_that_are_no_message_are_refused(bench: Bench) -> None:
     """The deserialiser's error is the caller's, not ours."""
-
-    def refuse(_: bytes) -> str:
-        raise DecodeError("no")
-
     handler: Any = grpc.unary_unary_rpc_method_handler(
         lambda request, _: request, request_deserializer=refuse
     )
@@ -162,6 +170,78 @@ def test_bytes_that_are_no_message_are_refused(bench: Bench) -> None:
     with pytest.raises(AbortedError):
         wrapped.unary_unary(wrapped.request_deserializer(b"x"), context)
     assert context.status.code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def refuse(_: bytes) -> str:
+    raise DecodeError("no")
+
+
+def test_a_message_of_a_stream_that_is_none_is_refused(bench: Bench) -> None:
+    """What came before it in the stream was taken."""
+    taken: list[object] = []
+    handler: Any = grpc.stream_stream_rpc_method_handler(
+        lambda requests, _: map(taken.append, requests), request_deserializer=refuse
+    )
+    wrapped, context = bench.wrapped(handler), Context()
+    with pytest.raises(AbortedError):
+        list(wrapped.stream_stream(iter(["good", wrapped.request_deserializer(b"x")]), context))
+    assert taken == ["good"]
+    assert context.status.code is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_caller_who_leaves_a_stream_is_no_error(bench: Bench) -> None:
+    """Whoever hangs up fills no log with our faults."""
+
+    def leave() -> Iterator[str]:
+        yield "a"
+        raise grpc.RpcError  # as gRPC does
+
+    handler: Any = grpc.stream_stream_rpc_method_handler(lambda requests, _: requests)
+    answers = bench.wrapped(handler).stream_stream(leave(), Context(is_active=False))
+    assert list(answers) == ["a"]
+    assert (bench.line()["code"], bench.line()["level"]) == ("CANCELLED", "info")
+
+
+def test_streams_have_threads_of_their_own_and_a_limit(bench: Bench) -> None:
+    """Beyond it they are turned away; those that wait for their callers hold up no end."""
+    gate, opened = threading.Event(), threading.Barrier(MAX_STREAMS + 1)
+
+    def one_then_wait() -> Iterator[str]:
+        opened.wait(10)
+        gate.wait(10)
+        yield "a"
+
+    handler: Any = grpc.stream_stream_rpc_method_handler(lambda requests, _: requests)
+    method = bench.wrapped(handler).stream_stream
+    assert method.experimental_thread_pool is bench.streams
+
+    def call(requests: Iterator[str], context: Context) -> list[str]:
+        return list(method(requests, context))
+
+    held = [bench.streams.submit(call, one_then_wait(), Context()) for _ in range(MAX_STREAMS)]
+    opened.wait(10)
+    context = Context()
+    with pytest.raises(AbortedError):
+        bench.streams.submit(call, iter("a"), context).result(10)
+    assert (bench.streams.n_held, bench.streams.n_busy) == (MAX_STREAMS, 0)
+    gate.set()
+    assert [future.result(10) for future in held] == [["a"]] * MAX_STREAMS
+    assert context.status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert (bench.streams.n_held, bench.streams.n_busy) == (0, 0)
+
+
+def test_the_cause_of_a_dead_store_is_for_the_log_alone(bench: Bench) -> None:
+    """Another library's words may name hosts and paths."""
+
+    def fail(*_: object) -> str:
+        raise StoreUnavailableError("no answer from 10.0.0.5") from OSError("10.0.0.5")
+
+    context = Context()
+    with pytest.raises(AbortedError):
+        bench.call(fail, context)
+    assert context.status.code is grpc.StatusCode.UNAVAILABLE
+    assert "10.0.0.5" not in context.status.details
+    assert bench.line()["error"] == "no answer from 10.0.0.5"
 
 
 @pytest.mark.parametrize("name", ["unary_stream", "stream_unary", "stream_stream"])

@@ -9,12 +9,23 @@ from google.type.money_pb2 import Money
 
 from recsvc.core.cells import cell_of
 from recsvc.errors import InvalidRequestError
-from recsvc.server.requests import check_batch, check_id, recommend_question, similar_question
+from recsvc.server import requests
+from recsvc.server.requests import check_batch, check_id
+from recsvc.server.tokens import Tokens
 from recsvc.service.questions import Question
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
 
 Request = api.RecommendRequest
+TOKENS = Tokens.of(b"key")
+
+
+def recommend_question(request: Request) -> Question:
+    return requests.recommend_question(request, TOKENS)
+
+
+def similar_question(request: api.ListSimilarProductsRequest) -> Question:
+    return requests.similar_question(request, TOKENS)
 
 
 def refused(request: Request) -> InvalidRequestError:
@@ -69,6 +80,7 @@ BEYOND = {
     "shopper.visitor_id": shopper(visitor_id="é" * 129),
     "shopper.session_id": shopper(session_id="x" * 257),
     "experiment_id": Request(experiment_id="x" * 257),
+    "consistency_token": Request(consistency_token="c1"),  # noqa: S106  # no secret
     "context.placement_id": context(lambda c: setattr(c, "placement_id", "x" * 257)),
     "context.currency_code": context(lambda c: setattr(c, "currency_code", "euro")),
     "context.as_of_time": context(
@@ -137,8 +149,8 @@ def test_a_filter_that_is_not_understood_is_never_ignored(request_: Request, fie
     assert (error.field, error.reason) == (field, "FILTER_UNSUPPORTED")
 
 
-def test_a_page_token_was_never_given() -> None:
-    """There is one page, so every token is somebody else's."""
+def test_a_page_token_that_was_not_made_here_is_refused() -> None:
+    """With a reason of its own."""
     assert refused(Request(page_token="2")).reason == "PAGE_TOKEN_INVALID"  # noqa: S106  # no secret
 
 
@@ -176,7 +188,8 @@ def test_everything_that_is_asked_arrives() -> None:
         explain=True,
         include_products=True,
         experiment_id="e1",
-        consistency_token="c1",  # noqa: S106  # no secret
+        page_token=TOKENS.pages.write(b"shown"),
+        consistency_token=TOKENS.consistency.write(1234),
     )
     question = recommend_question(request)
     assert question.customer_id == "x" * 256
@@ -193,12 +206,8 @@ def test_everything_that_is_asked_arrives() -> None:
     assert question.strict
     assert question.explain
     assert question.include_products
-    assert question.unmet == (
-        "DIVERSITY_UNSUPPORTED",
-        "UNKNOWN_EXPERIMENT",
-        "CONSISTENCY_TOKEN_UNKNOWN",
-        "AS_OF_UNSUPPORTED",
-    )
+    assert (question.must_see, question.page) == (1234, b"shown")
+    assert question.unmet == ("DIVERSITY_UNSUPPORTED", "UNKNOWN_EXPERIMENT")
 
 
 @pytest.mark.parametrize(
@@ -218,9 +227,10 @@ def test_what_has_no_effect_yet_is_warned_of(field: str, value: int | str) -> No
     assert recommend_question(asked).unmet == ("CONTEXT_UNSUPPORTED",)
 
 
-def test_a_visitor_is_nobody_in_particular() -> None:
-    """Without live events a visitor's question is an anonymous one."""
-    assert recommend_question(shopper(visitor_id="device-1")) == Question()
+def test_a_visitor_asks_as_one() -> None:
+    """A visitor's id is never taken for a customer's."""
+    asked = recommend_question(shopper(visitor_id="device-1"))
+    assert asked == Question(visitor_id="device-1")
 
 
 def test_similar_products_need_a_product() -> None:

@@ -9,6 +9,7 @@ from recsvc.core.catalogue import Product
 from recsvc.core.places import Level, Location
 from recsvc.core.sources import Strategy
 from recsvc.server.responses import ResponseCodec, recommend_response
+from recsvc.server.tokens import PageTokens
 from recsvc.service.questions import Answer, Delivery, Item, ModelReference, ServedFrom
 from recsvc.service.recommendations import Served
 from recsvc.v1 import common_pb2 as common
@@ -49,8 +50,11 @@ DELIVERY = Delivery(
 )
 
 
+PAGES = PageTokens(b"key")
+
+
 def sent(answer: Answer) -> api.RecommendResponse:
-    return recommend_response(Served(ResponseCodec().encode(answer), DELIVERY))
+    return recommend_response(Served(ResponseCodec(PAGES).encode(answer), DELIVERY))
 
 
 def test_both_pieces_are_one_message() -> None:
@@ -101,15 +105,23 @@ def test_an_unknown_price_is_unset() -> None:
 
 def test_only_our_own_bytes_are_readable() -> None:
     """Neither garbage nor an empty message passes for an answer."""
-    codec = ResponseCodec()
+    codec = ResponseCodec(PAGES)
     assert codec.is_readable(codec.encode(ANSWER))
     assert not codec.is_readable(b"\xff\xff\xff")
     assert not codec.is_readable(b"")
-    assert codec.schema == ResponseCodec().schema
+    assert codec.schema == ResponseCodec(PAGES).schema
+
+
+def test_the_products_of_a_kept_list_can_be_told() -> None:
+    """In its order, so that one that was withdrawn since is not sent."""
+    codec = ResponseCodec(PAGES)
+    assert codec.product_ids(codec.encode(replace(ANSWER, items=()))) == []
+    items = (ITEM, replace(ITEM, product_id="tea"))
+    assert codec.product_ids(codec.encode(replace(ANSWER, items=items))) == ["milk", "tea"]
 
 
 def test_another_release_finds_no_list_of_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it would write differently is unknown, so the schema of cached lists differs."""
-    schema = ResponseCodec().schema
+    schema = ResponseCodec(PAGES).schema
     monkeypatch.setattr("recsvc.server.responses.__version__", "99.0.0")
-    assert ResponseCodec().schema != schema
+    assert ResponseCodec(PAGES).schema != schema

@@ -8,13 +8,14 @@ from google.rpc.error_details_pb2 import ErrorInfo
 
 from recsvc.server.responses import ResponseCodec
 from recsvc.server.servicers import RecommendationServicer
+from recsvc.server.tokens import Tokens
 from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.models import ModelSlot
 from recsvc.service.recommendations import Recommendations
 from recsvc.store.memory import InMemoryResponseCache
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
-from tests.serving import Log, new_metrics, small_registry
+from tests.serving import Log, new_metrics, new_standing, small_registry
 
 
 class SlowClock:
@@ -53,7 +54,8 @@ def answers(
 ) -> tuple[list[api.RecommendResult], float]:
     """Ask a batch with so much time; return its results, and how much time it took."""
     clock = SlowClock(look_seconds)
-    codec, metrics = ResponseCodec(), new_metrics()[0]
+    tokens = Tokens.of(b"key")
+    codec, metrics = ResponseCodec(tokens.pages), new_metrics()[0]
     cache = AnswerCache(
         InMemoryResponseCache(clock),
         codec,
@@ -63,9 +65,15 @@ def answers(
         monotonic=clock,
     )
     recommendations = Recommendations(
-        slot, cache, codec, metrics=metrics, hash_key=b"key", monotonic=clock
+        slot,
+        cache,
+        codec,
+        standing=new_standing(slot.registry),
+        metrics=metrics,
+        hash_key=b"key",
+        monotonic=clock,
     )
-    servicer = RecommendationServicer(slot, recommendations, monotonic=lambda: clock.now)
+    servicer = RecommendationServicer(slot, recommendations, tokens, monotonic=lambda: clock.now)
     started = clock.now
     response = servicer.BatchRecommend(
         api.BatchRecommendRequest(requests=entries),
@@ -96,7 +104,7 @@ def test_a_batch_with_time_gets_whole_lists(slot: ModelSlot) -> None:
 
 def test_a_batch_in_a_hurry_gets_cheaper_lists_for_the_rest(slot: ModelSlot) -> None:
     """Every entry has a list, the later ones what sells at the place, and the caller hears it."""
-    results, seconds = answers(slot, HUNDRED, 0.22, 0.0006)
+    results, seconds = answers(slot, HUNDRED, 0.22, 0.0005)
     outcomes = [outcome(result) for result in results]
     assert set(outcomes) == {"SERVED_FROM_MODEL", "SERVED_FROM_FALLBACK"}
     assert outcomes[0] == "SERVED_FROM_MODEL"

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from recsvc.artifacts.registry import Registry
 from recsvc.core.catalogue import CatalogueFilter
+from recsvc.core.live import Act
 from recsvc.core.places import Level, Location
 from recsvc.core.recommender import Query
 from recsvc.core.sources import Strategy
@@ -19,15 +21,18 @@ from recsvc.errors import (
 )
 from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.models import ModelSlot, load_model
-from recsvc.service.ports import ANONYMOUS, CachedEntry, CacheKey
+from recsvc.service.ports import ANONYMOUS, CacheKey, Lookup
 from recsvc.service.questions import Answer, Question, ServedFrom, listed
-from recsvc.service.recommendations import Recommendations, Served
-from recsvc.service.situations import situate
-from recsvc.store.memory import InMemoryResponseCache
+from recsvc.service.recommendations import Computed, Recommendations, Served
+from recsvc.service.shopping import Line, LiveProfile, Outcome, Shopper
+from recsvc.service.situations import Asker, situate
+from recsvc.service.standing import Consent
+from recsvc.store.memory import InMemoryEventLog, InMemoryProfiles, InMemoryResponseCache
 from recsvc.telemetry import collected_facts
 from tests.counting import DATA_END, DAY
 from tests.samples import tiny_model
-from tests.serving import NOW, Log, new_metrics
+from tests.serving import NOW, Log, new_metrics, new_standing
+from tests.shoppers import ANNA, KEY, customer, event, visitor
 
 FOREVER = math.inf
 JUST_AFTER = DATA_END + DAY
@@ -51,12 +56,15 @@ class Codec:
     def is_readable(self, payload: bytes) -> bool:
         return payload != b"garbage"
 
+    def product_ids(self, payload: bytes) -> list[str]:
+        return payload.decode().split()
+
 
 class Cache:
     """A cache in memory that can be down, and that remembers its keys."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.inner = InMemoryResponseCache(clock)
+    def __init__(self, clock: Callable[[], float], profiles: InMemoryProfiles) -> None:
+        self.inner = InMemoryResponseCache(clock, profiles)
         self.is_down = False
         self.keys: list[CacheKey] = []
         self.puts: list[CacheKey] = []
@@ -65,15 +73,15 @@ class Cache:
     def available(self) -> bool:
         return not self.is_down
 
-    def get(self, key: CacheKey) -> CachedEntry | None:
+    def get(self, key: CacheKey) -> Lookup:
         self.keys.append(key)
         self.check()
         return self.inner.get(key)
 
-    def put(self, key: CacheKey, payload: bytes, ttl_seconds: float) -> None:
+    def put(self, key: CacheKey, payload: bytes, ttl_seconds: float, revision: int = 0) -> None:
         self.check()
         self.puts.append(key)
-        self.inner.put(key, payload, ttl_seconds)
+        self.inner.put(key, payload, ttl_seconds, revision)
 
     def check(self) -> None:
         if self.is_down:
@@ -84,13 +92,21 @@ class Bench:
     """The use case with everything that it needs, and levers for the tests."""
 
     def __init__(
-        self, registry: Registry, now: float = JUST_AFTER, ttl_seconds: float = 60
+        self,
+        registry: Registry,
+        now: float = JUST_AFTER,
+        ttl_seconds: float = 60,
+        *,
+        consents_by_default: bool = True,
     ) -> None:
         self.registry = registry
         self.now = now
         self.monotonic = 1000.0
         self.codec = Codec()
-        self.cache = Cache(lambda: self.now)
+        profiles = InMemoryProfiles()
+        self.cache = Cache(lambda: self.now, profiles)
+        self.log = InMemoryEventLog(lambda: self.now, profiles)
+        self.standing = new_standing(registry, consents_by_default=consents_by_default)
         metrics, self.numbers = new_metrics()
         self.slot = ModelSlot(registry, logger=Log().logger, metrics=metrics)
         self.slot.refresh()
@@ -107,14 +123,23 @@ class Bench:
             self.slot,
             answer_cache,
             self.codec,
+            standing=self.standing,
             metrics=metrics,
-            hash_key=b"key",
+            hash_key=KEY,
             now=lambda: self.now,
             monotonic=lambda: self.monotonic,
         )
 
     def ask(self, question: Question, seconds: float = FOREVER) -> Served:
         return self.recommendations.recommend(question, self.monotonic + seconds)
+
+    def similar(self, product_id: str, question: Question, seconds: float = FOREVER) -> Computed:
+        return self.recommendations.similar(product_id, question, self.monotonic + seconds)
+
+    def did(self, event_id: str, shopper: Shopper = ANNA, **fields: Any) -> None:  # noqa: ANN401
+        """Store something that a shopper did just now."""
+        one = event(event_id, shopper, **{"time": self.now, **fields})
+        assert self.log.append([one], durable=False) == [Outcome.ACCEPTED]
 
     def answer(self, question: Question) -> Answer:
         """The answer as the codec saw it."""
@@ -250,15 +275,16 @@ def test_known_filter_values_are_no_warning(bench: Bench) -> None:
 
 
 def test_data_that_ended_long_ago_is_warned_of(registry: Registry) -> None:
-    """Beyond seven days a warning says so; what may be sold is a matter of today all the same."""
+    """Recency then counts up to its end; what may be sold is a matter of today all the same."""
     loaded = load_model(registry, "v1")
     week = 7 * DAY
-    fresh = situate(Question(), loaded, DATA_END + week)
+    fresh = situate(Question(), loaded, DATA_END + week, Asker())
     assert (fresh.query.now, fresh.warnings) == (DATA_END + week, ())
-    stale = situate(Question(), loaded, DATA_END + week + 1)
-    assert (stale.query.now, stale.warnings) == (DATA_END + week + 1, ("STALE_DATA",))
-    chosen = situate(Question(as_of_time=5.0), loaded, DATA_END + 2 * week)
-    assert (chosen.query.now, chosen.warnings) == (5.0, ())
+    stale = situate(Question(), loaded, DATA_END + week + 1, Asker())
+    assert (stale.query.now, stale.warnings) == (DATA_END, ("STALE_DATA",))
+    assert stale.query.sold_at == DATA_END + week + 1
+    chosen = situate(Question(as_of_time=5.0), loaded, DATA_END + 2 * week, Asker())
+    assert (chosen.query.now, chosen.query.sold_at, chosen.warnings) == (5.0, 5.0, ())
 
 
 def test_what_was_asked_and_is_not_there_is_said(bench: Bench) -> None:
@@ -387,7 +413,7 @@ def test_a_store_that_fails_between_read_and_write_degrades(bench: Bench) -> Non
     """Found missing, computed, and then not kept."""
     get = bench.cache.inner.get
 
-    def dies(key: CacheKey) -> CachedEntry | None:
+    def dies(key: CacheKey) -> Lookup:
         bench.cache.is_down = True
         return get(key)
 
@@ -416,11 +442,11 @@ def test_hardly_any_time_leaves_what_is_popular(bench: Bench) -> None:
 
 
 def test_no_lifetime_is_no_cache(registry: Registry) -> None:
-    """``cache_ttl_seconds=0`` computes every list and asks no store."""
+    """``cache_ttl_seconds=0`` computes every list and keeps none."""
     bench = Bench(registry, ttl_seconds=0)
     for _ in range(2):
         assert bench.ask(Question()).delivery.served_from is ServedFrom.MODEL
-    assert bench.cache.keys == []
+    assert bench.cache.puts == []
 
 
 def test_without_a_model_there_is_no_answer(make_registry: MakeRegistry) -> None:
@@ -429,7 +455,7 @@ def test_without_a_model_there_is_no_answer(make_registry: MakeRegistry) -> None
     with pytest.raises(UnavailableError):
         bench.ask(Question())
     with pytest.raises(UnavailableError):
-        bench.recommendations.similar("milk", Question())
+        bench.similar("milk", Question())
 
 
 def test_a_model_that_cannot_be_loaded_is_warned_of(bench: Bench) -> None:
@@ -439,10 +465,224 @@ def test_a_model_that_cannot_be_loaded_is_warned_of(bench: Bench) -> None:
     assert bench.ask(Question()).delivery.warnings == ("MODEL_LOAD_FAILED",)
 
 
+def test_a_purchase_changes_the_next_list(bench: Bench) -> None:
+    """Though a list was cached a moment ago; what is asked after that is cached again."""
+    question = Question(customer_id="anna")
+    before = bench.ids(question)
+    assert "filter" in before
+    bench.did("filter")
+    served = bench.ask(question)
+    assert served.delivery.served_from is ServedFrom.MODEL
+    assert "filter" not in served.payload.decode().split()  # nobody needs two of it at once
+    again = bench.ask(question)
+    assert (again.delivery.served_from, again.payload) == (ServedFrom.CACHE, served.payload)
+
+
+def test_a_look_changes_the_next_list(bench: Bench) -> None:
+    """What was looked at shapes it, what is in the basket or was just bought is not on it."""
+    question = Question(customer_id="emil")
+    before = bench.answer(question)
+    bench.did("1", customer("emil"), act=Act.VIEW, lines=(Line("filter"),))
+    after = bench.answer(question)
+    scores = [{item.product_id: item.score for item in found.items} for found in (before, after)]
+    assert scores[0] != scores[1]
+    bench.did("2", customer("emil"), act=Act.ADD_TO_CART, lines=(Line("filter"),))
+    assert "filter" not in bench.ids(question)
+    # A sale of long ago that comes late is no reason to hide anything.
+    bench.did("3", customer("emil"), time=DATA_END - 90 * DAY, lines=(Line("soap"),))
+    assert "soap" in bench.ids(question)
+
+
+@pytest.mark.parametrize("is_visitor", [False, True])
+def test_one_event_makes_a_stranger_known(bench: Bench, *, is_visitor: bool) -> None:
+    """From then on the list is theirs, and there is nothing to warn of."""
+    who = visitor("stranger") if is_visitor else customer("stranger")
+    name = "visitor_id" if is_visitor else "customer_id"
+    question = Question(**{name: "stranger"})  # type: ignore[arg-type]  # both are text
+    before = bench.answer(question)
+    assert before.items == bench.answer(Question()).items
+    assert before.warnings == (() if is_visitor else ("UNKNOWN_CUSTOMER",))
+    bench.did("1", who, act=Act.VIEW, lines=(Line("filter"),))
+    after = bench.answer(question)
+    assert [item.product_id for item in after.items] != [item.product_id for item in before.items]
+    assert Strategy.SIMILAR in {item.strategy for item in after.items}
+    assert after.warnings == ()
+
+
+@pytest.mark.parametrize("act", [Act.PURCHASE, Act.ADD_TO_CART, Act.FEEDBACK])
+def test_there_is_a_list_for_who_has_everything(bench: Bench, act: Act) -> None:
+    """Though whatever is allowed was just bought, lies in the basket, or displeased."""
+    model = bench.slot.current().model
+    everything = model.catalogue.items.ids.take(range(len(model.catalogue)))
+    rating = 1.0 if act is Act.FEEDBACK else None
+    bench.did("1", act=act, lines=tuple(map(Line, everything)), rating=rating)
+    coffee = CatalogueFilter(category_paths=("Drinks > Coffee",))
+    question = Question(customer_id="anna", catalogue_filter=coffee)
+    for seconds in (FOREVER, 0.005):
+        served = bench.ask(question, seconds)
+        assert set(served.payload.decode().split()) == {"espresso", "filter"}
+    # Where the caller's own filter leaves nothing, there is nothing.
+    assert bench.ids(replace(question, excluded=("espresso", "filter"))) == []
+
+
+def test_a_visitor_is_not_the_customer_of_that_id(bench: Bench) -> None:
+    """Neither gets the list of the other."""
+    assert bench.answer(Question(visitor_id="anna")).items == bench.answer(Question()).items
+    assert len({key.customer for key in bench.cache.keys}) == 2
+
+
+def test_home_follows_the_customer(bench: Bench) -> None:
+    """From the first visit where none is known, after several where one is."""
+    york = Location(store_id="york-1")
+    bench.did("1", customer("emil"), location=york, lines=(Line("tea"),))
+    assert bench.answer(Question(customer_id="emil")).location.store_id == "york-1"
+    for n, home in enumerate(("leeds-1", "leeds-1", "york-1")):
+        bench.did(f"a{n}", time=bench.now + n, location=york, lines=(Line("tea"),))
+        bench.now += 10
+        assert bench.answer(Question(customer_id="anna")).location.store_id == home
+    porto = Location(store_id="porto-1")
+    assert bench.answer(Question(customer_id="anna", location=porto)).location.country_code == "PT"
+
+
+def test_without_consent_a_list_is_anybodys(bench: Bench) -> None:
+    """As of somebody unknown in that place; neither the store nor the model is asked for them."""
+    bench.did("filter")
+    bench.standing.set_consent(ANNA.key, Consent.WITHDRAWN)
+    for location in (Location(), Location(store_id="york-1")):
+        anonymous = bench.answer(Question(location=location, only_new=True))
+        bench.cache.keys.clear()
+        anna = bench.answer(Question(customer_id="anna", location=location, only_new=True))
+        assert anna.warnings == ("NO_CONSENT",)
+        assert (anna.items, anna.location) == (anonymous.items, anonymous.location)
+        assert {key.customer for key in bench.cache.keys} == {ANONYMOUS}
+    bench.standing.set_consent(ANNA.key, Consent.GRANTED)
+    assert bench.answer(Question(customer_id="anna")).location.store_id == "leeds-1"
+
+
+def test_silence_is_taken_as_the_shop_has_set_it(registry: Registry) -> None:
+    """Where the law wants consent first, only who gave it is known."""
+    bench = Bench(registry, consents_by_default=False)
+    assert bench.answer(Question(customer_id="anna")).warnings == ("NO_CONSENT",)
+    bench.standing.set_consent(ANNA.key, Consent.GRANTED)
+    assert bench.answer(Question(customer_id="anna")).warnings == ()
+
+
+def test_what_is_withdrawn_is_on_no_list(bench: Bench) -> None:
+    """Not on a fresh one, a cached one, one made in a hurry, nor among similar products."""
+    question = Question(customer_id="anna")
+    assert "espresso" in bench.ids(question)
+    bench.standing.withdraw(["espresso"])
+    served = bench.ask(question)
+    assert served.delivery.served_from is ServedFrom.MODEL  # the cached one may not be given
+    assert bench.ask(question).delivery.served_from is ServedFrom.CACHE
+    hurried = bench.ask(question, seconds=0.005)
+    assert hurried.delivery.served_from is ServedFrom.FALLBACK
+    others = bench.similar("filter", Question()).answer.items
+    lists = [served.payload.decode().split(), hurried.payload.decode().split()]
+    lists += [bench.ids(Question()), [item.product_id for item in others]]
+    for products in lists:
+        assert products
+        assert "espresso" not in products
+
+
+def test_what_is_restored_is_back_on_the_next_list(bench: Bench) -> None:
+    """Though a list without it is cached."""
+    question = Question(customer_id="anna")
+    bench.standing.withdraw(["espresso"])
+    assert "espresso" not in bench.ids(question)
+    _, position = bench.standing.restore(["espresso"])
+    assert "espresso" in bench.ids(replace(question, must_see=position))
+
+
+def test_a_list_from_between_recalls_is_not_given_after_the_next(bench: Bench) -> None:
+    """Withdrawn, restored and withdrawn again: the list from between is cached and outdated."""
+    question = Question(customer_id="anna")
+    for _ in range(2):
+        bench.standing.withdraw(["espresso"])
+        assert "espresso" not in bench.ask(question).payload.decode().split()
+        bench.standing.restore(["espresso"])
+        assert "espresso" in bench.ask(question).payload.decode().split()
+
+
+def test_an_erased_customer_is_unknown_to_an_older_model(bench: Bench) -> None:
+    """No cached list of theirs is given, and what they do afterwards is all that counts."""
+    question = Question(customer_id="anna")
+    bench.did("1", act=Act.VIEW, lines=(Line("soap"),))
+    known = bench.answer(question)
+    bench.log.erase(ANNA.key)
+    bench.standing.erase([ANNA.key])
+    erased = bench.answer(question)
+    assert erased.warnings == ("UNKNOWN_CUSTOMER",)
+    assert erased.items == bench.answer(Question()).items != known.items
+    # The revision of the profile is that of the list from before the erasure.
+    bench.did("2", act=Act.VIEW, lines=(Line("tea"),))
+    back = bench.answer(question)
+    assert back.items not in {known.items, erased.items}
+    assert (back.warnings, back.location) == ((), Location())
+
+
+def test_a_token_makes_the_service_read_on(bench: Bench) -> None:
+    """A recall by another process counts at once for who carries its token, and then for all."""
+    other = new_standing(bench.registry)
+    assert "espresso" in bench.ids(Question())
+    _, position = other.withdraw(["espresso"])
+    assert "espresso" in bench.ask(Question()).payload.decode().split()
+    answer = bench.answer(Question(must_see=position))
+    assert "espresso" not in {item.product_id for item in answer.items}
+    assert answer.warnings == ()
+    assert "espresso" not in bench.ask(Question()).payload.decode().split()
+
+
+def test_a_token_that_cannot_be_met_is_said(bench: Bench) -> None:
+    """There is an answer all the same, and nobody without a token hears of it."""
+    assert bench.answer(Question(must_see=1)).warnings == ("CONSISTENCY_UNMET",)
+    assert bench.answer(Question()).warnings == ()
+    unmet = bench.similar("milk", Question(must_see=1)).answer
+    assert unmet.warnings == ("CONSISTENCY_UNMET",)
+
+
+def test_a_list_that_knows_nothing_of_late_says_so(bench: Bench) -> None:
+    """Without the time to ask the store, and without a store, for who did something or might."""
+    bench.did("filter")
+    anna, anybody = Question(customer_id="anna"), Question()
+    assert bench.ask(anna, seconds=0.04).delivery.degraded_reason == "DEADLINE"
+    assert bench.ask(anybody, seconds=0.04).delivery.degraded_reason == ""
+    found = [bench.similar("tea", question, seconds=0.04) for question in (anna, anybody)]
+    assert [one.delivery.degraded_reason for one in found] == ["DEADLINE", ""]
+    bench.cache.is_down = True
+    assert bench.ask(anna).delivery.degraded_reason == "STORE_UNAVAILABLE"
+    assert bench.similar("tea", anna).delivery.degraded_reason == "STORE_UNAVAILABLE"
+    assert bench.similar("tea", anybody).delivery.degraded_reason == ""
+
+
+def test_a_profile_that_cannot_be_read_degrades(bench: Bench) -> None:
+    """The list is made without it."""
+    get = bench.cache.inner.get
+
+    def damaged(key: CacheKey) -> Lookup:
+        def live() -> LiveProfile:
+            raise StoreUnavailableError("damaged")
+
+        return Lookup(get(key).entry, live)
+
+    bench.cache.inner.get = damaged  # type: ignore[method-assign]  # a lever of this test
+    served = bench.ask(Question(customer_id="anna"))
+    assert served.delivery.degraded_reason == "STORE_UNAVAILABLE"
+    assert served.payload
+
+
+def test_similar_products_heed_what_was_done_of_late(bench: Bench) -> None:
+    """What is in the basket is not among them."""
+    bench.did("1", act=Act.ADD_TO_CART, lines=(Line("filter"),))
+    items = bench.similar("espresso", Question(customer_id="anna")).answer.items
+    assert "filter" not in {item.product_id for item in items}
+    assert bench.cache.puts == []
+
+
 def test_similar_products(bench: Bench) -> None:
     """Never the product itself; explained by it; filters hold."""
     question = Question(explain=True, excluded=("milk",), size=3)
-    computed = bench.recommendations.similar("espresso", question)
+    computed = bench.similar("espresso", question)
     ids = [item.product_id for item in computed.answer.items]
     assert ids[0] == "filter"
     assert not {"espresso", "milk"} & set(ids)
@@ -455,7 +695,7 @@ def test_similar_products(bench: Bench) -> None:
 def test_similar_to_an_unknown_product_is_not_found(bench: Bench) -> None:
     """Said with the id, cut to a length that fits a line."""
     with pytest.raises(NotFoundError) as caught:
-        bench.recommendations.similar("x" * 200, Question())
+        bench.similar("x" * 200, Question())
     assert caught.value.reason == "PRODUCT_NOT_FOUND"
     assert len(str(caught.value)) < 200
 

@@ -1,14 +1,41 @@
 import pytest
 
 from recsvc.errors import SettingsError
+from recsvc.identity import N_PARTITIONS, partition_of
 from recsvc.service.ports import CacheKey
-from recsvc.store.keys import N_PARTITIONS, KeySchema, partition_of
+from recsvc.store.keys import KeySchema
 
 
 def test_response_key_is_spelled_as_documented() -> None:
     """The layout is an agreement between processes of different versions: it does not drift."""
     key = KeySchema("shop-1").response(CacheKey(12, "8f2e", "c41a"))
     assert key == "shop-1:v1:{p:38}:list:12:8f2e:c41a"
+
+
+def test_other_keys_are_spelled_as_documented() -> None:
+    """So are those of profiles, events and whatever else belongs to a person."""
+    keys = KeySchema("shop-1")
+    assert keys.live("8f2e") == "shop-1:v1:{p:38}:live:8f2e"
+    assert keys.moving("8f2e") == "shop-1:v1:{p:38}:moving:8f2e"
+    assert keys.moved("8f2e", "c41a") == "shop-1:v1:{p:38}:moved:c41a"
+    assert keys.person("8f2e") == "shop-1:v1:{p:38}:person:8f2e"
+    assert keys.events(7) == "shop-1:v1:{p:07}:events"
+    assert keys.seen("8f2e", "e1") == "shop-1:v1:{p:38}:seen:Z8WIfyZCPa7X1P7Q"
+    assert keys.answer("0b5f8c1e") == "shop-1:v1:{p:57}:answer:0b5f8c1e"
+
+
+def test_events_are_remembered_of_each_shopper_apart() -> None:
+    """Of two shoppers of one partition who number their events alike, neither hides the other's."""
+    keys, (first, second) = KeySchema(), _neighbours()
+    assert keys.seen(first, "e1") != keys.seen(second, "e1")
+    assert keys.seen(first, "e1") != keys.seen(first, "e2")
+    assert len(keys.seen(first, "e" * 10_000)) == len(keys.seen(first, ""))
+
+
+def _neighbours() -> tuple[str, str]:
+    """Return two shoppers of one partition."""
+    first, second, *_ = (name for n in range(1_000) if partition_of(name := f"{n:x}") == 1)
+    return first, second
 
 
 def test_partition_depends_on_the_customer_alone() -> None:

@@ -15,6 +15,7 @@ from recsvc.service.ports import CacheKey
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.connection import connect
 from recsvc.store.embedded import EmbeddedValkey
+from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 from recsvc.store.response_cache import RedisResponseCache
 
@@ -36,7 +37,7 @@ def client(server: EmbeddedValkey) -> Iterator[redis.Redis]:
 
 
 def over(url: str) -> RedisResponseCache:
-    return RedisResponseCache(connect(url), KeySchema(), breaker=CircuitBreaker())
+    return RedisResponseCache(GuardedRedis(connect(url), CircuitBreaker()), KeySchema())
 
 
 def seconds_to_fail(call: Callable[[], object]) -> float:
@@ -69,20 +70,33 @@ def test_foreign_value_is_a_miss(server: EmbeddedValkey, client: redis.Redis) ->
     """A value too short to be ours is not an error and is replaced by the next put."""
     cache = over(server.url)
     client.set(KeySchema().response(KEY), b"short")
-    assert cache.get(KEY) is None
+    assert cache.get(KEY).entry is None
     cache.put(KEY, b"mine", 60)
-    entry = cache.get(KEY)
+    entry = cache.get(KEY).entry
     assert entry is not None
     assert entry.payload == b"mine"
+
+
+def test_damaged_profile_is_an_error_when_it_is_read(
+    server: EmbeddedValkey, client: redis.Redis
+) -> None:
+    """A profile that cannot be read costs nothing until somebody reads it, and is no outage."""
+    cache = over(server.url)
+    client.set(KeySchema().live(KEY.customer), b"\x01\0\0\0\x05\0\x09nonsense")
+    found = cache.get(KEY)
+    assert found.entry is None
+    with pytest.raises(StoreUnavailableError, match="damaged"):
+        found.live()
+    assert cache.available
 
 
 def test_refusal_is_not_an_outage(server: EmbeddedValkey, client: redis.Redis) -> None:
     """A server that answers with an error stays available, however often it does."""
     cache = over(server.url)
-    client.rpush(KeySchema().response(KEY), b"a list, not a string")
+    client.config_set("maxmemory", "1")
     for _ in range(5):
         with pytest.raises(StoreUnavailableError, match="refused"):
-            cache.get(KEY)
+            cache.put(KEY, b"too much", 60)
     assert cache.available
 
 
@@ -102,7 +116,7 @@ def test_returns_within_a_second_of_the_server(server: EmbeddedValkey) -> None:
     entry = None
     while entry is None and time.monotonic() < returned + 2:
         try:
-            entry = cache.get(KEY)
+            entry = cache.get(KEY).entry
         except StoreUnavailableError:
             time.sleep(0.01)
     assert time.monotonic() - returned < 1.5

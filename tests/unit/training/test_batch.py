@@ -48,7 +48,7 @@ def test_lists_are_those_of_the_recommender(recommender: Recommender, *, only_ne
         customers_of(*({"customer_id": customer_id} for customer_id in ids)),
         size=12,
         only_new=only_new,
-        now=NOW,
+        sold_at=NOW,
     )
 
     assert lists.columns == OUTPUT
@@ -75,7 +75,7 @@ def test_a_place_changes_the_list(recommender: Recommender) -> None:
     stores = [store.store_id for store in STORES[:2]] + ["porto-1"]
     rows = customers_of(*({"customer_id": "c000", "store_id": store} for store in stores))
 
-    lists = recommend_all(recommender, rows, size=10, only_new=True, now=NOW)
+    lists = recommend_all(recommender, rows, size=10, only_new=True, sold_at=NOW)
 
     assert lists.columns == [*OUTPUT, "store_id"]
     by_store = {store: lists.filter(store_id=store)["product_id"].to_list() for store in stores}
@@ -113,7 +113,11 @@ def test_every_field_of_a_location_counts(
     )
 
     lists = recommend_all(
-        recommender, customers_of({"customer_id": "c000"} | given), size=10, only_new=False, now=NOW
+        recommender,
+        customers_of({"customer_id": "c000"} | given),
+        size=10,
+        only_new=False,
+        sold_at=NOW,
     )
 
     assert products(lists, "c000") == recommender.model.catalogue.items.ids.take(expected.items)
@@ -126,7 +130,7 @@ def test_unknown_customers_get_the_list_of_their_place(recommender: Recommender)
         {"customer_id": "stranger"}, {"customer_id": "stranger in Faro", "store_id": "faro-1"}
     )
 
-    lists = recommend_all(recommender, rows, size=8, only_new=False, now=NOW)
+    lists = recommend_all(recommender, rows, size=8, only_new=False, sold_at=NOW)
 
     anywhere, faro = products(lists, "stranger"), products(lists, "stranger in Faro")
     assert len(anywhere) == len(faro) == 8
@@ -141,7 +145,7 @@ def test_every_list_ticks(recommender: Recommender) -> None:
     rows = customers_of({"customer_id": "c000"}, {"customer_id": "x"}, {"customer_id": "c001"})
 
     recommend_all(
-        recommender, rows, size=3, only_new=False, now=NOW, tick=lambda: ticks.append(None)
+        recommender, rows, size=3, only_new=False, sold_at=NOW, tick=lambda: ticks.append(None)
     )
 
     assert len(ticks) == 3
@@ -151,7 +155,7 @@ def test_the_order_of_the_file_is_kept(recommender: Recommender) -> None:
     """Lists come in the order of the rows."""
     rows = customers_of({"customer_id": "c007"}, {"customer_id": "c001"}, {"customer_id": "c003"})
 
-    lists = recommend_all(recommender, rows, size=2, only_new=False, now=NOW)
+    lists = recommend_all(recommender, rows, size=2, only_new=False, sold_at=NOW)
 
     assert lists["customer_id"].to_list() == ["c007", "c007", "c001", "c001", "c003", "c003"]
 
@@ -162,7 +166,9 @@ def test_lists_without_products_keep_their_columns(recommender: Recommender) -> 
     nothing_left = Recommender(built(shop_interactions(), products=products_of(ended)))
     row = customers_of({"customer_id": "c000"})
 
-    lists = recommend_all(nothing_left, row, size=5, only_new=False, now=NOW)
+    lists = recommend_all(nothing_left, row, size=5, only_new=False, sold_at=NOW)
 
     assert lists.height == 0
-    assert lists.schema == recommend_all(recommender, row, size=5, only_new=False, now=NOW).schema
+    assert (
+        lists.schema == recommend_all(recommender, row, size=5, only_new=False, sold_at=NOW).schema
+    )

@@ -90,6 +90,9 @@ def test_every_column_is_read(tmp_path: Path, write: Write) -> None:
         "latitude": 48.137,
         "longitude": 11.575,
         "channel": "App",
+        "visitor_id": "v",
+        "partition": 7,
+        "received": 1_700_000_000_000,
     }
     events, report = read(write(tmp_path, [row]))
 

@@ -19,9 +19,11 @@ def test_presets_search_more_and_more() -> None:
     presets = list(PRESETS.values())
 
     assert list(PRESETS) == ["fast", "balanced", "best"]
-    for name in ("n_windows", "train_customers", "judge_customers", "fusion_customers"):
+    for name in ("n_windows", "judge_customers", "fusion_customers"):
         values = [getattr(preset, name) for preset in presets]
         assert values == sorted(set(values))
+    taught = [preset.n_windows * preset.train_customers for preset in presets]
+    assert taught == sorted(set(taught))
 
 
 def test_the_long_memory_is_the_longer() -> None:

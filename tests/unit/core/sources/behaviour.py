@@ -60,7 +60,9 @@ class Call(NamedTuple):
         allowed[item_indices(model, *self.forbidden)] = False
         if self.only_new:
             allowed[profile.purchased] = False
-        return Moment(profile, at(model, self.store), allowed, customer, self.only_new)
+        return Moment(
+            profile, at(model, self.store), allowed, model.data_end, customer, self.only_new
+        )
 
 
 CALLS = (
@@ -190,7 +192,7 @@ class SourceBehaviour(ABC):
         """In a model of products that nobody has bought yet there is an answer all the same."""
         model = model_of(Shopping(PRODUCTS, (), (), ()))
         source = self.make(model)
-        moment = Moment(NO_HISTORY, ANYWHERE, np.ones(len(ALL), np.bool_))
+        moment = Moment(NO_HISTORY, ANYWHERE, np.ones(len(ALL), np.bool_), 0.0)
         assert len(source.propose(moment, 3)) <= self.most(3, moment)
         assert np.isfinite(source.score(moment, ALL)).all()
 

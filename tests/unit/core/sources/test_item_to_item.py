@@ -72,7 +72,7 @@ class TestTransitions(ExplainableBehaviour):
         profile = model.histories.profile(model.customers.index("ben"))
         soap, milk, filter_, espresso = item_indices(model, "soap", "milk", "filter", "espresso")
         weights = dict(zip(profile.items.tolist(), profile.short.tolist(), strict=True))
-        moment = Moment(profile, moment.place, moment.allowed)
+        moment = Moment(profile, moment.place, moment.allowed, moment.now)
         (scores,) = source.score(moment, np.array([filter_, soap], np.int32))
         assert scores == pytest.approx([weights[milk] * decay(12), 0])
         assert weights[soap] == pytest.approx(decay(90) ** 2)
@@ -102,7 +102,7 @@ class TestRegression(ExplainableBehaviour):
     def test_what_is_spoken_against_is_not_proposed(self, model: Model, source: Source) -> None:
         """Anna's loaf rules butter out where there is no milk."""
         profile = NO_HISTORY.with_session(item_indices(model, "bread"))
-        moment = Moment(profile, ANYWHERE, np.ones(len(ALL), np.bool_))
+        moment = Moment(profile, ANYWHERE, np.ones(len(ALL), np.bool_), 0.0)
         (scores,) = source.score(moment, item_indices(model, "butter"))
         assert scores[0] < 0
         assert not len(source.propose(moment, 10))
@@ -116,7 +116,7 @@ def test_a_large_household_is_known_by_its_weightiest_products() -> None:
     profile.weight[:] = np.arange(1, n_items + 1)
     source = ItemToItem("neighbours", weights)
     every = np.arange(n_items, dtype=np.int32)
-    (scores,) = source.score(Moment(profile, ANYWHERE, np.ones(n_items, np.bool_)), every)
+    (scores,) = source.score(Moment(profile, ANYWHERE, np.ones(n_items, np.bool_), 0.0), every)
     expected = np.where(every >= 50, 0.5 * profile.weight, 0)
     assert scores.tolist() == expected.tolist()
     assert source.contributions(profile, every).sum(axis=1).tolist() == expected.tolist()

@@ -73,4 +73,4 @@ def test_it_looks_beyond_the_head() -> None:
     allowed = np.zeros(10, np.bool_)
     allowed[[0, 1, 9]] = True
     source = Popularity(shares, shares, shares, order)
-    assert source.propose(Moment(NO_HISTORY, ANYWHERE, allowed), 2).tolist() == [9, 1]
+    assert source.propose(Moment(NO_HISTORY, ANYWHERE, allowed, 0.0), 2).tolist() == [9, 1]

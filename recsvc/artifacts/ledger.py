@@ -1,0 +1,143 @@
+"""The ledger: what people decided and no model may forget.
+
+Withdrawn products, consent, and erasures, one JSON object a line, only ever added to and on the
+disk before anybody is told that it is done. It lies beside the models, not in Redis, so that an
+emptied Redis or a new model changes nothing of it. People stand in it as keyed hashes alone.
+
+Every process reads on from where it was, a few times a second.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from recsvc.artifacts.format import fsync_directory
+from recsvc.artifacts.json_fields import field, parse_object, time_field, utc_text
+
+
+class Decision(StrEnum):
+    """What was decided, of each subject of an entry."""
+
+    WITHDRAWN = "withdrawn"
+    RESTORED = "restored"
+    CONSENT_GRANTED = "consent granted"
+    CONSENT_WITHDRAWN = "consent withdrawn"
+    CONSENT_UNKNOWN = "consent unknown"
+    ERASED = "erased"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One line.
+
+    Attributes:
+        time: when, UTC.
+        decision: what.
+        subjects: product ids, or hashes of people.
+        position: after it in the file, where it was read from one.
+    """
+
+    time: datetime
+    decision: Decision
+    subjects: tuple[str, ...]
+    position: int = dataclass_field(default=0, compare=False)
+
+    def to_json(self) -> str:
+        """Return the line, without its end."""
+        document = {
+            "time": utc_text(self.time),
+            "decision": self.decision.value,
+            "subjects": list(self.subjects),
+        }
+        return json.dumps(document, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, line: str | bytes) -> Self:
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            ValueError: it is no JSON, or a field is missing or of the wrong type.
+        """
+        document = parse_object(line)
+        return cls(
+            time=time_field(document, "time"),
+            decision=Decision(field(document, "decision", str)),
+            subjects=tuple(map(str, field(document, "subjects", list))),
+        )
+
+
+class Ledger:
+    """The file of a registry; safe for any number of processes and threads.
+
+    Args:
+        path: the file; the first entry makes it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def append(self, entries: Sequence[LedgerEntry]) -> int:
+        """Add entries and wait until they are on the disk.
+
+        Returns:
+            The position after them: who has read so far has read them.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        lines = b"".join(entry.to_json().encode() + b"\n" for entry in entries)
+        with self._path.open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # closing the file unlocks it
+            end = file.seek(0, os.SEEK_END)
+            if end:
+                file.seek(end - 1)
+                if file.read(1) != b"\n":  # a writer died within its line
+                    lines = b"\n" + lines
+            file.write(lines)
+            file.flush()
+            os.fsync(file.fileno())
+            position = file.seek(0, os.SEEK_END)
+        if not end:
+            fsync_directory(self._path.parent)
+        return position
+
+    def end(self) -> int:
+        """The position after the last entry; 0 while there is none. One ``stat``."""
+        try:
+            return self._path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def read(self, position: int) -> tuple[list[LedgerEntry], int]:
+        """Return what was added after ``position``, and the position after that.
+
+        Lines that a crash has torn are left out, and so is one that is being written.
+
+        Raises:
+            OSError: the file is there and cannot be read.
+        """
+        try:
+            with self._path.open("rb") as file:
+                file.seek(position)
+                content = file.read()
+        except FileNotFoundError:
+            return [], 0
+        whole = content[: content.rfind(b"\n") + 1]
+        return list(_parsed(whole.splitlines(keepends=True), position)), position + len(whole)
+
+
+def _parsed(lines: Iterable[bytes], position: int) -> Iterable[LedgerEntry]:
+    for line in lines:
+        position += len(line)
+        try:
+            entry = LedgerEntry.from_json(line)
+        except ValueError:
+            continue
+        yield replace(entry, position=position)

@@ -1,0 +1,272 @@
+"""What is held about a customer, and the customer's rights over it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from recsvc.core.live import Act
+from recsvc.core.places import Location
+from recsvc.core.vocabulary import MISSING
+from recsvc.errors import NotFoundError, StoreUnavailableError
+from recsvc.identity import customer_hash, visitor_hash
+from recsvc.service.models import ModelSlot
+from recsvc.service.ports import EventLog, People, Person
+from recsvc.service.shopping import Event, Shopper
+from recsvc.service.shopping import Person as Kind
+from recsvc.service.standing import Consent, Standing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """A customer as the service knows them.
+
+    Attributes:
+        customer_id: the shop's id.
+        consent: what they said.
+        home: where they shop from.
+        home_is_learnt: whether that was learnt, not set.
+        segments: the shop's own groups.
+        n_purchases, n_products: known purchases, and different products among them.
+        n_live_events: events that wait to be collected.
+        first_purchase, last_purchase: None where unknown.
+        visitor_ids: visitors linked to them.
+        update_time: of the last change by a caller, None if there was none.
+    """
+
+    customer_id: str
+    consent: Consent = Consent.UNKNOWN
+    home: Location = field(default_factory=Location)
+    home_is_learnt: bool = False
+    segments: tuple[str, ...] = ()
+    n_purchases: int = 0
+    n_products: int = 0
+    n_live_events: int = 0
+    first_purchase: datetime | None = None
+    last_purchase: datetime | None = None
+    visitor_ids: tuple[str, ...] = ()
+    update_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """How many events changed hands, and the position of the ledger that has it."""
+
+    n_events_moved: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof of an erasure; it holds nothing that names the customer."""
+
+    receipt_id: str
+    time: datetime
+    customer_hash: str
+    n_events: int
+    n_visitors: int
+    position: int
+
+
+class Customers:
+    """The use cases of whoever looks after customers.
+
+    Args:
+        slot: the current model.
+        standing: consent and erasures.
+        log: live events.
+        people: what callers have set.
+        hash_key: secret that people's ids are hashed with.
+    """
+
+    def __init__(
+        self,
+        slot: ModelSlot,
+        standing: Standing,
+        log: EventLog,
+        people: People,
+        *,
+        hash_key: bytes,
+    ) -> None:
+        self._slot = slot
+        self._standing = standing
+        self._log = log
+        self._people = people
+        self._hash_key = hash_key
+
+    def get(self, customer_id: str, must_see: int = 0) -> Customer:
+        """Describe a customer.
+
+        Args:
+            customer_id: who.
+            must_see: position of the ledger that must be known.
+
+        Raises:
+            NotFoundError: nothing at all is known of them (CUSTOMER_NOT_FOUND).
+            StoreUnavailableError: the store cannot answer in time.
+        """
+        if not self._standing.sees(must_see):
+            raise StoreUnavailableError("what the token stands for is not to be seen here yet")
+        found = self._find(customer_id)
+        if found is None:
+            raise NotFoundError(
+                "customer_id: the service knows nothing of this customer",
+                reason="CUSTOMER_NOT_FOUND",
+            )
+        return found
+
+    def describe(self, customer_id: str) -> Customer:
+        """Describe a customer of whom nothing need be known.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time.
+        """
+        return self._find(customer_id) or Customer(customer_id=customer_id)
+
+    def update(
+        self,
+        customer_id: str,
+        *,
+        consent: Consent | None = None,
+        home: Location | None = None,
+        segments: tuple[str, ...] | None = None,
+        now: datetime,
+        allow_missing: bool,
+    ) -> int:
+        """Change what is given; who is not known is made known.
+
+        Returns:
+            The position of the ledger that has it.
+
+        Raises:
+            NotFoundError: nothing is known of them, and ``allow_missing`` is false.
+            StoreUnavailableError: the store cannot answer in time.
+        """
+        if not allow_missing:
+            self.get(customer_id)
+        customer = customer_hash(self._hash_key, customer_id)
+        position = self._standing.position
+        if consent is not None:
+            # First: whatever becomes of the rest, nobody reads on against their will.
+            _, position = self._standing.set_consent(customer, consent)
+        person = self._people.get(customer)
+        self._people.put(
+            customer,
+            replace(
+                person,
+                home=person.home if home is None else home,
+                segments=person.segments if segments is None else segments,
+                updated=now.timestamp(),
+            ),
+        )
+        return position
+
+    def link(self, visitor_id: str, customer_id: str, now: float) -> Linked:
+        """Hand a visitor's live events to a customer; safe to repeat.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time; repeating it goes on.
+        """
+        visitor = Shopper(Kind.VISITOR, visitor_id, visitor_hash(self._hash_key, visitor_id))
+        customer = Shopper(Kind.CUSTOMER, customer_id, customer_hash(self._hash_key, customer_id))
+        n_moved = 0
+        if self._standing.allows(customer.key):
+            person = self._people.get(customer.key)
+            if visitor_id not in person.visitor_ids:
+                # First, so that an erasure that comes in between finds the visitor too.
+                visitors = (*person.visitor_ids, visitor_id)
+                self._people.put(customer.key, replace(person, visitor_ids=visitors))
+            n_moved = self._log.hand_over(visitor, customer, now)
+        return Linked(n_moved, self._standing.position)
+
+    def erase(self, customer_id: str) -> Receipt:
+        """Forget a customer, and the visitors linked to them; safe to repeat.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time; repeating it goes on.
+        """
+        customer = customer_hash(self._hash_key, customer_id)
+        visitor_ids = self._people.get(customer).visitor_ids
+        visitors = [visitor_hash(self._hash_key, visitor_id) for visitor_id in visitor_ids]
+        # First what no crash may undo: from here on nobody is asked about the customer.
+        time, position = self._standing.erase([customer, *visitors])
+        n_events = sum(self._log.erase(shopper) for shopper in (*visitors, customer))
+        self._people.delete(customer)
+        return Receipt(uuid4().hex, time, customer, n_events, len(visitors), position)
+
+    def export(self, customer_id: str) -> tuple[Customer, Iterator[Event]]:
+        """Everything that is held: the customer, and their live events, the oldest first.
+
+        Raises:
+            NotFoundError: nothing at all is known of them (CUSTOMER_NOT_FOUND).
+            StoreUnavailableError: the store cannot answer in time.
+        """
+        customer = self.get(customer_id)
+        people = [
+            *(visitor_hash(self._hash_key, visitor_id) for visitor_id in customer.visitor_ids),
+            customer_hash(self._hash_key, customer_id),
+        ]
+        return customer, (event for person in people for event in self._log.events_of(person))
+
+    def _find(self, customer_id: str) -> Customer | None:
+        """The customer, None where nothing is known."""
+        customer = customer_hash(self._hash_key, customer_id)
+        person = self._people.get(customer)
+        events = list(self._log.events_of(customer))
+        consent = self._standing.consent(customer)
+        learnt = self._learnt(customer_id, customer)
+        bought = [event for event in events if event.act is Act.PURCHASE]
+        lines = Counter(line.product_id for event in bought for line in event.lines)
+        lines.subtract(
+            line.product_id
+            for event in events
+            if event.act is Act.RETURN
+            for line in event.lines
+            if lines[line.product_id] > 0
+        )
+        is_known = learnt or events or person != Person() or consent is not Consent.UNKNOWN
+        if not is_known:
+            return None
+        times = [event.time for event in bought]
+        products = {product_id for product_id, n_lines in lines.items() if n_lines > 0}
+        first = [t for t in (learnt.get("first"), *times) if t]
+        last = [t for t in (learnt.get("last"), *times) if t]
+        return Customer(
+            customer_id=customer_id,
+            consent=consent,
+            home=person.home or learnt.get("home", Location()),
+            home_is_learnt=not person.home and bool(learnt.get("home")),
+            segments=person.segments,
+            n_purchases=learnt.get("n_purchases", 0) + sum(n for n in lines.values() if n > 0),
+            n_products=len(products | learnt.get("products", set())),
+            n_live_events=len(events),
+            first_purchase=_time(min(first, default=0)),
+            last_purchase=_time(max(last, default=0)),
+            visitor_ids=person.visitor_ids,
+            update_time=_time(person.updated),
+        )
+
+    def _learnt(self, customer_id: str, customer: str) -> dict[str, Any]:
+        """What the current model knows of a customer; empty where it must not be asked."""
+        loaded = self._slot.loaded
+        if loaded is None or self._standing.erased_at(customer) > loaded.learnt.ledger:
+            return {}
+        model = loaded.model
+        index = model.customers.index(customer_id)
+        if index == MISSING:
+            return {}
+        profile = model.histories.profile(index)
+        times = profile.first_time[profile.first_time > 0]
+        return {
+            "home": model.places.describe(loaded.recommender.place(index, Location())),
+            "n_purchases": int(profile.n_purchases.sum()),
+            "products": set(model.catalogue.items.ids.take(profile.purchased.tolist())),
+            "first": float(times.min()) if len(times) else 0.0,
+            "last": float(profile.last_time.max()) if len(profile.items) else 0.0,
+        }
+
+
+def _time(seconds: float) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None

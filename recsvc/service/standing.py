@@ -1,0 +1,206 @@
+"""What people decided, as every call must heed it: recalls, consent, erasures."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from recsvc.artifacts.ledger import Decision, Ledger, LedgerEntry
+from recsvc.errors import StoreUnavailableError
+from recsvc.telemetry import Logger
+
+
+class Consent(StrEnum):
+    """Whether a customer has consented to personalisation."""
+
+    GRANTED = "GRANTED"
+    WITHDRAWN = "WITHDRAWN"
+    UNKNOWN = "UNKNOWN"
+
+
+_CONSENTS = {
+    Decision.CONSENT_GRANTED: Consent.GRANTED,
+    Decision.CONSENT_WITHDRAWN: Consent.WITHDRAWN,
+    Decision.CONSENT_UNKNOWN: Consent.UNKNOWN,
+}
+_DECISIONS = {consent: decision for decision, consent in _CONSENTS.items()}
+
+
+@dataclass(slots=True)
+class _State:
+    """Everything that the ledger says up to a position."""
+
+    position: int = 0
+    withdrawn: dict[str, datetime] = field(default_factory=dict)
+    restored_at: int = 0
+    consents: dict[str, Consent] = field(default_factory=dict)
+    erased: dict[str, int] = field(default_factory=dict)
+
+
+class Standing:
+    """Follows the ledger of a registry; safe to share between threads.
+
+    Args:
+        ledger: what is followed.
+        consents_by_default: whether who was never asked counts as having consented.
+        logger: told when the ledger cannot be read.
+        now: the time, with a zone.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        consents_by_default: bool,
+        logger: Logger,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._ledger = ledger
+        self._consents_by_default = consents_by_default
+        self._logger = logger
+        self._now = now
+        self._lock = threading.Lock()
+        self._state = _State()
+        self._complaint = ""
+        self._stopping = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    @property
+    def position(self) -> int:
+        """How far the ledger has been followed."""
+        return self._state.position
+
+    @property
+    def withdrawn(self) -> dict[str, datetime]:
+        """The products that must not be shown, and since when; do not change it."""
+        return self._state.withdrawn
+
+    @property
+    def restored_at(self) -> int:
+        """Position of the last :meth:`restore`; lists from before it lack what it brought back."""
+        return self._state.restored_at
+
+    def consent(self, customer: str) -> Consent:
+        """What a customer (a hash) has said."""
+        return self._state.consents.get(customer, Consent.UNKNOWN)
+
+    def allows(self, customer: str) -> bool:
+        """Whether a customer's history may be read and written."""
+        consent = self.consent(customer)
+        if consent is Consent.UNKNOWN:
+            return self._consents_by_default
+        return consent is Consent.GRANTED
+
+    def erased_at(self, customer: str) -> int:
+        """Position of a customer's last erasure; 0 for who was never erased.
+
+        A model that was trained before it must not be asked about the customer.
+        """
+        return self._state.erased.get(customer, 0)
+
+    def refresh(self) -> None:
+        """Read on, if there is anything new.
+
+        Raises:
+            OSError: the ledger cannot be read.
+        """
+        if self._ledger.end() == self._state.position:
+            return
+        with self._lock:
+            self._read_on()
+
+    def sees(self, position: int) -> bool:
+        """Read on as far as a position, and tell whether everything up to it is known."""
+        if position > self._state.position:
+            self._follow()
+        return position <= self._state.position
+
+    def withdraw(self, product_ids: Sequence[str]) -> tuple[datetime, int]:
+        """Recall products; return when that was, and the position that has it."""
+        return self._write(Decision.WITHDRAWN, product_ids)
+
+    def restore(self, product_ids: Sequence[str]) -> tuple[datetime, int]:
+        """Undo :meth:`withdraw`, likewise."""
+        return self._write(Decision.RESTORED, product_ids)
+
+    def set_consent(self, customer: str, consent: Consent) -> tuple[datetime, int]:
+        """Record what a customer (a hash) has said, likewise."""
+        return self._write(_DECISIONS[consent], (customer,))
+
+    def erase(self, people: Iterable[str]) -> tuple[datetime, int]:
+        """Record that people (hashes) are to be forgotten, likewise."""
+        return self._write(Decision.ERASED, tuple(people))
+
+    def watch(self, interval_seconds: float) -> None:
+        """Follow the ledger from a thread of its own, until ``stop``."""
+        self._watcher = threading.Thread(
+            target=self._poll, args=(interval_seconds,), name="ledger-watcher", daemon=True
+        )
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """End the watching."""
+        self._stopping.set()
+        if self._watcher is not None:
+            self._watcher.join()
+
+    def _poll(self, interval_seconds: float) -> None:
+        while not self._stopping.wait(interval_seconds):
+            self._follow()
+
+    def _follow(self) -> None:
+        """Read on; what stands in the way is logged once, and what is known stays known."""
+        complaint = ""
+        try:
+            self.refresh()
+        except OSError as error:
+            complaint = str(error)
+            if complaint != self._complaint:
+                self._logger.error("ledger_unreadable", error=complaint)  # noqa: TRY400  # says it all
+        self._complaint = complaint
+
+    def _write(self, decision: Decision, subjects: Sequence[str]) -> tuple[datetime, int]:
+        now = self._now()
+        try:
+            with self._lock:
+                position = self._ledger.append([LedgerEntry(now, decision, tuple(subjects))])
+                self._read_on()
+        except OSError as error:
+            raise StoreUnavailableError(
+                f"the ledger cannot be written ({error}); nothing was changed"
+            ) from error
+        return now, position
+
+    def _read_on(self) -> None:
+        """Apply what is new; readers see the state before or after, never between."""
+        before = self._state
+        # A ledger that has become shorter is another one, such as a copy from a backup.
+        is_longer = self._ledger.end() >= before.position
+        entries, position = self._ledger.read(before.position if is_longer else 0)
+        after = _State(
+            position,
+            dict(before.withdrawn),
+            before.restored_at,
+            dict(before.consents),
+            dict(before.erased),
+        )
+        for entry in entries:
+            _apply(after, entry)
+        self._state = after
+
+
+def _apply(state: _State, entry: LedgerEntry) -> None:
+    for subject in entry.subjects:
+        match entry.decision:
+            case Decision.WITHDRAWN:
+                state.withdrawn.setdefault(subject, entry.time)
+            case Decision.RESTORED:
+                state.withdrawn.pop(subject, None)
+                state.restored_at = entry.position
+            case Decision.ERASED:
+                # Who comes back starts afresh, and has not been asked yet.
+                state.consents.pop(subject, None)
+                state.erased[subject] = entry.position
+            case _:
+                state.consents[subject] = _CONSENTS[entry.decision]

@@ -1,0 +1,61 @@
+"""What callers have set of customers, in Redis."""
+
+import json
+from typing import Any
+
+from recsvc.core.places import Location
+from recsvc.errors import StoreUnavailableError
+from recsvc.service.ports import Person
+from recsvc.store.guarded import GuardedRedis
+from recsvc.store.keys import KeySchema
+
+_PLACE = ("store_id", "postal_code", "cell", "subdivision_code", "country_code")
+
+
+class RedisPeople:
+    """``People`` that all processes of a deployment share.
+
+    Args:
+        guarded: the client.
+        keys: the key schema of this shop.
+    """
+
+    def __init__(self, guarded: GuardedRedis, keys: KeySchema) -> None:
+        self._redis = guarded
+        self._keys = keys
+
+    def get(self, customer: str) -> Person:
+        """Return what was set, an empty person where nothing was."""
+        key = self._keys.person(customer)
+        found: Any = self._redis.ask(lambda: self._redis.client.get(key))
+        if found is None:
+            return Person()
+        try:
+            document = json.loads(found)
+            return Person(
+                home=Location(**document["home"]),
+                segments=tuple(document["segments"]),
+                visitor_ids=tuple(document["visitors"]),
+                updated=float(document["updated"]),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreUnavailableError(
+                f"what is kept of a customer is damaged ({error})"
+            ) from error
+
+    def put(self, customer: str, person: Person) -> None:
+        """Keep a person, in place of any earlier one."""
+        document = {
+            "home": {n: value for n in _PLACE if (value := getattr(person.home, n))},
+            "segments": person.segments,
+            "visitors": person.visitor_ids,
+            "updated": person.updated,
+        }
+        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        key = self._keys.person(customer)
+        self._redis.ask(lambda: self._redis.client.set(key, text))
+
+    def delete(self, customer: str) -> None:
+        """Forget a person."""
+        key = self._keys.person(customer)
+        self._redis.ask(lambda: self._redis.client.delete(key))

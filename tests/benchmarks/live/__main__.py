@@ -1,0 +1,62 @@
+"""``python -m tests.benchmarks.live``: freshness, exactly once, memory and newcomers, as JSON."""
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tests.benchmarks.live.freshness import freshness
+from tests.benchmarks.live.newcomers import newcomers
+from tests.drill import drill
+from tests.serving import small_registry
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+
+
+def _print(found: Mapping[str, object]) -> None:
+    sys.stdout.write(json.dumps(found, indent=1) + "\n")
+
+
+@app.command("freshness")
+def freshness_command(
+    n_events: Annotated[int, typer.Option("--events", help="Events without a token.")] = 2_000,
+    n_reads: Annotated[int, typer.Option("--reads", help="Reads with a token.")] = 10_000,
+) -> None:
+    """From an event on one process to its effect on another, and stale reads with a token."""
+    with tempfile.TemporaryDirectory() as directory:
+        _print(freshness(Path(directory), n_events, n_reads))
+
+
+@app.command("exactly-once")
+def drill_command(
+    n_events: Annotated[int, typer.Option("--events", help="Different events.")] = 100_000,
+    kill_seconds: Annotated[float, typer.Option("--kill-seconds", help="Between kills.")] = 3.0,
+) -> None:
+    """Four clients, a tenth sent twice, servers and collect killed: what does the history hold?"""
+    with tempfile.TemporaryDirectory() as directory:
+        registry = small_registry(Path(directory) / "models")
+        found = drill(
+            registry, Path(directory) / "drill", n_events=n_events, kill_seconds=kill_seconds
+        )
+    _print(asdict(found) | {"events_a_second": round(found.n_sent / found.seconds)})
+
+
+@app.command("newcomers")
+def newcomers_command(
+    history: Annotated[Path, typer.Option("--history", help="Parquet file of purchases.")],
+    test: Annotated[Path, typer.Option("--test", help="What was bought next.")],
+    products: Annotated[Path | None, typer.Option("--products", help="Their products.")] = None,
+    preset: Annotated[str, typer.Option("--preset", help="Of both models.")] = "balanced",
+    work: Annotated[Path, typer.Option("--work", help="Folder for models.")] = Path(".bench/live"),
+) -> None:
+    """Customers whom the model has never seen, after some replayed orders."""
+    _print(newcomers(history, test, products, preset, work))
+
+
+if __name__ == "__main__":
+    app()

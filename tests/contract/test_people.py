@@ -1,0 +1,65 @@
+"""What every ``People`` promises, over each adapter; Redis is a real embedded Valkey."""
+
+import pytest
+
+from recsvc.core.places import Location
+from recsvc.service.ports import People, Person
+from tests.shoppers import ANNA, BEN, T0
+from tests.stores import Stores
+
+SET = Person(
+    home=Location(
+        store_id="leeds-1",
+        postal_code="LS1 4DY",
+        cell="861942c5fffffff",
+        subdivision_code="GB-ENG",
+        country_code="GB",
+    ),
+    segments=("vip", "Käse"),
+    visitor_ids=("guest", "v2"),
+    updated=T0,
+)
+
+
+@pytest.fixture
+def people(stores: Stores) -> People:
+    return stores.people
+
+
+def test_nothing_is_set_of_an_unknown_person(people: People) -> None:
+    """Who was never put is an empty person, not an error."""
+    assert people.get(ANNA.key) == Person()
+
+
+@pytest.mark.parametrize(
+    "person",
+    [
+        SET,
+        Person(),
+        Person(home=Location(postal_code="\x1f\0\n")),
+        Person(segments=("",)),
+        Person(updated=0.1 + 0.2),
+    ],
+)
+def test_person_comes_back_as_it_was_put(people: People, person: Person) -> None:
+    """Every field is kept, whatever is in it, and others are not touched."""
+    people.put(ANNA.key, person)
+    assert people.get(ANNA.key) == person
+    assert people.get(BEN.key) == Person()
+
+
+def test_second_person_replaces_the_first(people: People) -> None:
+    """The latest is kept as a whole: nothing of an earlier one shows through."""
+    people.put(ANNA.key, SET)
+    people.put(ANNA.key, Person(segments=("new",)))
+    assert people.get(ANNA.key) == Person(segments=("new",))
+
+
+def test_deleted_person_is_forgotten(people: People) -> None:
+    """Deleting leaves nothing, of that person alone, and may be repeated."""
+    people.put(ANNA.key, SET)
+    people.put(BEN.key, SET)
+    people.delete(ANNA.key)
+    people.delete(ANNA.key)
+    assert people.get(ANNA.key) == Person()
+    assert people.get(BEN.key) == SET

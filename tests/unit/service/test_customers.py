@@ -1,0 +1,298 @@
+"""What is held about a customer: described, changed, linked, erased and exported."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+
+from recsvc.artifacts.registry import Registry
+from recsvc.core.live import Act
+from recsvc.core.places import Location
+from recsvc.errors import NotFoundError, StoreUnavailableError
+from recsvc.service.customers import Customer, Customers
+from recsvc.service.models import ModelSlot
+from recsvc.service.ports import Person
+from recsvc.service.shopping import Event, Outcome
+from recsvc.service.standing import Consent, Standing
+from recsvc.store.memory import InMemoryEventLog, InMemoryPeople, InMemoryProfiles
+from tests.counting import DATA_END, DATA_END_TIME, DAY
+from tests.samples import tiny_model
+from tests.serving import NOW, Log, new_metrics, new_standing
+from tests.shoppers import ANNA, GUEST, KEY, T0, customer, event, visitor
+
+MakeRegistry = Callable[..., Registry]
+NEWCOMER = customer("newcomer")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The use cases over memory."""
+
+    registry: Registry
+    slot: ModelSlot
+    standing: Standing
+    profiles: InMemoryProfiles
+    log: InMemoryEventLog
+    people: InMemoryPeople
+    customers: Customers
+
+    def did(self, *events: Event) -> None:
+        outcomes = self.log.append(events, durable=False)
+        assert set(outcomes) == {Outcome.ACCEPTED}
+
+    def is_known(self, customer_id: str) -> bool:
+        try:
+            self.customers.get(customer_id)
+        except NotFoundError:
+            return False
+        return True
+
+    def update(  # what is given is what is changed
+        self,
+        customer_id: str,
+        *,
+        consent: Consent | None = None,
+        home: Location | None = None,
+        segments: tuple[str, ...] | None = None,
+        allow_missing: bool = False,
+    ) -> int:
+        return self.customers.update(
+            customer_id,
+            consent=consent,
+            home=home,
+            segments=segments,
+            now=NOW,
+            allow_missing=allow_missing,
+        )
+
+
+def bench_of(registry: Registry) -> Bench:
+    slot = ModelSlot(registry, logger=Log().logger, metrics=new_metrics()[0])
+    slot.refresh()
+    standing = new_standing(registry)
+    profiles = InMemoryProfiles()
+    log = InMemoryEventLog(lambda: T0, profiles)
+    people = InMemoryPeople()
+    customers = Customers(slot, standing, log, people, hash_key=KEY)
+    return Bench(registry, slot, standing, profiles, log, people, customers)
+
+
+@pytest.fixture
+def bench(registry: Registry) -> Bench:
+    return bench_of(registry)
+
+
+def test_a_customer_of_the_model_is_described(bench: Bench) -> None:
+    """Purchases, products, first and last, and the home that was learnt."""
+    anna = bench.customers.get("anna")
+    assert (anna.customer_id, anna.consent) == ("anna", Consent.UNKNOWN)
+    assert (anna.n_purchases, anna.n_products, anna.n_live_events) == (5, 3, 0)
+    assert anna.first_purchase == datetime.fromtimestamp(DATA_END - 60 * DAY, UTC)
+    assert anna.last_purchase == datetime.fromtimestamp(DATA_END - 3 * DAY, UTC)
+    assert (anna.home.store_id, anna.home_is_learnt) == ("leeds-1", True)
+    assert (anna.segments, anna.visitor_ids, anna.update_time) == ((), (), None)
+
+
+def test_live_purchases_count_too(bench: Bench) -> None:
+    """A product that the model knows of the customer counts once; other acts buy nothing."""
+    bench.did(
+        event("tea", time=DATA_END + DAY),
+        event("milk", time=DATA_END + DAY),
+        event("seen", time=DATA_END + 2 * DAY, act=Act.VIEW),
+    )
+    anna = bench.customers.get("anna")
+    assert (anna.n_purchases, anna.n_products, anna.n_live_events) == (7, 4, 3)
+    assert anna.last_purchase == datetime.fromtimestamp(DATA_END + DAY, UTC)
+
+
+def test_who_is_unknown_to_all_is_not_found(bench: Bench) -> None:
+    """Without saying who was asked for; a token from elsewhere is not seen here yet."""
+    with pytest.raises(NotFoundError) as caught:
+        bench.customers.get("a-very-particular-customer")
+    assert caught.value.reason == "CUSTOMER_NOT_FOUND"
+    assert "particular" not in str(caught.value)
+    with pytest.raises(StoreUnavailableError, match="not to be seen here yet"):
+        bench.customers.get("anna", must_see=1)
+    assert bench.customers.describe("nobody") == Customer(customer_id="nobody")
+
+
+@pytest.mark.parametrize("what", ["event", "consent", "home", "link", "allow_missing"])
+def test_anything_makes_a_customer_known(bench: Bench, what: str) -> None:
+    """An event, a word of theirs, or a caller who wants them to be there."""
+    assert not bench.is_known("newcomer")
+    if what == "event":
+        bench.did(event("tea", NEWCOMER))
+    elif what == "consent":
+        bench.standing.set_consent(NEWCOMER.key, Consent.WITHDRAWN)
+    elif what == "home":
+        bench.update("newcomer", home=Location(country_code="PT"), allow_missing=True)
+    elif what == "link":
+        bench.customers.link("guest", "newcomer", T0)
+    else:
+        bench.update("newcomer", allow_missing=True)
+    assert bench.is_known("newcomer")
+
+
+def test_what_is_given_is_changed_and_nothing_else(bench: Bench) -> None:
+    """A home that was set goes before one that was learnt, and an empty one clears it."""
+    bench.update("anna", home=Location(country_code="PT"))
+    bench.update("anna", segments=("loyalty-gold",))
+    position = bench.update("anna", consent=Consent.GRANTED)
+    assert position == bench.standing.position > 0
+    anna = bench.customers.get("anna")
+    assert (anna.home, anna.home_is_learnt) == (Location(country_code="PT"), False)
+    assert (anna.segments, anna.consent) == (("loyalty-gold",), Consent.GRANTED)
+    bench.update("anna", home=Location(), segments=())
+    anna = bench.customers.get("anna")
+    assert (anna.home.store_id, anna.home_is_learnt, anna.segments) == ("leeds-1", True, ())
+
+
+@pytest.mark.parametrize(
+    "change", [{"consent": Consent.WITHDRAWN}, {"home": Location()}, {"segments": ("a",)}]
+)
+def test_every_change_has_a_time(bench: Bench, change: dict[str, object]) -> None:
+    """Consent is as much a change as any other."""
+    bench.update("anna", **change)  # type: ignore[arg-type]  # each of its own type
+    assert bench.customers.get("anna").update_time == NOW
+
+
+def test_who_is_not_there_is_changed_only_if_allowed(bench: Bench) -> None:
+    """A misspelt id leaves nothing behind, not even in the ledger."""
+    with pytest.raises(NotFoundError):
+        bench.update("newcomer", consent=Consent.WITHDRAWN, segments=("a",))
+    assert bench.standing.position == 0
+    assert not bench.is_known("newcomer")
+
+
+class DeadPeople(InMemoryPeople):
+    """A store that is not there."""
+
+    def get(self, customer: str) -> Person:
+        raise StoreUnavailableError(f"down for {len(customer)}")
+
+
+def test_consent_is_heeded_though_the_store_is_down(bench: Bench) -> None:
+    """The caller hears that it failed; nobody reads on against the customer's will."""
+    customers = Customers(bench.slot, bench.standing, bench.log, DeadPeople(), hash_key=KEY)
+    with pytest.raises(StoreUnavailableError):
+        customers.update(
+            "anna",
+            consent=Consent.WITHDRAWN,
+            home=None,
+            segments=None,
+            now=NOW,
+            allow_missing=True,
+        )
+    assert not bench.standing.allows(ANNA.key)
+
+
+def test_a_visitor_becomes_a_customer(bench: Bench) -> None:
+    """Their live profile changes hands once, and the link is known for ever."""
+    bench.did(event("tea", GUEST), event("jam", GUEST), event("milk"))
+    linked = bench.customers.link("guest", "anna", T0)
+    assert (linked.n_events_moved, linked.position) == (2, bench.standing.position)
+    assert bench.customers.link("guest", "anna", T0).n_events_moved == 0
+    assert bench.customers.get("anna").visitor_ids == ("guest",)
+    products = [deed.products for deed in bench.profiles.get(ANNA.key).deeds]
+    assert products == [("milk",), ("tea",), ("jam",)]
+
+
+def test_nothing_is_handed_to_who_has_not_consented(bench: Bench) -> None:
+    """Neither events nor the knowledge who the visitor was."""
+    bench.standing.set_consent(ANNA.key, Consent.WITHDRAWN)
+    bench.did(event("tea", GUEST))
+    assert bench.customers.link("guest", "anna", T0).n_events_moved == 0
+    assert bench.customers.get("anna").visitor_ids == ()
+    assert len(bench.profiles.get(GUEST.key).deeds) == 1
+
+
+def test_an_erased_customer_is_unknown(bench: Bench) -> None:
+    """With events, visitors, segments and the word on consent; the receipt names nobody."""
+    bench.did(event("tea"), event("jam", GUEST), event("kept", customer("ben")))
+    bench.update("anna", consent=Consent.GRANTED, segments=("loyalty-gold",))
+    bench.customers.link("guest", "anna", T0)
+    receipt = bench.customers.erase("anna")
+    assert (receipt.customer_hash, receipt.n_visitors) == (ANNA.key, 1)
+    assert receipt.n_events == 2
+    assert (receipt.time, receipt.position) == (NOW, bench.standing.position)
+    assert "anna" not in repr(receipt)
+    assert not bench.is_known("anna")
+    assert bench.profiles.profiles.keys() == {customer("ben").key}
+    assert [one.event_id for one in bench.log.events_of(customer("ben").key)] == ["kept"]
+    assert bench.people.get(ANNA.key) == Person()
+    for shopper in (ANNA, GUEST):
+        assert bench.standing.erased_at(shopper.key) == receipt.position
+    assert bench.is_known("ben")
+
+
+def test_erasing_again_or_whom_nobody_knows_is_an_erasure(bench: Bench) -> None:
+    """Each has a receipt of its own."""
+    first, second = bench.customers.erase("stranger"), bench.customers.erase("stranger")
+    assert (first.n_events, first.n_visitors) == (0, 0)
+    assert first.receipt_id != second.receipt_id
+    assert first.position < second.position
+
+
+def test_who_comes_back_starts_afresh(bench: Bench) -> None:
+    """What they do from then on is all that is known of them."""
+    bench.customers.erase("anna")
+    bench.did(event("tea"))
+    anna = bench.customers.get("anna")
+    assert (anna.n_purchases, anna.n_products) == (1, 1)
+    assert (anna.home, anna.consent) == (Location(), Consent.UNKNOWN)
+
+
+def test_a_later_model_may_know_them_again(make_registry: MakeRegistry) -> None:
+    """Who was erased before it learnt and has come back since; after a restart as before it."""
+    bench = bench_of(make_registry())
+    receipt = bench.customers.erase("anna")
+    bench.standing.withdraw(["milk"])  # something more in the ledger
+    for version_id, position, is_known in (
+        ("earlier", receipt.position - 1, False),
+        ("later", receipt.position, True),
+    ):
+        model = tiny_model()
+        bench.registry.publish(
+            model.to_arrays(),
+            model_id="tiny",
+            train_time=DATA_END_TIME,
+            parameters=model.to_parameters() | {"ledger_position": position},
+            metrics={},
+            data={},
+            code_version="0",
+            version_id=version_id,
+        )
+        bench.registry.promote(version_id, NOW)
+        bench.slot.refresh()
+        assert bench.is_known("anna") is is_known
+        restarted = bench_of(bench.registry)
+        restarted.standing.refresh()
+        assert restarted.is_known("anna") is is_known
+
+
+def test_without_a_model_customers_are_described_all_the_same(make_registry: MakeRegistry) -> None:
+    """By what was set and what was done of late."""
+    bench = bench_of(make_registry(promote=False))
+    assert not bench.is_known("anna")
+    bench.did(event("tea"))
+    assert bench.customers.get("anna").n_purchases == 1
+
+
+def test_an_export_is_all_that_is_held(bench: Bench) -> None:
+    """First the customer, then every event, also those from before they were known."""
+    bench.did(event("tea", GUEST), event("milk"), event("jam", visitor("another")))
+    bench.customers.link("guest", "anna", T0)
+    described, events = bench.customers.export("anna")
+    assert described == bench.customers.get("anna")
+    assert [one.event_id for one in events] == ["tea", "milk"]
+    with pytest.raises(NotFoundError):
+        bench.customers.export("nobody")
+
+
+def test_the_same_id_is_another_person_as_a_visitor(bench: Bench) -> None:
+    """Erasing the customer leaves the visitor alone."""
+    same = visitor("anna")
+    bench.did(event("tea", same))
+    assert bench.customers.erase("anna").n_events == 0
+    assert len(bench.profiles.get(same.key).deeds) == 1

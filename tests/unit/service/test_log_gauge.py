@@ -1,0 +1,49 @@
+"""How full the event log is, as the metrics say it."""
+
+import threading
+
+import pytest
+
+from recsvc.errors import StoreUnavailableError
+from recsvc.service.log_gauge import LogGauge
+from recsvc.store.memory import InMemoryEventLog, InMemoryProfiles
+from tests.serving import new_metrics, wait_until
+from tests.shoppers import T0, event
+
+
+class Log(InMemoryEventLog):
+    """A log that can be down, and that counts how often it was looked at."""
+
+    is_down = False
+    n_looks = 0
+
+    def length(self) -> int:
+        self.n_looks += 1
+        if self.is_down:
+            raise StoreUnavailableError("down")
+        return super().length()
+
+
+def test_the_log_is_looked_at_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is down is waited for, and the last number stands meanwhile."""
+    monkeypatch.setattr("recsvc.service.log_gauge.INTERVAL_SECONDS", 0.01)
+    log = Log(lambda: T0, InMemoryProfiles())
+    metrics, numbers = new_metrics()
+    gauge = LogGauge(log, metrics, 1_000)
+    assert numbers.get_sample_value("recsvc_events_waiting_max") == 1_000
+    gauge.watch()
+    for n_events in (1, 2):
+        log.append([event(str(n_events))], durable=False)
+        wait_until(lambda n=n_events: numbers.get_sample_value("recsvc_events_waiting") == n)  # type: ignore[misc]
+        log.is_down = True
+        n_looks = log.n_looks
+        wait_until(lambda n=n_looks: log.n_looks > n + 2)  # type: ignore[misc]
+        assert numbers.get_sample_value("recsvc_events_waiting") == n_events
+        log.is_down = False
+    gauge.stop()
+    assert "log-gauge" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_who_never_watched_can_stop() -> None:
+    """A worker whose start failed stops like any other."""
+    LogGauge(Log(lambda: T0, InMemoryProfiles()), new_metrics()[0], 1).stop()

@@ -1,0 +1,206 @@
+"""What people decided: written once, followed by every process."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from recsvc.artifacts.ledger import Decision, LedgerEntry
+from recsvc.artifacts.registry import Registry
+from recsvc.errors import StoreUnavailableError
+from recsvc.service.standing import Consent, Standing
+from tests.serving import NOW, Log, new_standing, wait_until
+
+ANNA, BEN = "8f2e", "c41a"
+
+
+@pytest.fixture
+def standing(registry: Registry) -> Standing:
+    return new_standing(registry)
+
+
+@pytest.fixture
+def other(registry: Registry) -> Standing:
+    """Another process over the same file."""
+    return new_standing(registry)
+
+
+def test_nothing_decided_is_nothing_known(standing: Standing) -> None:
+    """A registry without a ledger is a beginning, not an error."""
+    standing.refresh()
+    assert (standing.position, standing.withdrawn, standing.restored_at) == (0, {}, 0)
+    assert standing.consent(ANNA) is Consent.UNKNOWN
+    assert standing.erased_at(ANNA) == 0
+
+
+def test_what_is_withdrawn_is_so_until_it_is_restored(standing: Standing) -> None:
+    """At once where it was decided, with the time of the first recall."""
+    time, first = standing.withdraw(["milk", "tea"])
+    assert time == NOW
+    assert standing.withdrawn == {"milk": NOW, "tea": NOW}
+    _, second = standing.restore(["milk", "unheard-of"])
+    assert standing.withdrawn == {"tea": NOW}
+    assert 0 < first < second == standing.position == standing.restored_at
+
+
+@pytest.mark.parametrize("by_default", [True, False])
+def test_consent_is_what_was_said_last(registry: Registry, *, by_default: bool) -> None:
+    """Who was never asked, or is unknown again, is treated as the shop has set it."""
+    standing = new_standing(registry, consents_by_default=by_default)
+    assert standing.allows(ANNA) is by_default
+    for consent, allowed in (
+        (Consent.WITHDRAWN, False),
+        (Consent.GRANTED, True),
+        (Consent.UNKNOWN, by_default),
+    ):
+        standing.set_consent(ANNA, consent)
+        assert standing.consent(ANNA) is consent
+        assert standing.allows(ANNA) is allowed
+    assert standing.consent(BEN) is Consent.UNKNOWN
+
+
+def test_an_erasure_forgets_what_was_said(standing: Standing) -> None:
+    """Who comes back has not been asked yet; when they were erased stays known."""
+    standing.set_consent(ANNA, Consent.WITHDRAWN)
+    _, position = standing.erase([ANNA, BEN])
+    assert standing.consent(ANNA) is Consent.UNKNOWN
+    assert standing.erased_at(ANNA) == standing.erased_at(BEN) == position
+
+
+def test_another_process_hears_of_it_when_it_reads_on(standing: Standing, other: Standing) -> None:
+    """Both then know the same, whoever decided it."""
+    standing.withdraw(["milk"])
+    other.set_consent(ANNA, Consent.GRANTED)  # which reads on, too
+    assert other.withdrawn == standing.withdrawn
+    assert standing.consent(ANNA) is Consent.UNKNOWN
+    standing.refresh()
+    assert standing.consent(ANNA) is Consent.GRANTED
+    assert standing.position == other.position
+
+
+def test_a_position_is_seen_by_reading_on(standing: Standing, other: Standing) -> None:
+    """What a token stands for is looked for at once; what does not exist is not seen."""
+    _, position = standing.withdraw(["milk"])
+    assert not other.withdrawn
+    assert other.sees(0)
+    assert not other.withdrawn  # nobody had asked for it
+    assert other.sees(position)
+    assert other.withdrawn == {"milk": NOW}
+    assert not other.sees(position + 1)
+
+
+def test_all_processes_agree_on_when_it_was(
+    registry: Registry, standing: Standing, other: Standing
+) -> None:
+    """Reading one by one, all at once, or after a restart gives the same positions."""
+    _, erased = standing.erase([ANNA])
+    other.refresh()
+    standing.withdraw(["milk"])
+    _, restored = standing.restore(["milk"])
+    standing.erase([BEN])
+    other.refresh()
+    restarted = new_standing(registry)
+    restarted.refresh()
+    for one in (standing, other, restarted):
+        assert (one.erased_at(ANNA), one.restored_at) == (erased, restored)
+        assert one.position == one.erased_at(BEN) > restored
+
+
+def test_a_line_that_was_torn_is_left_out(registry: Registry, standing: Standing) -> None:
+    """What a crash left behind hides nothing of what follows it."""
+    standing.withdraw(["milk"])
+    path = registry.root / "ledger.jsonl"
+    with path.open("ab") as file:
+        file.write(b'{"time": "2026-')
+    standing.refresh()
+    assert standing.withdrawn == {"milk": NOW}
+    _, position = standing.withdraw(["tea"])
+    assert standing.withdrawn.keys() == {"milk", "tea"}
+    assert standing.sees(position)
+
+
+def test_a_ledger_from_a_backup_is_read_from_its_start(
+    registry: Registry, standing: Standing
+) -> None:
+    """It is shorter than what was read: what is decided from then on counts all the same."""
+    standing.withdraw(["milk"])
+    path = registry.root / "ledger.jsonl"
+    backup = path.read_bytes()
+    standing.withdraw(["a-product-with-a-long-name-" + "x" * 200])
+    path.write_bytes(backup)
+    standing.withdraw(["tea"])
+    assert {"milk", "tea"} <= standing.withdrawn.keys()
+
+
+def test_a_ledger_that_is_gone_recalls_nothing_back(registry: Registry, standing: Standing) -> None:
+    """A disk that went away for a moment brings no withdrawn product back into the lists."""
+    standing.withdraw(["milk"])
+    path = registry.root / "ledger.jsonl"
+    content = path.read_bytes()
+    path.unlink()
+    standing.refresh()
+    assert standing.withdrawn == {"milk": NOW}
+    path.write_bytes(content)
+    standing.refresh()
+    assert standing.withdrawn == {"milk": NOW}
+    assert standing.position == len(content)
+
+
+@pytest.fixture
+def unreadable(registry: Registry) -> Iterator[None]:
+    """A ledger that no process can open, not even one of root's."""
+    (registry.root / "ledger.jsonl").mkdir()
+    yield
+    (registry.root / "ledger.jsonl").rmdir()
+
+
+@pytest.mark.usefixtures("unreadable")
+def test_a_decision_that_cannot_be_written_is_none(standing: Standing) -> None:
+    """The caller hears that it may try again, and nothing has changed."""
+    with pytest.raises(StoreUnavailableError, match="nothing was changed"):
+        standing.withdraw(["milk"])
+    assert not standing.withdrawn
+
+
+@pytest.mark.usefixtures("unreadable")
+def test_a_ledger_that_cannot_be_read_is_said_once(registry: Registry) -> None:
+    """Not four times a second, nor for each token; when it can be read again it is read."""
+    log = Log()
+    standing = new_standing(registry, log)
+    with pytest.raises(IsADirectoryError):
+        standing.refresh()
+    assert not standing.sees(1)
+    assert not standing.sees(1)
+    (line,) = log.lines("ledger_unreadable")
+    assert "ledger.jsonl" in line["error"]
+
+
+def test_the_ledger_is_watched(registry: Registry, standing: Standing, other: Standing) -> None:
+    """Without being asked, over a time in which it could not be read, and until it is stopped."""
+    path = registry.root / "ledger.jsonl"
+    path.mkdir()
+    other.watch(0.01)
+    path.rmdir()
+    standing.withdraw(["milk"])
+    wait_until(lambda: bool(other.withdrawn))
+    other.stop()
+    standing.restore(["milk"])
+    assert other.withdrawn == {"milk": NOW}
+
+
+def test_who_never_watched_can_stop(standing: Standing) -> None:
+    """A worker whose start failed stops like any other."""
+    standing.stop()
+
+
+def test_subjects_of_one_entry_are_decided_together(registry: Registry, standing: Standing) -> None:
+    """Another writer's entries count in the order in which they lie there."""
+    registry.ledger.append(
+        [
+            LedgerEntry(NOW, Decision.WITHDRAWN, ("milk", "tea")),
+            LedgerEntry(NOW, Decision.RESTORED, ("milk",)),
+            LedgerEntry(NOW, Decision.CONSENT_GRANTED, (ANNA,)),
+        ]
+    )
+    standing.refresh()
+    assert standing.withdrawn.keys() == {"tea"}
+    assert standing.consent(ANNA) is Consent.GRANTED

@@ -1,0 +1,33 @@
+"""A Redis: an embedded Valkey that the tests of a module share."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from recsvc.store.breaker import CircuitBreaker
+from recsvc.store.connection import connect
+from recsvc.store.guarded import GuardedRedis
+from recsvc.store.keys import KeySchema
+from tests.stores import running_valkey
+
+
+@pytest.fixture(scope="module")
+def shared_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
+    with (
+        running_valkey(tmp_path_factory.mktemp("valkey")) as server,
+        connect(server.url, socket_timeout_seconds=5.0) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def guarded(shared_client: redis.Redis) -> GuardedRedis:
+    return GuardedRedis(shared_client, CircuitBreaker())
+
+
+@pytest.fixture
+def keys() -> KeySchema:
+    # A namespace of its own stands in for an empty server.
+    return KeySchema(f"test-{uuid.uuid4().hex}")

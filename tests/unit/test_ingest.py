@@ -1,0 +1,116 @@
+"""``recsvc ingest``: a file of events reaches the server, once."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from recsvc.cli import app
+from recsvc.client.client import EventClient
+from recsvc.client.ingest import BATCH, ingest
+from recsvc.errors import InputError, UnavailableError
+from recsvc.terminal import run
+from tests.serving import local_server, small_registry
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_registry(tmp_path_factory.mktemp("ingest")).root
+
+
+def purchases(path: Path, n_rows: int) -> Path:
+    """A file of purchases without event ids."""
+    lines = [f"c{n},tea,2025-03-01T10:00:{n % 60:02},1.5,EUR,leeds-1" for n in range(n_rows)]
+    header = "customer_id,product_id,event_time,unit_price,currency,store_id"
+    path.write_text("\n".join([header, *lines]) + "\n")
+    return path
+
+
+def test_a_file_is_sent_and_sending_it_again_changes_nothing(
+    registry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows without an event_id get one of their own, which is the same the next time."""
+    path = purchases(tmp_path / "p.csv", BATCH + 7)
+    with local_server(registry) as server:
+        codes = [
+            run(app, ["ingest", str(path), "--target", server.target, "--json"]) for _ in range(2)
+        ]
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert codes == [0, 0]
+    assert first["outcomes"] == {"ACCEPTED": BATCH + 7}
+    assert second["outcomes"] == {"DUPLICATE": BATCH + 7}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_lines_of_json_and_every_field(registry: Path, tmp_path: Path) -> None:
+    """A visitor's rating, a return by its sign, and a row that the server rejects."""
+    path = tmp_path / "e.jsonl"
+    rows = [
+        {"event_id": "1", "visitor_id": "v", "product_id": "tea", "event_type": "feedback",
+         "rating": 4, "latitude": 53.8, "longitude": -1.5, "channel": "app"},
+        {"event_id": "2", "customer_id": "c", "product_id": "tea", "quantity": -1},
+        {"event_id": "3", "customer_id": "c", "product_id": ""},
+    ]  # fmt: skip
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n\n")
+    with local_server(registry) as server, EventClient(server.target) as client:
+        sent = ingest(path, client, durable=False)
+    assert sent.outcomes == {"ACCEPTED": 2, "REJECTED": 1}
+    assert sent.first_rejected == "row 3: items[0].product_id: is required"
+
+
+def test_a_run_that_was_cut_off_goes_on(registry: Path, tmp_path: Path) -> None:
+    """What was acknowledged is not sent again."""
+    path = purchases(tmp_path / "p.csv", 2 * BATCH + 1)
+
+    class Cut(EventClient):
+        n_calls = 0
+
+        def ingest(self, events, *, durable=False):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+            self.n_calls += 1
+            if self.n_calls > 1:
+                raise UnavailableError("gone")
+            return super().ingest(events, durable=durable)
+
+    with local_server(registry) as server:
+        with Cut(server.target) as cut, pytest.raises(UnavailableError):
+            ingest(path, cut, durable=False)
+        with EventClient(server.target) as client:
+            sent = ingest(path, client, durable=False)
+
+    assert (sent.n_skipped, sent.n_rows) == (BATCH, BATCH + 1)
+    assert sent.outcomes == {"ACCEPTED": BATCH + 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("e.csv", "customer_id,product_id,quantity\nc,tea,many\n", "row 1 cannot be read"),
+        ("e.jsonl", "{", "cannot be read as events"),
+        ("e.txt", "x", "unknown kind of file"),
+        ("e.csv", "customer_id,product_id,event_type\nc,tea,dance\n", "row 1 cannot be read"),
+    ],
+)
+def test_what_cannot_be_read_is_named(
+    registry: Path, tmp_path: Path, name: str, content: str, said: str
+) -> None:
+    """File, row and what is wrong, in one line."""
+    path = tmp_path / name
+    path.write_text(content)
+    with (
+        local_server(registry) as server,
+        EventClient(server.target) as client,
+        pytest.raises(InputError, match=said),
+    ):
+        ingest(path, client, durable=False)
+
+
+def test_a_file_that_is_not_there_and_a_server_that_is_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line each, and exit code 1."""
+    assert run(app, ["ingest", str(tmp_path / "none.csv")]) == 1
+    path = purchases(tmp_path / "p.csv", 1)
+    assert run(app, ["ingest", str(path), "--target", "127.0.0.1:9"]) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert "cannot be read as events" in first
+    assert "cannot reach 127.0.0.1:9" in second

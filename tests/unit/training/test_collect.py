@@ -1,0 +1,235 @@
+"""Draining the event log: each event exactly once, whatever is killed and whenever."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from recsvc.core.live import Act
+from recsvc.core.places import Location
+from recsvc.errors import InputError, PreconditionError
+from recsvc.identity import customer_hash, visitor_hash
+from recsvc.service.shopping import Event, Line, Person, Shopper
+from recsvc.store.breaker import CircuitBreaker
+from recsvc.store.connection import connect
+from recsvc.store.embedded import EmbeddedValkey
+from recsvc.store.event_log import Logged, LogLimits, RedisEventLog
+from recsvc.store.guarded import GuardedRedis
+from recsvc.store.keys import KeySchema
+from training.collect import SETTLED_MILLISECONDS, collect
+from training.events import read_events
+
+KEY = b"secret"
+
+
+class Later:
+    """A log whose clock is ahead, so that nothing has to settle."""
+
+    def __init__(self, inner: RedisEventLog) -> None:
+        self.inner = inner
+        self.may_trim = True
+
+    def read(self, partition: int, after: str, count: int) -> list[Logged]:
+        return self.inner.read(partition, after, count)
+
+    def trim(self, partition: int, until: str) -> None:
+        if not self.may_trim:
+            raise KeyboardInterrupt
+        self.inner.trim(partition, until)
+
+    def now(self) -> int:
+        return self.inner.now() + 2 * SETTLED_MILLISECONDS
+
+
+@pytest.fixture(scope="module")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = EmbeddedValkey(Path(tmp_path_factory.mktemp("valkey")))
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def log(valkey_url: str) -> Iterator[RedisEventLog]:
+    client = connect(valkey_url, socket_timeout_seconds=10)
+    client.flushall()
+    yield RedisEventLog(GuardedRedis(client, CircuitBreaker()), KeySchema("recsvc"), LogLimits())
+    client.close()
+
+
+def customer(customer_id: str) -> Shopper:
+    return Shopper(Person.CUSTOMER, customer_id, customer_hash(KEY, customer_id))
+
+
+def visitor(visitor_id: str) -> Shopper:
+    return Shopper(Person.VISITOR, visitor_id, visitor_hash(KEY, visitor_id))
+
+
+def bought(number: int, shopper: Shopper | None = None, *products: str) -> Event:
+    return Event(
+        event_id=f"e{number}",
+        act=Act.PURCHASE,
+        shopper=shopper or customer(f"c{number % 7}"),
+        time=1_700_000_000 + number,
+        lines=tuple(Line(product, 2.0, 1.5, "EUR") for product in products or ("tea",)),
+        location=Location(store_id="leeds-1", cell="861973497ffffff"),
+        order_id=f"o{number}",
+        channel="STORE",
+    )
+
+
+def event_ids(folder: Path) -> list[str]:
+    """The events of a history, sorted."""
+    return sorted(pl.read_parquet(folder / "*.parquet")["event_id"].to_list())
+
+
+def test_every_product_of_an_event_is_a_row_that_training_reads(
+    log: RedisEventLog, tmp_path: Path
+) -> None:
+    """Who, what, when, where, for how much: nothing of a purchase is lost on the way."""
+    log.append([bought(1, customer("anna"), "tea", "milk")], durable=False)
+
+    found = collect(Later(log), tmp_path / "live")
+    events, report = read_events([tmp_path / "live"])
+
+    assert (found.n_events, found.n_rows) == (1, 2)
+    rows = events.select(
+        "customer_id", "product_id", "quantity", "unit_price", "order_id", "store_id", "channel"
+    ).rows()
+    assert rows == [
+        ("anna", "milk", 2.0, 1.5, "o1", "leeds-1", "STORE"),
+        ("anna", "tea", 2.0, 1.5, "o1", "leeds-1", "STORE"),
+    ]
+    assert events["event_time"].dt.epoch("s").to_list() == [1_700_000_001] * 2
+    assert events["latitude"].null_count() == 0
+    assert list(report.collected) == [events["partition"][0]]
+
+
+def test_what_was_collected_is_gone_from_the_log_and_the_next_run_goes_on(
+    log: RedisEventLog, tmp_path: Path
+) -> None:
+    """Each run writes what is new, and a run without anything new writes nothing."""
+    log.append([bought(n) for n in range(50)], durable=False)
+    first = collect(Later(log), tmp_path)
+    assert log.length() == 0
+    assert collect(Later(log), tmp_path).files == ()
+
+    log.append([bought(n) for n in range(40, 60)], durable=False)
+    second = collect(Later(log), tmp_path)
+
+    assert [path.name for path in (*first.files, *second.files)] == [
+        "live-00000001.parquet",
+        "live-00000002.parquet",
+    ]
+    assert event_ids(tmp_path) == sorted(f"e{n}" for n in range(60))
+
+
+def test_a_run_that_was_killed_before_it_trimmed_repeats_nothing(
+    log: RedisEventLog, tmp_path: Path
+) -> None:
+    """The file is the record: what it has is trimmed by the next run, not read again."""
+    log.append([bought(n) for n in range(30)], durable=False)
+    killed = Later(log)
+    killed.may_trim = False
+    with pytest.raises(KeyboardInterrupt):
+        collect(killed, tmp_path)
+    assert log.length() == 30
+
+    assert collect(Later(log), tmp_path).n_events == 0
+
+    assert log.length() == 0
+    assert event_ids(tmp_path) == sorted(f"e{n}" for n in range(30))
+
+
+def test_a_file_that_was_not_finished_is_nobodys(log: RedisEventLog, tmp_path: Path) -> None:
+    """What a killed run left half written is neither read nor in the way."""
+    (tmp_path / ".live-00000001.parquet").write_bytes(b"half")
+    log.append([bought(1)], durable=False)
+
+    collect(Later(log), tmp_path)
+
+    assert [path.name for path in tmp_path.glob("*live*")] == ["live-00000001.parquet"]
+
+
+def test_what_has_just_come_in_is_left_for_the_next_run(log: RedisEventLog, tmp_path: Path) -> None:
+    """More may follow within the same millisecond, so the last second is not touched."""
+    log.append([bought(1)], durable=False)
+    assert collect(log, tmp_path).n_events == 0
+    assert log.length() == 1
+
+
+def test_a_visitor_who_became_a_customer_brings_the_purchases_along(
+    log: RedisEventLog, tmp_path: Path
+) -> None:
+    """What was done before the link is the customer's; what came after it is nobody's."""
+    log.append([bought(1, visitor("v"), "tea"), bought(2, visitor("w"), "jam")], durable=False)
+    log.hand_over(visitor("v"), customer("anna"), 1_700_000_100)
+    time.sleep(0.01)
+    log.append([bought(3, visitor("v"), "milk")], durable=False)
+
+    collect(Later(log), tmp_path)
+    events, report = read_events([tmp_path])
+
+    assert events.select("customer_id", "product_id").rows() == [("anna", "tea")]
+    assert report.n_quarantined == 0
+
+
+def test_two_runs_at_once_are_refused(log: RedisEventLog, tmp_path: Path) -> None:
+    """The second would read what the first is about to trim."""
+
+    class Nested(Later):
+        def now(self) -> int:
+            with pytest.raises(PreconditionError, match="another recsvc-train collect"):
+                collect(Later(self.inner), tmp_path)
+            return super().now()
+
+    log.append([bought(1)], durable=False)
+    assert collect(Nested(log), tmp_path).n_events == 1
+
+
+def test_a_file_of_another_origin_stops_the_run(log: RedisEventLog, tmp_path: Path) -> None:
+    """Without its note of how far the log was collected, everything could be read twice."""
+    pl.DataFrame({"customer_id": ["a"]}).write_parquet(tmp_path / "live-00000009.parquet")
+    with pytest.raises(InputError, match="does not say how far"):
+        collect(Later(log), tmp_path)
+
+
+_LOOP = """
+import sys
+from pathlib import Path
+from training.cli_collect import drained
+while True:
+    drained(sys.argv[1], "recsvc", Path(sys.argv[2]))
+"""
+
+
+def test_runs_that_are_killed_at_any_moment_lose_and_repeat_nothing(
+    valkey_url: str, log: RedisEventLog, tmp_path: Path
+) -> None:
+    """Collecting goes on while events come in, and is killed again and again."""
+    n_sent = 0
+    for _ in range(4):
+        process = subprocess.Popen(
+            [sys.executable, "-c", _LOOP, valkey_url, str(tmp_path)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
+        )
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            log.append([bought(n) for n in range(n_sent, n_sent + 50)], durable=False)
+            n_sent += 50
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    collect(Later(log), tmp_path)
+
+    assert event_ids(tmp_path) == sorted(f"e{n}" for n in range(n_sent))
+    assert log.length() == 0

@@ -1,0 +1,138 @@
+"""Whose purchases may be learnt from: visitors who became customers, consent, erasures."""
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from recsvc.artifacts.ledger import Decision
+from recsvc.artifacts.registry import Registry
+from recsvc.identity import customer_hash, hash_key
+from training.schema import LINK
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """How far the service has been followed.
+
+    Attributes:
+        ledger: position in the registry's ledger.
+        collected: for each partition of shoppers the latest collected event, unix milliseconds.
+    """
+
+    ledger: int
+    collected: dict[int, int]
+
+
+def hashing_key(registry: Registry) -> bytes:
+    """The secret that the service hashes people's ids with."""
+    return hash_key(os.environ.get("RECSVC_HASH_KEY", ""), registry.secret)
+
+
+def known_shoppers(events: pl.DataFrame) -> pl.DataFrame:
+    """Events of customers alone: those of visitors are their customers', or nobody's.
+
+    Args:
+        events: with ``customer_id``, ``visitor_id``, ``event_type`` and ``received``.
+
+    Returns:
+        The same columns, without links. What a visitor did before a link belongs to the customer
+        of that link, the first one after it.
+    """
+    if events["visitor_id"].null_count() == events.height:
+        return events
+    events = events.with_columns(
+        # A file of the shop's own may name visitors and not say when it heard of them.
+        when=pl.coalesce("received", pl.col("event_time").dt.epoch("ms"), 0.0)
+    )
+    is_link = pl.col("event_type") == LINK
+    links = (
+        events.filter(is_link)
+        .select("visitor_id", pl.col("customer_id").alias("linked"), "when")
+        .sort("when")
+    )
+    rows = events.filter(~is_link).with_row_index("row")
+    visits = rows.filter(pl.col("customer_id").is_null()).sort("when")
+    found = visits.select("row", "visitor_id", "when").join_asof(
+        links, on="when", by="visitor_id", strategy="forward", check_sortedness=False
+    )
+    return (
+        rows.join(found.select("row", "linked"), on="row", how="left", maintain_order="left")
+        .with_columns(pl.coalesce("customer_id", "linked").alias("customer_id"))
+        .filter(pl.col("customer_id").is_not_null())
+        .drop("row", "linked", "when")
+    )
+
+
+def consenting(events: pl.DataFrame, registry: Registry) -> tuple[pl.DataFrame, int]:
+    """Events of who has not been erased and has not withdrawn consent, as the ledger says.
+
+    Args:
+        events: with ``customer_id``, ``event_time`` and ``received``.
+        registry: whose ledger counts.
+
+    Returns:
+        Those events, and the position up to which the ledger was heeded. What an erased customer
+        did afterwards is kept: they start afresh.
+    """
+    entries, position = registry.ledger.read(0)
+    silent = os.environ.get("RECSVC_CONSENT_DEFAULT", "").lower() == "withdrawn"
+    if not entries and not silent:
+        return events, position
+    consents: dict[str, bool] = {}
+    erased: dict[str, datetime] = {}
+    for entry in entries:
+        for subject in entry.subjects:
+            match entry.decision:
+                case Decision.ERASED:
+                    erased[subject] = entry.time
+                    consents.pop(subject, None)
+                case Decision.CONSENT_GRANTED | Decision.CONSENT_WITHDRAWN:
+                    consents[subject] = entry.decision is Decision.CONSENT_GRANTED
+                case Decision.CONSENT_UNKNOWN:
+                    consents.pop(subject, None)
+                case _:
+                    pass
+    key = hashing_key(registry)
+    ids = events["customer_id"].unique().to_list()
+    hashes = [customer_hash(key, customer_id) for customer_id in ids]
+    people = pl.DataFrame(
+        {
+            "customer_id": ids,
+            "may": [consents.get(person, not silent) for person in hashes],
+            "erased": [erased.get(person) for person in hashes],
+        },
+        schema={
+            "customer_id": pl.String,
+            "may": pl.Boolean,
+            "erased": pl.Datetime("us", "UTC"),
+        },
+    )
+    received = pl.from_epoch(
+        1_000 * pl.col("received").cast(pl.Int64), time_unit="us"
+    ).dt.replace_time_zone("UTC")
+    when = pl.coalesce(received, pl.col("event_time"))
+    return (
+        events.join(people, on="customer_id", how="left", maintain_order="left")
+        .filter(
+            pl.col("may")
+            & (pl.col("erased").is_null() | (when > pl.col("erased")).fill_null(value=False))
+        )
+        .drop("may", "erased"),
+        position,
+    )
+
+
+def collected_until(events: pl.DataFrame) -> dict[int, int]:
+    """For each partition of shoppers its latest collected event, unix milliseconds.
+
+    Of visitors and links too: whose live profile holds them must not hold them twice.
+    """
+    latest = (
+        events.filter(pl.col("received").is_not_null() & pl.col("partition").is_not_null())
+        .group_by("partition")
+        .agg(pl.col("received").max())
+        .sort("partition")
+    )
+    return {int(partition): int(received) for partition, received in latest.iter_rows()}

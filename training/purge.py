@@ -1,0 +1,68 @@
+"""Taking erased people out of the collected history: what was written down before they asked."""
+
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from recsvc.artifacts.format import fsync_directory
+from recsvc.artifacts.ledger import Decision
+from recsvc.artifacts.registry import Registry
+from recsvc.identity import customer_hash, visitor_hash
+from training.people import hashing_key
+
+POSITION = ".purged"
+"""File of the history's folder that says up to which position of the ledger it was purged."""
+
+
+def purge(folder: Path, registry: Registry) -> int:
+    """Rewrite the files of a history without what erased people did before.
+
+    A file is replaced as a whole or stays as it is, so a run that is killed is repeated by the
+    next one.
+
+    Args:
+        folder: of the history.
+        registry: whose ledger says who was erased.
+
+    Returns:
+        How many rows were removed.
+    """
+    marker = folder / POSITION
+    position = int(marker.read_text(encoding="ascii")) if marker.exists() else 0
+    entries, until = registry.ledger.read(position)
+    erased: dict[str, datetime] = {
+        person: entry.time
+        for entry in entries
+        if entry.decision is Decision.ERASED
+        for person in entry.subjects
+    }
+    n_removed = 0
+    if erased:
+        key = hashing_key(registry)
+        n_removed = sum(_purge(path, erased, key) for path in sorted(folder.glob("live-*.parquet")))
+    if until != position:
+        marker.write_text(str(until), encoding="ascii")
+    return n_removed
+
+
+def _purge(path: Path, erased: dict[str, datetime], key: bytes) -> int:
+    rows = pl.read_parquet(path)
+    gone = pl.lit(value=False)
+    for column, hashed in (("customer_id", customer_hash), ("visitor_id", visitor_hash)):
+        ids = rows[column].drop_nulls().unique().to_list()
+        theirs = {
+            person: erased[found] for person in ids if (found := hashed(key, person)) in erased
+        }
+        for person, time in theirs.items():
+            before = pl.col("received") <= time.timestamp() * 1_000
+            gone |= (pl.col(column) == person).fill_null(value=False) & before
+    kept = rows.filter(~gone)
+    if kept.height == rows.height:
+        return 0
+    staged = path.with_name(f".{path.name}")
+    metadata = {k: v for k, v in pl.read_parquet_metadata(path).items() if k.startswith("recsvc.")}
+    kept.write_parquet(staged, metadata=metadata)
+    staged.replace(path)
+    fsync_directory(path.parent)
+    return rows.height - kept.height
