@@ -19,8 +19,8 @@ from tests.benchmarks.quality.runner import CPU_LIMIT_MINUTES, Limits, root
 
 app = new_app("Compare recsvc with other libraries on real data.")
 
-TIMED = ("complete_journey", "online_retail_ii")
-"""Sets with times, on which parts are left out."""
+ABLATED = ("complete_journey", "online_retail_ii", "gowalla_checkins")
+"""Sets on which parts are left out: groceries, gifts, and places without times."""
 
 DataOption = Annotated[
     Path | None,
@@ -81,7 +81,7 @@ def run_command(
 def ablate_command(
     data: DataOption = None,
     sets: Annotated[
-        list[str] | None, typer.Option("--set", help=f"Only these of: {', '.join(TIMED)}.")
+        list[str] | None, typer.Option("--set", help=f"Only these of: {', '.join(ABLATED)}.")
     ] = None,
     customers: Annotated[
         int, typer.Option("--customers", min=50, help="Customers of a window to learn from.")
@@ -98,7 +98,7 @@ def ablate_command(
     path = folder / "quality" / "ablations.json"
     _lay_out(work)
     measured = {each.set for each in ablations.load(path)}
-    for name in _names(sets or list(TIMED), TIMED):
+    for name in _names(sets or list(ABLATED), ABLATED):
         prepared = prepare(name, data, work / "data", None)
         if prepared is None:
             say(f"{name}: not there, left out")

@@ -25,7 +25,7 @@ from training.fusion import starting_rankers
 from training.learning import fit_ranker, fusion_share
 from training.pipeline import FitInput, always_available, build, read
 from training.progress import ConsoleReporter
-from training.settings import PRESETS, TrainingSettings
+from training.settings import EXTRA_SOURCES, PRESETS, TrainingSettings
 from training.significance import paired_bootstrap
 from training.sources import suitable
 from training.windows import Window, plan
@@ -111,6 +111,8 @@ def ablate(data: DataSet, customers: int, path: Path) -> None:
         separate_guard=False,
         train_customers=customers,
         judge_customers=2 * customers,
+        # Every source there is, also where a run would not choose it.
+        extra_sources=EXTRA_SOURCES,
     )
     name = data.spec.name
     with threadpool_limits(1, "blas"), ConsoleReporter(Console(stderr=True)) as reporter:
