@@ -17,6 +17,7 @@ and pointer alike are written aside, flushed to the disk, and then renamed into 
 """
 
 import fcntl
+import os
 import re
 import secrets
 import shutil
@@ -332,15 +333,29 @@ class Registry:
         """
         path = self.root / "secret"
         with self._os_errors("written"), self._locked():
-            with suppress(FileNotFoundError):
-                return bytes.fromhex(path.read_text(encoding="ascii"))
+            if path.exists():
+                return self._read_secret(path)
             key = secrets.token_bytes(_SECRET_BYTES)
             staged = self._staging / f"secret-{secrets.token_hex(4)}"
             self._staging.mkdir(exist_ok=True)
-            write_durably(staged, key.hex().encode())
-            staged.chmod(0o600)
+            staged.touch(mode=0o600)
+            staged.write_text(key.hex(), encoding="ascii")
+            with staged.open("rb") as file:
+                os.fsync(file.fileno())
             staged.rename(path)
             fsync_directory(self.root)
+        return key
+
+    def _read_secret(self, path: Path) -> bytes:
+        try:
+            key = bytes.fromhex(path.read_text(encoding="ascii"))
+        except ValueError:
+            key = b""
+        if len(key) != _SECRET_BYTES:  # hashed with less, ids could be guessed
+            raise RegistryError(
+                f"{path}: is damaged; restore it from a backup: without it nobody knows who was "
+                "erased or withdrew consent"
+            )
         return key
 
     def _resolve(self, version_ref: str, pointer: Pointer | None) -> str:

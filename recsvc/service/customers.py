@@ -1,7 +1,7 @@
 """What is held about a customer, and the customer's rights over it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -151,10 +151,9 @@ class Customers:
         if consent is not None:
             # First: whatever becomes of the rest, nobody reads on against their will.
             _, position = self._standing.set_consent(customer, consent)
-        person = self._people.get(customer)
-        self._people.put(
+        self._change(
             customer,
-            replace(
+            lambda person: replace(
                 person,
                 home=person.home if home is None else home,
                 segments=person.segments if segments is None else segments,
@@ -173,11 +172,13 @@ class Customers:
         customer = Shopper(Kind.CUSTOMER, customer_id, customer_hash(self._hash_key, customer_id))
         n_moved = 0
         if self._standing.allows(customer.key):
-            person = self._people.get(customer.key)
-            if visitor_id not in person.visitor_ids:
-                # First, so that an erasure that comes in between finds the visitor too.
-                visitors = (*person.visitor_ids, visitor_id)
-                self._people.put(customer.key, replace(person, visitor_ids=visitors))
+            # First, so that an erasure that comes in between finds the visitor too.
+            self._change(
+                customer.key,
+                lambda person: replace(
+                    person, visitor_ids=tuple(dict.fromkeys((*person.visitor_ids, visitor_id)))
+                ),
+            )
             n_moved = self._log.hand_over(visitor, customer, now)
         return Linked(n_moved, self._standing.position)
 
@@ -209,6 +210,13 @@ class Customers:
             customer_hash(self._hash_key, customer_id),
         ]
         return customer, (event for person in people for event in self._log.events_of(person))
+
+    def _change(self, customer: str, change: Callable[[Person], Person]) -> None:
+        """Change what is set; nothing is lost of what others change at the same time."""
+        while True:
+            before = self._people.get(customer)
+            if self._people.put(customer, change(before), before):
+                return
 
     def _find(self, customer_id: str) -> Customer | None:
         """The customer, None where nothing is known."""

@@ -175,8 +175,16 @@ class People(Protocol):
         """
         ...
 
-    def put(self, customer: str, person: Person) -> None:
+    def put(self, customer: str, person: Person, before: Person | None = None) -> bool:
         """Keep a person, in place of any earlier one.
+
+        Args:
+            customer: whose.
+            person: what to keep.
+            before: what must lie there; None anything may.
+
+        Returns:
+            Whether it is kept: False where another than ``before`` lies there.
 
         Raises:
             StoreUnavailableError: the store cannot answer in time.

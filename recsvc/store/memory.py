@@ -188,14 +188,19 @@ class InMemoryPeople:
 
     def __init__(self) -> None:
         self._people: dict[str, Person] = {}
+        self._lock = threading.Lock()
 
     def get(self, customer: str) -> Person:
         """Return what was set, an empty person where nothing was."""
         return self._people.get(customer, Person())
 
-    def put(self, customer: str, person: Person) -> None:
-        """Keep a person, in place of any earlier one."""
-        self._people[customer] = person
+    def put(self, customer: str, person: Person, before: Person | None = None) -> bool:
+        """Keep a person, in place of any earlier one, or of ``before`` alone."""
+        with self._lock:
+            if before is not None and self._people.get(customer, Person()) != before:
+                return False
+            self._people[customer] = person
+            return True
 
     def delete(self, customer: str) -> None:
         """Forget a person."""

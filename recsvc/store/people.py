@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from redis.client import Pipeline
+
 from recsvc.core.places import Location
 from recsvc.errors import StoreUnavailableError
 from recsvc.service.ports import Person
@@ -27,35 +29,51 @@ class RedisPeople:
     def get(self, customer: str) -> Person:
         """Return what was set, an empty person where nothing was."""
         key = self._keys.person(customer)
-        found: Any = self._redis.ask(lambda: self._redis.client.get(key))
-        if found is None:
-            return Person()
-        try:
-            document = json.loads(found)
-            return Person(
-                home=Location(**document["home"]),
-                segments=tuple(document["segments"]),
-                visitor_ids=tuple(document["visitors"]),
-                updated=float(document["updated"]),
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreUnavailableError(
-                f"what is kept of a customer is damaged ({error})"
-            ) from error
+        return _read(self._redis.ask(lambda: self._redis.client.get(key)))
 
-    def put(self, customer: str, person: Person) -> None:
-        """Keep a person, in place of any earlier one."""
-        document = {
-            "home": {n: value for n in _PLACE if (value := getattr(person.home, n))},
-            "segments": person.segments,
-            "visitors": person.visitor_ids,
-            "updated": person.updated,
-        }
-        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-        key = self._keys.person(customer)
-        self._redis.ask(lambda: self._redis.client.set(key, text))
+    def put(self, customer: str, person: Person, before: Person | None = None) -> bool:
+        """Keep a person, in place of any earlier one, or of ``before`` alone."""
+        key, text = self._keys.person(customer), _text(person)
+
+        def swap(pipeline: Pipeline) -> bool:
+            # Where another changes it between the two, this is tried again.
+            if before is not None and _read(pipeline.get(key)) != before:
+                return False
+            pipeline.multi()
+            pipeline.set(key, text)
+            return True
+
+        kept: Any = self._redis.ask(
+            lambda: self._redis.client.transaction(swap, key, value_from_callable=True)  # type: ignore[arg-type]  # what it returns is given back
+        )
+        return bool(kept)
 
     def delete(self, customer: str) -> None:
         """Forget a person."""
         key = self._keys.person(customer)
         self._redis.ask(lambda: self._redis.client.delete(key))
+
+
+def _text(person: Person) -> str:
+    document = {
+        "home": {n: value for n in _PLACE if (value := getattr(person.home, n))},
+        "segments": person.segments,
+        "visitors": person.visitor_ids,
+        "updated": person.updated,
+    }
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def _read(found: Any) -> Person:  # noqa: ANN401  # redis-py's answer
+    if found is None:
+        return Person()
+    try:
+        document = json.loads(found)
+        return Person(
+            home=Location(**document["home"]),
+            segments=tuple(document["segments"]),
+            visitor_ids=tuple(document["visitors"]),
+            updated=float(document["updated"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreUnavailableError(f"what is kept of a customer is damaged ({error})") from error

@@ -1,5 +1,8 @@
 """What every ``People`` promises, over each adapter; Redis is a real embedded Valkey."""
 
+import threading
+from dataclasses import replace
+
 import pytest
 
 from recsvc.core.places import Location
@@ -63,3 +66,40 @@ def test_deleted_person_is_forgotten(people: People) -> None:
     people.delete(ANNA.key)
     assert people.get(ANNA.key) == Person()
     assert people.get(BEN.key) == SET
+
+
+def test_person_is_replaced_only_where_nobody_changed_it(people: People) -> None:
+    """What was made from an outdated person is not kept, and the caller hears of it."""
+    assert people.put(ANNA.key, SET, Person())
+    other = Person(segments=("new",))
+    assert not people.put(ANNA.key, other, Person())
+    assert people.get(ANNA.key) == SET
+    assert people.put(ANNA.key, other, SET)
+    assert people.get(ANNA.key) == other
+    people.delete(ANNA.key)
+    assert not people.put(ANNA.key, SET, other)
+    assert people.get(ANNA.key) == Person()
+    assert people.put(ANNA.key, SET)
+
+
+def test_changes_at_the_same_time_are_all_kept(people: People) -> None:
+    """Threads that each add to what they read lose nothing of the others'."""
+
+    def add(name: str) -> None:
+        while True:
+            before = people.get(ANNA.key)
+            after = replace(before, visitor_ids=(*before.visitor_ids, name))
+            if people.put(ANNA.key, after, before):
+                return
+
+    def work(thread: int) -> None:
+        for number in range(10):
+            add(f"{thread}-{number}")
+
+    threads = [threading.Thread(target=work, args=(thread,)) for thread in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    expected = sorted(f"{thread}-{number}" for thread in range(4) for number in range(10))
+    assert sorted(people.get(ANNA.key).visitor_ids) == expected

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,6 +154,20 @@ def test_an_event_is_taken_once(lines: list[Line]) -> None:
     refused = refusal(lines[1].events.IngestEvents, other)
     assert refused.code is grpc.StatusCode.ALREADY_EXISTS
     assert refused.info.reason == "REQUEST_ID_REUSED"
+
+
+def test_every_visitor_of_a_customer_is_known(lines: list[Line]) -> None:
+    """Though all of them are linked at once, over both workers: an erasure must find them."""
+
+    def link(number: int) -> None:
+        request = customers.LinkVisitorRequest(visitor_id=f"v{number}", customer_id="dora")
+        lines[number].customers.LinkVisitor(request, timeout=SECONDS)
+
+    with ThreadPoolExecutor(N_CHANNELS) as pool:
+        list(pool.map(link, range(N_CHANNELS)))
+    get = customers.GetCustomerRequest(customer_id="dora")
+    found = lines[0].customers.GetCustomer(get, timeout=SECONDS).customer.visitor_ids
+    assert sorted(found) == [f"v{number}" for number in range(N_CHANNELS)]
 
 
 def test_consent_counts_everywhere(lines: list[Line]) -> None:

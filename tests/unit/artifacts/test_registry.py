@@ -430,6 +430,14 @@ class TestSecret:
         registry.secret()
         assert (registry.root / "secret").stat().st_mode & 0o777 == 0o600
 
+    @pytest.mark.parametrize("content", ["", "zz", "ab"])
+    def test_a_damaged_one_is_an_error(self, registry: Registry, content: str) -> None:
+        """Hashed without a whole secret, ids could be guessed, and nobody erased would be known."""
+        publish_sample(registry)
+        (registry.root / "secret").write_text(content)
+        with pytest.raises(RegistryError, match="secret: is damaged"):
+            registry.secret()
+
     def test_threads_that_ask_first_get_the_same(self, registry: Registry) -> None:
         """Of those who would make it at once one does."""
         publish_sample(registry)

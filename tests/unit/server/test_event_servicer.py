@@ -40,19 +40,17 @@ REQUEST_ID = str(UUID(int=0xABCDEF, version=4))
 class Answers(InMemoryAnswerStore):
     """A store that can be down, and that shows what it holds."""
 
-    is_down = False
+    cannot_get = cannot_put = False
 
     def get(self, request_id: str) -> bytes | None:
-        self._check()
+        if self.cannot_get:
+            raise StoreUnavailableError("down")
         return super().get(request_id)
 
     def put(self, request_id: str, answer: bytes) -> None:
-        self._check()
-        super().put(request_id, answer)
-
-    def _check(self) -> None:
-        if self.is_down:
+        if self.cannot_put:
             raise StoreUnavailableError("down")
+        super().put(request_id, answer)
 
 
 class Bench:
@@ -216,9 +214,11 @@ def test_a_request_id_is_a_uuid4(bench: Bench, request_id: str) -> None:
     assert bench.log.length() == 0
 
 
-def test_without_the_store_a_repetition_is_answered_anew(bench: Bench) -> None:
+@pytest.mark.parametrize("cannot_get", [True, False])
+def test_without_the_store_a_repetition_is_answered_anew(bench: Bench, *, cannot_get: bool) -> None:
     """No event fails for it: its own id protects it."""
-    bench.answers.is_down = True
+    bench.answers.cannot_put = True
+    bench.answers.cannot_get = cannot_get
     for outcome in (ACCEPTED, DUPLICATE):
         response = bench.ingest(bought("a"), request_id=REQUEST_ID)
         assert outcomes(response.results) == [("a", outcome)]

@@ -1,7 +1,7 @@
 """What is held about a customer: described, changed, linked, erased and exported."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -163,6 +163,27 @@ def test_who_is_not_there_is_changed_only_if_allowed(bench: Bench) -> None:
         bench.update("newcomer", consent=Consent.WITHDRAWN, segments=("a",))
     assert bench.standing.position == 0
     assert not bench.is_known("newcomer")
+
+
+class BusyPeople(InMemoryPeople):
+    """A store in which somebody else links a visitor between every look and its change."""
+
+    n_others = 0
+
+    def get(self, customer: str) -> Person:
+        person = super().get(customer)
+        if self.n_others < 3:
+            self.n_others += 1
+            visitors = (*person.visitor_ids, f"v{self.n_others}")
+            super().put(customer, replace(person, visitor_ids=visitors))
+        return person
+
+
+def test_nothing_is_lost_of_what_others_change_meanwhile(bench: Bench) -> None:
+    """An erasure must find every visitor."""
+    customers = Customers(bench.slot, bench.standing, bench.log, BusyPeople(), hash_key=KEY)
+    customers.link("guest", "anna", T0)
+    assert customers.get("anna").visitor_ids == ("v1", "v2", "v3", "guest")
 
 
 class DeadPeople(InMemoryPeople):

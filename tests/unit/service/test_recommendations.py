@@ -606,15 +606,16 @@ def test_a_list_from_between_recalls_is_not_given_after_the_next(bench: Bench) -
 
 def test_an_erased_customer_is_unknown_to_an_older_model(bench: Bench) -> None:
     """No cached list of theirs is given, and what they do afterwards is all that counts."""
-    question = Question(customer_id="anna")
+    question, short = Question(customer_id="anna"), Question(customer_id="anna", size=3)
+    bench.ask(short)  # a list of who has done nothing of late, as they have after the erasure
     bench.did("1", act=Act.VIEW, lines=(Line("soap"),))
     known = bench.answer(question)
     bench.log.erase(ANNA.key)
     bench.standing.erase([ANNA.key])
+    assert bench.answer(short).warnings == ("UNKNOWN_CUSTOMER",)
     erased = bench.answer(question)
     assert erased.warnings == ("UNKNOWN_CUSTOMER",)
     assert erased.items == bench.answer(Question()).items != known.items
-    # The revision of the profile is that of the list from before the erasure.
     bench.did("2", act=Act.VIEW, lines=(Line("tea"),))
     back = bench.answer(question)
     assert back.items not in {known.items, erased.items}

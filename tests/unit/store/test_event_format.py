@@ -76,8 +76,19 @@ def test_event_is_spelled_as_agreed() -> None:
         "e1",
         time=1.5,
         lines=(Line("a"), Line("b", 2.0), Line("c", 1.0, 2.5, "GBP")),
-        location=Location(store_id="s", country_code="GB"),
+        location=Location(
+            store_id="s",
+            postal_code="p",
+            cell="c",
+            subdivision_code="GB-ENG",
+            country_code="GB",
+        ),
         order_id="o",
+        session_id="s",
+        placement_id="p",
+        recommendation_id="n",
+        channel="WEB",
+        rating=4.5,
     )
     assert json.loads(event_json(one)) == {
         "id": "e1",
@@ -86,8 +97,13 @@ def test_event_is_spelled_as_agreed() -> None:
         "c": "anna",
         "k": ANNA.key,
         "l": [["a"], ["b", 2.0], ["c", 1.0, 2.5, "GBP"]],
-        "at": {"store": "s", "country": "GB"},
+        "at": {"store": "s", "postal": "p", "cell": "c", "sub": "GB-ENG", "country": "GB"},
         "o": "o",
+        "s": "s",
+        "p": "p",
+        "n": "n",
+        "h": "WEB",
+        "r": 4.5,
     }
     assert json.loads(link_json(Link(GUEST, ANNA, 1.5))) == {
         "a": 0,

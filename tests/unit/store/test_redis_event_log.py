@@ -146,6 +146,7 @@ class TestFailure:
             lambda: log.read(0, "", 10),
             lambda: log.trim(0, "1-0"),
             log.length,
+            log.now,
         ]
         for call in calls:
             with pytest.raises(StoreUnavailableError):
@@ -430,6 +431,14 @@ class TestReading:
             after = part[-1].position
         assert [logged.entry for logged in found] == events
         assert {logged.partition for logged in found} == {PARTITION}
+
+    def test_time_is_that_of_positions(self, shop: Shop) -> None:
+        """What is stored between two looks at the log's clock has its position between them."""
+        before = shop.log.now()
+        shop.append(event("e1"))
+        after = shop.log.now()
+        (logged,) = shop.log.read(PARTITION, "", 10)
+        assert before <= int(logged.position.split("-")[0]) <= after
 
     def test_trimming_forgets_what_is_collected_and_nothing_later(self, shop: Shop) -> None:
         """Everything up to a position goes, that one included, and may be trimmed again."""

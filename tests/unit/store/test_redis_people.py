@@ -38,6 +38,8 @@ def test_damaged_person_is_an_error(guarded: GuardedRedis, keys: KeySchema, text
     guarded.client.set(keys.person("8f2e"), text)
     with pytest.raises(StoreUnavailableError, match="damaged"):
         people.get("8f2e")
+    with pytest.raises(StoreUnavailableError, match="damaged"):
+        people.put("8f2e", Person(), Person())
     people.put("8f2e", Person(segments=("vip",)))
     assert people.get("8f2e") == Person(segments=("vip",))
 
