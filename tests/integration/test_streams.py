@@ -18,6 +18,7 @@ from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
 from tests.serving import LocalServer, local_server, small_registry, wait_until
 
 N_IDLE = 20
+SECONDS = 30.0
 STREAM = "EventService/StreamEvents"
 
 
@@ -47,7 +48,9 @@ def gate() -> Iterator[threading.Event]:
 def opened(server: LocalServer, gate: threading.Event, n: int) -> list[Any]:
     """Streams that have had one event acknowledged, and say nothing more."""
     stub = events_grpc.EventServiceStub(server.channel)  # type: ignore[no-untyped-call]
-    streams = [stub.StreamEvents(one_then_idle(gate, f"e{number}")) for number in range(n)]
+    streams = [
+        stub.StreamEvents(one_then_idle(gate, f"e{number}"), timeout=SECONDS) for number in range(n)
+    ]
     for stream in streams:
         assert next(stream).result.outcome == events.EVENT_OUTCOME_ACCEPTED
     return streams
