@@ -18,7 +18,7 @@ from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
 from tests.serving import LocalServer, local_server, small_registry, wait_until
 
 N_IDLE = 20
-SECONDS = 30.0
+SECONDS = 60.0
 STREAM = "EventService/StreamEvents"
 
 
@@ -80,7 +80,7 @@ def test_open_streams_do_not_hold_up_the_end(tmp_path: Path, gate: threading.Eve
         (stream,) = opened(server, gate, 1)
         stopping = threading.Thread(target=server.worker.stop)
         stopping.start()
-        stopping.join(30)
+        stopping.join(SECONDS / 3)
         assert not stopping.is_alive()
         with pytest.raises((grpc.RpcError, StopIteration)):
             next(stream)
