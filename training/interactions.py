@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from recsvc.core.cells import cell_of
+from recsvc.core.histories import SECONDS_A_DAY
+from recsvc.core.live import MAX_QUANTITY_WEIGHT
 from recsvc.core.places import PLACE_LEVELS, Level, Location
 from recsvc.core.vocabulary import MISSING, Vocabulary
 
-SECONDS_A_DAY = 86_400.0
 STRAY_SHARE = 0.005
 """Purchases before the start of the data, at most."""
-MAX_QUANTITY_WEIGHT = 3.0
-"""A case of twenty says more than one bottle, but not twenty times as much; and
-quantities that are weights or volumes (petrol by the millilitre) say nothing more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.model import Model
 from recsvc.core.places import PLACE_LEVELS
 from recsvc.core.vocabulary import MISSING, Vocabulary
 from training.cells import Kind
 from training.events import MAX_QUARANTINED_SHARE
-from training.interactions import SECONDS_A_DAY, ids
+from training.interactions import ids
 from training.schema import Column as FileColumn
 from training.schema import Table
 from training.tables import Options, read_table

@@ -21,9 +21,10 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import InputError
-from training.interactions import SECONDS_A_DAY, Interactions, Locations
+from training.interactions import Interactions, Locations
 from training.targets import translated
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -124,7 +123,7 @@ def _position(marker: Path, path: Path) -> int:
 def _remember(marker: Path, path: Path, number: int) -> None:
     staged = marker.with_name(marker.name + ".new")
     staged.write_text(f"{_stamp(path)} {number}", encoding="ascii")
-    os.replace(staged, marker)  # noqa: PTH105  # the same, and plainer here
+    staged.replace(marker)
 
 
 def _event(path: Path, number: int, row: Row) -> api.Event:

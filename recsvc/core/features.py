@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.item_statistics import ItemStatistics
 from recsvc.core.places import PLACE_LEVELS, Level
 from recsvc.core.sparse import gather, top
@@ -24,7 +25,6 @@ if TYPE_CHECKING:  # the model holds rankers, which hold no features
 Column = NDArray[np.float32]
 
 UNKNOWN = np.float32(-1)
-SECONDS_A_DAY = 86_400.0
 N_NEAR = 30
 """Own products whose places are looked at: where the shopper usually buys."""
 MAX_DAYS = np.float32(180)

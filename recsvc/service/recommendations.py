@@ -10,12 +10,15 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from hashlib import blake2b
 from uuid import uuid4
 
 import numpy as np
+from numpy.typing import NDArray
 
-from recsvc.core.live import NO_ACTS
+from recsvc.core.live import NO_ACTS, NO_ITEMS
+from recsvc.core.recommender import Query
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import NotFoundError
 from recsvc.identity import customer_hash, visitor_hash
@@ -95,6 +98,7 @@ class Recommendations:
         self._hash_key = hash_key
         self._now = now
         self._monotonic = monotonic
+        self._hidden: tuple[LoadedModel, dict[str, datetime], NDArray[np.int32]] | None = None
         # Reasons cost about as much again, so lists with them are estimated apart.
         self._costs = {explain: CostEstimate(FIRST_COST_SECONDS) for explain in (False, True)}
 
@@ -129,7 +133,7 @@ class Recommendations:
         ranking = rank(situation.query)
         if not len(ranking.items) and not shown:
             # Whatever is allowed was just bought or is in the basket: better that than nothing.
-            ranking = rank(replace(situation.query, acts=NO_ACTS))
+            ranking = rank(_without_acts(loaded, situation.query))
         made = replace(
             answer(question, loaded, situation, ranking),
             next_page=next_page(question, who.shopper, loaded, ranking.items),
@@ -197,13 +201,22 @@ class Recommendations:
     ) -> Situation:
         if question.customer_id and who.shopper and who.customer == MISSING and not live.deeds:
             who = replace(who, warnings=(*who.warnings, UNKNOWN_CUSTOMER))
-        withdrawn = self._standing.withdrawn
-        situation = situate(question, loaded, self._now(), replace(who, live=live), withdrawn)
-        if not shown:
+        situation = situate(question, loaded, self._now(), replace(who, live=live))
+        hidden = self._withdrawn_items(loaded)
+        if not len(hidden) and not shown:
             return situation
-        excluded = np.union1d(situation.query.excluded, np.array(shown, np.int32))
+        excluded = np.concatenate([situation.query.excluded, hidden, np.array(shown, np.int32)])
         query = replace(situation.query, excluded=excluded.astype(np.int32))
         return replace(situation, query=query)
+
+    def _withdrawn_items(self, loaded: LoadedModel) -> NDArray[np.int32]:
+        """Item indices of what was withdrawn, looked up once for each model and recall."""
+        withdrawn = self._standing.withdrawn
+        known = self._hidden
+        if known is None or known[0] is not loaded or known[1] is not withdrawn:
+            known = (loaded, withdrawn, loaded.model.catalogue.items.indices(withdrawn))
+            self._hidden = known
+        return known[2]
 
     def _is_allowed(self, payload: bytes) -> bool:
         withdrawn = self._standing.withdrawn
@@ -264,6 +277,13 @@ class Recommendations:
             degraded_reason=degraded_reason,
         )
         return delivery
+
+
+def _without_acts(loaded: LoadedModel, query: Query) -> Query:
+    """The question without what the shopper did of late; new products stay new all the same."""
+    bought = loaded.recommender.live(query).profile.purchased if query.only_new else NO_ITEMS
+    excluded = np.concatenate([query.excluded, bought])
+    return replace(query, acts=NO_ACTS, excluded=excluded)
 
 
 def _degraded(cached: CacheSlot, *, is_blind: bool) -> str:

@@ -141,11 +141,6 @@ class LiveProfile:
     revision: int
     deeds: tuple[Deed, ...]
 
-    @property
-    def n_lines(self) -> int:
-        """Products of all events together."""
-        return sum(len(deed.products) for deed in self.deeds)
-
 
 NO_DEEDS = LiveProfile(0, ())
 

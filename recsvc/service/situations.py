@@ -1,7 +1,7 @@
 """A question in the terms of one model: indices instead of ids, and what to warn of."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +57,6 @@ def situate(
     loaded: LoadedModel,
     now: float,
     asker: Asker,
-    withdrawn: Iterable[str] = (),
 ) -> Situation:
     """Put a question into the terms of a model.
 
@@ -66,7 +65,6 @@ def situate(
         loaded: the model that will answer.
         now: unix seconds.
         asker: who asks.
-        withdrawn: products that must not be shown.
 
     Raises:
         InvalidRequestError: a strict filter names what the catalogue does not know
@@ -106,7 +104,7 @@ def situate(
         acts=acts_of(asker.live, items, learnt, partition_of(asker.shopper), latest),
         only_new=question.only_new,
         catalogue_filter=question.catalogue_filter or None,
-        excluded=items.indices((*question.excluded, *question.basket, *withdrawn)),
+        excluded=items.indices((*question.excluded, *question.basket)),
         session=items.indices((*question.basket, *question.recent)),
     )
     return Situation(query, (*warnings, *question.unmet))

@@ -5,10 +5,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recsvc.core.cells import position_of
+from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.item_statistics import ItemStatistics
 from recsvc.core.places import Level
 from recsvc.core.vocabulary import MISSING
-from training.interactions import SECONDS_A_DAY, Interactions
+from training.interactions import Interactions
 from training.models.popularity import UNSEEN
 
 TREND_DAYS = (14.0, 90.0)

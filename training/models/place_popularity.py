@@ -4,10 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.places import PLACE_LEVELS, Level, LevelStatistics, Places
 from recsvc.core.sparse import SparseRows
 from recsvc.core.vocabulary import MISSING, StringTable
-from training.interactions import SECONDS_A_DAY, Interactions
+from training.interactions import Interactions
 from training.models.popularity import UNSEEN
 from training.settings import TrainingSettings
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from scipy.sparse import csr_array, diags_array
 
+from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.sources import ItemToItem, Memory
-from training.interactions import SECONDS_A_DAY, Interactions
+from training.interactions import Interactions
 from training.models.strongest import Row, rows_of, strongest
 from training.settings import TrainingSettings
 

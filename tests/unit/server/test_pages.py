@@ -102,3 +102,22 @@ def test_a_token_that_was_not_made_here_is_an_error(server: LocalServer) -> None
     for token in ("x", "AAAAAAAAAAAAAAAA"):
         found = refusal(stub.Recommend, api.RecommendRequest(page_token=token))
         assert (found.code.name, found.info.reason) == ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID")
+
+
+def test_what_is_new_to_a_customer_is_never_what_was_just_bought(server: LocalServer) -> None:
+    """A list that nothing is left for stays empty: no shortage lets a product break a condition."""
+    stub = events_grpc.EventServiceStub(server.channel)  # type: ignore[no-untyped-call]
+    clara = common.Shopper(customer_id="everything")
+    wanted = common.ProductFilter(brands=["Leaf"], exclude_purchased=True)
+    offered = ids(ask(server, shopper=clara, filter=wanted))
+    assert offered
+    event = events.Event(
+        event_id="all-of-it",
+        type=events.EVENT_TYPE_PURCHASE,
+        shopper=clara,
+        items=[common.LineItem(product_id=product_id) for product_id in offered],
+    )
+    stub.IngestEvents(events.IngestEventsRequest(events=[event]), timeout=10)
+    assert ids(ask(server, shopper=clara, filter=wanted)) == []
+    wanted.exclude_purchased = False
+    assert ids(ask(server, shopper=clara, filter=wanted)) == offered

@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 
 from recsvc.artifacts.registry import Registry
+from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.terminal import run
 from tests.purchases import STORES, built, shop_events, shop_interactions
 from tests.samples import tiny_artifact
 from training.cli import app
-from training.interactions import SECONDS_A_DAY
 from training.split import hold_out
 
 Capture = pytest.CaptureFixture[str]

@@ -9,6 +9,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.places import Location
 from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Query, Recommender
@@ -25,7 +26,7 @@ from training.compare import (
     compare,
 )
 from training.evaluate import evaluate
-from training.interactions import SECONDS_A_DAY, Interactions
+from training.interactions import Interactions
 from training.questions import Questions, Side, ask
 from training.split import hold_out
 from training.targets import targets_of

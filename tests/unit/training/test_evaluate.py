@@ -5,12 +5,12 @@ from math import log2
 import numpy as np
 import pytest
 
+from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.places import Location
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Query, Recommender
 from tests.purchases import SMALL, built, shop_interactions
 from training.evaluate import BASELINES, evaluate, only, target_customers, with_baselines
-from training.interactions import SECONDS_A_DAY
 from training.split import HoldOut, hold_out
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.places import Location
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Query, Recommender
@@ -10,7 +11,6 @@ from tests.purchases import built, shop_interactions
 from tests.quick import QUICK
 from training.evaluate import target_customers
 from training.examples import Examples, collect
-from training.interactions import SECONDS_A_DAY
 from training.metrics import DEPTH
 from training.split import HoldOut, hold_out
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
 from tests.purchases import built, interactions_of, shop_events, shop_interactions
 from training.evaluate import evaluate, target_customers
 from training.fusion import MIN_FOLD, START, starting_rankers, tune
-from training.interactions import SECONDS_A_DAY
 from training.split import HoldOut, hold_out
 
 WINDOW = 28 * SECONDS_A_DAY

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from recsvc.artifacts.journal import Gate
+from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Recommender
 from tests.purchases import built, shop_interactions
 from training.compare import PURCHASES, REPEAT, TOTAL, Comparison, Difference, compare
 from training.gate import Decision, Policy, decide, lines, verdict, widened
-from training.interactions import SECONDS_A_DAY, Interactions
+from training.interactions import Interactions
 from training.significance import Interval, paired_bootstrap
 from training.split import hold_out
 

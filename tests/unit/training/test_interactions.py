@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from recsvc.core.cells import cell_of
+from recsvc.core.live import MAX_QUANTITY_WEIGHT
 from recsvc.core.places import Level
 from recsvc.core.vocabulary import MISSING
 from tests.purchases import START, interactions_of, stores_of
-from training.interactions import MAX_QUANTITY_WEIGHT, Interactions, ids
+from training.interactions import Interactions, ids
 
 LEEDS = (53.795, -1.547)
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Recommender
 from tests.purchases import START, Lines, built, interactions_of
@@ -17,7 +18,7 @@ from tests.quick import QUICK
 from training.examples import Examples, collect
 from training.fusion import starting_rankers, tune
 from training.guard import FUSION, TREES
-from training.interactions import SECONDS_A_DAY, Interactions
+from training.interactions import Interactions
 from training.learning import LEARNT, Learnt, fit_ranker, is_enough, learn
 from training.models.boosting import fit_trees
 from training.models.logistic import fit_logistic

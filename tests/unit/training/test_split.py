@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.places import Level
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import InputError
 from tests.purchases import START, interactions_of
-from training.interactions import SECONDS_A_DAY, Interactions
+from training.interactions import Interactions
 from training.models.histories import homes
 from training.split import HoldOut, Split, given, hold_out, leave_last_basket, window_seconds
 

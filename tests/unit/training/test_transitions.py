@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.sources import Memory
 from tests.purchases import SMALL, interactions_of, shop_interactions
-from training.interactions import SECONDS_A_DAY, Interactions
+from training.interactions import Interactions
 from training.models import transitions
 from training.models.transitions import fit_transitions
 
