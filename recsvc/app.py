@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import RecsvcError, RegistryError, StoreUnavailableError
 from recsvc.identity import hash_key
-from recsvc.server.catalogue_servicer import CatalogueServicer
+from recsvc.server.catalogue_servicer import CatalogueServicer, CatalogueUses
 from recsvc.server.customer_servicer import CustomerServicer
 from recsvc.server.event_servicer import EventServicer
 from recsvc.server.interceptor import MAX_STREAMS
@@ -24,16 +24,19 @@ from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.catalogue import Catalogue
 from recsvc.service.customers import Customers
 from recsvc.service.events import Events
+from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.log_gauge import LogGauge
 from recsvc.service.model_admin import ModelAdmin
 from recsvc.service.models import ModelSlot
-from recsvc.service.ports import AnswerStore, EventLog, People, ResponseCache
+from recsvc.service.ports import AnswerStore, CatalogueStore, EventLog, People, ResponseCache
 from recsvc.service.recalls import Recalls
-from recsvc.service.recommendations import Recommendations
+from recsvc.service.recommendations import Circumstances, Recommendations
 from recsvc.service.standing import Standing
+from recsvc.service.stock import Stock
 from recsvc.settings import ConsentDefault, ServerSettings
 from recsvc.store.answers import RedisAnswerStore
 from recsvc.store.breaker import CircuitBreaker
+from recsvc.store.catalogue_store import TableCatalogueStore
 from recsvc.store.connection import connect, redacted
 from recsvc.store.event_log import LogLimits, RedisEventLog
 from recsvc.store.guarded import GuardedRedis
@@ -47,6 +50,7 @@ from recsvc.store.memory import (
 )
 from recsvc.store.people import RedisPeople
 from recsvc.store.response_cache import RedisResponseCache
+from recsvc.store.tables import InMemoryTables, RedisTables
 from recsvc.supervisor import EXIT_CONFIGURATION, STOP_SIGNALS, signal_pipe, signals_within
 from recsvc.telemetry import Logger, Metrics, make_logger
 
@@ -61,6 +65,7 @@ class Worker:
         server: the gRPC server; its ``port`` is bound already.
         slot: the model.
         standing: recalls, consent and erasures.
+        live: what the shop has said of products and stores.
         gauge: watches how full the event log is.
         settings: what it was built from.
         logger: where it says what it does.
@@ -69,6 +74,7 @@ class Worker:
     server: RecommendationServer
     slot: ModelSlot
     standing: Standing
+    live: LiveCatalogue
     gauge: LogGauge
     settings: ServerSettings
     logger: Logger
@@ -79,6 +85,7 @@ class Worker:
         Raises:
             RegistryError: the ledger cannot be read.
         """
+        self.live.follow()
         # First the model: a worker that comes back among others must not turn callers away.
         self.slot.refresh()
         try:
@@ -92,6 +99,7 @@ class Worker:
         self.server.start()
         self.slot.watch(self.settings.poll_interval_seconds)
         self.standing.watch(self.settings.poll_interval_seconds)
+        self.live.watch(self.settings.poll_interval_seconds)
         self.gauge.watch()
 
     def stop(self) -> None:
@@ -99,6 +107,7 @@ class Worker:
         self.server.stop(self.settings.grace_seconds)
         self.slot.stop()
         self.standing.stop()
+        self.live.stop()
         self.gauge.stop()
 
 
@@ -110,6 +119,8 @@ class _Stores:
     log: EventLog
     people: People
     answers: AnswerStore
+    catalogue: CatalogueStore
+    catalogue_reads: CatalogueStore
 
 
 def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool) -> Worker:
@@ -130,14 +141,21 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
     given = settings.hash_key.get_secret_value() if settings.hash_key else ""
     key = hash_key(given, registry.secret)
     health = Health()
-    slot = ModelSlot(registry, logger=logger, metrics=metrics, on_first_model=health.model_loaded)
+    stores = _stores(settings, logger)
+    live = LiveCatalogue(stores.catalogue, stores.catalogue_reads, logger)
+    slot = ModelSlot(
+        registry,
+        logger=logger,
+        metrics=metrics,
+        on_first_model=health.model_loaded,
+        before_serving=live.dressed,
+    )
     standing = Standing(
         registry.ledger,
         consents_by_default=settings.consent_default is ConsentDefault.GRANTED,
         logger=logger,
         now=_now,
     )
-    stores = _stores(settings, logger)
     gauge = LogGauge(stores.log, metrics, settings.event_log_max)
     server = RecommendationServer(
         ServerOptions(
@@ -146,7 +164,7 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
             max_threads=settings.max_threads,
             max_concurrent=settings.max_concurrent,
         ),
-        servicers=_servicers(settings, slot, standing, stores, metrics, key),
+        servicers=_servicers(settings, slot, standing, live, stores, metrics, key),
         health=health,
         metrics=metrics,
         logger=logger,
@@ -155,6 +173,7 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
         server=server,
         slot=slot,
         standing=standing,
+        live=live,
         gauge=gauge,
         settings=settings,
         logger=logger,
@@ -165,10 +184,16 @@ def _servicers(  # each argument is a part that goes into several of them
     settings: ServerSettings,
     slot: ModelSlot,
     standing: Standing,
+    live: LiveCatalogue,
     stores: _Stores,
     metrics: Metrics,
     key: bytes,
 ) -> Servicers:
+    stock = Stock(
+        stores.catalogue,
+        stores.catalogue_reads,
+        timeout_seconds=settings.redis_timeout_seconds,
+    )
     tokens, replays = Tokens.of(key), Replays(stores.answers, key)
     codec = ResponseCodec(tokens.pages)
     cache = AnswerCache(
@@ -179,7 +204,12 @@ def _servicers(  # each argument is a part that goes into several of them
         timeout_seconds=settings.redis_timeout_seconds,
     )
     recommendations = Recommendations(
-        slot, cache, codec, standing=standing, metrics=metrics, hash_key=key
+        slot,
+        cache,
+        codec,
+        circumstances=Circumstances(standing, live, stock),
+        metrics=metrics,
+        hash_key=key,
     )
     customers = Customers(slot, standing, stores.log, stores.people, hash_key=key)
     return Servicers(
@@ -189,7 +219,11 @@ def _servicers(  # each argument is a part that goes into several of them
             Events(stores.log, standing, metrics), tokens.consistency, replays, key
         ),
         customers=CustomerServicer(customers, tokens.consistency, replays, now=_now),
-        catalogue=CatalogueServicer(Catalogue(slot, standing), Recalls(standing), tokens, replays),
+        catalogue=CatalogueServicer(
+            CatalogueUses(Catalogue(slot, standing, live), live, stock, Recalls(standing)),
+            tokens,
+            replays,
+        ),
     )
 
 
@@ -200,11 +234,14 @@ def _now() -> datetime:
 def _stores(settings: ServerSettings, logger: Logger) -> _Stores:
     if settings.redis_url is None:
         profiles = InMemoryProfiles()
+        catalogue = TableCatalogueStore(InMemoryTables())
         return _Stores(
             InMemoryResponseCache(time.time, profiles),
             InMemoryEventLog(time.time, profiles, max_events=settings.event_log_max),
             InMemoryPeople(),
             InMemoryAnswerStore(),
+            catalogue,
+            catalogue,
         )
     keys = KeySchema(settings.namespace)
     reads = _redis(settings, settings.redis_timeout_seconds)
@@ -229,6 +266,8 @@ def _stores(settings: ServerSettings, logger: Logger) -> _Stores:
         RedisEventLog(writes, keys, limits),
         RedisPeople(writes, keys),
         RedisAnswerStore(writes, keys),
+        TableCatalogueStore(RedisTables(writes, keys)),
+        TableCatalogueStore(RedisTables(reads, keys)),
     )
 
 

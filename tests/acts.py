@@ -12,6 +12,9 @@ from tests.counting import DATA_END, DAY
 
 HALF_LIVES = HalfLives(short_days=10, long_days=40)
 
+N_LEARNT = 100
+"""Items from here on are new to the model."""
+
 
 class Did(NamedTuple):
     """One act; ``day`` counts from the end of the model's data, and is negative before it."""
@@ -53,7 +56,14 @@ def acts_of(*did: Did) -> Acts:
 
 def folded(known: Profile, *did: Did, day: float) -> Live:
     """Return what a shopper of a known profile is after these acts, as of a day."""
-    return fold(known, acts_of(*did), learnt_until=DATA_END, now=moment(day), half_lives=HALF_LIVES)
+    return fold(
+        known,
+        acts_of(*did),
+        n_learnt=N_LEARNT,
+        learnt_until=DATA_END,
+        now=moment(day),
+        half_lives=HALF_LIVES,
+    )
 
 
 def profile_of(*purchases: Did, day: float) -> Profile:

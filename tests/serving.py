@@ -26,8 +26,13 @@ from recsvc.app import Worker, build_worker
 from recsvc.artifacts.registry import Registry
 from recsvc.core.model import Model
 from recsvc.core.vocabulary import Vocabulary
+from recsvc.service.live_catalogue import LiveCatalogue
+from recsvc.service.recommendations import Circumstances
 from recsvc.service.standing import Standing
+from recsvc.service.stock import Stock
 from recsvc.settings import LogFormat, LogLevel, ServerSettings
+from recsvc.store.catalogue_store import TableCatalogueStore
+from recsvc.store.tables import InMemoryTables
 from recsvc.telemetry import Logger, Metrics, make_logger
 from tests.samples import tiny_artifact, tiny_model
 
@@ -89,6 +94,18 @@ def new_standing(
         consents_by_default=consents_by_default,
         logger=logger,
         now=lambda: NOW,
+    )
+
+
+def new_circumstances(
+    standing: Standing, catalogue: TableCatalogueStore | None = None
+) -> Circumstances:
+    """What is true beside the model; the shop has said nothing unless told otherwise."""
+    store = catalogue or TableCatalogueStore(InMemoryTables())
+    return Circumstances(
+        standing,
+        LiveCatalogue(store, store, Log().logger),
+        Stock(store, store, timeout_seconds=0.05),
     )
 
 

@@ -1,14 +1,16 @@
 """The stores of one shop, in memory and in Redis."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import redis
 
+from recsvc.errors import StoreUnavailableError
 from recsvc.service.ports import AnswerStore, EventLog, People, ResponseCache
+from recsvc.service.selling import Changes
 from recsvc.store.answers import RedisAnswerStore
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.embedded import EmbeddedValkey
@@ -24,6 +26,7 @@ from recsvc.store.memory import (
 )
 from recsvc.store.people import RedisPeople
 from recsvc.store.response_cache import RedisResponseCache
+from recsvc.store.tables import InMemoryTables, Kept, RedisTables, Row, Tables
 
 ROOM = 10
 """Events that these logs have room for, of one partition of shoppers."""
@@ -39,6 +42,48 @@ class SetClock:
         return self.now
 
 
+class FailingTables(InMemoryTables):
+    """Tables of one process that can be down.
+
+    Attributes:
+        is_down: whether nothing can be read or written.
+        n_reads: how often changes were asked for.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_down = False
+        self.n_reads = 0
+
+    def put(self, table: str, rows: Sequence[Row]) -> tuple[list[bool], int]:
+        """Write rows."""
+        self._check()
+        return super().put(table, rows)
+
+    def get(self, table: str, names: Sequence[str]) -> list[Kept | None]:
+        """Read rows."""
+        self._check()
+        return super().get(table, names)
+
+    def changes(self, table: str, known: int, deadline: float) -> Changes[Kept]:
+        """Read what has been written since a revision."""
+        self.n_reads += 1
+        self._check()
+        found = super().changes(table, known, deadline)
+        if known <= found.revision:
+            return found
+        return replace(super().changes(table, 0, deadline), is_whole=True)
+
+    def empty(self) -> None:
+        """Lose everything, as a Redis does that comes back without its disk."""
+        self._rows.clear()
+        self._changes.clear()
+
+    def _check(self) -> None:
+        if self.is_down:
+            raise StoreUnavailableError("down")
+
+
 @dataclass(frozen=True)
 class Stores:
     """What belongs together."""
@@ -47,6 +92,7 @@ class Stores:
     log: EventLog
     people: People
     answers: AnswerStore
+    tables: Tables
 
 
 def in_memory(clock: Callable[[], float]) -> Stores:
@@ -57,6 +103,7 @@ def in_memory(clock: Callable[[], float]) -> Stores:
         InMemoryEventLog(clock, profiles, max_events=ROOM),
         InMemoryPeople(),
         InMemoryAnswerStore(),
+        InMemoryTables(),
     )
 
 
@@ -69,6 +116,7 @@ def in_redis(client: redis.Redis, clock: Callable[[], float]) -> Stores:
         RedisEventLog(guarded, keys, LogLimits(max_events=64 * ROOM)),
         RedisPeople(guarded, keys),
         RedisAnswerStore(guarded, keys),
+        RedisTables(guarded, keys),
     )
 
 

@@ -1,12 +1,15 @@
 """The products: what they are called, what they cost, when they may be sold."""
 
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.vocabulary import MISSING, Arrays, StringTable, Vocabulary
+
+_Number = TypeVar("_Number", np.int32, np.int64, np.float64)
 
 SEPARATOR = " > "
 """Between the names of a category path."""
@@ -18,26 +21,38 @@ ALWAYS_TO = 2**62
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """One product as the catalogue snapshot holds it; ``""`` and NaN are unknown."""
+    """What is known of one product; ``""`` and NaN are unknown.
+
+    Attributes:
+        product_id: the shop's id.
+        title: the name that a customer reads.
+        category_path: from the root down.
+        brand: the brand.
+        price: of one unit.
+        currency: of the price, ISO 4217.
+        available_from, available_to: seconds since 1970, UTC; it is available from the first
+            (inclusive) to the second.
+        group_id: what variants of one product share.
+        titles: names by language.
+        attributes: further ones by name.
+        uri, image_uri: where to look at it.
+        is_sensitive: whether nobody wants to be reminded of it in public.
+    """
 
     product_id: str
-    title: str
-    category_path: str
-    brand: str
-    price: float
-    currency: str
-
-    @classmethod
-    def unknown(cls, product_id: str) -> Self:
-        """A product of which nothing is known but its id."""
-        return cls(
-            product_id=product_id,
-            title="",
-            category_path="",
-            brand="",
-            price=float("nan"),
-            currency="",
-        )
+    title: str = ""
+    category_path: str = ""
+    brand: str = ""
+    price: float = float("nan")
+    currency: str = ""
+    available_from: int = ALWAYS_FROM
+    available_to: int = ALWAYS_TO
+    group_id: str = ""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    uri: str = ""
+    image_uri: str = ""
+    is_sensitive: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,18 +125,41 @@ class Catalogue:
             brand=name(self.brands, self.brand),
             price=float(self.price[item]),
             currency=name(self.currencies, self.currency),
+            available_from=int(self.available_from[item]),
+            available_to=int(self.available_to[item]),
+        )
+
+    def with_products(self, products: Sequence[Product]) -> Self:
+        """A copy with these products, each id once: those it has replaced, the others added."""
+        at = np.array([self.items.index(p.product_id) for p in products], np.int32)
+        new = at == MISSING
+        added = [p for p, is_new in zip(products, new, strict=True) if is_new]
+        at[new] = np.arange(len(self), len(self) + len(added))
+        titles = {int(i): p.title for i, p in zip(at, products, strict=True) if i < len(self)}
+        categories, category = _recoded(
+            self.categories, self.category, at, [p.category_path for p in products]
+        )
+        brands, brand = _recoded(self.brands, self.brand, at, [p.brand for p in products])
+        currencies, currency = _recoded(
+            self.currencies, self.currency, at, [p.currency for p in products]
+        )
+        return type(self)(
+            self.items.with_added([p.product_id for p in added]) if added else self.items,
+            self.titles.changed(titles, [p.title for p in added]),
+            categories,
+            brands,
+            currencies,
+            category,
+            brand,
+            currency,
+            _written(self.price, at, [p.price for p in products]),
+            _written(self.available_from, at, [p.available_from for p in products]),
+            _written(self.available_to, at, [p.available_to for p in products]),
         )
 
     def title(self, item: int) -> str:
         """What to call a product in a sentence: its title, or its id where it has none."""
         return self.titles[item] or self.items.ids[item]
-
-    @property
-    def is_always_available(self) -> bool:
-        """Whether no product has a window of availability, so that none need be checked."""
-        return bool(
-            (self.available_from == ALWAYS_FROM).all() and (self.available_to == ALWAYS_TO).all()
-        )
 
     def available(self, now: float) -> NDArray[np.bool_]:
         """Bool, shape ``(n_items,)``: what may be sold at ``now``, seconds since 1970."""
@@ -159,6 +197,27 @@ class Catalogue:
             np.asarray(arrays[f"{prefix}.available_from"], np.int64),
             np.asarray(arrays[f"{prefix}.available_to"], np.int64),
         )
+
+
+def _recoded(
+    names: Vocabulary, codes: NDArray[np.int32], at: NDArray[np.int32], values: Sequence[str]
+) -> tuple[Vocabulary, NDArray[np.int32]]:
+    """Names and codes with ``values`` at the items ``at``; ``""`` is none."""
+    unknown = [v for v in dict.fromkeys(values) if v and names.index(v) == MISSING]
+    names = names.with_added(unknown) if unknown else names
+    known = {value: names.index(value) if value else MISSING for value in set(values)}
+    return names, _written(codes, at, [known[value] for value in values])
+
+
+def _written(
+    column: NDArray[_Number], at: NDArray[np.int32], values: Sequence[float]
+) -> NDArray[_Number]:
+    """A copy of a column, as long as it must be, with ``values`` at the items ``at``."""
+    n = max(len(column), int(at.max(initial=-1)) + 1)
+    written = np.empty(n, column.dtype)
+    written[: len(column)] = column
+    written[at] = values
+    return written
 
 
 def canonical_path(path: str) -> str:

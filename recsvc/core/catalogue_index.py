@@ -3,15 +3,34 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.catalogue import SEPARATOR, Catalogue, CatalogueFilter, canonical_path
-from recsvc.core.vocabulary import MISSING
+from recsvc.core.vocabulary import MISSING, Vocabulary
 
 Indices = NDArray[np.int32]
+
+
+class Prices(Protocol):
+    """What each product costs, by item index."""
+
+    @property
+    def price(self) -> NDArray[np.float64]:
+        """Of one unit, NaN unknown."""
+        ...
+
+    @property
+    def currency(self) -> Indices:
+        """Index of each price's currency, MISSING unknown."""
+        ...
+
+    @property
+    def currencies(self) -> Vocabulary:
+        """The distinct names."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +61,13 @@ class CatalogueIndex:
             brands[brand.casefold()].append(index)
         return cls(catalogue, _frozen(categories), _frozen(brands))
 
-    def matching(self, wanted: CatalogueFilter) -> NDArray[np.bool_]:
-        """Bool, shape ``(n_items,)``: what passes the filter."""
+    def matching(self, wanted: CatalogueFilter, prices: Prices | None = None) -> NDArray[np.bool_]:
+        """Bool, shape ``(n_items,)``: what passes the filter.
+
+        Args:
+            wanted: the filter.
+            prices: those that hold, the catalogue's own unless given.
+        """
         catalogue = self.catalogue
         passed = np.ones(len(catalogue), np.bool_)
         if wanted.category_paths:
@@ -53,13 +77,14 @@ class CatalogueIndex:
             brands = (brand.strip().casefold() for brand in wanted.brands)
             passed &= _is_one_of(catalogue.brand, self.brands, brands)
         if wanted.has_price:
-            currency = catalogue.currencies.index(wanted.currency)
+            prices = catalogue if prices is None else prices
+            currency = prices.currencies.index(wanted.currency)
             # A currency that no product has is MISSING, and so is that of a price without one.
-            passed &= (catalogue.currency == currency) & (currency != MISSING)
+            passed &= (prices.currency == currency) & (currency != MISSING)
             # Comparisons with NaN are false: a product without a price does not pass.
             price_min = -np.inf if wanted.price_min is None else wanted.price_min
             price_max = np.inf if wanted.price_max is None else wanted.price_max
-            passed &= (catalogue.price >= price_min) & (catalogue.price <= price_max)
+            passed &= (prices.price >= price_min) & (prices.price <= price_max)
         return passed
 
 

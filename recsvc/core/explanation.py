@@ -8,6 +8,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from recsvc.core.assortment import Assortment
+from recsvc.core.histories import Profile
 from recsvc.core.model import Model
 from recsvc.core.places import Level, PurchaseCount
 from recsvc.core.recommender import Ranking
@@ -41,28 +43,53 @@ class Explanation:
     evidence: tuple[int, ...] = ()
 
 
-def explain(model: Model, ranking: Ranking) -> list[Explanation]:
+def explain(model: Model, assortment: Assortment, ranking: Ranking) -> list[Explanation]:
     """One explanation for each product of a ranking, in its order.
 
     Args:
         model: the model that made the ranking.
+        assortment: the products of the ranking.
         ranking: a list for a shopper.
 
     Returns:
         explanations that the model's own counts bear out: a sentence names a number, a
         date or a product only where the purchases that the model was trained on have it.
     """
-    evidence = _evidence(model, ranking)
+    is_learnt = ranking.items < assortment.n_learnt
+    evidence = np.full(len(ranking.items), MISSING, np.int32)
+    evidence[is_learnt] = _evidence(
+        model, ranking.items[is_learnt], ranking.strategies[is_learnt], ranking.profile
+    )
+    cases = [
+        _Case(model, assortment, ranking, position, int(own))
+        for position, own in enumerate(evidence)
+    ]
     return [
-        _REASONS[Strategy(int(strategy))](_Case(model, ranking, position, int(evidence[position])))
-        for position, strategy in enumerate(ranking.strategies)
+        _REASONS[Strategy(int(strategy))](case) if learnt else _newcomer(case)
+        for case, strategy, learnt in zip(cases, ranking.strategies, is_learnt, strict=True)
     ]
 
 
-def explain_similar(model: Model, item: int, ranking: Ranking) -> list[Explanation]:
+def explain_similar(assortment: Assortment, item: int, ranking: Ranking) -> list[Explanation]:
     """One explanation for each product of a list of products like ``item``."""
-    text = f"Bought by customers with a taste for {model.catalogue.title(item)}."
-    return [Explanation(ReasonCode.SIMILAR_PRODUCT, text, (item,)) for _ in ranking.items]
+    title = assortment.catalogue.title(item)
+    return [
+        Explanation(ReasonCode.SIMILAR_PRODUCT, _alike(assortment, item, other, title), (item,))
+        for other in ranking.items.tolist()
+    ]
+
+
+def _alike(assortment: Assortment, item: int, other: int, title: str) -> str:
+    """Why ``other`` is on a list of products like ``item``, which is called ``title``."""
+    n_learnt = assortment.n_learnt
+    if item < n_learnt and other < n_learnt:
+        return f"Bought by customers with a taste for {title}."
+    for new, old in ((item, other), (other, item)):
+        if new >= n_learnt and old in assortment.near.row(new - n_learnt)[0]:
+            return f"Like {title} in what it is."
+    if item >= n_learnt:
+        return f"Goes with products like {title}."
+    return f"Like products that go with {title}."
 
 
 _RESTS_ON_OWN = (Strategy.COLLABORATIVE, Strategy.SIMILAR)
@@ -73,13 +100,14 @@ class _Case:
     """One product that needs a reason.
 
     Attributes:
-        model, ranking: where it stands.
+        model, assortment, ranking: where it stands.
         position: its position in the ranking.
         own: of the shopper's products the one that speaks most for it, if its strategy
             rests on one.
     """
 
     model: Model
+    assortment: Assortment
     ranking: Ranking
     position: int
     own: int
@@ -89,24 +117,26 @@ class _Case:
         return int(self.ranking.items[self.position])
 
 
-def _evidence(model: Model, ranking: Ranking) -> NDArray[np.int32]:
+def _evidence(
+    model: Model, items: NDArray[np.int32], strategies: NDArray[np.int8], profile: Profile
+) -> NDArray[np.int32]:
     """For each product the own product that speaks most for it, MISSING where none does.
 
     All products at once: the costly part depends on the shopper alone.
     """
-    items, own = ranking.items, ranking.profile.items
+    own = profile.items
     evidence = np.full(len(items), MISSING, np.int32)
     for strategy in _RESTS_ON_OWN:
         # A strategy may have several sources: the first that knows of a product is asked.
         for source in _explainable(model, strategy):
-            asked = np.flatnonzero((ranking.strategies == strategy) & (evidence == MISSING))
+            asked = np.flatnonzero((strategies == strategy) & (evidence == MISSING))
             if len(asked):
-                terms = source.contributions(ranking.profile, items[asked])
+                terms = source.contributions(profile, items[asked])
                 terms = np.where(own == items[asked, None], 0, terms)
                 speaks = terms.max(axis=1) > 0
                 evidence[asked[speaks]] = own[terms[speaks].argmax(axis=1)]
     # Itself only if no other speaks for it.
-    alone = (evidence == MISSING) & np.isin(ranking.strategies, _RESTS_ON_OWN) & np.isin(items, own)
+    alone = (evidence == MISSING) & np.isin(strategies, _RESTS_ON_OWN) & np.isin(items, own)
     evidence[alone] = items[alone]
     return evidence
 
@@ -125,6 +155,8 @@ def _bought_before(case: _Case) -> Explanation:
     at = int(np.searchsorted(profile.items, case.item))
     n_purchases, last_time = int(profile.n_purchases[at]), int(profile.last_time[at])
     if not n_purchases:
+        if case.item in case.ranking.stand_ins:
+            return Explanation(ReasonCode.SIMILAR_PRODUCT, "Like something that you looked at.")
         text = "You showed interest in this."
         return Explanation(ReasonCode.SIMILAR_CUSTOMERS, text, (case.item,))
     when = f" on {_day(last_time)}" if last_time else ""
@@ -141,14 +173,29 @@ def _fits_purchases(case: _Case) -> Explanation:
         return Explanation(ReasonCode.SIMILAR_CUSTOMERS, text)
     if case.own == case.item:  # nothing else that the shopper has bought or seen speaks for it
         return _bought_before(case)
+    if case.own in case.ranking.stand_ins:
+        return Explanation(ReasonCode.SIMILAR_CUSTOMERS, "Fits what interests you now.")
     what = "you buy" if case.own in case.ranking.profile.purchased else "interests you now"
-    text = f"Fits what {what}, such as {case.model.catalogue.title(case.own)}."
+    text = f"Fits what {what}, such as {case.assortment.catalogue.title(case.own)}."
     return Explanation(ReasonCode.SIMILAR_CUSTOMERS, text, (case.own,))
 
 
 def _bought_with(case: _Case) -> Explanation:
-    text = f"Customers who buy {case.model.catalogue.title(case.own)} also buy this."
+    text = f"Customers who buy {case.assortment.catalogue.title(case.own)} also buy this."
     return Explanation(ReasonCode.SIMILAR_TO_BOUGHT, text, (case.own,))
+
+
+def _newcomer(case: _Case) -> Explanation:
+    assortment, bought = case.assortment, case.ranking.profile.purchased
+    near, likeness = assortment.near.row(case.item - assortment.n_learnt)
+    if not len(near):
+        return Explanation(ReasonCode.SIMILAR_PRODUCT, "New here.")
+    own = np.isin(near, bought)
+    # What the shopper has bought speaks for it before anything else does.
+    most = int(near[(likeness + 2 * own).argmax()])
+    which = ", which you have bought" if most in bought else ""
+    text = f"New, and like {assortment.catalogue.title(most)}{which}."
+    return Explanation(ReasonCode.SIMILAR_PRODUCT, text, (most,))
 
 
 def _popular_here(case: _Case) -> Explanation:

@@ -6,7 +6,7 @@ meaning of its own.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,7 @@ MAX_AGE_DAYS = np.float32(60)
 MAX_PURCHASES = np.int32(12)
 """What grows with the length of the data is capped: trees that learn on shorter histories must
 not meet values that they have never seen."""
+_NONE = np.zeros(0, np.int32)
 FADED = np.float32(0.1)
 SMALLEST_SHARE = np.float32(1e-9)
 
@@ -46,6 +47,9 @@ class Case:
         items: int32, shape ``(n,)``.
         scores: float32, shape ``(n, n_scores)``, as the sources gave them.
         standardised: the same, standardised within the list.
+        newcomers: int32: which products that the model has not learnt are allowed, the latest
+            first.
+        stand_ins: int32: items that the profile holds in place of such products.
     """
 
     model: "Model"
@@ -53,6 +57,8 @@ class Case:
     items: NDArray[np.int32]
     scores: NDArray[np.float32]
     standardised: NDArray[np.float32]
+    newcomers: NDArray[np.int32] = field(default_factory=lambda: _NONE)
+    stand_ins: NDArray[np.int32] = field(default_factory=lambda: _NONE)
 
 
 _SOLD = ("n_here", "n_recent", "surplus_here", "surplus_usual", "expected_usual")

@@ -40,8 +40,7 @@ class Acts:
     """One shopper's acts in the order in which they came, one entry a product.
 
     Attributes:
-        items: int32, shape ``(n,)``: item indices, :data:`MISSING` for what the model does not
-            know.
+        items: int32, shape ``(n,)``: item indices, :data:`MISSING` for what nobody knows.
         kinds: int8, shape ``(n,)``: :class:`Act`.
         times: int64, shape ``(n,)``: seconds since 1970, UTC.
         quantities: float64, shape ``(n,)``, positive.
@@ -107,7 +106,13 @@ class Live:
 
 
 def fold(
-    known: Profile, acts: Acts, *, learnt_until: float, now: float, half_lives: HalfLives
+    known: Profile,
+    acts: Acts,
+    *,
+    n_learnt: int,
+    learnt_until: float,
+    now: float,
+    half_lives: HalfLives,
 ) -> Live:
     """Bring a profile up to the moment.
 
@@ -115,6 +120,7 @@ def fold(
         known: what the model learnt, decayed up to the end of its data.
         acts: what the shopper did of late. Those after ``now`` have not happened yet, and those
             that the model has learnt count for the session alone.
+        n_learnt: items from this index on are new to the model, and are in no profile.
         learnt_until: the end of the model's data, seconds since 1970.
         now: the moment that recency is measured at, likewise.
         half_lives: of the profile's memories.
@@ -124,6 +130,7 @@ def fold(
         return Live(profile, NO_ITEMS, NO_ITEMS, NO_ITEMS)
     acts = acts.where((acts.times <= now) & (acts.items != MISSING)).by_time()
     session, basket, disliked = _interest(acts, now)
+    acts = acts.where(acts.items < n_learnt)
     left, in_profile = _undone(acts)
     profile = profile.without_latest(in_profile, now, half_lives)
     bought = (acts.kinds == Act.PURCHASE) & ~acts.learnt & (left > 0)

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recsvc.core.cells import position_of
+from recsvc.core.cells import around, position_of
 from recsvc.core.sparse import SparseRows, gather
 from recsvc.core.vocabulary import MISSING, Arrays, StringTable, Vocabulary
 
@@ -231,6 +231,16 @@ class Places:
         known = self.levels[Level.POSTAL_CODE]
         found = [c for c in countries if known.index(c + postal) != MISSING]
         return found[0] if len(found) == 1 else ""
+
+    def known_cell(self, cell: str) -> str:
+        """The cell, else the nearest one around it where something was bought, else ``cell``.
+
+        So a new store of a town borrows from the stores of the next one.
+        """
+        cells = self.levels[Level.CELL]
+        if not cell or not len(cells.keys) or cells.index(cell) != MISSING:
+            return cell
+        return next((near for near in around(cell) if cells.index(near) != MISSING), cell)
 
     def describe(self, place: Place) -> Location:
         """The location that ``place`` was resolved to, level by level."""

@@ -54,14 +54,24 @@ def standardise(scores: Matrix) -> Matrix:
     """
     if not len(scores):  # no candidate is allowed: nothing has a mean
         return scores
+    mean, deviation = scale_of(scores)
+    standardised: Matrix = (scores - mean) / deviation
+    return standardised
+
+
+def scale_of(scores: Matrix) -> tuple[Matrix, Matrix]:
+    """Mean and deviation of every column, float32; a constant one's is infinite, and divides to 0.
+
+    Raises:
+        ValueError: there is no row.
+    """
+    if not len(scores):
+        raise ValueError("no scores, so no scale")
     mean = scores.mean(axis=0)
     deviation = scores.std(axis=0)
     # A column is constant up to rounding when its deviation is tiny beside its mean.
-    constant = deviation <= 1e-6 * np.maximum(np.abs(mean), np.float32(1e-12))
-    deviation[constant] = 1
-    standardised: Matrix = (scores - mean) / deviation
-    standardised[:, constant] = 0
-    return standardised
+    deviation[deviation <= 1e-6 * np.maximum(np.abs(mean), np.float32(1e-12))] = np.inf
+    return mean, deviation
 
 
 def best_first(

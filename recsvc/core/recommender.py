@@ -5,17 +5,20 @@ The stages of a list::
     history and acts -> allowed -> candidates -> scores -> features -> ranker -> list
 """
 
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recsvc.core.assortment import Assortment, Shelf
 from recsvc.core.catalogue import CatalogueFilter
-from recsvc.core.catalogue_index import CatalogueIndex
 from recsvc.core.features import Case, Features
 from recsvc.core.histories import NO_HISTORY, Profile
-from recsvc.core.live import NO_ACTS, Acts, Live, fold
+from recsvc.core.live import NO_ACTS, Act, Acts, Live, fold
 from recsvc.core.model import Model
+from recsvc.core.newcomers import MAX_RANKED, placed
 from recsvc.core.places import ANYWHERE, Level, Location, Place
 from recsvc.core.ranking import Ranker, Task, best_first, standardise
 from recsvc.core.rest import resting
@@ -25,6 +28,9 @@ from recsvc.core.vocabulary import MISSING
 
 NO_ITEMS = np.zeros(0, np.int32)
 NO_SCORES = np.zeros(0, np.float32)
+
+N_STAND_IN = 5
+"""Learnt products that stand in for one that is new, where a shopper has looked at it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +48,8 @@ class Query:
         catalogue_filter: what the caller allows, ``None`` everything.
         excluded: item indices that must not be on the list.
         session: item indices seen or put into the basket just now; they shape the list.
+        shelf: what is there at the store, and its prices; ``None`` where nobody has said.
+        in_stock_only: leave out what is not known to be there.
     """
 
     customer: int = MISSING
@@ -54,6 +62,8 @@ class Query:
     catalogue_filter: CatalogueFilter | None = None
     excluded: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
     session: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
+    shelf: Shelf | None = None
+    in_stock_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +71,14 @@ class Ranking:
     """A finished list, best first; all arrays have shape ``(n,)``.
 
     Attributes:
-        items: int32, item indices, distinct.
+        items: int32, indices of the assortment, distinct.
         scores: float32, not rising; comparable within this list alone.
         strategies: int8, :class:`Strategy` that contributed most.
         levels: int8, finest :class:`Level` of the place that has sold the product.
         place: the place that the list is for.
         profile: the purchases that it was made from.
+        stand_ins: int32, learnt items that the profile holds in place of newcomers that the
+            shopper has looked at.
     """
 
     items: NDArray[np.int32]
@@ -75,6 +87,7 @@ class Ranking:
     levels: NDArray[np.int8]
     place: Place
     profile: Profile
+    stand_ins: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
 
 
 class Recommender:
@@ -89,7 +102,7 @@ class Recommender:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.catalogue_index = CatalogueIndex.of(model.catalogue)
+        self.assortment = Assortment.learnt(model.catalogue)
         self._sources = model.sources
         self.scores = tuple(name for source in model.sources for name in source.features)
         """Names of the columns of :attr:`Case.scores`."""
@@ -111,16 +124,27 @@ class Recommender:
             np.float32
         )
         # Ties go to the more popular product: its place in the order of popularity.
-        self._popularity_rank = np.empty(len(model.catalogue), np.int32)
-        self._popularity_rank[model.popularity.order] = np.arange(
-            len(model.catalogue), dtype=np.int32
-        )
+        self._tie_rank = np.empty(len(model.catalogue), np.int32)
+        self._tie_rank[model.popularity.order] = np.arange(len(model.catalogue), dtype=np.int32)
         collaborative = model.source("collaborative")
         self._factors = collaborative.factors if isinstance(collaborative, Collaborative) else None
         self._factor_norms = NO_SCORES if self._factors is None else self._factors.norms()
         neighbours = model.source("neighbours")
         self._neighbours = neighbours.weights if isinstance(neighbours, ItemToItem) else None
-        self._sold_always = model.catalogue.is_always_available
+
+    def selling(self, assortment: Assortment) -> Self:
+        """A recommender with the same model that ranks another assortment.
+
+        Args:
+            assortment: whose learnt products are the model's.
+        """
+        other = copy(self)
+        other.assortment = assortment
+        # Of newcomers nobody has bought any: they come after all others.
+        newcomers = np.arange(assortment.n_learnt, len(assortment), dtype=np.int32)
+        ranks = [self._tie_rank[: assortment.n_learnt], newcomers]
+        other._tie_rank = np.concatenate(ranks)  # noqa: SLF001  # one of its own kind
+        return other
 
     def place(self, customer: int, location: Location) -> Place:
         """Where the shopper is: the location given, else the customer's home."""
@@ -138,19 +162,30 @@ class Recommender:
 
     def rank(self, case: Case, ranker: Ranker, size: int) -> Ranking:
         """The best ``size`` candidates of a case."""
-        moment = case.moment
-        scores = self._ranked(case, ranker)
-        best = self._best(case.items, scores, size)
-        items = case.items[best]
-        levels = self.model.places.evidence_levels(moment.place, items)
-        terms = case.standardised[best] * ranker.weights
+        place = case.moment.place
+        items, scores = case.items, self._ranked(case, ranker)
+        if len(case.newcomers):
+            near = self.assortment.near
+            scores = np.append(scores, placed(case, self._sources, near, ranker, scores))
+            items = np.append(items, self.assortment.n_learnt + case.newcomers)
+        best = self._best(items, scores, size)
+        is_learnt = best < len(case.items)
+        learnt = best[is_learnt]
+        levels = np.full(len(best), Level.EVERYWHERE, np.int8)
+        levels[is_learnt] = self.model.places.evidence_levels(place, case.items[learnt])
+        strategies = np.full(len(best), Strategy.SIMILAR, np.int8)
+        terms = case.standardised[learnt] * ranker.weights
+        strategies[is_learnt] = self._strategy(
+            levels[is_learnt], ranker.weights, case.scores[learnt], terms
+        )
         return Ranking(
-            items,
+            items[best],
             scores[best],
-            self._strategy(levels, ranker.weights, case.scores[best], terms),
+            strategies,
             levels,
-            moment.place,
-            moment.profile,
+            place,
+            case.moment.profile,
+            case.stand_ins,
         )
 
     def order(self, case: Case, ranker: Ranker, size: int) -> NDArray[np.int32]:
@@ -178,30 +213,48 @@ class Recommender:
         """All sources' proposals with all sources' scores."""
         live = self.live(query)
         session = np.union1d(query.session, np.union1d(live.session, live.basket))
-        profile = live.profile.with_session(session.astype(np.int32))
-        allowed = self._allowed(query, live)
-        return self._case(
-            Moment(profile, query.place, allowed, query.now, query.customer, query.only_new), query
-        )
+        learnt, stand_ins = self._learnt(session.astype(np.int32))
+        profile = live.profile.with_session(distinct([learnt, stand_ins]))
+        case = self._case(profile, query, self._allowed(query, live), query.customer)
+        return replace(case, stand_ins=stand_ins) if len(stand_ins) else case
 
     def live(self, query: Query) -> Live:
         """The shopper as of now: what the model learnt, and what came since."""
         return fold(
             self.model.histories.profile(query.customer),
             query.acts,
+            n_learnt=self.assortment.n_learnt,
             learnt_until=self.model.data_end,
             now=query.now,
             half_lives=self.model.half_lives,
         )
 
-    def _case(self, moment: Moment, query: Query) -> Case:
+    def _case(
+        self, profile: Profile, query: Query, allowed: NDArray[np.bool_], customer: int = MISSING
+    ) -> Case:
+        n_learnt = self.assortment.n_learnt
+        moment = Moment(
+            profile, query.place, allowed[:n_learnt], query.now, customer, query.only_new
+        )
         # A list of new products cannot fill up with the shopper's own.
         limit = self.model.n_candidates * (2 if query.only_new else 1)
         limit = max(limit, query.size)
         items = distinct([source.propose(moment, limit) for source in self._sources])
         columns = [column for source in self._sources for column in source.score(moment, items)]
         scores = np.stack(columns, axis=1)
-        return Case(self.model, moment, items, scores, standardise(scores))
+        newcomers = np.flatnonzero(allowed[n_learnt:])[::-1][:MAX_RANKED].astype(np.int32)
+        return Case(self.model, moment, items, scores, standardise(scores), newcomers)
+
+    def _learnt(self, items: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Those of ``items`` that are learnt, and what stands in for the others: the most alike."""
+        n_learnt = self.assortment.n_learnt
+        is_new = items >= n_learnt
+        if not is_new.any():
+            return items, NO_ITEMS
+        near = [self.assortment.near.row(item - n_learnt) for item in items[is_new].tolist()]
+        most_like = [found[top(likeness, N_STAND_IN)] for found, likeness in near]
+        stand_ins = np.setdiff1d(np.concatenate(most_like), items)
+        return items[~is_new], stand_ins
 
     def popular(self, query: Query) -> Ranking:
         """What is bought at the place, whoever asks: the list of an unknown shopper.
@@ -209,32 +262,49 @@ class Recommender:
         For a caller who cannot wait: it reads no history, beyond what the query excludes,
         and so costs a fraction of :meth:`recommend`.
         """
-        allowed = self._allowed(query, self.live(query))
-        case = self._case(Moment(NO_HISTORY, query.place, allowed, query.now), query)
+        case = self._case(NO_HISTORY, query, self._allowed(query, self.live(query)))
         return self.rank(case, self.model.rankers[Task.COLD], query.size)
 
     def similar(self, item: int, query: Query) -> Ranking:
-        """Products like ``item``: bought by its buyers, or near it in the factors."""
+        """Products like ``item``: bought by its buyers, near it in the factors, or alike."""
         live = self.live(query)
         allowed = self._allowed(query, live)
         allowed[item] = False
-        scores = np.zeros(len(self.model.catalogue), np.float32)
+        n_learnt = self.assortment.n_learnt
+        if item < n_learnt:
+            learnt = self._similar(item)
+            learnt[item] = max(learnt.max(), 1.0)  # nothing is more like it
+        else:  # like what it is like
+            near, likeness = self.assortment.near.row(item - n_learnt)
+            learnt = np.zeros(n_learnt, np.float32)
+            for other, share in zip(near.tolist(), likeness.tolist(), strict=True):
+                learnt += np.float32(share) * self._similar(other)
+            learnt[near] += likeness
+        scores = np.append(learnt, self.assortment.near.times(learnt))
+        items = top(scores, query.size, allowed)
+        items = items[self._best(items, scores[items], query.size)]
+        levels = np.full(len(items), Level.EVERYWHERE, np.int8)
+        is_learnt = items < n_learnt
+        levels[is_learnt] = self.model.places.evidence_levels(query.place, items[is_learnt])
+        return Ranking(
+            items,
+            scores[items],
+            np.full(len(items), Strategy.SIMILAR, np.int8),
+            levels,
+            query.place,
+            live.profile,
+        )
+
+    def _similar(self, item: int) -> NDArray[np.float32]:
+        """float32, shape ``(n_learnt,)``: how like a learnt product each of them is."""
+        scores = np.zeros(self.assortment.n_learnt, np.float32)
         if self._factors is not None:
             scores += self._factors.cosine(item, self._factor_norms)
         if self._neighbours is not None:
             items, similarity = self._neighbours.row(item)
             if len(items):
                 scores[items] += similarity / similarity.max()
-        items = top(scores, query.size, allowed)
-        items = items[self._best(items, scores[items], query.size)]
-        return Ranking(
-            items,
-            scores[items],
-            np.full(len(items), Strategy.SIMILAR, np.int8),
-            self.model.places.evidence_levels(query.place, items),
-            query.place,
-            live.profile,
-        )
+        return scores
 
     def task(self, query: Query, profile: Profile) -> Task:
         """Which ranker suits a question."""
@@ -254,18 +324,20 @@ class Recommender:
     def _allowed(self, query: Query, live: Live) -> NDArray[np.bool_]:
         """Bool, shape ``(n_items,)``: what the rules, the shopper and the caller leave."""
         sold_at = query.now if query.sold_at is None else query.sold_at
-        allowed = (
-            np.ones(len(self.model.catalogue), np.bool_)
-            if self._sold_always
-            else self.model.catalogue.available(sold_at)
-        )
+        assortment, shelf = self.assortment, query.shelf
+        allowed = assortment.available(sold_at)
         if query.catalogue_filter:
-            allowed &= self.catalogue_index.matching(query.catalogue_filter)
+            allowed &= assortment.index.matching(query.catalogue_filter, shelf)
+        if query.in_stock_only:
+            allowed &= np.False_ if shelf is None else shelf.in_stock
         allowed[query.excluded] = False
         allowed[live.basket] = False
         allowed[live.disliked] = False
-        if len(query.acts):
-            allowed[resting(live.profile, query.acts, self.model.statistics, query.now)] = False
+        acts = query.acts
+        if len(acts):
+            allowed[resting(live.profile, acts, self.model.statistics, query.now)] = False
+            # Nothing tells when a newcomer is needed again: it waits until the model knows it.
+            allowed[_newcomers_bought(acts, assortment.n_learnt, query.now)] = False
         if query.only_new:
             allowed[live.profile.purchased] = False
         return allowed
@@ -273,7 +345,7 @@ class Recommender:
     def _best(
         self, items: NDArray[np.int32], scores: NDArray[np.float32], size: int
     ) -> NDArray[np.intp]:
-        return best_first(scores, [self._popularity_rank[items]])[:size]
+        return best_first(scores, [self._tie_rank[items]])[:size]
 
     def _strategy(
         self,
@@ -304,3 +376,12 @@ class Recommender:
             )
         strategies: NDArray[np.int8] = self._strategies[credit.argmax(axis=1)]
         return strategies
+
+
+def _newcomers_bought(acts: Acts, n_learnt: int, now: float) -> NDArray[np.int32]:
+    """Items that are new to the model, and that the shopper has bought and kept."""
+    signs = np.select([acts.kinds == Act.PURCHASE, acts.kinds == Act.RETURN], [1.0, -1.0])
+    counts = (acts.items >= n_learnt) & (acts.times <= now) & (signs != 0)
+    items, at = np.unique(acts.items[counts], return_inverse=True)
+    left = np.bincount(at, (signs * acts.quantities)[counts], len(items))
+    return items[left > 0]

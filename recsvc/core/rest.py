@@ -41,7 +41,7 @@ def resting(
         int32, distinct items, ascending.
     """
     bought = (acts.kinds == Act.PURCHASE) & (acts.items != MISSING) & (acts.times <= now)
-    items = np.unique(acts.items[bought])
+    items = np.unique(acts.items[bought & (acts.items < len(statistics.interval_days))])
     n_purchases = gather(profile.items, profile.n_purchases, items)
     # What came back since is not there any more.
     items, n_purchases = items[n_purchases > 0], n_purchases[n_purchases > 0]

@@ -40,6 +40,17 @@ class SparseRows:
             matrix.data.astype(np.float32),
         )
 
+    @classmethod
+    def from_rows(cls, rows: Sequence[tuple[NDArray[np.int32], NDArray[np.float32]]]) -> Self:
+        """Put rows, as ``row`` gives them, one under another."""
+        indptr = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum([len(columns) for columns, _ in rows], out=indptr[1:])
+        return cls(
+            indptr,
+            np.concatenate([np.zeros(0, np.int32), *(columns for columns, _ in rows)]),
+            np.concatenate([np.zeros(0, np.float32), *(values for _, values in rows)]),
+        )
+
     def __len__(self) -> int:
         return len(self.indptr) - 1
 
@@ -65,6 +76,12 @@ class SparseRows:
         flat += np.repeat(starts - (ends - lengths), lengths)
         terms = self.values[flat] * np.repeat(weights, lengths)
         return np.bincount(self.indices[flat], terms, n_columns).astype(np.float32)
+
+    def times(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``self @ vector``, float32, shape ``(n_rows,)``."""
+        terms = np.append(self.values * vector[self.indices], np.float32(0))
+        sums = np.add.reduceat(terms, self.indptr[:-1]) if len(self) else terms[:0]
+        return np.where(np.diff(self.indptr) > 0, sums, np.float32(0))
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """Named arrays for an artifact."""

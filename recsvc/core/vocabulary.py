@@ -50,6 +50,26 @@ class StringTable:
         """The strings at ``indices``, in that order."""
         return [self[i] for i in indices]
 
+    def changed(self, strings: Mapping[int, str], added: Sequence[str] = ()) -> Self:
+        """A copy with other strings at some indices, and with more of them at the end."""
+        n = len(self)
+        pieces: list[NDArray[np.uint8]] = []
+        lengths = np.diff(self.offsets)
+        done = 0
+        for index in sorted(strings):
+            encoded = strings[index].encode()
+            pieces += [
+                self.blob[self.offsets[done] : self.offsets[index]],
+                np.frombuffer(encoded, np.uint8),
+            ]
+            lengths[index] = len(encoded)
+            done = index + 1
+        tail = type(self).from_strings(added)
+        pieces += [self.blob[self.offsets[done] :], tail.blob]
+        offsets = np.zeros(n + len(added) + 1, np.int64)
+        np.cumsum(np.concatenate([lengths, np.diff(tail.offsets)]), out=offsets[1:])
+        return type(self)(np.concatenate(pieces), offsets)
+
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """Named arrays for an artifact."""
         return {f"{prefix}.blob": self.blob, f"{prefix}.offsets": self.offsets}
@@ -104,6 +124,16 @@ class Vocabulary:
                 return index
             at += 1
         return MISSING
+
+    def with_added(self, ids: Sequence[str]) -> Self:
+        """A copy with more ids, distinct and unknown so far, numbered after those it has."""
+        more = type(self).from_ids(ids)
+        at = np.searchsorted(self.hashes, more.hashes)
+        return type(self)(
+            self.ids.changed({}, ids),
+            np.insert(self.hashes, at, more.hashes),
+            np.insert(self.order, at, more.order + np.int32(len(self))),
+        )
 
     def indices(self, external_ids: Iterable[str]) -> NDArray[np.int32]:
         """Indices of those of ``external_ids`` that are known, in order, without repeats."""

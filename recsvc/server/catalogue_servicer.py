@@ -1,43 +1,188 @@
 """``recsvc.v1.CatalogService``: convert, call the use case, convert back."""
 
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
 
 import grpc
 
+from recsvc.core.catalogue import Product
 from recsvc.errors import InvalidRequestError
+from recsvc.server.catalogue_requests import (
+    check_batch,
+    read_entries,
+    read_inventory,
+    read_inventory_key,
+    read_product,
+    read_store,
+)
+from recsvc.server.errors import to_status
 from recsvc.server.replays import Replays
 from recsvc.server.requests import check_id
-from recsvc.server.responses import location_message, product_message, timestamp
+from recsvc.server.responses import inventory_message, product_message, store_message, timestamp
 from recsvc.server.tokens import Tokens
-from recsvc.service.catalogue import Catalogue, Shop
+from recsvc.service.catalogue import Catalogue
+from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.recalls import Recalls
+from recsvc.service.selling import Shop, StockRecord
+from recsvc.service.stock import Stock
 from recsvc.telemetry import note
-from recsvc.v1 import catalog_pb2 as catalog
 from recsvc.v1 import catalog_service_pb2 as api
 from recsvc.v1 import catalog_service_pb2_grpc as api_grpc
 
-MAX_PRODUCTS = 1_000
+
+@dataclass(frozen=True, slots=True)
+class CatalogueUses:
+    """The use cases of the catalogue.
+
+    Attributes:
+        reads: products and stores.
+        live: writes both.
+        stock: reads and writes stock.
+        recalls: the recall switch.
+    """
+
+    reads: Catalogue
+    live: LiveCatalogue
+    stock: Stock
+    recalls: Recalls
 
 
 class CatalogueServicer(api_grpc.CatalogServiceServicer):
-    """The methods of the service; those that are not here come in a later version.
+    """The methods of the service.
 
     Args:
-        catalogue: reads products and stores.
-        recalls: the recall switch.
+        uses: the use cases.
         tokens: reads and writes tokens.
         replays: gives the first answer to a repeated request.
     """
 
-    def __init__(
-        self, catalogue: Catalogue, recalls: Recalls, tokens: Tokens, replays: Replays
-    ) -> None:
-        self._catalogue = catalogue
-        self._recalls = recalls
+    def __init__(self, uses: CatalogueUses, tokens: Tokens, replays: Replays) -> None:
+        self._catalogue = uses.reads
+        self._live = uses.live
+        self._stock = uses.stock
+        self._recalls = uses.recalls
         self._tokens = tokens.consistency
         self._pages = tokens.pages
         self._replays = replays
+
+    def BatchUpsertProducts(  # noqa: N802  # the API's name
+        self,
+        request: api.BatchUpsertProductsRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+    ) -> api.BatchUpsertProductsResponse:
+        """Add products, and replace those that exist."""
+        check_batch("products", len(request.products))
+        note(n_products=len(request.products))
+
+        def upsert() -> api.BatchUpsertProductsResponse:
+            read = read_entries(
+                request.products, read_product, "product_id", lambda one: one.product_id
+            )
+            valid = [one for one in read if isinstance(one, Product)]
+            written_at = self._live.upsert_products(valid) if valid else 0
+            withdrawn = self._catalogue.withdrawn
+            return api.BatchUpsertProductsResponse(
+                results=[
+                    api.UpsertProductResult(
+                        product=product_message(one, is_withdrawn=one.product_id in withdrawn)
+                    )
+                    if isinstance(one, Product)
+                    else api.UpsertProductResult(status=to_status(one))
+                    for one in read
+                ],
+                consistency_token=self._tokens.write(catalogue=written_at),
+            )
+
+        return self._replays.answer(request, api.BatchUpsertProductsResponse, upsert)
+
+    def BatchUpsertStores(  # noqa: N802  # the API's name
+        self,
+        request: api.BatchUpsertStoresRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+    ) -> api.BatchUpsertStoresResponse:
+        """Add stores, and replace those that exist."""
+        check_batch("stores", len(request.stores))
+        note(n_stores=len(request.stores))
+
+        def upsert() -> api.BatchUpsertStoresResponse:
+            read = read_entries(
+                request.stores, read_store, "store_id", lambda one: one.location.store_id
+            )
+            valid = [one for one in read if isinstance(one, Shop)]
+            written_at = self._live.upsert_stores(valid) if valid else 0
+            return api.BatchUpsertStoresResponse(
+                results=[
+                    api.UpsertStoreResult(store=store_message(one))
+                    if isinstance(one, Shop)
+                    else api.UpsertStoreResult(status=to_status(one))
+                    for one in read
+                ],
+                consistency_token=self._tokens.write(catalogue=written_at),
+            )
+
+        return self._replays.answer(request, api.BatchUpsertStoresResponse, upsert)
+
+    def BatchSetInventory(  # noqa: N802  # the API's name
+        self,
+        request: api.BatchSetInventoryRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+    ) -> api.BatchSetInventoryResponse:
+        """Set stock and store prices."""
+        check_batch("records", len(request.records))
+        note(n_records=len(request.records))
+        return self._replays.answer(
+            request, api.BatchSetInventoryResponse, lambda: self._set_inventory(request)
+        )
+
+    def _set_inventory(
+        self, request: api.BatchSetInventoryRequest
+    ) -> api.BatchSetInventoryResponse:
+        results = [api.SetInventoryResult() for _ in request.records]
+        by_store: dict[str, list[tuple[api.SetInventoryResult, StockRecord]]] = defaultdict(list)
+        for result, message in zip(results, request.records, strict=True):
+            try:
+                store_id, record = read_inventory(message)
+                by_store[store_id].append((result, record))
+            except InvalidRequestError as error:
+                result.outcome = api.INVENTORY_OUTCOME_REJECTED
+                result.status.CopyFrom(to_status(error))
+        latest = 0
+        for store_id, asked in by_store.items():
+            applied, written_at = self._stock.put(store_id, [record for _, record in asked])
+            latest = max(latest, written_at)
+            for (result, _), is_applied in zip(asked, applied, strict=True):
+                result.outcome = (
+                    api.INVENTORY_OUTCOME_APPLIED
+                    if is_applied
+                    else api.INVENTORY_OUTCOME_SUPERSEDED
+                )
+        return api.BatchSetInventoryResponse(
+            results=results, consistency_token=self._tokens.write(catalogue=latest)
+        )
+
+    def BatchGetInventory(  # noqa: N802  # the API's name
+        self,
+        request: api.BatchGetInventoryRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+    ) -> api.BatchGetInventoryResponse:
+        """Read stock and store prices, from where they are written: no token is needed."""
+        check_batch("keys", len(request.keys))
+        self._tokens.read(request.consistency_token)
+        results = [api.GetInventoryResult() for _ in request.keys]
+        by_store: dict[str, list[tuple[api.GetInventoryResult, str]]] = defaultdict(list)
+        for result, message in zip(results, request.keys, strict=True):
+            try:
+                store_id, product_id = read_inventory_key(message)
+                by_store[store_id].append((result, product_id))
+            except InvalidRequestError as error:
+                result.status.CopyFrom(to_status(error))
+        for store_id, asked in by_store.items():
+            records = self._stock.get(store_id, [product_id for _, product_id in asked])
+            for (result, product_id), record in zip(asked, records, strict=True):
+                result.record.CopyFrom(inventory_message(store_id, product_id, record))
+        return api.BatchGetInventoryResponse(results=results)
 
     def GetProduct(  # noqa: N802  # the API's name
         self,
@@ -97,7 +242,7 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
             must_see=self._tokens.read(request.consistency_token),
         )
         return api.ListStoresResponse(
-            stores=[_store(shop) for shop in page.stores],
+            stores=[store_message(shop) for shop in page.stores],
             next_page_token=self._next("stores", asked, page.last_id),
         )
 
@@ -158,27 +303,8 @@ def _asked(kind: str, asked: Sequence[str]) -> bytes:
     return blake2b("\x1f".join((kind, *asked)).encode(), digest_size=16).digest()
 
 
-def _store(shop: Shop) -> catalog.Store:
-    location = location_message(shop.location)
-    return catalog.Store(
-        store_id=shop.location.store_id,
-        name=shop.name,
-        country_code=location.country_code,
-        subdivision_code=location.subdivision_code,
-        postal_code=location.postal_code,
-        lat_lng=location.lat_lng if location.HasField("lat_lng") else None,
-    )
-
-
 def _check(product_ids: Sequence[str]) -> None:
-    if not product_ids:
-        raise InvalidRequestError("product_ids", f"is empty; give 1 to {MAX_PRODUCTS}")
-    if len(product_ids) > MAX_PRODUCTS:
-        raise InvalidRequestError(
-            "product_ids",
-            f"has {len(product_ids)} entries; split it into batches of at most {MAX_PRODUCTS}",
-            reason="BATCH_TOO_LARGE",
-        )
+    check_batch("product_ids", len(product_ids))
     for index, product_id in enumerate(product_ids):
         check_id(f"product_ids[{index}]", product_id, required=True)
     note(n_products=len(product_ids))

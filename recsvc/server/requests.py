@@ -23,6 +23,7 @@ MAX_PATH_BYTES = 1000
 MAX_ENTRIES = 100
 MAX_EXCLUDED = 1000
 MAX_BATCH = 100
+MAX_PRICE = 10**12
 
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _SUBDIVISION = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
@@ -65,6 +66,22 @@ def similar_question(request: api.ListSimilarProductsRequest, tokens: Tokens) ->
     return _question(request, [], tokens.consistency)
 
 
+def read_price(path: str, money: Money) -> float:
+    """Read what something costs.
+
+    Raises:
+        InvalidRequestError: it is negative, too much, or of no currency.
+    """
+    if not (0 <= money.units <= MAX_PRICE and 0 <= money.nanos < _NANOS):
+        raise InvalidRequestError(
+            path, f"must be from 0 to {MAX_PRICE:.0e} units, and its nanos below one unit"
+        )
+    if not money.currency_code:
+        raise InvalidRequestError(f"{path}.currency_code", "is required")
+    _match(f"{path}.currency_code", money.currency_code, _CURRENCY, "ISO 4217, such as EUR")
+    return float(money.units + money.nanos / _NANOS)
+
+
 def check_batch(n_requests: int) -> None:
     """Check the size of a batch.
 
@@ -89,7 +106,7 @@ def check_id(field: str, value: str, *, required: bool = False) -> str:
     """
     if required and not value:
         raise InvalidRequestError(field, "is required")
-    return _text(field, value, MAX_ID_BYTES)
+    return check_text(field, value, MAX_ID_BYTES)
 
 
 def _question(
@@ -117,6 +134,7 @@ def _question(
         basket=_basket(context.basket),
         recent=_ids("context.recent_product_ids", context.recent_product_ids, MAX_ENTRIES),
         only_new=wanted.exclude_purchased,
+        in_stock_only=wanted.in_stock_only,
         as_of_time=context.as_of_time.ToNanoseconds() / _NANOS if has_time else None,
         explain=request.explain,
         include_products=request.include_products,
@@ -141,8 +159,6 @@ def _check_supported(wanted: common.ProductFilter) -> None:
             raise _unsupported(path, f"field number {unknown[0].field_number} is not known here")
     if wanted.attributes_any:
         raise _unsupported("filter.attributes_any", "the catalogue holds no attributes yet")
-    if wanted.in_stock_only:
-        raise _unsupported("filter.in_stock_only", "the service knows no stock yet")
 
 
 def _unsupported(field: str, why: str) -> InvalidRequestError:
@@ -157,17 +173,18 @@ def read_location(path: str, location: common.Location) -> Location:
     Raises:
         InvalidRequestError: a code or a coordinate is outside its limits.
     """
-    _match(f"{path}.country_code", location.country_code, _COUNTRY, "ISO 3166-1, such as DE")
+    path = f"{path}." if path else ""
+    _match(f"{path}country_code", location.country_code, _COUNTRY, "ISO 3166-1, such as DE")
     _match(
-        f"{path}.subdivision_code",
+        f"{path}subdivision_code",
         location.subdivision_code,
         _SUBDIVISION,
         "ISO 3166-2, such as DE-BY",
     )
     return Location(
-        store_id=check_id(f"{path}.store_id", location.store_id),
-        postal_code=_text(f"{path}.postal_code", location.postal_code, MAX_POSTAL_CODE_BYTES),
-        cell=_cell(f"{path}.lat_lng", location.lat_lng) if location.HasField("lat_lng") else "",
+        store_id=check_id(f"{path}store_id", location.store_id),
+        postal_code=check_text(f"{path}postal_code", location.postal_code, MAX_POSTAL_CODE_BYTES),
+        cell=_cell(f"{path}lat_lng", location.lat_lng) if location.HasField("lat_lng") else "",
         subdivision_code=location.subdivision_code,
         country_code=location.country_code or location.subdivision_code[:2],
     )
@@ -216,7 +233,7 @@ def _price(path: str, prices: common.PriceRange, end: str) -> tuple[float | None
 
 def _basket(lines: Sequence[common.LineItem]) -> tuple[str, ...]:
     path = "context.basket"
-    _check_count(path, len(lines), MAX_ENTRIES)
+    check_count(path, len(lines), MAX_ENTRIES)
     for index, line in enumerate(lines):
         check_id(f"{path}[{index}].product_id", line.product_id, required=True)
         if not line.quantity >= 0:
@@ -227,18 +244,25 @@ def _basket(lines: Sequence[common.LineItem]) -> tuple[str, ...]:
 
 
 def _ids(path: str, values: Sequence[str], limit: int) -> tuple[str, ...]:
-    _check_count(path, len(values), limit)
+    check_count(path, len(values), limit)
     return tuple(
         check_id(f"{path}[{index}]", value, required=True) for index, value in enumerate(values)
     )
 
 
 def _texts(path: str, values: Sequence[str], max_bytes: int) -> tuple[str, ...]:
-    _check_count(path, len(values), MAX_ENTRIES)
-    return tuple(_text(f"{path}[{index}]", value, max_bytes) for index, value in enumerate(values))
+    check_count(path, len(values), MAX_ENTRIES)
+    return tuple(
+        check_text(f"{path}[{index}]", value, max_bytes) for index, value in enumerate(values)
+    )
 
 
-def _text(path: str, value: str, max_bytes: int) -> str:
+def check_text(path: str, value: str, max_bytes: int) -> str:
+    """Return a text that keeps to its limit.
+
+    Raises:
+        InvalidRequestError: it is too long.
+    """
     n_bytes = len(value.encode())
     if n_bytes > max_bytes:
         raise InvalidRequestError(path, f"has {n_bytes} bytes; at most {max_bytes} are allowed")
@@ -250,6 +274,11 @@ def _match(path: str, value: str, pattern: re.Pattern[str], allowed: str) -> Non
         raise InvalidRequestError(path, f"{value[:20]!r} is not a code of {allowed}")
 
 
-def _check_count(path: str, n_values: int, limit: int) -> None:
+def check_count(path: str, n_values: int, limit: int) -> None:
+    """Check how many values there are.
+
+    Raises:
+        InvalidRequestError: too many.
+    """
     if n_values > limit:
         raise InvalidRequestError(path, f"has {n_values} entries; at most {limit} are allowed")

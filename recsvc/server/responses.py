@@ -12,7 +12,7 @@ from google.type.latlng_pb2 import LatLng
 from google.type.money_pb2 import Money
 
 from recsvc import __version__
-from recsvc.core.catalogue import Product
+from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, Product
 from recsvc.core.cells import centre_of
 from recsvc.core.places import Level, Location
 from recsvc.core.sources import Strategy
@@ -20,6 +20,7 @@ from recsvc.server.tokens import PageTokens
 from recsvc.service.model_admin import ModelDescription
 from recsvc.service.questions import Answer, Delivery, Item, ModelReference, Reason
 from recsvc.service.recommendations import Computed, Served
+from recsvc.service.selling import Shop, StockRecord
 from recsvc.v1 import catalog_pb2 as catalog
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import model_service_pb2 as models
@@ -147,8 +148,65 @@ def product_message(product: Product, *, is_withdrawn: bool = False) -> catalog.
         category_path=product.category_path,
         brand=product.brand,
         price=money(product.price, product.currency),
+        available_from=_moment(product.available_from, ALWAYS_FROM),
+        available_to=_moment(product.available_to, ALWAYS_TO),
+        group_id=product.group_id,
+        titles=product.titles,
+        attributes={
+            name: common.AttributeValues(values=values)
+            for name, values in product.attributes.items()
+        },
+        uri=product.uri,
+        image_uri=product.image_uri,
+        sensitive=product.is_sensitive,
         withdrawn=is_withdrawn,
     )
+
+
+def _moment(seconds: int, never: int) -> Timestamp | None:
+    return None if seconds == never else Timestamp(seconds=seconds)
+
+
+def store_message(shop: Shop) -> catalog.Store:
+    """Write a store; one whose coordinates nobody said, with the centre of its cell."""
+    location = location_message(shop.location)
+    point = location.lat_lng if location.HasField("lat_lng") else None
+    if shop.latitude is not None:
+        point = LatLng(latitude=shop.latitude, longitude=shop.longitude)
+    return catalog.Store(
+        store_id=shop.location.store_id,
+        name=shop.name,
+        country_code=location.country_code,
+        subdivision_code=location.subdivision_code,
+        postal_code=location.postal_code,
+        lat_lng=point,
+        time_zone=shop.time_zone,
+    )
+
+
+def inventory_message(
+    store_id: str, product_id: str, record: StockRecord | None
+) -> catalog.InventoryRecord:
+    """Write a stock record; of what nobody has said anything its key alone."""
+    key = catalog.InventoryKey(store_id=store_id, product_id=product_id)
+    if record is None:
+        return catalog.InventoryRecord(key=key)
+    effective = Timestamp()
+    effective.FromMicroseconds(record.effective)
+    return catalog.InventoryRecord(
+        key=key,
+        availability=_AVAILABILITY[record.is_in_stock],
+        quantity=record.quantity,
+        price=None if record.price is None else money(record.price, record.currency),
+        effective_time=effective,
+    )
+
+
+_AVAILABILITY = {
+    None: catalog.AVAILABILITY_UNSPECIFIED,
+    True: catalog.AVAILABILITY_IN_STOCK,
+    False: catalog.AVAILABILITY_OUT_OF_STOCK,
+}
 
 
 def money(price: float, currency: str) -> Money | None:

@@ -2,14 +2,17 @@
 
 import base64
 import binascii
+import struct
 from dataclasses import dataclass
 from hashlib import blake2b
 from hmac import compare_digest
 from typing import Self
 
 from recsvc.errors import InvalidRequestError
+from recsvc.service.selling import NOTHING, Written
 
 _MAC_BYTES = 8
+_WRITTEN = struct.Struct(">QQ")
 
 
 class Signer:
@@ -42,9 +45,9 @@ class Signer:
 
 
 class ConsistencyTokens:
-    """Tokens that stand for a position of the ledger.
+    """Tokens that stand for a position of the ledger and a moment of the catalogue.
 
-    Events need no more: every read asks the store that acknowledged them.
+    Events need none: every read asks the store that acknowledged them.
 
     Args:
         key: the secret.
@@ -53,24 +56,25 @@ class ConsistencyTokens:
     def __init__(self, key: bytes) -> None:
         self._signer = Signer(key, b"consistency")
 
-    def write(self, position: int) -> str:
-        """Return the token of a write."""
-        return self._signer.token(position.to_bytes(8))
+    def write(self, position: int = 0, catalogue: int = 0) -> str:
+        """Return the token of a write; arguments are those of ``Written``."""
+        return self._signer.token(_WRITTEN.pack(position, catalogue))
 
-    def read(self, token: str) -> int:
-        """Return the position that a read must have seen.
+    def read(self, token: str) -> Written:
+        """Return what a read must have seen.
 
         Raises:
             InvalidRequestError: it is no such token.
         """
         if not token:
-            return 0
+            return NOTHING
         content = self._signer.content(token)
-        if content is None:
+        if content is None or len(content) > _WRITTEN.size:
             raise InvalidRequestError(
                 "consistency_token", "was not made by this service; ask without one"
             )
-        return int.from_bytes(content)
+        # Those of the version before have the position alone.
+        return Written(*_WRITTEN.unpack(content.ljust(_WRITTEN.size, b"\0")))
 
 
 class PageTokens:

@@ -1,5 +1,6 @@
 """The store as a question uses it: only with time to spare, and never fatal."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -83,13 +84,19 @@ class CacheSlot:
             self._count(outcome)
         return None
 
-    def put(self, payload: bytes) -> None:
-        """Keep an answer, if the store can be used."""
+    def put(self, payload: bytes, true_for_seconds: float = math.inf) -> None:
+        """Keep an answer, if the store can be used.
+
+        Args:
+            payload: the answer.
+            true_for_seconds: how long it can be given at most.
+        """
         owner = self._owner
-        if owner.ttl_seconds <= 0 or self.failed or not self._is_affordable():
+        ttl_seconds = min(owner.ttl_seconds, true_for_seconds)
+        if ttl_seconds <= 0 or self.failed or not self._is_affordable():
             return
         try:
-            owner.cache.put(self._key, payload, owner.ttl_seconds, self.live.revision)
+            owner.cache.put(self._key, payload, ttl_seconds, self.live.revision)
         except StoreUnavailableError:
             self._fail()
 

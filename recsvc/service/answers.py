@@ -1,10 +1,14 @@
 """A ranking in the caller's terms: ids instead of indices."""
 
+from dataclasses import replace
+
+from recsvc.core.assortment import Assortment, Shelf
+from recsvc.core.catalogue import Product
 from recsvc.core.explanation import Explanation, explain, explain_similar
-from recsvc.core.model import Model
 from recsvc.core.places import Level
 from recsvc.core.recommender import Ranking
 from recsvc.core.sources import Strategy
+from recsvc.core.vocabulary import MISSING, StringTable
 from recsvc.service.models import LoadedModel
 from recsvc.service.questions import Answer, Item, Question, Reason
 from recsvc.service.situations import Situation
@@ -28,13 +32,13 @@ def answer(
         ranking: the list.
         similar_to: index of the product that the list resembles, None for other lists.
     """
-    model = loaded.model
+    model, assortment = loaded.model, loaded.assortment
     explanations: list[Explanation] = []
     if question.explain:
         explanations = (
-            explain(model, ranking)
+            explain(model, assortment, ranking)
             if similar_to is None
-            else explain_similar(model, similar_to, ranking)
+            else explain_similar(assortment, similar_to, ranking)
         )
     rows = zip(
         ranking.items.tolist(),
@@ -43,7 +47,8 @@ def answer(
         ranking.levels.tolist(),
         strict=True,
     )
-    items = model.catalogue.items.ids
+    items = assortment.catalogue.items.ids
+    shelf = situation.query.shelf
     return Answer(
         items=tuple(
             Item(
@@ -52,8 +57,8 @@ def answer(
                 score=score,
                 strategy=Strategy(strategy),
                 level=Level(level),
-                reason=_reason(model, explanations[rank - 1]) if explanations else None,
-                product=model.catalogue.product(item) if question.include_products else None,
+                reason=_reason(items, explanations[rank - 1]) if explanations else None,
+                product=_product(assortment, item, shelf) if question.include_products else None,
             )
             for rank, (item, score, strategy, level) in enumerate(rows, start=1)
         ),
@@ -64,6 +69,16 @@ def answer(
     )
 
 
-def _reason(model: Model, explanation: Explanation) -> Reason:
-    evidence = model.catalogue.items.ids.take(explanation.evidence[:MAX_EVIDENCE])
+def _product(assortment: Assortment, item: int, shelf: Shelf | None) -> Product:
+    """A product as the catalogue has it, with the price that holds at the store."""
+    product = assortment.product(item)
+    if shelf is None:
+        return product
+    code = int(shelf.currency[item])
+    currency = shelf.currencies.ids[code] if code != MISSING else ""
+    return replace(product, price=float(shelf.price[item]), currency=currency)
+
+
+def _reason(items: StringTable, explanation: Explanation) -> Reason:
+    evidence = items.take(explanation.evidence[:MAX_EVIDENCE])
     return Reason(code=explanation.code.value, text=explanation.text, evidence=tuple(evidence))

@@ -1,19 +1,25 @@
-"""Reading the catalogue: products and stores as the current model knows them, recalls included."""
+"""Reading the catalogue: products and stores as they are now, recalls included."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from recsvc.core.catalogue import CatalogueFilter, Product
-from recsvc.core.places import PLACE_LEVELS, Level, Location, Place, Places
+from recsvc.core.places import PLACE_LEVELS, Level, Place, Places
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import InvalidRequestError, NotFoundError, StoreUnavailableError
+from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.models import LoadedModel, ModelSlot
+from recsvc.service.selling import NOTHING, Shop, Written
 from recsvc.service.standing import Standing
 
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1_000
+
+WAIT_SECONDS = 1.0
+"""Longest wait for what a token stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +33,6 @@ class Listed:
 
     product: Product
     is_withdrawn: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Shop:
-    """One store: its id, its name (``""`` unknown) and where it is."""
-
-    name: str
-    location: Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +57,13 @@ class Catalogue:
     Args:
         slot: the current model.
         standing: what was withdrawn.
+        live: what was said of products and stores since the model learnt.
     """
 
-    def __init__(self, slot: ModelSlot, standing: Standing) -> None:
+    def __init__(self, slot: ModelSlot, standing: Standing, live: LiveCatalogue) -> None:
         self._slot = slot
         self._standing = standing
+        self._live = live
 
     @property
     def generation(self) -> int:
@@ -74,7 +74,12 @@ class Catalogue:
         """
         return self._slot.current().generation
 
-    def product(self, product_id: str, must_see: int = 0) -> Listed:
+    @property
+    def withdrawn(self) -> Container[str]:
+        """What the recall switch holds."""
+        return self._standing.withdrawn
+
+    def product(self, product_id: str, must_see: Written = NOTHING) -> Listed:
         """Describe one product.
 
         Raises:
@@ -82,16 +87,15 @@ class Catalogue:
             UnavailableError: no model is loaded yet (WARMING_UP).
             StoreUnavailableError: what the token stands for is not to be seen here.
         """
-        self._see(must_see)
-        catalogue = self._slot.current().model.catalogue
-        item = catalogue.items.index(product_id)
+        assortment = self._now(must_see).assortment
+        item = assortment.catalogue.items.index(product_id)
         if item == MISSING:
             raise NotFoundError(
                 f"product_id: {product_id[:80]!r} is not in the catalogue",
                 reason="PRODUCT_NOT_FOUND",
                 metadata={"product_id": product_id[:80]},
             )
-        return Listed(catalogue.product(item), product_id in self._standing.withdrawn)
+        return Listed(assortment.product(item), product_id in self._standing.withdrawn)
 
     def products(
         self,
@@ -100,7 +104,7 @@ class Catalogue:
         after: str = "",
         category_path: str = "",
         withdrawn_only: bool = False,
-        must_see: int = 0,
+        must_see: Written = NOTHING,
     ) -> ProductPage:
         """List products by id.
 
@@ -109,7 +113,7 @@ class Catalogue:
             after: id after which the page begins.
             category_path: of the category that they are in or below; ``""`` is any.
             withdrawn_only: what the recall switch holds, known to the catalogue or not.
-            must_see: position of the ledger that must be known.
+            must_see: what must be known.
 
         Raises:
             InvalidRequestError: the page size is negative.
@@ -117,8 +121,7 @@ class Catalogue:
             StoreUnavailableError: what the token stands for is not to be seen here.
         """
         size = _size(page_size)
-        self._see(must_see)
-        loaded = self._slot.current()
+        loaded = self._now(must_see)
         withdrawn = self._standing.withdrawn
         if withdrawn_only:
             names = iter(sorted(name for name in withdrawn if name > after))
@@ -134,44 +137,52 @@ class Catalogue:
         return ProductPage(page, last)
 
     def stores(
-        self, page_size: int, *, after: str = "", country_code: str = "", must_see: int = 0
+        self,
+        page_size: int,
+        *,
+        after: str = "",
+        country_code: str = "",
+        must_see: Written = NOTHING,
     ) -> StorePage:
         """List stores by id, of one country or of all; arguments and errors are as above."""
         size = _size(page_size)
-        self._see(must_see)
-        loaded = self._slot.current()
-        places = loaded.model.places
-        found = []
-        for store, store_id in enumerate(places.levels[Level.STORE].keys.ids):
-            shop = _shop(places, store)
-            if store_id <= after or (country_code and shop.location.country_code != country_code):
-                continue
-            found.append(shop)
-        found.sort(key=lambda shop: shop.location.store_id)
+        places = self._now(must_see).model.places
+        learnt = enumerate(places.levels[Level.STORE].keys.ids)
+        shops = {store_id: _shop(places, store) for store, store_id in learnt}
+        shops |= self._live.shops
+        found = [
+            shop
+            for store_id, shop in sorted(shops.items())
+            if store_id > after and country_code in ("", shop.location.country_code)
+        ]
         page = tuple(found[:size])
         last = page[-1].location.store_id if len(found) > size else ""
         return StorePage(page, last)
 
-    def _see(self, must_see: int) -> None:
-        if not self._standing.sees(must_see):
+    def _now(self, must_see: Written) -> LoadedModel:
+        """The model, with all that must be known."""
+        loaded = self._slot.current()
+        deadline = time.monotonic() + WAIT_SECONDS
+        sees = self._live.sees(must_see.catalogue, deadline)
+        if not (sees and self._standing.sees(must_see.ledger)):
             raise StoreUnavailableError("what the token stands for is not to be seen here yet")
+        return self._live.dressed(loaded)
 
     def _listed(self, loaded: LoadedModel, product_id: str) -> Listed:
-        catalogue = loaded.model.catalogue
-        item = catalogue.items.index(product_id)
+        item = loaded.assortment.catalogue.items.index(product_id)
         is_withdrawn = product_id in self._standing.withdrawn
         if item == MISSING:  # withdrawn before the catalogue knew of it
-            return Listed(Product.unknown(product_id), is_withdrawn)
-        return Listed(catalogue.product(item), is_withdrawn)
+            return Listed(Product(product_id=product_id), is_withdrawn)
+        return Listed(loaded.assortment.product(item), is_withdrawn)
 
 
 def _ids(loaded: LoadedModel, category_path: str, after: str) -> Iterator[str]:
     """Ids of the catalogue after one, in their order, of one category or of all."""
-    ids = loaded.model.catalogue.items.ids
+    ids = loaded.assortment.catalogue.items.ids
     items = np.arange(len(ids))
     if category_path:
         wanted = CatalogueFilter(category_paths=(category_path,))
-        items = np.flatnonzero(loaded.catalogue_index.matching(wanted))
+        items = np.flatnonzero(loaded.assortment.index.matching(wanted))
     names = sorted(name for name in ids.take(items.tolist()) if name > after)
     return iter(names)
 

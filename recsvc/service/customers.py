@@ -14,6 +14,7 @@ from recsvc.errors import NotFoundError, StoreUnavailableError
 from recsvc.identity import customer_hash, visitor_hash
 from recsvc.service.models import ModelSlot
 from recsvc.service.ports import EventLog, People, Person
+from recsvc.service.selling import NOTHING, Written
 from recsvc.service.shopping import Event, Shopper
 from recsvc.service.shopping import Person as Kind
 from recsvc.service.standing import Consent, Standing
@@ -96,18 +97,18 @@ class Customers:
         self._people = people
         self._hash_key = hash_key
 
-    def get(self, customer_id: str, must_see: int = 0) -> Customer:
+    def get(self, customer_id: str, must_see: Written = NOTHING) -> Customer:
         """Describe a customer.
 
         Args:
             customer_id: who.
-            must_see: position of the ledger that must be known.
+            must_see: what must be known.
 
         Raises:
             NotFoundError: nothing at all is known of them (CUSTOMER_NOT_FOUND).
             StoreUnavailableError: the store cannot answer in time.
         """
-        if not self._standing.sees(must_see):
+        if not self._standing.sees(must_see.ledger):
             raise StoreUnavailableError("what the token stands for is not to be seen here yet")
         found = self._find(customer_id)
         if found is None:

@@ -1,9 +1,9 @@
 """Says how full the event log is, before it is full."""
 
-import threading
 from contextlib import suppress
 
 from recsvc.errors import StoreUnavailableError
+from recsvc.service.poller import Poller
 from recsvc.service.ports import EventLog
 from recsvc.telemetry import Metrics
 
@@ -22,23 +22,17 @@ class LogGauge:
     def __init__(self, log: EventLog, metrics: Metrics, max_events: int) -> None:
         self._log = log
         self._metrics = metrics
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._poll, name="log-gauge", daemon=True)
+        self._poller = Poller("log-gauge", self._look)
         metrics.events_waiting_max.set(max_events)
 
-    def watch(self) -> None:
+    def watch(self, interval_seconds: float = INTERVAL_SECONDS) -> None:
         """Begin."""
-        self._thread.start()
+        self._poller.start(interval_seconds, at_once=True)
 
     def stop(self) -> None:
         """End."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._poller.stop()
 
-    def _poll(self) -> None:
-        while True:
-            with suppress(StoreUnavailableError):  # every call that needs the log says so
-                self._metrics.events_waiting.set(self._log.length())
-            if self._stopping.wait(INTERVAL_SECONDS):
-                return
+    def _look(self) -> None:
+        with suppress(StoreUnavailableError):  # every call that needs the log says so
+            self._metrics.events_waiting.set(self._log.length())

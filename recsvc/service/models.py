@@ -3,19 +3,21 @@
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 
 from recsvc.artifacts.pointer import Pointer
 from recsvc.artifacts.registry import PointerStamp, Registry
-from recsvc.core.catalogue_index import CatalogueIndex
+from recsvc.core.assortment import Assortment
 from recsvc.core.model import Model
 from recsvc.core.places import Location
 from recsvc.core.recommender import Query, Recommender
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import ArtifactError, RecsvcError, UnavailableError
+from recsvc.service.poller import Poller
 from recsvc.service.questions import ModelReference
+from recsvc.service.selling import Shop
 from recsvc.service.shopping import Deed
 from recsvc.telemetry import Logger, Metrics
 
@@ -71,12 +73,16 @@ class LoadedModel:
         generation: the registry's when it became current; 0 before that.
         recommender: ranks with it.
         learnt: which live events it has learnt from already.
+        revision: of what the shop has said of products and stores since; ``""`` nothing.
+        shops: stores that were described since, by id.
     """
 
     reference: ModelReference
     generation: int
     recommender: Recommender
     learnt: LearntUntil
+    revision: str = ""
+    shops: Mapping[str, Shop] = field(default_factory=dict)
 
     @property
     def model(self) -> Model:
@@ -84,9 +90,21 @@ class LoadedModel:
         return self.recommender.model
 
     @property
-    def catalogue_index(self) -> CatalogueIndex:
-        """The names of the catalogue as callers may write them."""
-        return self.recommender.catalogue_index
+    def assortment(self) -> Assortment:
+        """The products, as they are now."""
+        return self.recommender.assortment
+
+    def located(self, location: Location) -> Location:
+        """A place, with what its store lends to the levels that the caller left empty.
+
+        Of stores that were described since: the others are in the model.
+        """
+        shop = self.shops.get(location.store_id.strip()) if self.shops else None
+        if shop is None:
+            return location
+        names = ("postal_code", "cell", "subdivision_code", "country_code")
+        lent = {n: getattr(shop.location, n) for n in names if not getattr(location, n)}
+        return replace(location, **lent)
 
     def warm(self) -> None:
         """Answer some questions, so that the first callers do not wait for the disk."""
@@ -136,6 +154,7 @@ class ModelSlot:
         logger: told of every load.
         metrics: likewise.
         on_first_model: called once, when there is a model to answer with.
+        before_serving: called with each model before it answers, to do what else takes time.
         clock: monotonic seconds.
     """
 
@@ -146,19 +165,20 @@ class ModelSlot:
         logger: Logger,
         metrics: Metrics,
         on_first_model: Callable[[], object] = lambda: None,
+        before_serving: Callable[[LoadedModel], object] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.registry = registry
         self._logger = logger
         self._metrics = metrics
         self._on_first_model = on_first_model
+        self._before_serving = before_serving
         self._clock = clock
         self._lock = threading.RLock()  # held by who changes the model, never by who reads it
         self._loaded: LoadedModel | None = None
         self._seen: tuple[PointerStamp | str | None] | None = None
         self._retry_at: float | None = None
-        self._stopping = threading.Event()
-        self._watcher: threading.Thread | None = None
+        self._poller = Poller("model-watcher", self.refresh)
 
     def current(self) -> LoadedModel:
         """The model to answer with; take it once a request.
@@ -221,20 +241,11 @@ class ModelSlot:
 
     def watch(self, interval_seconds: float) -> None:
         """Follow the registry from a thread of its own, until ``stop``."""
-        self._watcher = threading.Thread(
-            target=self._poll, args=(interval_seconds,), name="model-watcher", daemon=True
-        )
-        self._watcher.start()
+        self._poller.start(interval_seconds)
 
     def stop(self) -> None:
         """End the watching."""
-        self._stopping.set()
-        if self._watcher is not None:
-            self._watcher.join()
-
-    def _poll(self, interval_seconds: float) -> None:
-        while not self._stopping.wait(interval_seconds):
-            self.refresh()
+        self._poller.stop()
 
     def _look(self) -> tuple[PointerStamp | str | None]:
         """What the registry shows from afar; equal while nothing has changed."""
@@ -258,7 +269,9 @@ class ModelSlot:
             prepared = before
         if _version(prepared) != pointer.version_id or prepared is None:
             prepared = self.prepare(pointer.version_id)
-        self._loaded = replace(prepared, generation=pointer.generation)
+        loaded = replace(prepared, generation=pointer.generation)
+        self._before_serving(loaded)
+        self._loaded = loaded
         self._announce(before, self._loaded)
 
     def _announce(self, before: LoadedModel | None, after: LoadedModel) -> None:

@@ -7,6 +7,7 @@ between, and is bound to the question, the shopper and the model.
 import struct
 from collections.abc import Sequence
 from hashlib import blake2b
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ MAX_SHOWN = 1_000
 
 _HEAD = struct.Struct(">16sQ8s")
 _ITEM = np.dtype(">u4")
+_NEWCOMER = 1 << 31
 
 
 def next_page(
@@ -37,7 +39,7 @@ def next_page(
     n_shown = len(before) // _ITEM.itemsize + len(items)
     if len(items) < question.size or n_shown >= MAX_SHOWN:
         return b""
-    return _head(question, shopper, loaded) + before + items.astype(_ITEM).tobytes()
+    return _head(question, shopper, loaded) + before + _codes(loaded, items).tobytes()
 
 
 def shown_before(question: Question, shopper: str, loaded: LoadedModel) -> Sequence[int]:
@@ -56,8 +58,26 @@ def shown_before(question: Question, shopper: str, loaded: LoadedModel) -> Seque
             "belongs to another request, or to another model than answers now; ask without one",
             reason="PAGE_TOKEN_MISMATCH",
         )
-    items: list[int] = np.frombuffer(question.page[_HEAD.size :], _ITEM).tolist()
+    codes = np.frombuffer(question.page[_HEAD.size :], _ITEM).astype(np.int64)
+    is_new = codes >= _NEWCOMER
+    items: list[int] = codes[~is_new].tolist()
+    if is_new.any():
+        assortment = loaded.assortment
+        newcomers = np.arange(assortment.n_learnt, len(assortment), dtype=np.int32)
+        shown = np.isin(_codes(loaded, newcomers), codes[is_new])
+        items += newcomers[shown].tolist()
     return items
+
+
+def _codes(loaded: LoadedModel, items: NDArray[np.int32]) -> NDArray[np.uint32]:
+    """Item indices as a token holds them.
+
+    Those of newcomers differ from process to process, so they are named by a hash of their ids:
+    of two alike, in a thousand million, the second is taken for shown.
+    """
+    ids, n_learnt = loaded.assortment.catalogue.items.ids, loaded.assortment.n_learnt
+    codes = [i if i < n_learnt else _NEWCOMER + crc32(ids[i].encode()) // 2 for i in items.tolist()]
+    return np.array(codes, np.int64).astype(_ITEM)
 
 
 def _head(question: Question, shopper: str, loaded: LoadedModel) -> bytes:

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from recsvc.core.catalogue import Product
 from recsvc.core.places import Location
+from recsvc.service.selling import Changes, Shop, StockRecord
 from recsvc.service.shopping import Event, LiveProfile, Outcome, Shopper
 
 ANONYMOUS = "anonymous"
@@ -197,6 +199,44 @@ class People(Protocol):
         Raises:
             StoreUnavailableError: the store cannot answer in time.
         """
+        ...
+
+
+class CatalogueStore(Protocol):
+    """Keeps what the shop says of products, stores and stock between trainings.
+
+    Every write returns the moment of it, unix milliseconds of the store, and every method raises
+    ``StoreUnavailableError`` where the store cannot answer in time; repeating a write is safe.
+    ``known`` is the revision that the reader has, 0 at the beginning; ``deadline`` is in monotonic
+    seconds.
+    """
+
+    def put_products(self, products: Sequence[Product]) -> int:
+        """Add products, or replace them whole."""
+        ...
+
+    def put_stores(self, shops: Sequence[Shop]) -> int:
+        """Add stores, or replace them whole."""
+        ...
+
+    def put_stock(self, store_id: str, records: Sequence[StockRecord]) -> tuple[list[bool], int]:
+        """Write stock of one store; say of each whether it is kept, or is older than what was."""
+        ...
+
+    def stock(self, store_id: str, product_ids: Sequence[str]) -> list[StockRecord | None]:
+        """Read stock of one store, None where nobody has said."""
+        ...
+
+    def products_since(self, known: int, deadline: float) -> Changes[Product]:
+        """Read products that were written since a revision."""
+        ...
+
+    def stores_since(self, known: int, deadline: float) -> Changes[Shop]:
+        """Read stores that were written since a revision."""
+        ...
+
+    def stock_since(self, store_id: str, known: int, deadline: float) -> Changes[StockRecord]:
+        """Read stock of one store that was written since a revision."""
         ...
 
 

@@ -9,6 +9,7 @@ from recsvc.core.catalogue import CatalogueFilter, Product
 from recsvc.core.places import Level, Location
 from recsvc.core.sources import Strategy
 from recsvc.errors import InvalidRequestError
+from recsvc.service.selling import NOTHING, Written
 
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
@@ -42,11 +43,12 @@ class Question:
         basket: product ids in the basket; they shape the list and are not on it.
         recent: product ids looked at in this visit; they shape the list.
         only_new: leave out what the customer has bought.
+        in_stock_only: leave out what is not known to be in stock at the place.
         as_of_time: when recency is measured, unix seconds; None is now.
         explain: say why each product is there.
         include_products: add each product's catalogue entry.
         page: what the token of the page says, see ``service.pages``; empty for the first page.
-        must_see: position of the ledger that the answer must know.
+        must_see: what the answer must know.
         unmet: warnings about what was asked and does not exist yet.
     """
 
@@ -60,12 +62,18 @@ class Question:
     basket: tuple[str, ...] = ()
     recent: tuple[str, ...] = ()
     only_new: bool = False
+    in_stock_only: bool = False
     as_of_time: float | None = None
     explain: bool = False
     include_products: bool = False
     page: bytes = b""
-    must_see: int = 0
+    must_see: Written = NOTHING
     unmet: tuple[str, ...] = ()
+
+    @property
+    def looks_at_shelf(self) -> bool:
+        """Whether the answer depends on the stock, or the prices, of one store."""
+        return self.in_stock_only or self.include_products or self.catalogue_filter.has_price
 
     def canonical(self) -> bytes:
         """All but shopper and page that the answer depends on, order without meaning aside."""
@@ -81,6 +89,7 @@ class Question:
             sorted(self.basket),
             sorted(self.recent),
             self.only_new,
+            self.in_stock_only,
             self.as_of_time,
             self.explain,
             self.include_products,

@@ -22,16 +22,18 @@ from recsvc.core.recommender import Query
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import NotFoundError
 from recsvc.identity import customer_hash, visitor_hash
-from recsvc.service.answer_cache import AnswerCache, CacheSlot
+from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.answers import answer
 from recsvc.service.cost import CostEstimate
+from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.pages import next_page, shown_before
 from recsvc.service.ports import ANONYMOUS, CacheKey
 from recsvc.service.questions import Answer, AnswerCodec, Delivery, Question, ServedFrom
 from recsvc.service.shopping import LiveProfile
-from recsvc.service.situations import Asker, Situation, situate
+from recsvc.service.situations import Asker, Situation, lacks_prices, situate, store_of
 from recsvc.service.standing import Standing
+from recsvc.service.stock import NOT_ASKED, Stock, Stocked
 from recsvc.telemetry import Metrics, note
 
 FIRST_COST_SECONDS = 0.005
@@ -46,6 +48,8 @@ MODEL_LOAD_FAILED = "MODEL_LOAD_FAILED"
 UNKNOWN_CUSTOMER = "UNKNOWN_CUSTOMER"
 NO_CONSENT = "NO_CONSENT"
 CONSISTENCY_UNMET = "CONSISTENCY_UNMET"
+STOCK_UNKNOWN = "STOCK_UNKNOWN"
+PRICE_CURRENCY = "PRICE_CURRENCY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,21 @@ class Computed:
     delivery: Delivery
 
 
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is true now, whatever the model has learnt.
+
+    Attributes:
+        standing: what people decided.
+        live: what the shop has said of products and stores.
+        stock: what is there.
+    """
+
+    standing: Standing
+    live: LiveCatalogue
+    stock: Stock
+
+
 class Recommendations:
     """Answers questions from the cache or the model; always answers once a model is loaded.
 
@@ -71,7 +90,7 @@ class Recommendations:
         slot: the current model.
         cache: keeps answers.
         codec: writes answers as the door sends them.
-        standing: what people decided.
+        circumstances: what is true beside the model.
         metrics: counts how lists were made.
         hash_key: secret that customers' ids are hashed with.
         now: unix seconds.
@@ -84,7 +103,7 @@ class Recommendations:
         cache: AnswerCache,
         codec: AnswerCodec,
         *,
-        standing: Standing,
+        circumstances: Circumstances,
         metrics: Metrics,
         hash_key: bytes,
         now: Callable[[], float] = time.time,
@@ -93,7 +112,9 @@ class Recommendations:
         self._slot = slot
         self._cache = cache
         self._codec = codec
-        self._standing = standing
+        self._standing = circumstances.standing
+        self._live = circumstances.live
+        self._stock = circumstances.stock
         self._metrics = metrics
         self._hash_key = hash_key
         self._now = now
@@ -110,7 +131,7 @@ class Recommendations:
         Args:
             question: what is asked.
             deadline: monotonic seconds when the caller stops waiting.
-            loaded: the model to answer with; the current one unless given.
+            loaded: the model to answer with, as it was loaded; the current one unless given.
 
         Raises:
             UnavailableError: no model is loaded yet (WARMING_UP).
@@ -118,15 +139,20 @@ class Recommendations:
                 page token belongs to another question or model (PAGE_TOKEN_MISMATCH).
         """
         started = self._monotonic()
-        loaded = loaded or self._slot.current()
-        who = self._who(question, loaded)
+        who, loaded = self._asked(question, loaded or self._slot.current(), deadline)
         shown = shown_before(question, who.shopper, loaded)
-        cached = self._cache.slot(self._key(question, loaded, who), deadline)
+        store_id, stocked = self._at_home(question, loaded, who, deadline)
+        key = self._key(question, loaded, who, stocked.revision)
+        cached = self._cache.slot(key, deadline)
         found = cached.get(self._is_allowed)
         if found is not None:
             payload, age = found
             return Served(payload, self._delivered(started, ServedFrom.CACHE, age))
         situation = self._situation(question, loaded, who, cached.live, shown)
+        is_elsewhere = question.looks_at_shelf and situation.store_id != store_id
+        if is_elsewhere:  # the shopper has moved since the model learnt
+            stocked = self._stocked(question, loaded, situation.store_id, deadline)
+        situation = _with_shelf(question, loaded, situation, stocked)
         cost, begun = self._costs[question.explain], self._monotonic()
         is_late = deadline - begun < SAFETY * cost.seconds
         rank = loaded.recommender.popular if is_late else loaded.recommender.recommend
@@ -145,13 +171,11 @@ class Recommendations:
             return Served(payload, delivery)
         cost.learn(self._monotonic() - begun)
         is_blind = cached.skipped and bool(who.shopper)
-        cached.put(payload)
-        return Served(
-            payload,
-            self._delivered(
-                started, ServedFrom.MODEL, degraded_reason=_degraded(cached, is_blind=is_blind)
-            ),
-        )
+        if not is_elsewhere and not stocked.failed:
+            now = situation.query.sold_at or 0.0
+            cached.put(payload, loaded.assortment.unchanged_until(now) - now)
+        reason = _degraded(failed=cached.failed or stocked.failed, is_blind=is_blind)
+        return Served(payload, self._delivered(started, ServedFrom.MODEL, degraded_reason=reason))
 
     def similar(self, product_id: str, question: Question, deadline: float) -> Computed:
         """List products like one.
@@ -167,29 +191,55 @@ class Recommendations:
             InvalidRequestError: a strict filter names what the catalogue does not know.
         """
         started = self._monotonic()
-        loaded = self._slot.current()
-        who = self._who(question, loaded)
+        who, loaded = self._asked(question, self._slot.current(), deadline)
         note(version_id=loaded.reference.version_id)
-        item = loaded.model.catalogue.items.index(product_id)
+        item = loaded.assortment.catalogue.items.index(product_id)
         if item == MISSING:
             raise NotFoundError(
-                f"product {product_id[:80]!r} is not in the catalogue of the current model",
+                f"product {product_id[:80]!r} is not in the catalogue",
                 reason="PRODUCT_NOT_FOUND",
                 metadata={"product_id": product_id[:80]},
             )
-        cached = self._cache.slot(self._key(question, loaded, who), deadline)
+        cached = self._cache.slot(self._key(question, loaded, who, 0), deadline)
         if who.shopper:
             cached.get(lambda _: False)
         situation = self._situation(question, loaded, who, cached.live)
+        stocked = self._stocked(question, loaded, situation.store_id, deadline)
+        situation = _with_shelf(question, loaded, situation, stocked)
         ranking = loaded.recommender.similar(item, situation.query)
+        failed = cached.failed or stocked.failed
+        reason = _degraded(failed=failed, is_blind=cached.skipped)
         return Computed(
             answer(question, loaded, situation, ranking, similar_to=item),
-            self._delivered(
-                started,
-                ServedFrom.MODEL,
-                degraded_reason=_degraded(cached, is_blind=cached.skipped),
-            ),
+            self._delivered(started, ServedFrom.MODEL, degraded_reason=reason),
         )
+
+    def _asked(
+        self, question: Question, loaded: LoadedModel, deadline: float
+    ) -> tuple[Asker, LoadedModel]:
+        """Who asks, and the model with the catalogue of the moment."""
+        who = self._who(question, loaded)
+        if not self._live.sees(question.must_see.catalogue, deadline):
+            who = replace(who, warnings=(*who.warnings, CONSISTENCY_UNMET))
+        return who, self._live.dressed(loaded)
+
+    def _at_home(
+        self, question: Question, loaded: LoadedModel, who: Asker, deadline: float
+    ) -> tuple[str, Stocked]:
+        """The store where the question is asked or the customer at home, and its stock."""
+        if not question.looks_at_shelf:
+            return "", NOT_ASKED
+        place = loaded.recommender.place(who.customer, question.location)
+        store_id = store_of(loaded, question.location, place)
+        return store_id, self._stocked(question, loaded, store_id, deadline)
+
+    def _stocked(
+        self, question: Question, loaded: LoadedModel, store_id: str, deadline: float
+    ) -> Stocked:
+        if not question.looks_at_shelf:
+            return NOT_ASKED
+        must_see = question.must_see.catalogue
+        return self._stock.at(store_id, loaded.assortment, deadline, must_see)
 
     def _situation(
         self,
@@ -214,7 +264,7 @@ class Recommendations:
         withdrawn = self._standing.withdrawn
         known = self._hidden
         if known is None or known[0] is not loaded or known[1] is not withdrawn:
-            known = (loaded, withdrawn, loaded.model.catalogue.items.indices(withdrawn))
+            known = (loaded, withdrawn, loaded.assortment.catalogue.items.indices(withdrawn))
             self._hidden = known
         return known[2]
 
@@ -222,14 +272,17 @@ class Recommendations:
         withdrawn = self._standing.withdrawn
         return not withdrawn or withdrawn.keys().isdisjoint(self._codec.product_ids(payload))
 
-    def _key(self, question: Question, loaded: LoadedModel, who: Asker) -> CacheKey:
+    def _key(
+        self, question: Question, loaded: LoadedModel, who: Asker, stock_revision: int
+    ) -> CacheKey:
         # The version beside the generation: a pointer that was deleted by hand and made
         # anew counts generations from 1 again. Of who was erased nothing is known that was
         # known before, though the same person may have come back. What was restored is missing
         # on the lists from before.
         version_id = loaded.reference.version_id
         erased = self._standing.erased_at(who.shopper) if who.shopper else 0
-        state = f"{erased}|{self._standing.restored_at}|{','.join(who.warnings)}"
+        said = f"{loaded.revision}|{stock_revision}"
+        state = f"{erased}|{self._standing.restored_at}|{said}|{','.join(who.warnings)}"
         digest = blake2b(f"{self._codec.schema}|{version_id}|{state}|".encode(), digest_size=16)
         digest.update(question.canonical())
         digest.update(question.page)
@@ -237,7 +290,7 @@ class Recommendations:
 
     def _who(self, question: Question, loaded: LoadedModel) -> Asker:
         """Who asks, as far as they have agreed to be known; notes what stands for them."""
-        warnings = () if self._standing.sees(question.must_see) else (CONSISTENCY_UNMET,)
+        warnings = () if self._standing.sees(question.must_see.ledger) else (CONSISTENCY_UNMET,)
         if question.visitor_id:
             visitor = visitor_hash(self._hash_key, question.visitor_id)
             note(visitor=visitor)
@@ -286,8 +339,33 @@ def _without_acts(loaded: LoadedModel, query: Query) -> Query:
     return replace(query, acts=NO_ACTS, excluded=excluded)
 
 
-def _degraded(cached: CacheSlot, *, is_blind: bool) -> str:
+def _with_shelf(
+    question: Question, loaded: LoadedModel, situation: Situation, stocked: Stocked
+) -> Situation:
+    """A situation with what is there at the store.
+
+    Where that cannot be read, a list of what may not be there is better than none, unless the
+    question is a strict one.
+    """
+    if not question.looks_at_shelf:
+        return situation
+    is_blind = stocked.shelf is None and stocked.failed and not question.strict
+    query = replace(
+        situation.query,
+        shelf=stocked.shelf,
+        in_stock_only=question.in_stock_only and not is_blind,
+    )
+    prices = stocked.shelf or loaded.assortment.catalogue
+    more = {
+        STOCK_UNKNOWN: question.in_stock_only and stocked.shelf is None,
+        PRICE_CURRENCY: lacks_prices(prices, question.catalogue_filter),
+    }
+    warnings = (*situation.warnings, *(warning for warning, holds in more.items() if holds))
+    return replace(situation, query=query, warnings=warnings)
+
+
+def _degraded(*, failed: bool, is_blind: bool) -> str:
     """Why a list is less than it should be, where it is."""
-    if cached.failed:
+    if failed:
         return STORE_UNAVAILABLE
     return DEADLINE if is_blind else ""

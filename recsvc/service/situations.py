@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recsvc.core.catalogue import Catalogue, CatalogueFilter, canonical_path
+from recsvc.core.catalogue import CatalogueFilter, canonical_path
+from recsvc.core.catalogue_index import Prices
 from recsvc.core.places import PLACE_LEVELS, Level, Location, Place
 from recsvc.core.recommender import Query
 from recsvc.core.vocabulary import MISSING
@@ -28,10 +29,12 @@ class Situation:
     Attributes:
         query: the question in indices.
         warnings: what the caller should know, in capitals.
+        store_id: the store that it is about, ``""`` none.
     """
 
     query: Query
     warnings: tuple[str, ...]
+    store_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +88,16 @@ def situate(
         home = loaded.recommender.place(asker.customer, location)
         is_known = home.level is not Level.EVERYWHERE
         location = live_home(asker.live, until, is_known=is_known) or location
+    location = loaded.located(location)
     place = loaded.recommender.place(asker.customer, location)
     warnings = dict.fromkeys(_filter_warnings(question, loaded))  # a set that keeps the order
     warnings |= dict.fromkeys(asker.warnings)
-    if _is_unknown(question.location, place):
+    is_described = question.location.store_id.strip() in loaded.shops
+    if _is_unknown(question.location, place) and not is_described:
         warnings["UNKNOWN_LOCATION"] = None
     if is_stale:
         warnings["STALE_DATA"] = None
-    items = model.catalogue.items
+    items = loaded.assortment.catalogue.items
     learnt = None if asker.customer == MISSING else loaded.learnt
     query = Query(
         customer=asker.customer,
@@ -107,7 +112,14 @@ def situate(
         excluded=items.indices((*question.excluded, *question.basket)),
         session=items.indices((*question.basket, *question.recent)),
     )
-    return Situation(query, (*warnings, *question.unmet))
+    return Situation(query, (*warnings, *question.unmet), store_of(loaded, location, place))
+
+
+def store_of(loaded: LoadedModel, location: Location, place: Place) -> str:
+    """The store of a place, known to the model or not; ``""`` where it has none."""
+    if location:
+        return location.store_id.strip()
+    return loaded.model.places.describe(place).store_id
 
 
 def _is_unknown(location: Location, place: Place) -> bool:
@@ -119,15 +131,13 @@ def _is_unknown(location: Location, place: Place) -> bool:
 def _filter_warnings(question: Question, loaded: LoadedModel) -> Iterator[str]:
     wanted = question.catalogue_filter
     for path in wanted.category_paths:
-        if canonical_path(path) not in loaded.catalogue_index.categories:
+        if canonical_path(path) not in loaded.assortment.index.categories:
             _refuse_if_strict(question, "filter.category_paths", path)
             yield "UNKNOWN_CATEGORY"
     for brand in wanted.brands:
-        if brand.strip().casefold() not in loaded.catalogue_index.brands:
+        if brand.strip().casefold() not in loaded.assortment.index.brands:
             _refuse_if_strict(question, "filter.brands", brand)
             yield "UNKNOWN_BRAND"
-    if wanted.has_price and _lacks_prices(loaded.model.catalogue, wanted):
-        yield "PRICE_CURRENCY"
 
 
 def _refuse_if_strict(question: Question, field: str, value: str) -> None:
@@ -139,8 +149,10 @@ def _refuse_if_strict(question: Question, field: str, value: str) -> None:
         )
 
 
-def _lacks_prices(catalogue: Catalogue, wanted: CatalogueFilter) -> bool:
+def lacks_prices(prices: Prices, wanted: CatalogueFilter) -> bool:
     """Whether a product is left out because it has no price in the currency."""
-    currency = catalogue.currencies.index(wanted.currency)
-    priced = (catalogue.currency == currency) & ~np.isnan(catalogue.price)
+    if not wanted.has_price:
+        return False
+    currency = prices.currencies.index(wanted.currency)
+    priced = (prices.currency == currency) & ~np.isnan(prices.price)
     return currency == MISSING or not priced.all()

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from recsvc.artifacts.ledger import Decision, Ledger, LedgerEntry
 from recsvc.errors import StoreUnavailableError
+from recsvc.service.poller import Poller
 from recsvc.telemetry import Logger
 
 
@@ -63,8 +64,7 @@ class Standing:
         self._lock = threading.Lock()
         self._state = _State()
         self._complaint = ""
-        self._stopping = threading.Event()
-        self._watcher: threading.Thread | None = None
+        self._poller = Poller("ledger-watcher", self._follow)
 
     @property
     def position(self) -> int:
@@ -134,20 +134,11 @@ class Standing:
 
     def watch(self, interval_seconds: float) -> None:
         """Follow the ledger from a thread of its own, until ``stop``."""
-        self._watcher = threading.Thread(
-            target=self._poll, args=(interval_seconds,), name="ledger-watcher", daemon=True
-        )
-        self._watcher.start()
+        self._poller.start(interval_seconds)
 
     def stop(self) -> None:
         """End the watching."""
-        self._stopping.set()
-        if self._watcher is not None:
-            self._watcher.join()
-
-    def _poll(self, interval_seconds: float) -> None:
-        while not self._stopping.wait(interval_seconds):
-            self._follow()
+        self._poller.stop()
 
     def _follow(self) -> None:
         """Read on; what stands in the way is logged once, and what is known stays known."""

@@ -79,5 +79,20 @@ class KeySchema:
         """Return the key of the answer to a write."""
         return f"{self._partition(request_id)}:answer:{request_id}"
 
+    def rows(self, table: str) -> str:
+        """Return the key of a table's rows."""
+        return f"{self._table(table)}:rows"
+
+    def changes(self, table: str) -> str:
+        """Return the key of what was written to a table of late."""
+        return f"{self._table(table)}:changes"
+
+    def _table(self, table: str) -> str:
+        kind, _, of = table.partition(":")
+        # What a table is of is the shop's own text, and may hold anything.
+        digest = blake2b(of.encode(), digest_size=_SEEN_BYTES).digest()
+        name = f"{kind}:{urlsafe_b64encode(digest).decode()}" if of else kind
+        return f"{self.namespace}:v{SCHEMA_VERSION}:{{t:{name}}}"
+
     def _partition(self, shopper: str) -> str:
         return f"{self.namespace}:v{SCHEMA_VERSION}:{{p:{partition_of(shopper):02}}}"

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from recsvc.core.assortment import Assortment
 from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, CatalogueFilter
 from recsvc.core.explanation import ReasonCode, explain, explain_similar
 from recsvc.core.model import Model
@@ -343,7 +344,7 @@ def test_reasons_are_truthful(asked: Asked) -> None:
     """Each product has one sentence, and what is said to be bought was bought."""
     recommender = Recommender(asked.model)
     ranking = recommender.recommend(asked.query)
-    reasons = explain(asked.model, ranking)
+    reasons = explain(asked.model, Assortment.learnt(asked.model.catalogue), ranking)
     own, pairs = bought(asked), speaks_for(asked)
     for item, reason in zip(ranking.items.tolist(), reasons, strict=True):
         assert reason.text.endswith(".")
@@ -360,7 +361,9 @@ def test_reasons_are_truthful(asked: Asked) -> None:
         if "customers whose purchases are like yours" in reason.text:
             assert name in bought_by_like_customers(asked)
     similar = recommender.similar(0, asked.query)
-    assert len(explain_similar(asked.model, 0, similar)) == len(similar.items)
+    assert len(explain_similar(Assortment.learnt(asked.model.catalogue), 0, similar)) == len(
+        similar.items
+    )
 
 
 @given(questions())

@@ -54,13 +54,14 @@ def test_every_method_answers(client: RecommendationClient) -> None:
 
 def test_refusals_are_errors_of_our_own(client: RecommendationClient) -> None:
     """With the reason that the server gave, and the field where there is one."""
+    red = {"colour": common.AttributeValues(values=["red"])}
     with pytest.raises(InvalidRequestError) as invalid:
-        client.recommend(product_filter=common.ProductFilter(in_stock_only=True))
+        client.recommend(product_filter=common.ProductFilter(attributes_any=red))
     assert (invalid.value.field, invalid.value.reason) == (
-        "filter.in_stock_only",
+        "filter.attributes_any",
         "FILTER_UNSUPPORTED",
     )
-    assert str(invalid.value).count("filter.in_stock_only") == 1
+    assert str(invalid.value).count("filter.attributes_any") == 1
     with pytest.raises(NotFoundError) as missing:
         client.similar(api.ListSimilarProductsRequest(product_id="nothing"))
     assert missing.value.metadata == {"product_id": "nothing"}

@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks.live``: freshness, exactly once, memory and newcomers, as JSON."""
+"""``python -m tests.benchmarks.live``: what live state promises, as JSON."""
 
 import json
 import sys
@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from tests.benchmarks.live.freshness import freshness
+from tests.benchmarks.live.new_products import new_products
 from tests.benchmarks.live.newcomers import newcomers
 from tests.drill import drill
 from tests.serving import small_registry
@@ -56,6 +57,18 @@ def newcomers_command(
 ) -> None:
     """Customers whom the model has never seen, after some replayed orders."""
     _print(newcomers(history, test, products, preset, work))
+
+
+@app.command("new-products")
+def new_products_command(
+    history: Annotated[Path, typer.Option("--history", help="Parquet file of purchases.")],
+    test: Annotated[Path, typer.Option("--test", help="What was bought next.")],
+    products: Annotated[Path, typer.Option("--products", help="Their products.")],
+    preset: Annotated[str, typer.Option("--preset", help="Of the model.")] = "balanced",
+    work: Annotated[Path, typer.Option("--work", help="Folder for models.")] = Path(".bench/live"),
+) -> None:
+    """Products that came after training, placed by category, brand and title."""
+    _print(new_products(history, test, products, preset, work))
 
 
 if __name__ == "__main__":

@@ -2,13 +2,15 @@
 
 import math
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, Catalogue, CatalogueFilter, Product
 from recsvc.core.catalogue_index import CatalogueIndex
-from recsvc.core.vocabulary import MISSING, StringTable
+from recsvc.core.vocabulary import MISSING, StringTable, Vocabulary
 from tests.samples import tiny_model
 
 ALL = ["espresso", "filter", "tea", "milk", "butter", "bread", "jam", "soap", "punch", "bag"]
@@ -138,16 +140,6 @@ def test_availability_includes_its_start_alone(
     assert np.delete(found, 8).all()
 
 
-def test_a_window_anywhere_must_be_checked(catalogue: Catalogue) -> None:
-    """Only a catalogue without a single window, at either end, is always available."""
-    always_from, always_to = np.full(10, ALWAYS_FROM), np.full(10, ALWAYS_TO)
-    assert not catalogue.is_always_available
-    assert not replace(catalogue, available_from=always_from).is_always_available
-    assert not replace(catalogue, available_to=always_to).is_always_available
-    unbounded = replace(catalogue, available_from=always_from, available_to=always_to)
-    assert unbounded.is_always_available
-
-
 def test_a_catalogue_comes_back_from_its_arrays(catalogue: Catalogue) -> None:
     """Every product of the restored catalogue is described as before."""
     restored = Catalogue.from_arrays(catalogue.to_arrays("c"), "c")
@@ -161,3 +153,140 @@ def test_no_titles_at_all(catalogue: Catalogue) -> None:
     """Without a products file every product is called by its id."""
     untitled = replace(catalogue, titles=StringTable.from_strings([""] * 10))
     assert [untitled.title(i) for i in range(10)] == ALL
+
+
+# What is said of products since.
+
+
+def described(catalogue: Catalogue) -> dict[str, str]:
+    """Return every product by its id, as text: NaN is not equal to itself."""
+    return {name: str(catalogue.product(i)) for i, name in enumerate(catalogue.items.ids)}
+
+
+def test_a_product_of_which_nothing_is_known() -> None:
+    """Only the id must be given; it is sold at any time, and is not sensitive."""
+    product = Product(product_id="x")
+    texts = product.title, product.category_path, product.brand, product.currency, product.group_id
+    assert texts == ("",) * 5
+    assert (product.uri, product.image_uri) == ("", "")
+    assert math.isnan(product.price)
+    assert (product.available_from, product.available_to) == (ALWAYS_FROM, ALWAYS_TO)
+    assert (dict(product.titles), dict(product.attributes)) == ({}, {})
+    assert not product.is_sensitive
+
+
+def test_a_window_is_part_of_the_description(catalogue: Catalogue) -> None:
+    """Punch tells when it is sold."""
+    punch = catalogue.product(8)
+    assert (punch.available_from, punch.available_to) == (1_761_955_200, 1_776_211_200)
+
+
+def test_products_are_replaced_and_added(catalogue: Catalogue) -> None:
+    """Those that are known keep their index, others come after them in their order."""
+    before = described(catalogue)
+    said = [
+        Product(
+            product_id="oat",
+            title="Oat drink",
+            category_path="Food > Plant",
+            brand="Oatly",
+            price=1.95,
+            currency="EUR",
+            available_from=100,
+            available_to=200,
+        ),
+        Product(
+            product_id="tea",
+            title="Grüner Tee aus Japan",
+            category_path="Food > Plant",
+            brand="Alta",
+            price=4.0,
+            currency="USD",
+            available_to=300,
+        ),
+        Product(product_id="espresso"),
+        Product(product_id="nothing"),
+        Product(product_id="bag", title="Bag", category_path="Food > Dairy", price=0.2),
+    ]
+    changed = catalogue.with_products(said)
+    ids = [*ALL, "oat", "nothing"]
+    assert len(changed) == 12
+    assert list(changed.items.ids) == ids
+    assert [changed.items.index(name) for name in ids] == list(range(12))
+    expected = before | {product.product_id: str(product) for product in said}
+    assert described(changed) == expected
+    assert described(catalogue) == before
+    assert len(catalogue) == 10
+    assert changed.category.dtype == np.int32
+    assert changed.price.dtype == np.float64
+    assert changed.available_from.dtype == np.int64
+    assert changed.available_to.dtype == np.int64
+
+
+def test_names_are_coded_once(catalogue: Catalogue) -> None:
+    """A name that two new products share is one, a known one keeps its code, and "" has none."""
+    said = [Product(product_id=f"p{i}", brand=b) for i, b in enumerate(["New", "Alta", "", "New"])]
+    changed = catalogue.with_products(said)
+    assert list(changed.brands.ids) == [*catalogue.brands.ids, "New"]
+    alta, new = catalogue.brands.index("Alta"), len(catalogue.brands)
+    assert changed.brand[10:].tolist() == [new, alta, MISSING, new]
+    assert changed.category[10:].tolist() == changed.currency[10:].tolist() == [MISSING] * 4
+    assert list(changed.categories.ids) == list(catalogue.categories.ids)
+
+
+def test_said_again_it_is_replaced(catalogue: Catalogue) -> None:
+    """A product that was added is known from then on; the last word counts."""
+    first = Product(product_id="oat", title="Oat", price=1)
+    changed = catalogue.with_products([first]).with_products([replace(first, title="", price=2)])
+    assert len(changed) == 11
+    assert changed.title(10) == "oat"
+    assert changed.price[10] == 2
+
+
+def test_nothing_said_changes_nothing(catalogue: Catalogue) -> None:
+    """No products leave a catalogue as it is."""
+    assert described(catalogue.with_products([])) == described(catalogue)
+
+
+def test_what_was_said_is_asked_for(catalogue: Catalogue) -> None:
+    """Filters and windows hold for what was added and for what was replaced."""
+    changed = catalogue.with_products(
+        [
+            Product(product_id="oat", category_path="Food>Dairy", brand="MEADOW", available_to=9),
+            Product(product_id="butter", category_path="Food > Spreads", available_from=9),
+        ]
+    )
+    assert passing(changed, CatalogueFilter(category_paths=("Food > Dairy",))) == ["milk", "oat"]
+    assert passing(changed, CatalogueFilter(category_paths=("Food > Spreads",))) == [
+        "butter",
+        "jam",
+    ]
+    assert passing(changed, CatalogueFilter(brands=("meadow",))) == ["milk", "oat"]
+    assert changed.available(8)[[3, 4, 10]].tolist() == [True, False, True]
+    assert changed.available(9)[[3, 4, 10]].tolist() == [True, True, False]
+
+
+class Prices(NamedTuple):
+    """What products cost at a store."""
+
+    price: NDArray[np.float64]
+    currency: NDArray[np.int32]
+    currencies: Vocabulary
+
+
+def test_other_prices_may_hold(catalogue: Catalogue) -> None:
+    """A bound is asked of the prices given alone, categories and brands of the catalogue."""
+    price, currency = np.full(10, np.nan), np.zeros(10, np.int32)
+    price[[1, 3, 6, 7]] = [9.0, 2.0, 2.0, 2.0]
+    currency[7] = MISSING
+    there = Prices(price, currency, catalogue.currencies)
+    index = CatalogueIndex.of(catalogue)
+    assert list(catalogue.currencies.ids) == ["GBP"]
+    for wanted, expected in (
+        (CatalogueFilter(price_max=2, currency="GBP"), [3, 6]),
+        (CatalogueFilter(price_min=3, currency="GBP"), [1]),
+        (CatalogueFilter(price_min=0, currency="EUR"), []),
+        (CatalogueFilter(price_min=0, currency="GBP", brands=("Meadow", "Alta")), [1, 3]),
+        (CatalogueFilter(brands=("Meadow",)), [3, 4]),
+    ):
+        assert np.flatnonzero(index.matching(wanted, there)).tolist() == expected

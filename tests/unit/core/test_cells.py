@@ -2,7 +2,7 @@
 
 import h3
 
-from recsvc.core.cells import CELL_RESOLUTION, cell_of, centre_of
+from recsvc.core.cells import CELL_RESOLUTION, N_RINGS, around, cell_of, centre_of
 
 
 def test_a_point_lies_in_its_cell() -> None:
@@ -24,3 +24,26 @@ def test_the_centre_of_a_cell_lies_in_it() -> None:
     latitude, longitude = centre_of(cell)
     assert 41 < latitude < 42
     assert cell_of(latitude, longitude) == cell
+
+
+def test_cells_around_come_by_distance() -> None:
+    """Six at one step, twelve at two, eighteen at three; each once, and the cell itself not."""
+    cell = cell_of(41.1496, -8.6109)
+    found = around(cell)
+    distances = [h3.grid_distance(cell, near) for near in found]
+    assert N_RINGS == 3
+    assert distances == [1] * 6 + [2] * 12 + [3] * 18
+    assert len(set(found)) == 36
+    assert [found[:6], found[6:18], found[18:]] == [
+        sorted(found[:6]),
+        sorted(found[6:18]),
+        sorted(found[18:]),
+    ]
+    assert all(isinstance(near, str) for near in found)
+
+
+def test_a_pentagon_has_fewer_cells_around() -> None:
+    """Twelve cells of the earth have five neighbours, and are no error."""
+    pentagon = min(h3.get_pentagons(CELL_RESOLUTION))
+    assert len(around(pentagon)) == 5 + 10 + 15
+    assert pentagon in around(around(pentagon)[0])

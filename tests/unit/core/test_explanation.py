@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from recsvc.core.assortment import Assortment
+from recsvc.core.catalogue import Product
 from recsvc.core.explanation import Explanation, ReasonCode, explain, explain_similar
 from recsvc.core.model import Model
 from recsvc.core.places import Location
 from recsvc.core.recommender import Query, Ranking, Recommender
 from recsvc.core.sources import Collaborative, ItemToItem, Strategy
+from recsvc.core.sparse import SparseRows
 from recsvc.core.vocabulary import MISSING
 from tests.counting import DATA_END, DATA_END_TIME, DAY, RECENT_DAYS, Purchase
 from tests.rankers import weigh_alike
@@ -34,7 +37,9 @@ def rank(model: Model, customer: str = "", store: str = "", **query: Any) -> Ran
 def reasons(model: Model, ranking: Ranking) -> dict[str, Explanation]:
     """Return the reason of each product."""
     names = model.catalogue.items.ids.take(ranking.items)
-    return dict(zip(names, explain(model, ranking), strict=True))
+    return dict(
+        zip(names, explain(model, Assortment.learnt(model.catalogue), ranking), strict=True)
+    )
 
 
 def alone(*scores: str, **changes: Any) -> Model:  # noqa: ANN401  # those of tiny_model
@@ -220,13 +225,13 @@ def test_like_products_are_explained_by_the_product() -> None:
         "Bought by customers with a taste for Espresso beans.",
         (0,),
     )
-    assert explain_similar(model, 0, ranking) == [expected, expected]
+    assert explain_similar(Assortment.learnt(model.catalogue), 0, ranking) == [expected, expected]
 
 
 def test_an_empty_list_has_no_reasons() -> None:
     """Nothing to explain is no error."""
     model = tiny_model()
-    assert explain(model, rank(model, size=0)) == []
+    assert explain(model, Assortment.learnt(model.catalogue), rank(model, size=0)) == []
 
 
 def times(text: str) -> int:
@@ -296,3 +301,119 @@ def test_the_sample_is_known() -> None:
     model = tiny_model()
     assert model.customers.index("filipa") != MISSING
     assert model.customers.index("") == MISSING
+
+
+# Products that the model has not learnt.
+
+
+def sell(model: Model, *near: dict[str, float]) -> Recommender:
+    """Return a recommender with newcomers, each given by what it is like."""
+    rows = []
+    for likeness in near:
+        items = item_indices(model, *likeness)
+        rows.append((items, np.array(list(likeness.values()), np.float32)))
+    products = [Product(product_id=f"new-{i}", title=f"New {i}") for i in range(len(near))]
+    catalogue = model.catalogue.with_products(products)
+    assortment = Assortment(catalogue, len(model.catalogue), SparseRows.from_rows(rows))
+    return Recommender(model).selling(assortment)
+
+
+def tell(recommender: Recommender, customer: str = "", **query: Any) -> dict[str, Explanation]:  # noqa: ANN401  # the fields of Query
+    """Return the reason of each product of a long list."""
+    index = recommender.model.customers.index(customer)
+    fields = {"customer": index, "now": DATA_END, "size": 50, **query}
+    ranking = recommender.recommend(Query(**fields))
+    assortment = recommender.assortment
+    told = explain(recommender.model, assortment, ranking)
+    return dict(zip(assortment.catalogue.items.ids.take(ranking.items), told, strict=True))
+
+
+def test_a_newcomer_is_like_something_that_was_bought() -> None:
+    """Of what it is like the bought go first, of those the most alike; else the most alike."""
+    recommender = sell(
+        tiny_model(),
+        {"espresso": 0.2, "tea": 0.9, "milk": 0.1},
+        {"milk": 0.4, "bread": 0.3},
+        {"tea": 0.5, "jam": 0.6},
+        {},
+    )
+    found = tell(recommender, "anna")
+    espresso, tea, milk, jam = item_indices(
+        recommender.model, "espresso", "tea", "milk", "jam"
+    ).tolist()
+    code = ReasonCode.SIMILAR_PRODUCT
+    like = "New, and like"
+    assert [found[f"new-{i}"] for i in range(4)] == [
+        Explanation(code, f"{like} Espresso beans, which you have bought.", (espresso,)),
+        Explanation(code, f"{like} Whole milk, which you have bought.", (milk,)),
+        Explanation(code, f"{like} Plum jam.", (jam,)),
+        Explanation(code, "New here."),
+    ]
+    stranger = tell(recommender)
+    assert stranger["new-0"] == Explanation(code, f"{like} Green tea.", (tea,))
+
+
+def test_what_was_seen_was_not_bought() -> None:
+    """A look at milk does not make it a purchase."""
+    recommender = sell(tiny_model(), {"tea": 0.9, "milk": 0.5})
+    session = item_indices(recommender.model, "milk")
+    assert tell(recommender, session=session)["new-0"].text == "New, and like Green tea."
+
+
+def test_newcomers_leave_other_reasons_alone() -> None:
+    """What is said of learnt products is what is said without newcomers."""
+    model = tiny_model()
+    plain = tell(Recommender(model), "anna")
+    found = tell(sell(model, {"milk": 0.9}, {"bread": 0.5}), "anna")
+    assert {name: found[name] for name in plain} == plain
+    assert set(found) == set(plain) | {"new-0", "new-1"}
+
+
+def test_products_are_called_what_they_are_called_now() -> None:
+    """A title that was said since is the one in every sentence."""
+    anew = [Product(product_id="espresso", title="Roast"), Product(product_id="milk", title="Moo")]
+    for score, text in (
+        ("neighbours", "Customers who buy Roast also buy this."),
+        ("collaborative", "Fits what you buy, such as Roast."),
+    ):
+        recommender = sell(alone(score), {"milk": 1})
+        catalogue = recommender.assortment.catalogue.with_products(anew)
+        renamed = recommender.selling(replace(recommender.assortment, catalogue=catalogue))
+        found = tell(renamed, "anna", only_new=True)
+        assert found["filter"].text == text
+        assert found["new-0"].text == "New, and like Moo, which you have bought."
+        similar = renamed.similar(0, Query(now=DATA_END, size=1))
+        assert explain_similar(renamed.assortment, 0, similar)[0].text.endswith(" for Roast.")
+
+
+def test_newcomers_alone_have_reasons() -> None:
+    """A list without any learnt product is explained."""
+    recommender = sell(tiny_model(), {"milk": 1}, {})
+    found = tell(recommender, "anna", excluded=np.arange(10, dtype=np.int32))
+    assert {name: reason.text for name, reason in found.items()} == {
+        "new-0": "New, and like Whole milk, which you have bought.",
+        "new-1": "New here.",
+    }
+
+
+def test_what_nobody_has_bought_is_like_what_it_is() -> None:
+    """Buyers speak for a pair of learnt products alone: of a newcomer there are none."""
+    recommender = sell(tiny_model(), {"filter": 0.8}, {"espresso": 0.5, "filter": 0.5})
+    ids = recommender.assortment.catalogue.items.ids
+    taste = "Bought by customers with a taste for Espresso beans."
+    for item, expected in (
+        (0, {
+            "filter": taste,
+            "new-0": "Like products that go with Espresso beans.",
+            "new-1": "Like Espresso beans in what it is.",
+        }),
+        (10, {
+            "filter": "Like New 0 in what it is.",
+            "new-1": "Goes with products like New 0.",
+        }),
+    ):  # fmt: skip
+        ranking = recommender.similar(item, Query(now=DATA_END, size=50))
+        told = explain_similar(recommender.assortment, item, ranking)
+        found = dict(zip(ids.take(ranking.items), told, strict=True))
+        for name, text in expected.items():
+            assert found[name] == Explanation(ReasonCode.SIMILAR_PRODUCT, text, (item,))

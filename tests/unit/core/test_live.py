@@ -10,6 +10,7 @@ from recsvc.core.live import NO_ACTS, POOR_RATING, SESSION_SECONDS, Act, fold
 from recsvc.core.vocabulary import MISSING
 from tests.acts import (
     HALF_LIVES,
+    N_LEARNT,
     Did,
     acts_of,
     added,
@@ -48,7 +49,14 @@ def test_data_without_times_does_not_age() -> None:
     """A model that has learnt until nothing knows no ages, and its profiles stay as they are."""
     known = profile_of(bought(MILK, 0), day=0)
     for acts in (NO_ACTS, acts_of(viewed(TEA, 10))):
-        live = fold(known, acts, learnt_until=0, now=moment(10), half_lives=HALF_LIVES)
+        live = fold(
+            known,
+            acts,
+            n_learnt=N_LEARNT,
+            learnt_until=0,
+            now=moment(10),
+            half_lives=HALF_LIVES,
+        )
         assert live.profile.short.tolist() == live.profile.long.tolist() == [1]
 
 
@@ -358,3 +366,35 @@ def test_the_last_word_on_a_product_counts(change: Did) -> None:
     assert folded(NO_HISTORY, poor, change, day=9).disliked.tolist() == []
     again = rated(TEA, 3, rating=2)
     assert folded(NO_HISTORY, poor, change, again, day=9).disliked.tolist() == [TEA]
+
+
+# What the model has not learnt.
+
+
+def test_a_newcomer_is_in_no_profile() -> None:
+    """What was bought of it, or came back, says nothing that the model could read."""
+    did = (
+        bought(N_LEARNT, 1),
+        bought(N_LEARNT + 1, 1, 3),
+        bought(N_LEARNT - 1, 1),
+        bought(MILK, 1),
+    )
+    live = folded(NO_HISTORY, *did, returned(N_LEARNT, 1.5), returned(N_LEARNT + 2, 1.5), day=2)
+    assert_alike(live.profile, profile_of(bought(N_LEARNT - 1, 1), bought(MILK, 1), day=2))
+
+
+def test_a_newcomer_interests_and_displeases() -> None:
+    """Looks, baskets and ratings of the last day count as for any product."""
+    seen, wanted, poor, done = range(N_LEARNT, N_LEARNT + 4)
+    did = (
+        viewed(seen, 1),
+        added(wanted, 1),
+        rated(poor, 1, rating=1),
+        viewed(done, 1),
+        viewed(MILK, 1),
+    )
+    live = folded(NO_HISTORY, *did, added(done, 1), bought(done, 1.1), day=1.5)
+    assert live.session.tolist() == [MILK, seen]
+    assert live.basket.tolist() == [wanted]
+    assert live.disliked.tolist() == [poor]
+    assert live.profile.is_empty

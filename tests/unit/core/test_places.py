@@ -1,5 +1,8 @@
 """Places: which are meant, which have evidence, and how their shares are shrunk."""
 
+from dataclasses import replace
+
+import h3
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
@@ -252,3 +255,49 @@ def test_places_come_back_from_their_arrays(places: Places) -> None:
             if place.indices[level] != MISSING:
                 expected = places.purchases(place, 0, level)
                 assert restored.purchases(place, 0, level) == expected
+
+
+# Where nothing was bought yet.
+
+
+def with_cells(counts: dict[str, list[float]]) -> Places:
+    """Return places of which only the cells differ."""
+    made = by_hand()
+    levels = list(made.levels)
+    levels[Level.CELL] = statistics(counts)
+    return replace(made, levels=tuple(levels))
+
+
+def ring(steps: int) -> list[str]:
+    """Return the cells that far from that of Leeds, by their names."""
+    return sorted(map(str, h3.grid_ring(LEEDS.cell, steps)))
+
+
+def test_a_known_cell_is_itself(places: Places) -> None:
+    """Where something was bought nothing is borrowed, nor where no cell is given."""
+    assert places.known_cell(LEEDS.cell) == LEEDS.cell
+    assert places.known_cell("") == ""
+
+
+def test_an_unknown_cell_borrows_from_the_nearest() -> None:
+    """The nearest ring goes first, in it the first name; a cell that sold nothing lends none."""
+    sold, empty = [2.0, 1.0], [0.0, 0.0]
+    near, far = ring(1), ring(3)
+    assert (
+        with_cells({far[5]: sold, near[4]: sold, near[2]: sold}).known_cell(LEEDS.cell) == near[2]
+    )
+    assert with_cells({far[5]: sold, near[2]: empty}).known_cell(LEEDS.cell) == far[5]
+    assert with_cells({LEEDS.cell: empty, near[0]: sold}).known_cell(LEEDS.cell) == near[0]
+
+
+@pytest.mark.parametrize("steps", [0, 4])
+def test_a_cell_far_from_all_stays(steps: int) -> None:
+    """Beyond three rings nothing is near, and a cell without purchases may stand alone."""
+    places = with_cells({cell: [float(steps), 0.0] for cell in ring(steps)})
+    assert places.known_cell(LEEDS.cell) == LEEDS.cell
+
+
+def test_without_cells_none_is_near() -> None:
+    """Data without coordinates leaves every cell as it is, even one that is none."""
+    assert by_hand().known_cell(LEEDS.cell) == LEEDS.cell
+    assert by_hand().known_cell("no cell") == "no cell"

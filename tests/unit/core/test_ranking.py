@@ -1,8 +1,9 @@
 """Standardising, weighing and ordering of scores."""
 
 import numpy as np
+import pytest
 
-from recsvc.core.ranking import best_first, standardise
+from recsvc.core.ranking import best_first, scale_of, standardise
 
 
 def test_columns_get_mean_0_and_deviation_1() -> None:
@@ -45,6 +46,22 @@ def test_standardising_leaves_its_input_alone() -> None:
     scores = np.array([[1, 5], [3, 5]], np.float32)
     standardise(scores)
     assert scores.tolist() == [[1, 5], [3, 5]]
+
+
+def test_the_scale_is_mean_and_deviation() -> None:
+    """Of every column; a constant one's deviation is infinite, whatever is divided by it."""
+    scores = np.array([[1, 100, 7], [3, 300, 7]], np.float32)
+    mean, deviation = scale_of(scores)
+    assert mean.tolist() == [2, 200, 7]
+    assert deviation.tolist() == [1, 100, np.inf]
+    assert mean.dtype == deviation.dtype == np.float32
+    assert scores.tolist() == [[1, 100, 7], [3, 300, 7]]
+
+
+def test_no_scores_have_no_scale() -> None:
+    """A mean of nothing is an error, not a warning and NaN."""
+    with pytest.raises(ValueError, match="no scores"):
+        scale_of(np.zeros((0, 2), np.float32))
 
 
 def test_best_first_by_score() -> None:

@@ -7,7 +7,18 @@ from recsvc.core.histories import NO_HISTORY, Profile
 from recsvc.core.item_statistics import ItemStatistics
 from recsvc.core.rest import DURABLE_DAYS, DURABLE_RATE, MAX_REST_DAYS, REST_SHARE, resting
 from recsvc.core.vocabulary import MISSING
-from tests.acts import Did, acts_of, added, bought, folded, moment, profile_of, returned, viewed
+from tests.acts import (
+    N_LEARNT,
+    Did,
+    acts_of,
+    added,
+    bought,
+    folded,
+    moment,
+    profile_of,
+    returned,
+    viewed,
+)
 
 MILK, RICE, SOFA, BIN = range(4)
 RATES = (0.9, 0.5, 0.02, DURABLE_RATE)
@@ -98,3 +109,10 @@ def test_what_rests_is_distinct_and_in_order() -> None:
     """One entry a product, ascending; unknown products are passed over."""
     did = (bought(SOFA, 1), bought(MISSING, 1), bought(RICE, 1), bought(MILK, 1), bought(RICE, 1))
     assert rest(*did, day=1.1) == [MILK, RICE, SOFA]
+
+
+def test_what_is_new_to_the_model_is_passed_over() -> None:
+    """Nobody knows how soon a newcomer is needed again; what is known beside it rests."""
+    newcomer = len(RATES)
+    assert rest(bought(newcomer, 1), bought(SOFA, 1), bought(N_LEARNT, 1), day=2) == [SOFA]
+    assert rest(bought(newcomer, 1), day=1.1) == []

@@ -112,3 +112,33 @@ def test_top_at_the_edges(limit: int) -> None:
 def test_top_of_nothing() -> None:
     """No scores, no indices."""
     assert top(np.zeros(0, np.float32), 3).tolist() == []
+
+
+def test_rows_are_put_one_under_another(rows: SparseRows) -> None:
+    """Rows taken out come back in the order given, empty ones too."""
+    found = SparseRows.from_rows([rows.row(i) for i in (2, 1, 0, 2)])
+    assert found.indptr.tolist() == [0, 2, 2, 4, 6]
+    assert found.indices.tolist() == [0, 3, 1, 3, 0, 3]
+    assert found.values.tolist() == [3, 5, 2, 1, 3, 5]
+    assert found.indptr.dtype == np.int64
+    assert found.indices.dtype == np.int32
+    assert found.values.dtype == np.float32
+
+
+def test_no_rows() -> None:
+    """Without rows there is a matrix without rows."""
+    found = SparseRows.from_rows([])
+    assert len(found) == 0
+    assert found.indices.dtype == np.int32
+    assert found.values.dtype == np.float32
+    assert found.times(np.ones(4, np.float32)).tolist() == []
+
+
+@pytest.mark.parametrize("chosen", [[0, 1, 2], [1, 0, 1, 1, 2, 1], [1], [2], [0, 2, 1]])
+def test_times_is_the_product_with_a_vector(rows: SparseRows, chosen: list[int]) -> None:
+    """Rows that hold nothing give 0, at either end and between."""
+    vector = np.array([2, 3, 100, 7], np.float32)
+    products = {0: 2 * 3 + 1 * 7, 1: 0, 2: 3 * 2 + 5 * 7}
+    found = SparseRows.from_rows([rows.row(i) for i in chosen]).times(vector)
+    assert found.tolist() == [products[i] for i in chosen]
+    assert found.dtype == np.float32

@@ -59,3 +59,59 @@ def test_no_known_ids_make_an_empty_array() -> None:
     found = Vocabulary.from_ids(["a"]).indices(["x"])
     assert found.dtype == np.int32
     assert np.zeros(1)[found].shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("strings", "added"),
+    [
+        ({}, []),
+        ({}, ["neu", ""]),
+        ({0: "longer than before"}, []),
+        ({1: "", 2: "日本茶", 5: "y"}, ["Ä"]),
+        ({5: "last", 4: "", 3: "3", 2: "2", 1: "1", 0: "0"}, ["x"]),
+    ],
+)
+def test_a_table_is_changed_in_a_copy(strings: dict[int, str], added: list[str]) -> None:
+    """Strings of any length take the place of others, more follow; the table itself stays."""
+    before = ["", "Käse", "x", "", "日本茶", "x"]
+    table = StringTable.from_strings(before)
+    changed = table.changed(strings, added)
+    assert list(changed) == [strings.get(i, old) for i, old in enumerate(before)] + added
+    assert list(table) == before
+    assert changed.blob.dtype == np.uint8
+    assert changed.offsets.dtype == np.int64
+
+
+def test_a_table_of_nothing_grows() -> None:
+    """Strings may be added to none."""
+    assert list(StringTable.from_strings([]).changed({}, ["a", "b"])) == ["a", "b"]
+
+
+def test_added_ids_are_numbered_after_the_others() -> None:
+    """All are found, wherever their hashes fall; the vocabulary itself stays as it was."""
+    first, more = [f"first-{i}" for i in range(40)], [f"more-{i}" for i in range(60)]
+    vocabulary = Vocabulary.from_ids(first)
+    grown = vocabulary.with_added(more)
+    assert [grown.index(name) for name in [*first, *more]] == list(range(100))
+    assert list(grown.ids) == [*first, *more]
+    assert grown.index("more-60") == MISSING
+    assert (np.diff(grown.hashes.astype(np.float64)) >= 0).all()
+    assert grown.hashes.dtype == np.uint64
+    assert grown.order.dtype == np.int32
+    assert len(vocabulary) == 40
+    assert vocabulary.index("more-0") == MISSING
+
+
+def test_ids_are_added_to_none_and_none_to_ids() -> None:
+    """A vocabulary may have been empty, and nothing may come."""
+    grown = Vocabulary.from_ids([]).with_added(["a", "b"]).with_added([]).with_added(["c"])
+    assert [grown.index(name) for name in ("a", "b", "c", "d")] == [0, 1, 2, MISSING]
+
+
+def test_an_added_id_may_share_its_hash() -> None:
+    """Where an id was known by the same hash, both are told apart."""
+    shared = np.full(1, _hash("b"), np.uint64)
+    known = Vocabulary(StringTable.from_strings(["a"]), shared, np.zeros(1, np.int32))
+    grown = known.with_added(["b", "c"])
+    assert (grown.index("b"), grown.index("c")) == (1, 2)
+    assert grown.ids[0] == "a"

@@ -7,7 +7,7 @@ import pytest
 
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import InvalidRequestError
-from recsvc.server.catalogue_servicer import CatalogueServicer
+from recsvc.server.catalogue_servicer import CatalogueServicer, CatalogueUses
 from recsvc.server.replays import Replays, RequestIdReusedError
 from recsvc.server.tokens import Tokens
 from recsvc.service.catalogue import Catalogue
@@ -16,7 +16,7 @@ from recsvc.service.recalls import Recalls
 from recsvc.store.memory import InMemoryAnswerStore
 from recsvc.telemetry import collected_facts
 from recsvc.v1 import catalog_service_pb2 as api
-from tests.serving import NOW, Log, new_metrics, new_standing
+from tests.serving import NOW, Log, new_circumstances, new_metrics, new_standing
 from tests.shoppers import KEY
 
 NOBODY: Any = None
@@ -33,9 +33,11 @@ class Bench:
         self.tokens = tokens.consistency
         # No model: recalls need none.
         slot = ModelSlot(registry, logger=Log().logger, metrics=new_metrics()[0])
-        catalogue, recalls = Catalogue(slot, self.standing), Recalls(self.standing)
-        replays = Replays(InMemoryAnswerStore(), KEY)
-        self.servicer = CatalogueServicer(catalogue, recalls, tokens, replays)
+        now = new_circumstances(self.standing)
+        uses = CatalogueUses(
+            Catalogue(slot, self.standing, now.live), now.live, now.stock, Recalls(self.standing)
+        )
+        self.servicer = CatalogueServicer(uses, tokens, Replays(InMemoryAnswerStore(), KEY))
 
     def withdraw(self, *product_ids: str, request_id: str = "") -> api.WithdrawProductsResponse:
         request = api.WithdrawProductsRequest(product_ids=product_ids, request_id=request_id)
@@ -56,14 +58,14 @@ def test_products_are_withdrawn_and_restored(bench: Bench) -> None:
     withdrawn = bench.withdraw("milk", "unheard-of", "milk")
     assert withdrawn.product_ids == ["milk", "unheard-of"]
     assert withdrawn.withdraw_time.ToDatetime(NOW.tzinfo) == NOW
-    assert bench.tokens.read(withdrawn.consistency_token) == bench.standing.position
+    assert bench.tokens.read(withdrawn.consistency_token).ledger == bench.standing.position
     assert bench.standing.withdrawn.keys() == {"milk", "unheard-of"}
     with collected_facts() as facts:
         restored = bench.restore("milk", "never-withdrawn")
     assert facts == {"n_products": 2}
     assert restored.product_ids == ["milk", "never-withdrawn"]
     assert restored.restore_time.ToDatetime(NOW.tzinfo) == NOW
-    assert bench.tokens.read(restored.consistency_token) == bench.standing.position
+    assert bench.tokens.read(restored.consistency_token).ledger == bench.standing.position
     assert bench.standing.withdrawn.keys() == {"unheard-of"}
 
 

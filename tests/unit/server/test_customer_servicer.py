@@ -189,7 +189,7 @@ def test_who_is_not_there_is_made_only_if_allowed(bench: Bench) -> None:
 def test_a_token_of_a_change_is_one_that_reads_know(bench: Bench) -> None:
     """It holds the position that has the change; another's is refused."""
     token = bench.update(consent=api.CONSENT_GRANTED).consistency_token
-    assert bench.tokens.read(token) == bench.standing.position > 0
+    assert bench.tokens.read(token).ledger == bench.standing.position > 0
     assert bench.get("anna", token).consent == api.CONSENT_GRANTED
     with pytest.raises(InvalidRequestError, match="consistency_token"):
         bench.get("anna", "nonsense")

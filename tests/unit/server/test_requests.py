@@ -135,7 +135,6 @@ def test_a_range_has_one_currency() -> None:
 @pytest.mark.parametrize(
     ("request_", "field"),
     [
-        (allowing(lambda f: setattr(f, "in_stock_only", True)), "filter.in_stock_only"),
         (allowing(lambda f: f.attributes_any["colour"].values.append("red")),
          "filter.attributes_any"),
         (Request(filter=common.ProductFilter.FromString(b"\xa8\x06\x01")), "filter"),
@@ -180,7 +179,7 @@ def test_everything_that_is_asked_arrives() -> None:
             brands=["Alta"],
             price_range=common.PriceRange(min=gbp(1, 500_000_000), max=gbp(3)),
             exclude_product_ids=["jam"],
-            in_stock_only=False,
+            in_stock_only=True,
             exclude_purchased=True,
             strict=True,
         ),
@@ -203,10 +202,11 @@ def test_everything_that_is_asked_arrives() -> None:
     assert (wanted.price_min, wanted.price_max, wanted.currency) == (1.5, 3.0, "GBP")
     assert (wanted.category_paths, wanted.brands) == (("Drinks",), ("Alta",))
     assert question.only_new
+    assert question.in_stock_only
     assert question.strict
     assert question.explain
     assert question.include_products
-    assert (question.must_see, question.page) == (1234, b"shown")
+    assert (question.must_see.ledger, question.page) == (1234, b"shown")
     assert question.unmet == ("DIVERSITY_UNSUPPORTED", "UNKNOWN_EXPERIMENT")
 
 

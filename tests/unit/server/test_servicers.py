@@ -15,7 +15,9 @@ from recsvc.service.recommendations import Recommendations
 from recsvc.store.memory import InMemoryResponseCache
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
-from tests.serving import Log, new_metrics, new_standing, small_registry
+from tests.serving import Log, new_circumstances, new_metrics, new_standing, small_registry
+
+RED = {"colour": common.AttributeValues(values=["red"])}
 
 
 class SlowClock:
@@ -68,7 +70,7 @@ def answers(
         slot,
         cache,
         codec,
-        standing=new_standing(slot.registry),
+        circumstances=new_circumstances(new_standing(slot.registry)),
         metrics=metrics,
         hash_key=b"key",
         monotonic=clock,
@@ -131,7 +133,11 @@ def test_bad_entries_do_not_fail_the_rest(slot: ModelSlot) -> None:
     bad = [
         api.RecommendRequest(page_size=-1),
         api.RecommendRequest(shopper=common.Shopper(customer_id="x" * 100_000)),
-        api.RecommendRequest(filter=common.ProductFilter(in_stock_only=True)),
+        api.RecommendRequest(
+            filter=common.ProductFilter(
+                attributes_any={"colour": common.AttributeValues(values=["red"])}
+            )
+        ),
         api.RecommendRequest(filter=unknown),
         api.RecommendRequest(filter=common.ProductFilter(brands=["Nobody"], strict=True)),
         api.RecommendRequest(page_token="x"),  # noqa: S106  # no secret

@@ -6,6 +6,7 @@ import pytest
 
 from recsvc.errors import InvalidRequestError
 from recsvc.server.tokens import ConsistencyTokens, Signer
+from recsvc.service.selling import NOTHING, Written
 
 TOKENS = ConsistencyTokens(b"key")
 
@@ -13,8 +14,15 @@ TOKENS = ConsistencyTokens(b"key")
 @pytest.mark.parametrize("position", [0, 1, 2**63])
 def test_a_token_holds_its_position(position: int) -> None:
     """And no token at all asks for nothing."""
-    assert TOKENS.read(TOKENS.write(position)) == position
-    assert TOKENS.read("") == 0
+    assert TOKENS.read(TOKENS.write(position)) == Written(ledger=position)
+    assert TOKENS.read(TOKENS.write(position, 7)) == Written(position, 7)
+    assert TOKENS.read("") == NOTHING
+
+
+def test_a_token_of_the_version_before_is_read() -> None:
+    """It had the position alone: a rolling update must not break who holds one."""
+    old = Signer(b"key", b"consistency").token((1234).to_bytes(8))
+    assert TOKENS.read(old) == Written(ledger=1234)
 
 
 @pytest.mark.parametrize(

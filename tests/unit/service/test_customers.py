@@ -13,6 +13,7 @@ from recsvc.errors import NotFoundError, StoreUnavailableError
 from recsvc.service.customers import Customer, Customers
 from recsvc.service.models import ModelSlot
 from recsvc.service.ports import Person
+from recsvc.service.selling import Written
 from recsvc.service.shopping import Event, Outcome
 from recsvc.service.standing import Consent, Standing
 from recsvc.store.memory import InMemoryEventLog, InMemoryPeople, InMemoryProfiles
@@ -113,7 +114,7 @@ def test_who_is_unknown_to_all_is_not_found(bench: Bench) -> None:
     assert caught.value.reason == "CUSTOMER_NOT_FOUND"
     assert "particular" not in str(caught.value)
     with pytest.raises(StoreUnavailableError, match="not to be seen here yet"):
-        bench.customers.get("anna", must_see=1)
+        bench.customers.get("anna", must_see=Written(1))
     assert bench.customers.describe("nobody") == Customer(customer_id="nobody")
 
 

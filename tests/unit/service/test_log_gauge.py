@@ -2,8 +2,6 @@
 
 import threading
 
-import pytest
-
 from recsvc.errors import StoreUnavailableError
 from recsvc.service.log_gauge import LogGauge
 from recsvc.store.memory import InMemoryEventLog, InMemoryProfiles
@@ -24,14 +22,13 @@ class Log(InMemoryEventLog):
         return super().length()
 
 
-def test_the_log_is_looked_at_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_is_looked_at_again_and_again() -> None:
     """A store that is down is waited for, and the last number stands meanwhile."""
-    monkeypatch.setattr("recsvc.service.log_gauge.INTERVAL_SECONDS", 0.01)
     log = Log(lambda: T0, InMemoryProfiles())
     metrics, numbers = new_metrics()
     gauge = LogGauge(log, metrics, 1_000)
     assert numbers.get_sample_value("recsvc_events_waiting_max") == 1_000
-    gauge.watch()
+    gauge.watch(0.01)
     for n_events in (1, 2):
         log.append([event(str(n_events))], durable=False)
         wait_until(lambda n=n_events: numbers.get_sample_value("recsvc_events_waiting") == n)  # type: ignore[misc]

@@ -188,8 +188,8 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, broken: str) -> None
 def test_categories_are_known_with_all_above_them(registry: Registry) -> None:
     """A filter may name any level of the tree; brands are known in any letter case."""
     loaded = load_model(registry, "v1")
-    assert {"Drinks", "Drinks > Coffee"} <= loaded.catalogue_index.categories.keys()
-    assert "alta" in loaded.catalogue_index.brands
+    assert {"Drinks", "Drinks > Coffee"} <= loaded.assortment.index.categories.keys()
+    assert "alta" in loaded.assortment.index.brands
 
 
 def test_the_watcher_follows_without_being_asked(registry: Registry, log: Log) -> None:

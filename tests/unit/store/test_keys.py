@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from recsvc.errors import SettingsError
@@ -36,6 +38,26 @@ def _neighbours() -> tuple[str, str]:
     """Return two shoppers of one partition."""
     first, second, *_ = (name for n in range(1_000) if partition_of(name := f"{n:x}") == 1)
     return first, second
+
+
+def test_keys_of_tables_are_spelled_as_documented() -> None:
+    """Rows and changes of one table share a slot, since one script writes both."""
+    keys = KeySchema("shop-1")
+    assert keys.rows("products") == "shop-1:v1:{t:products}:rows"
+    assert keys.changes("products") == "shop-1:v1:{t:products}:changes"
+    assert keys.rows("stock:leeds-1") == "shop-1:v1:{t:stock:r04DrNfqkXN_I1FJ}:rows"
+    assert keys.changes("stock:leeds-1") == "shop-1:v1:{t:stock:r04DrNfqkXN_I1FJ}:changes"
+    # The central stock, of no store.
+    assert keys.rows("stock:") == "shop-1:v1:{t:stock}:rows"
+
+
+def test_any_store_has_a_table_of_its_own() -> None:
+    """Whatever its id holds, it blurs neither the slot nor another store's key."""
+    ids = ["", "}", "{p:07}", "a:b", "a", " a", "é", "\n", "x" * 256, "x" * 255]
+    found = [KeySchema().rows(f"stock:{store_id}") for store_id in ids]
+    assert len(set(found)) == len(ids)
+    for key in found:
+        assert re.fullmatch(r"recsvc:v1:\{t:stock(:[A-Za-z0-9_-]{16})?\}:rows", key)
 
 
 def test_partition_depends_on_the_customer_alone() -> None:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from math import isnan
 
+from recsvc.core.assortment import Assortment
 from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO
 from recsvc.core.vocabulary import MISSING
 from tests.purchases import interactions_of, products_of
@@ -57,4 +58,5 @@ def test_what_the_file_does_not_say_is_unknown() -> None:
 
 def test_without_a_file_everything_may_be_sold() -> None:
     """Availability is only limited by a file."""
-    assert fit_catalogue(bought("a", "b"), None).is_always_available
+    catalogue = fit_catalogue(bought("a", "b"), None)
+    assert not len(Assortment.learnt(catalogue).turns)

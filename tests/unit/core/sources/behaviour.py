@@ -17,6 +17,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import pytest
 
+from recsvc.core.assortment import Assortment
 from recsvc.core.explanation import explain
 from recsvc.core.histories import NO_HISTORY
 from recsvc.core.model import Model
@@ -224,7 +225,7 @@ class SourceBehaviour(ABC):
         ranking = recommender.recommend(Query(customer=index, place=place, now=DATA_END, size=6))
         assert len(ranking.items) == 6
         assert set(ranking.strategies.tolist()) <= {*source.features.values(), Strategy.POPULAR}
-        assert len(explain(model, ranking)) == 6
+        assert len(explain(model, Assortment.learnt(model.catalogue), ranking)) == 6
 
 
 class ExplainableBehaviour(SourceBehaviour):
