@@ -238,7 +238,7 @@ def _stores(settings: ServerSettings, logger: Logger) -> _Stores:
         return _Stores(
             InMemoryResponseCache(time.time, profiles),
             InMemoryEventLog(time.time, profiles, max_events=settings.event_log_max),
-            InMemoryPeople(),
+            InMemoryPeople(profiles),
             InMemoryAnswerStore(),
             catalogue,
             catalogue,

@@ -101,7 +101,7 @@ def in_memory(clock: Callable[[], float]) -> Stores:
     return Stores(
         InMemoryResponseCache(clock, profiles),
         InMemoryEventLog(clock, profiles, max_events=ROOM),
-        InMemoryPeople(),
+        InMemoryPeople(profiles),
         InMemoryAnswerStore(),
         InMemoryTables(),
     )

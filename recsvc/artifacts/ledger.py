@@ -1,8 +1,9 @@
 """The ledger: what people decided and no model may forget.
 
-Withdrawn products, consent, and erasures, one JSON object a line, only ever added to and on the
-disk before anybody is told that it is done. It lies beside the models, not in Redis, so that an
-emptied Redis or a new model changes nothing of it. People stand in it as keyed hashes alone.
+Withdrawn products, consent, linked visitors and erasures, one JSON object a line, only ever added
+to and on the disk before anybody is told that it is done. It lies beside the models, not in Redis,
+so that an emptied Redis or a new model changes nothing of it. People stand in it as keyed hashes
+alone.
 
 Every process reads on from where it was, a few times a second.
 """
@@ -21,6 +22,8 @@ from typing import Self
 from recsvc.artifacts.format import fsync_directory
 from recsvc.artifacts.json_fields import field, parse_object, time_field, utc_text
 
+_N_LINKED = 2
+
 
 class Decision(StrEnum):
     """What was decided, of each subject of an entry."""
@@ -31,6 +34,8 @@ class Decision(StrEnum):
     CONSENT_WITHDRAWN = "consent withdrawn"
     CONSENT_UNKNOWN = "consent unknown"
     ERASED = "erased"
+    LINKED = "linked"
+    """A visitor, the first subject, turned out to be a customer, the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +71,11 @@ class LedgerEntry:
             ValueError: it is no JSON, or a field is missing or of the wrong type.
         """
         document = parse_object(line)
-        return cls(
-            time=time_field(document, "time"),
-            decision=Decision(field(document, "decision", str)),
-            subjects=tuple(map(str, field(document, "subjects", list))),
-        )
+        decision = Decision(field(document, "decision", str))
+        subjects = tuple(map(str, field(document, "subjects", list)))
+        if decision is Decision.LINKED and len(subjects) != _N_LINKED:
+            raise ValueError("a link is of a visitor and a customer")
+        return cls(time_field(document, "time"), decision, subjects)
 
 
 class Ledger:

@@ -20,6 +20,9 @@ from recsvc.core.sparse import SparseRows, top
 N_NEAR = 20
 """Like products that a product is placed by."""
 
+_MAX_CELLS = 4_000_000
+"""Likenesses that are computed at once, 16 MB."""
+
 _WORD = re.compile(r"\w{2,}")
 
 
@@ -30,13 +33,14 @@ class Content:
     Attributes:
         words: index of each word.
         rarity: float32, shape ``(n_words,)``: logarithm of the inverse share of products.
-        products: words by products, float32; each product's weights have the length 1.
+        products: words by products, float32, shape ``(n_words, n_products)``; each product's
+            weights have the length 1.
         n_products: how many those are.
     """
 
     words: Mapping[str, int]
     rarity: NDArray[np.float32]
-    products: SparseRows
+    products: csr_array
     n_products: int
 
     @classmethod
@@ -57,7 +61,7 @@ class Content:
         matrix.data = rarity[matrix.indices]
         lengths = np.sqrt(matrix.power(2).sum(axis=1))
         matrix.data /= np.repeat(np.maximum(lengths, 1e-6), np.diff(matrix.indptr))
-        return cls(words, rarity, SparseRows.from_csr(matrix.T.tocsr()), n)
+        return cls(words, rarity, matrix.T.tocsr(), n)
 
     def nearest(self, products: Sequence[Product], limit: int = N_NEAR) -> SparseRows:
         """The products that are most like each of ``products``.
@@ -65,21 +69,31 @@ class Content:
         Returns:
             ``products`` by the catalogue's: the cosines of the ``limit`` nearest.
         """
-        return SparseRows.from_rows([self._nearest(product, limit) for product in products])
+        n_rows = max(1, _MAX_CELLS // max(1, self.n_products))
+        rows: list[tuple[NDArray[np.int32], NDArray[np.float32]]] = []
+        for start in range(0, len(products), n_rows):
+            asked = self._weights(products[start : start + n_rows])
+            likeness = (asked @ self.products).toarray()
+            for row in likeness:
+                near = np.sort(top(row, limit))
+                rows.append((near, row[near]))
+        return SparseRows.from_rows(rows)
 
-    def _nearest(
-        self, product: Product, limit: int
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        said = set(_words(product))
-        known = sorted(self.words[word] for word in said if word in self.words)
-        words = np.array(known, np.int32)
-        weights = self.rarity[words]
-        likeness = self.products.weighted_sum(words, weights, self.n_products)
-        near = np.sort(top(likeness, limit))
+    def _weights(self, products: Sequence[Product]) -> csr_array:
+        """Products by words, each row of the length 1."""
+        indptr, indices, values = [0], [], []
         # Words that no product has are as rare as can be.
-        unknown = (len(said) - len(known)) * np.log(self.n_products + 1) ** 2
-        length = max(float(np.sqrt((weights**2).sum() + unknown)), 1e-6)
-        return near, (likeness[near] / length).astype(np.float32)
+        unheard = np.log(self.n_products + 1) ** 2
+        for product in products:
+            said = set(_words(product))
+            known = sorted(self.words[word] for word in said if word in self.words)
+            weights = self.rarity[known]
+            length = np.sqrt((weights**2).sum() + (len(said) - len(known)) * unheard)
+            indices += known
+            values.append(weights / max(length, 1e-6))
+            indptr.append(len(indices))
+        data = np.concatenate([np.zeros(0, np.float32), *values]).astype(np.float32)
+        return csr_array((data, indices, indptr), (len(products), len(self.words)))
 
 
 def _words(product: Product) -> Iterator[str]:

@@ -37,14 +37,13 @@ def placed(
     Returns:
         float32, shape ``(len(case.newcomers),)``.
     """
-    rows = [near.row(int(newcomer)) for newcomer in case.newcomers]
-    sizes = np.array([len(items) for items, _ in rows])
+    flat, sizes = near.entries(case.newcomers)
     like = np.flatnonzero(sizes)
-    scores = np.full(len(rows), ranked.min() - 1 if len(ranked) else 0.0, np.float32)
+    scores = np.full(len(sizes), ranked.min() - 1 if len(ranked) else 0.0, np.float32)
     if not len(like):
         return scores
-    items, at = np.unique(np.concatenate([rows[i][0] for i in like]), return_inverse=True)
-    likeness = np.concatenate([rows[i][1] for i in like])
+    items, at = np.unique(near.indices[flat], return_inverse=True)
+    likeness = near.values[flat]
     columns = [
         np.zeros(len(items), np.float32) if strategy is Strategy.BUY_AGAIN else column
         for source in sources

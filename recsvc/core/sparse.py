@@ -64,16 +64,20 @@ class SparseRows:
         indices, values = self.row(index)
         return gather(indices, values, columns)
 
+    def entries(self, rows: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Positions of all the rows' entries, row after row, and how many each row has."""
+        starts = self.indptr[rows]
+        lengths = self.indptr[rows + 1] - starts
+        ends = np.cumsum(lengths)
+        flat = np.arange(ends[-1] if len(ends) else 0)
+        flat += np.repeat(starts - (ends - lengths), lengths)
+        return flat, lengths
+
     def weighted_sum(
         self, rows: NDArray[np.int32], weights: NDArray[np.float32], n_columns: int
     ) -> NDArray[np.float32]:
         """``weights @ self[rows]`` as a dense float32 vector of ``n_columns``."""
-        starts = self.indptr[rows]
-        lengths = self.indptr[rows + 1] - starts
-        # Positions of all the rows' entries, without a Python loop over the rows.
-        ends = np.cumsum(lengths)
-        flat = np.arange(ends[-1] if len(ends) else 0)
-        flat += np.repeat(starts - (ends - lengths), lengths)
+        flat, lengths = self.entries(rows)
         terms = self.values[flat] * np.repeat(weights, lengths)
         return np.bincount(self.indices[flat], terms, n_columns).astype(np.float32)
 

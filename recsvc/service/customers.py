@@ -180,6 +180,7 @@ class Customers:
                     person, visitor_ids=tuple(dict.fromkeys((*person.visitor_ids, visitor_id)))
                 ),
             )
+            self._standing.link(visitor.key, customer.key)
             n_moved = self._log.hand_over(visitor, customer, now)
         return Linked(n_moved, self._standing.position)
 
@@ -191,7 +192,9 @@ class Customers:
         """
         customer = customer_hash(self._hash_key, customer_id)
         visitor_ids = self._people.get(customer).visitor_ids
-        visitors = [visitor_hash(self._hash_key, visitor_id) for visitor_id in visitor_ids]
+        linked = (visitor_hash(self._hash_key, visitor_id) for visitor_id in visitor_ids)
+        # The ledger knows them too, where Redis has been emptied.
+        visitors = list(dict.fromkeys((*linked, *self._standing.visitors(customer))))
         # First what no crash may undo: from here on nobody is asked about the customer.
         time, position = self._standing.erase([customer, *visitors])
         n_events = sum(self._log.erase(shopper) for shopper in (*visitors, customer))

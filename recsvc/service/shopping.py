@@ -134,12 +134,15 @@ class LiveProfile:
     """What one shopper did of late, in the order in which it came.
 
     Attributes:
-        revision: grows with every event; 0 where nothing is held.
+        revision: another one after every event and every change of what was set; 0 where nothing
+            is held.
         deeds: the events that count for lists.
+        home: where they shop from, as it was set; empty where it was not.
     """
 
     revision: int
     deeds: tuple[Deed, ...]
+    home: Location = field(default_factory=Location)
 
 
 NO_DEEDS = LiveProfile(0, ())

@@ -83,6 +83,8 @@ def situate(
     if question.as_of_time is not None:
         moment, latest = question.as_of_time, math.inf
     location = question.location
+    if not location:
+        location = asker.live.home
     if not location and asker.live.deeds:
         until = now if question.as_of_time is None else question.as_of_time
         home = loaded.recommender.place(asker.customer, location)

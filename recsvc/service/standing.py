@@ -37,6 +37,7 @@ class _State:
     restored_at: int = 0
     consents: dict[str, Consent] = field(default_factory=dict)
     erased: dict[str, int] = field(default_factory=dict)
+    visitors: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Standing:
@@ -99,6 +100,10 @@ class Standing:
         """
         return self._state.erased.get(customer, 0)
 
+    def visitors(self, customer: str) -> tuple[str, ...]:
+        """Visitors (hashes) who turned out to be a customer (a hash), since the last erasure."""
+        return self._state.visitors.get(customer, ())
+
     def refresh(self) -> None:
         """Read on, if there is anything new.
 
@@ -131,6 +136,12 @@ class Standing:
     def erase(self, people: Iterable[str]) -> tuple[datetime, int]:
         """Record that people (hashes) are to be forgotten, likewise."""
         return self._write(Decision.ERASED, tuple(people))
+
+    def link(self, visitor: str, customer: str) -> int:
+        """Record once that a visitor is a customer (hashes); return the position that has it."""
+        if visitor in self.visitors(customer):
+            return self.position
+        return self._write(Decision.LINKED, (visitor, customer))[1]
 
     def watch(self, interval_seconds: float) -> None:
         """Follow the ledger from a thread of its own, until ``stop``."""
@@ -175,6 +186,7 @@ class Standing:
             before.restored_at,
             dict(before.consents),
             dict(before.erased),
+            dict(before.visitors),
         )
         for entry in entries:
             _apply(after, entry)
@@ -182,6 +194,10 @@ class Standing:
 
 
 def _apply(state: _State, entry: LedgerEntry) -> None:
+    if entry.decision is Decision.LINKED:
+        visitor, customer = entry.subjects
+        state.visitors[customer] = (*state.visitors.get(customer, ()), visitor)
+        return
     for subject in entry.subjects:
         match entry.decision:
             case Decision.WITHDRAWN:
@@ -192,6 +208,7 @@ def _apply(state: _State, entry: LedgerEntry) -> None:
             case Decision.ERASED:
                 # Who comes back starts afresh, and has not been asked yet.
                 state.consents.pop(subject, None)
+                state.visitors.pop(subject, None)
                 state.erased[subject] = entry.position
             case _:
                 state.consents[subject] = _CONSENTS[entry.decision]

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
+from zlib import crc32
 
 from recsvc.core.live import Act
 from recsvc.errors import PreconditionError
@@ -15,15 +16,20 @@ from recsvc.store.profile_format import deed_of
 
 @dataclass(slots=True)
 class InMemoryProfiles:
-    """Live profiles by the hash of their shopper."""
+    """Live profiles, and what was set of people, by the hash of their shopper."""
 
+    people: dict[str, Person] = field(default_factory=dict)
     profiles: dict[str, LiveProfile] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     revisions: Iterator[int] = field(default_factory=lambda: count(1))
 
     def get(self, shopper: str) -> LiveProfile:
         """The profile of a shopper, empty where nothing is known."""
-        return self.profiles.get(shopper, NO_DEEDS)
+        profile, person = self.profiles.get(shopper, NO_DEEDS), self.people.get(shopper)
+        if person is None:
+            return profile
+        revision = profile.revision ^ crc32(repr(person).encode())
+        return LiveProfile(revision, profile.deeds, person.home)
 
     def add(self, shopper: str, deeds: Sequence[Deed]) -> None:
         """Add to a profile, under a revision that none has had before; call it with the lock."""
@@ -184,10 +190,14 @@ class InMemoryAnswerStore:
 
 
 class InMemoryPeople:
-    """``People`` of one process."""
+    """``People`` of one process.
 
-    def __init__(self) -> None:
-        self._people: dict[str, Person] = {}
+    Args:
+        profiles: where they are kept, beside the live profiles.
+    """
+
+    def __init__(self, profiles: InMemoryProfiles | None = None) -> None:
+        self._people = (profiles or InMemoryProfiles()).people
         self._lock = threading.Lock()
 
     def get(self, customer: str) -> Person:

@@ -29,7 +29,7 @@ class RedisPeople:
     def get(self, customer: str) -> Person:
         """Return what was set, an empty person where nothing was."""
         key = self._keys.person(customer)
-        return _read(self._redis.ask(lambda: self._redis.client.get(key)))
+        return read_person(self._redis.ask(lambda: self._redis.client.get(key)))
 
     def put(self, customer: str, person: Person, before: Person | None = None) -> bool:
         """Keep a person, in place of any earlier one, or of ``before`` alone."""
@@ -37,7 +37,7 @@ class RedisPeople:
 
         def swap(pipeline: Pipeline) -> bool:
             # Where another changes it between the two, this is tried again.
-            if before is not None and _read(pipeline.get(key)) != before:
+            if before is not None and read_person(pipeline.get(key)) != before:
                 return False
             pipeline.multi()
             pipeline.set(key, text)
@@ -64,7 +64,12 @@ def _text(person: Person) -> str:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-def _read(found: Any) -> Person:  # noqa: ANN401  # redis-py's answer
+def read_person(found: Any) -> Person:  # noqa: ANN401  # redis-py's answer
+    """Read what lies under a person's key, an empty person where nothing does.
+
+    Raises:
+        StoreUnavailableError: it is damaged.
+    """
     if found is None:
         return Person()
     try:

@@ -4,12 +4,14 @@ import struct
 import time
 from collections.abc import Callable
 from typing import Any
+from zlib import crc32
 
 from recsvc.errors import StoreUnavailableError
 from recsvc.service.ports import ANONYMOUS, CachedEntry, CacheKey, Lookup
 from recsvc.service.shopping import LiveProfile
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
+from recsvc.store.people import read_person
 from recsvc.store.profile_format import read_profile, revision_of
 
 # A value is the time at which it was put, in unix microseconds, the revision of the live profile
@@ -45,24 +47,24 @@ class RedisResponseCache:
     def get(self, key: CacheKey) -> Lookup:
         """Return what was put under ``key`` and still holds, else the shopper's live profile.
 
-        Both are asked for in one round trip, so that no answer is given that its shopper's last
-        event should have changed.
+        All are asked for in one round trip, so that no answer is given that its shopper's last
+        event, or another home, should have changed.
 
         Raises:
             StoreUnavailableError: Redis cannot answer in time.
         """
         names = [self._keys.response(key)]
         if key.customer != ANONYMOUS:
-            names.append(self._keys.live(key.customer))
+            names += [self._keys.live(key.customer), self._keys.person(key.customer)]
         found: Any = self._redis.ask(lambda: self._redis.client.mget(names))
-        value, live = (*found, None)[:2]
+        value, live, person = (*found, None, None)[:3]
         # Too short to be ours: a miss, and the next put replaces it.
         if value is not None and len(value) >= _HEAD.size:
             microseconds, revision = _HEAD.unpack_from(value)
-            if revision == revision_of(live):
+            if revision == _revision(live, person):
                 entry = CachedEntry(value[_HEAD.size :], microseconds / 1_000_000)
-                return Lookup(entry, lambda: _read(live))
-        return Lookup(None, lambda: _read(live))
+                return Lookup(entry, lambda: _read(live, person))
+        return Lookup(None, lambda: _read(live, person))
 
     def put(self, key: CacheKey, payload: bytes, ttl_seconds: float, revision: int = 0) -> None:
         """Keep ``payload`` for ``ttl_seconds``, in place of any earlier one.
@@ -84,8 +86,16 @@ class RedisResponseCache:
         self._redis.ask(self._redis.client.ping)
 
 
-def _read(value: bytes | None) -> LiveProfile:
+def _revision(live: bytes | None, person: bytes | None) -> int:
+    """Of the live profile and of what callers have set, together."""
+    return revision_of(live) ^ (crc32(person) if person else 0)
+
+
+def _read(live: bytes | None, person: bytes | None) -> LiveProfile:
     try:
-        return read_profile(value)
+        profile = read_profile(live)
     except ValueError as error:
         raise StoreUnavailableError(str(error)) from error
+    if person is None:
+        return profile
+    return LiveProfile(_revision(live, person), profile.deeds, read_person(person).home)

@@ -4,9 +4,10 @@ import threading
 
 import pytest
 
-from recsvc.service.ports import ANONYMOUS, CacheKey, ResponseCache
+from recsvc.core.places import Location
+from recsvc.service.ports import ANONYMOUS, CacheKey, Person, ResponseCache
 from recsvc.service.shopping import NO_DEEDS
-from tests.shoppers import T0
+from tests.shoppers import ANNA, T0
 from tests.stores import SetClock, Stores
 
 KEY = CacheKey(generation=7, customer="8f2e", digest="c41a")
@@ -105,3 +106,21 @@ def test_threads_share_one_cache(cache: ResponseCache) -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_what_was_set_of_a_customer_is_part_of_the_profile(stores: Stores) -> None:
+    """The home with it; a list that was made before it was set or changed is a miss."""
+    key = CacheKey(7, ANNA.key, "c41a")
+    stores.cache.put(key, b"before", ttl_seconds=60)
+    revisions = set()
+    for home in (Location(store_id="leeds-1"), Location(country_code="PT"), Location()):
+        stores.people.put(ANNA.key, Person(home=home))
+        found = stores.cache.get(key)
+        live = found.live()
+        assert (found.entry, live.home, live.deeds) == (None, home, ())
+        stores.cache.put(key, b"with it", 60, live.revision)
+        assert stores.cache.get(key).entry is not None
+        revisions.add(live.revision)
+    assert len(revisions) == 3
+    stores.people.delete(ANNA.key)
+    assert stores.cache.get(key).entry is None

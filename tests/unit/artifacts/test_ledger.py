@@ -223,3 +223,10 @@ def test_a_registry_has_a_ledger(tmp_path: Path) -> None:
 
     assert Registry(tmp_path).ledger.read(0)[0] == [ENTRY]
     assert (tmp_path / "ledger.jsonl").exists()
+
+
+def test_a_link_has_two_ends(ledger: Ledger) -> None:
+    """One that has another number is torn, and left out."""
+    link = LedgerEntry(NOW, Decision.LINKED, ("8f2e", "c41a"))
+    ledger.append([link, replace(link, subjects=("8f2e",)), replace(link, subjects=()), LATER])
+    assert ledger.read(0)[0] == [link, LATER]

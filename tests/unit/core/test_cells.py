@@ -1,8 +1,9 @@
 """Coordinates become cells."""
 
 import h3
+import pytest
 
-from recsvc.core.cells import CELL_RESOLUTION, N_RINGS, around, cell_of, centre_of
+from recsvc.core.cells import CELL_RESOLUTION, N_RINGS, around, cell_of, centre_of, is_cell
 
 
 def test_a_point_lies_in_its_cell() -> None:
@@ -47,3 +48,12 @@ def test_a_pentagon_has_fewer_cells_around() -> None:
     pentagon = min(h3.get_pentagons(CELL_RESOLUTION))
     assert len(around(pentagon)) == 5 + 10 + 15
     assert pentagon in around(around(pentagon)[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("861942c5fffffff", True), ("nonsense", False), ("", False), ("ffffffffffffffff", False)],
+)
+def test_a_cell_is_told_from_other_texts(text: str, *, expected: bool) -> None:
+    """What no H3 index is names no cell."""
+    assert is_cell(text) is expected

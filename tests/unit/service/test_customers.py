@@ -318,3 +318,14 @@ def test_the_same_id_is_another_person_as_a_visitor(bench: Bench) -> None:
     bench.did(event("tea", same))
     assert bench.customers.erase("anna").n_events == 0
     assert len(bench.profiles.get(same.key).deeds) == 1
+
+
+def test_an_emptied_store_hides_no_visitor_from_an_erasure(bench: Bench) -> None:
+    """The ledger knows who was linked: what they did since is erased as well."""
+    bench.customers.link("guest", "anna", T0)
+    bench.people.delete(ANNA.key)
+    bench.did(event("later", GUEST))
+    receipt = bench.customers.erase("anna")
+    assert (receipt.n_visitors, receipt.n_events) == (1, 1)
+    assert bench.standing.erased_at(GUEST.key) == receipt.position
+    assert not bench.profiles.profiles

@@ -22,7 +22,7 @@ from recsvc.errors import (
 from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.models import ModelSlot, load_model
-from recsvc.service.ports import ANONYMOUS, CacheKey, Lookup
+from recsvc.service.ports import ANONYMOUS, CacheKey, Lookup, Person
 from recsvc.service.questions import Answer, Question, ServedFrom, listed
 from recsvc.service.recommendations import Circumstances, Computed, Recommendations, Served
 from recsvc.service.selling import Shop, StockRecord, Written
@@ -31,7 +31,12 @@ from recsvc.service.situations import Asker, situate
 from recsvc.service.standing import Consent
 from recsvc.service.stock import FRESH_SECONDS, Stock
 from recsvc.store.catalogue_store import TableCatalogueStore
-from recsvc.store.memory import InMemoryEventLog, InMemoryProfiles, InMemoryResponseCache
+from recsvc.store.memory import (
+    InMemoryEventLog,
+    InMemoryPeople,
+    InMemoryProfiles,
+    InMemoryResponseCache,
+)
 from recsvc.telemetry import collected_facts
 from tests.counting import DATA_END, DAY
 from tests.samples import tiny_model
@@ -111,6 +116,7 @@ class Bench:
         profiles = InMemoryProfiles()
         self.cache = Cache(lambda: self.now, profiles)
         self.log = InMemoryEventLog(lambda: self.now, profiles)
+        self.people = InMemoryPeople(profiles)
         self.standing = new_standing(registry, consents_by_default=consents_by_default)
         self.tables = FailingTables()
         catalogue = TableCatalogueStore(self.tables)
@@ -550,6 +556,23 @@ def test_a_visitor_is_not_the_customer_of_that_id(bench: Bench) -> None:
     """Neither gets the list of the other."""
     assert bench.answer(Question(visitor_id="anna")).items == bench.answer(Question()).items
     assert len({key.customer for key in bench.cache.keys}) == 2
+
+
+def test_a_home_that_was_set_goes_before_what_was_learnt(bench: Bench) -> None:
+    """At once, cached lists included; a place that is given goes before both."""
+    question = Question(customer_id="anna")
+    assert bench.answer(question).location.store_id == "leeds-1"
+    for home in ("porto-1", "york-1"):
+        bench.people.put(ANNA.key, Person(home=Location(store_id=home)))
+        assert bench.answer(question).location.store_id == home
+        assert bench.ask(question).delivery.served_from is ServedFrom.CACHE
+    for n in range(5):
+        bench.did(str(n), location=Location(store_id="leeds-1"), order_id=str(n))
+    assert bench.answer(question).location.store_id == "york-1"
+    given = replace(question, location=Location(store_id="porto-1"))
+    assert bench.answer(given).location.store_id == "porto-1"
+    bench.standing.set_consent(ANNA.key, Consent.WITHDRAWN)
+    assert bench.answer(question).level is Level.EVERYWHERE
 
 
 def test_home_follows_the_customer(bench: Bench) -> None:

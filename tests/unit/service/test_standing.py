@@ -204,3 +204,19 @@ def test_subjects_of_one_entry_are_decided_together(registry: Registry, standing
     standing.refresh()
     assert standing.withdrawn.keys() == {"tea"}
     assert standing.consent(ANNA) is Consent.GRANTED
+
+
+def test_a_visitor_is_linked_once(standing: Standing, other: Standing) -> None:
+    """In every process, however often it is said, and until the customer is erased."""
+    assert standing.visitors(ANNA) == ()
+    position = standing.link("guest", ANNA)
+    assert standing.link("guest", ANNA) == position == standing.position
+    standing.link("tablet", ANNA)
+    other.refresh()
+    for process in (standing, other):
+        assert process.visitors(ANNA) == ("guest", "tablet")
+        assert process.visitors(BEN) == ()
+    standing.erase([ANNA])
+    assert standing.visitors(ANNA) == ()
+    standing.link("guest", ANNA)
+    assert standing.visitors(ANNA) == ("guest",)
