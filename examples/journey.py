@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 import grpc
 
+from recsvc.v1 import catalog_pb2 as products
 from recsvc.v1 import catalog_service_pb2 as catalogue
 from recsvc.v1 import catalog_service_pb2_grpc as catalogue_grpc
 from recsvc.v1 import common_pb2 as common
@@ -89,12 +90,16 @@ class Household:
         """The household as a customer."""
         return common.Shopper(customer_id=self.name)
 
-    def asks(self, visitor: str = "", store: str = "") -> api.RecommendResponse:
+    def asks(
+        self, visitor: str = "", store: str = "", *, in_stock_only: bool = False
+    ) -> api.RecommendResponse:
         """What is recommended now."""
         request = api.RecommendRequest(
             shopper=common.Shopper(visitor_id=visitor) if visitor else self.shopper,
             context=common.RecommendationContext(location=common.Location(store_id=store)),
             page_size=N_LISTED,
+            filter=common.ProductFilter(in_stock_only=in_stock_only),
+            explain=True,
             consistency_token=self.token,
         )
         request.context.as_of_time.FromDatetime(self.now)
@@ -123,6 +128,7 @@ def tell(home: Household) -> None:
     rebuys(home, second)
     moves(home, second)
     recall(home, second)
+    finds_something_new(home, second)
     withdraws_consent(home, first)
     is_forgotten(home)
 
@@ -198,6 +204,38 @@ def recall(home: Household, second: str) -> None:
         restore = catalogue.RestoreProductsRequest(product_ids=[second])
         home.token = home.catalogue.RestoreProducts(restore, timeout=SECONDS).consistency_token
         check(second in home.products(), "and back when it is restored")
+
+
+def finds_something_new(home: Household, second: str) -> None:
+    """A product that no model has seen is listed at once, and only where it is there."""
+    with home.chapter("something new is on the shelf", days=5):
+        like = home.catalogue.GetProduct(
+            catalogue.GetProductRequest(product_id=second), timeout=SECONDS
+        ).product
+        novelty = f"new-{uuid.uuid4().hex[:8]}"
+        like.product_id, like.title = novelty, f"New {like.title}"
+        added = catalogue.BatchUpsertProductsRequest(products=[like])
+        added_response = home.catalogue.BatchUpsertProducts(added, timeout=SECONDS)
+        home.token = added_response.consistency_token
+        found = {one.product_id: one for one in home.asks().recommendations}
+        check(novelty in found, "nobody has bought it, and it is listed")
+        sys.stdout.write(f"  it says: {found[novelty].explanation.text}\n")
+        for kind, is_there in (("IN_STOCK", True), ("OUT_OF_STOCK", False)):
+            record = products.InventoryRecord(
+                key=products.InventoryKey(store_id=home.other_store, product_id=novelty),
+                availability=f"AVAILABILITY_{kind}",
+            )
+            record.effective_time.GetCurrentTime()
+            said = home.catalogue.BatchSetInventory(
+                catalogue.BatchSetInventoryRequest(records=[record]), timeout=SECONDS
+            )
+            home.token = said.consistency_token
+            listed = home.asks(store=home.other_store, in_stock_only=True).recommendations
+            names = [one.product_id for one in listed]
+            check(names == [novelty] * is_there, f"{kind.lower()}: the list says so at once")
+        home.catalogue.WithdrawProducts(
+            catalogue.WithdrawProductsRequest(product_ids=[novelty]), timeout=SECONDS
+        )
 
 
 def withdraws_consent(home: Household, first: str) -> None:

@@ -17,6 +17,8 @@ OVERFLOW: Final = "field beyond the header"
 """The first filled field beyond a CSV's header; a row that has one is broken."""
 
 _SEPARATORS: Final = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t"}
+_OTHER_SEPARATORS: Final = (";", "\t", "|")
+"""What may stand between the names of a header that is one name otherwise."""
 _PARQUET: Final = (".parquet", ".pq")
 _KINDS: Final = ".csv, .tsv (also .gz) or .parquet"
 _BLOCK_BYTES: Final = 1 << 20
@@ -117,9 +119,10 @@ def open_source(path: Path) -> Source:
             own = frame.select(pl.all().name.map(raw), pl.lit(None, pl.String).alias(OVERFLOW))
             return Source(path, schema, own.with_row_index(ROW), is_csv=False)
         separator = _SEPARATORS[suffix or ".csv"]
-        schema = pl.scan_csv(
-            path, separator=separator, infer_schema=False, glob=False
-        ).collect_schema()
+        schema = _header(path, separator)
+        for other in _OTHER_SEPARATORS:
+            if len(schema) == 1 and other in schema.names()[0]:
+                separator, schema = other, _header(path, other)
         if any("\ufffd" in name or "\0" in name for name in schema):
             raise InputError(_wrong_encoding(path))
         # A row with too many fields would end the run, or lose the surplus unseen; columns
@@ -137,6 +140,10 @@ def open_source(path: Path) -> Source:
             pl.col(schema.names()).name.map(raw), pl.coalesce(_SURPLUS).alias(OVERFLOW)
         )
     return Source(path, schema, own.with_row_index(ROW), is_csv=True)
+
+
+def _header(path: Path, separator: str) -> pl.Schema:
+    return pl.scan_csv(path, separator=separator, infer_schema=False, glob=False).collect_schema()
 
 
 @contextmanager

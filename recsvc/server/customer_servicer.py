@@ -127,8 +127,17 @@ class CustomerServicer(api_grpc.CustomerServiceServicer):
     ) -> Iterator[api.ExportCustomerResponse]:
         """Stream everything that the service holds about a customer."""
         check_id("customer_id", request.customer_id, required=True)
-        customer, events = self._customers.export(request.customer_id)
+        customer, learnt, events = self._customers.export(request.customer_id)
         yield api.ExportCustomerResponse(customer=_customer(customer))
+        for one in learnt:
+            yield api.ExportCustomerResponse(
+                learnt=api.LearntPurchases(
+                    product_id=one.product_id,
+                    purchase_count=one.n_purchases,
+                    first_time=timestamp(one.first),
+                    last_time=timestamp(one.last),
+                )
+            )
         for event in events:
             yield api.ExportCustomerResponse(event=event_message(event))
 

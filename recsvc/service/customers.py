@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from recsvc.core.histories import Profile
 from recsvc.core.live import Act
 from recsvc.core.places import Location
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import NotFoundError, StoreUnavailableError
 from recsvc.identity import customer_hash, visitor_hash
-from recsvc.service.models import ModelSlot
+from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.ports import EventLog, People, Person
 from recsvc.service.selling import NOTHING, Written
 from recsvc.service.shopping import Event, Shopper
@@ -69,6 +70,22 @@ class Receipt:
     n_events: int
     n_visitors: int
     position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """A customer's purchases of one product, as the model has learnt them.
+
+    Attributes:
+        product_id: the product.
+        n_purchases: how often.
+        first, last: when; None in data without times.
+    """
+
+    product_id: str
+    n_purchases: int
+    first: datetime | None
+    last: datetime | None
 
 
 class Customers:
@@ -201,8 +218,12 @@ class Customers:
         self._people.delete(customer)
         return Receipt(uuid4().hex, time, customer, n_events, len(visitors), position)
 
-    def export(self, customer_id: str) -> tuple[Customer, Iterator[Event]]:
-        """Everything that is held: the customer, and their live events, the oldest first.
+    def export(self, customer_id: str) -> tuple[Customer, list[Learnt], Iterator[Event]]:
+        """Everything that is held: the customer, what was learnt, and the live events.
+
+        Returns:
+            The customer; what the current model has learnt, by product id; and events that wait
+            to be collected, the oldest first.
 
         Raises:
             NotFoundError: nothing at all is known of them (CUSTOMER_NOT_FOUND).
@@ -213,7 +234,25 @@ class Customers:
             *(visitor_hash(self._hash_key, visitor_id) for visitor_id in customer.visitor_ids),
             customer_hash(self._hash_key, customer_id),
         ]
-        return customer, (event for person in people for event in self._log.events_of(person))
+        events = (event for person in people for event in self._log.events_of(person))
+        return customer, self._learnt_products(customer_id), events
+
+    def _learnt_products(self, customer_id: str) -> list[Learnt]:
+        found = self._profile(customer_id, customer_hash(self._hash_key, customer_id))
+        if found is None:
+            return []
+        loaded, profile = found
+        rows = zip(
+            loaded.model.catalogue.items.ids.take(profile.items.tolist()),
+            profile.n_purchases.tolist(),
+            profile.first_time.tolist(),
+            profile.last_time.tolist(),
+            strict=True,
+        )
+        return sorted(
+            (Learnt(name, n, _time(first), _time(last)) for name, n, first, last in rows),
+            key=lambda learnt: learnt.product_id,
+        )
 
     def _change(self, customer: str, change: Callable[[Person], Person]) -> None:
         """Change what is set; nothing is lost of what others change at the same time."""
@@ -260,16 +299,22 @@ class Customers:
             update_time=_time(person.updated),
         )
 
-    def _learnt(self, customer_id: str, customer: str) -> dict[str, Any]:
-        """What the current model knows of a customer; empty where it must not be asked."""
+    def _profile(self, customer_id: str, customer: str) -> tuple[LoadedModel, Profile] | None:
+        """The model and what it has learnt of a customer; None where it must not be asked."""
         loaded = self._slot.loaded
         if loaded is None or self._standing.erased_at(customer) > loaded.learnt.ledger:
+            return None
+        index = loaded.model.customers.index(customer_id)
+        return None if index == MISSING else (loaded, loaded.model.histories.profile(index))
+
+    def _learnt(self, customer_id: str, customer: str) -> dict[str, Any]:
+        """What the current model knows of a customer, in short."""
+        found = self._profile(customer_id, customer)
+        if found is None:
             return {}
+        loaded, profile = found
         model = loaded.model
         index = model.customers.index(customer_id)
-        if index == MISSING:
-            return {}
-        profile = model.histories.profile(index)
         times = profile.first_time[profile.first_time > 0]
         return {
             "home": model.places.describe(loaded.recommender.place(index, Location())),

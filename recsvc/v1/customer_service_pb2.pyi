@@ -143,9 +143,23 @@ class ExportCustomerRequest(_message.Message):
     def __init__(self, customer_id: _Optional[str] = ...) -> None: ...
 
 class ExportCustomerResponse(_message.Message):
-    __slots__ = ("customer", "event")
+    __slots__ = ("customer", "event", "learnt")
     CUSTOMER_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
+    LEARNT_FIELD_NUMBER: _ClassVar[int]
     customer: Customer
     event: _event_service_pb2.Event
-    def __init__(self, customer: _Optional[_Union[Customer, _Mapping]] = ..., event: _Optional[_Union[_event_service_pb2.Event, _Mapping]] = ...) -> None: ...
+    learnt: LearntPurchases
+    def __init__(self, customer: _Optional[_Union[Customer, _Mapping]] = ..., event: _Optional[_Union[_event_service_pb2.Event, _Mapping]] = ..., learnt: _Optional[_Union[LearntPurchases, _Mapping]] = ...) -> None: ...
+
+class LearntPurchases(_message.Message):
+    __slots__ = ("product_id", "purchase_count", "first_time", "last_time")
+    PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
+    PURCHASE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_TIME_FIELD_NUMBER: _ClassVar[int]
+    LAST_TIME_FIELD_NUMBER: _ClassVar[int]
+    product_id: str
+    purchase_count: int
+    first_time: _timestamp_pb2.Timestamp
+    last_time: _timestamp_pb2.Timestamp
+    def __init__(self, product_id: _Optional[str] = ..., purchase_count: _Optional[int] = ..., first_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

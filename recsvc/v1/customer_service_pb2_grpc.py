@@ -103,8 +103,8 @@ class CustomerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ExportCustomer(self, request, context):
-        """Streams everything that the service holds about a customer: first the customer, then the
-        events, the oldest first.
+        """Streams everything that the service holds about a customer: first the customer, then what the
+        current model has learnt of them, by product_id, then the events, the oldest first.
         Errors: CUSTOMER_NOT_FOUND, STORE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -253,10 +253,16 @@ def test_what_is_kept_of_answers_names_nobody(bench: Bench) -> None:
 
 
 def test_an_export_begins_with_the_customer(bench: Bench) -> None:
-    """Once; then every event, as it was sent."""
+    """Once; then what was learnt, then every event, as it was sent."""
     bench.log.append([event("tea"), event("jam")], durable=False)
     first, *rest = bench.export("anna")
     assert first.customer == bench.get("anna")
+    learnt = [record.learnt for record in rest if record.HasField("learnt")]
+    counts = {one.product_id: one.purchase_count for one in learnt}
+    assert counts == {"bread": 1, "espresso": 3, "milk": 1}
+    assert learnt[1].first_time.seconds == DATA_END - 60 * DAY
+    assert learnt[1].last_time.seconds == DATA_END - 3 * DAY
+    rest = rest[len(learnt) :]
     assert [record.event.event_id for record in rest] == ["tea", "jam"]
     assert rest[0].event.shopper.customer_id == "anna"
     with pytest.raises(NotFoundError):

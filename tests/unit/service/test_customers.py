@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,7 +10,7 @@ from recsvc.artifacts.registry import Registry
 from recsvc.core.live import Act
 from recsvc.core.places import Location
 from recsvc.errors import NotFoundError, StoreUnavailableError
-from recsvc.service.customers import Customer, Customers
+from recsvc.service.customers import Customer, Customers, Learnt
 from recsvc.service.models import ModelSlot
 from recsvc.service.ports import Person
 from recsvc.service.selling import Written
@@ -302,12 +302,21 @@ def test_without_a_model_customers_are_described_all_the_same(make_registry: Mak
 
 
 def test_an_export_is_all_that_is_held(bench: Bench) -> None:
-    """First the customer, then every event, also those from before they were known."""
+    """The customer, what was learnt, and every event, also from before they were known."""
     bench.did(event("tea", GUEST), event("milk"), event("jam", visitor("another")))
     bench.customers.link("guest", "anna", T0)
-    described, events = bench.customers.export("anna")
+    described, learnt, events = bench.customers.export("anna")
     assert described == bench.customers.get("anna")
+    day = datetime.fromtimestamp(DATA_END, UTC) - timedelta(days=3)
+    assert learnt == [
+        Learnt("bread", 1, day - timedelta(days=42), day - timedelta(days=42)),
+        Learnt("espresso", 3, day - timedelta(days=57), day),
+        Learnt("milk", 1, day, day),
+    ]
     assert [one.event_id for one in events] == ["tea", "milk"]
+    bench.customers.erase("anna")
+    bench.did(event("back"))
+    assert bench.customers.export("anna")[1] == []
     with pytest.raises(NotFoundError):
         bench.customers.export("nobody")
 

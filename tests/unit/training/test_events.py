@@ -237,6 +237,16 @@ def test_surplus_behind_an_empty_field_is_seen(tmp_path: Path, surplus: str) -> 
     assert "3,too_many_fields,c,p,1,X" in quarantine.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_a_csv_may_have_another_separator(tmp_path: Path, separator: str) -> None:
+    """As spreadsheets write it where the comma is the decimal sign; a surplus field is seen."""
+    rows = (HEADER.split(","), ("c", "p"), ("d", '"q,r"'), ("e", "s", "t"))
+    text = "\n".join(separator.join(row) for row in rows)
+    events, report = read(text_file(tmp_path / "rows.csv", text))
+    assert events["product_id"].to_list() == ["p", "q,r"]
+    assert report.n_quarantined == 1
+
+
 def test_separators_at_the_end_of_a_line_are_forgiven(tmp_path: Path) -> None:
     """Empty fields beyond the header hold nothing that could be lost."""
     path = text_file(tmp_path / "e.csv", f"{HEADER}\nc,p,\nc,q,,,\n")
