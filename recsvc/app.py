@@ -66,6 +66,7 @@ class Worker:
         slot: the model.
         standing: recalls, consent and erasures.
         live: what the shop has said of products and stores.
+        stock: what is there.
         gauge: watches how full the event log is.
         settings: what it was built from.
         logger: where it says what it does.
@@ -75,6 +76,7 @@ class Worker:
     slot: ModelSlot
     standing: Standing
     live: LiveCatalogue
+    stock: Stock
     gauge: LogGauge
     settings: ServerSettings
     logger: Logger
@@ -108,6 +110,7 @@ class Worker:
         self.slot.stop()
         self.standing.stop()
         self.live.stop()
+        self.stock.close()
         self.gauge.stop()
 
 
@@ -156,7 +159,9 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
         logger=logger,
         now=_now,
     )
-    gauge = LogGauge(stores.log, metrics, settings.event_log_max)
+    stock = Stock(stores.catalogue, timeout_seconds=settings.redis_timeout_seconds)
+    circumstances = Circumstances(standing, live, stock)
+    gauge = LogGauge(stores.log, metrics, settings.event_log_max, logger)
     server = RecommendationServer(
         ServerOptions(
             listen=settings.listen,
@@ -164,7 +169,7 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
             max_threads=settings.max_threads,
             max_concurrent=settings.max_concurrent,
         ),
-        servicers=_servicers(settings, slot, standing, live, stores, metrics, key),
+        servicers=_servicers(settings, slot, circumstances, stores, metrics, key),
         health=health,
         metrics=metrics,
         logger=logger,
@@ -174,6 +179,7 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
         slot=slot,
         standing=standing,
         live=live,
+        stock=stock,
         gauge=gauge,
         settings=settings,
         logger=logger,
@@ -183,18 +189,13 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
 def _servicers(  # each argument is a part that goes into several of them
     settings: ServerSettings,
     slot: ModelSlot,
-    standing: Standing,
-    live: LiveCatalogue,
+    circumstances: Circumstances,
     stores: _Stores,
     metrics: Metrics,
     key: bytes,
 ) -> Servicers:
-    stock = Stock(
-        stores.catalogue,
-        stores.catalogue_reads,
-        timeout_seconds=settings.redis_timeout_seconds,
-    )
     tokens, replays = Tokens.of(key), Replays(stores.answers, key)
+    standing, live, stock = circumstances.standing, circumstances.live, circumstances.stock
     codec = ResponseCodec(tokens.pages)
     cache = AnswerCache(
         stores.cache,
@@ -207,7 +208,7 @@ def _servicers(  # each argument is a part that goes into several of them
         slot,
         cache,
         codec,
-        circumstances=Circumstances(standing, live, stock),
+        circumstances=circumstances,
         metrics=metrics,
         hash_key=key,
     )

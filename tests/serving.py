@@ -105,7 +105,7 @@ def new_circumstances(
     return Circumstances(
         standing,
         LiveCatalogue(store, store, Log().logger),
-        Stock(store, store, timeout_seconds=0.05),
+        Stock(store, timeout_seconds=5),
     )
 
 

@@ -1,6 +1,6 @@
 """What is sold now: what the model has learnt, what has changed of it since, and what is new."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -11,12 +11,13 @@ from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, Catalogue, Product
 from recsvc.core.catalogue_index import CatalogueIndex
 from recsvc.core.content import Content
 from recsvc.core.sparse import SparseRows
-from recsvc.core.vocabulary import Vocabulary
+from recsvc.core.vocabulary import MISSING, Vocabulary
 
-NONE_NEAR = SparseRows(np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32))
+NO_ROW = np.zeros(0, np.int32), np.zeros(0, np.float32)
+NONE_NEAR = SparseRows(np.zeros(1, np.int64), *NO_ROW)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Assortment:
     """The products of a moment; immutable, and shared by all threads.
 
@@ -27,22 +28,42 @@ class Assortment:
         near: newcomers by learnt products: how alike they are.
         described: by id what was said of a product since, whole; the catalogue's arrays hold
             only what lists are made from.
+        content: the words of the learnt products, where there are newcomers.
+        lineage: the same for all that one assortment has grown into: their items keep their
+            indices.
         index: names of the catalogue as callers may write them.
         turns: int64, ascending: when a product's availability begins or ends, seconds since 1970.
+        groups: int32, shape ``(n_items,)``: what variants of one product share,
+            :data:`MISSING` for a product without variants; empty where no product has any.
+        unnamed: int32: items that no reason may name.
     """
 
     catalogue: Catalogue
     n_learnt: int
     near: SparseRows = NONE_NEAR
     described: Mapping[str, Product] = field(default_factory=dict)
+    content: Content | None = None
+    lineage: object = field(default_factory=object)
     index: CatalogueIndex = field(init=False)
     turns: NDArray[np.int64] = field(init=False)
+    groups: NDArray[np.int32] = field(init=False)
+    unnamed: NDArray[np.int32] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "index", CatalogueIndex.of(self.catalogue))
-        turns = np.unique([self.catalogue.available_from, self.catalogue.available_to])
+        catalogue = self.catalogue
+        object.__setattr__(self, "index", CatalogueIndex.of(catalogue))
+        turns = np.unique([catalogue.available_from, catalogue.available_to])
         turns = turns[(turns != ALWAYS_FROM) & (turns != ALWAYS_TO)]
         object.__setattr__(self, "turns", turns)
+        groups: dict[str, int] = {}
+        of_groups = [product for product in self.described.values() if product.group_id]
+        codes = np.full(len(catalogue) if of_groups else 0, MISSING, np.int32)
+        for product in of_groups:
+            code = groups.setdefault(product.group_id, len(groups))
+            codes[catalogue.items.index(product.product_id)] = code
+        object.__setattr__(self, "groups", codes)
+        sensitive = [name for name, product in self.described.items() if product.is_sensitive]
+        object.__setattr__(self, "unnamed", catalogue.items.indices(sensitive))
 
     @classmethod
     def learnt(cls, catalogue: Catalogue) -> Self:
@@ -57,40 +78,58 @@ class Assortment:
         """How many products the model has not learnt."""
         return len(self.catalogue) - self.n_learnt
 
-    def with_products(self, products: Sequence[Product], content: Callable[[], Content]) -> Self:
-        """The assortment after products were added or replaced.
-
-        Args:
-            products: whole, each id once.
-            content: of the learnt products; it is asked for where there is a newcomer.
-        """
+    def with_products(self, products: Sequence[Product]) -> Self:
+        """The assortment after products, whole and each id once, were added or replaced."""
         catalogue = self.catalogue.with_products(products)
         described = {**self.described, **{product.product_id: product for product in products}}
-        return replace(
-            self,
-            catalogue=catalogue,
-            described=described,
-            near=self._near(catalogue, products, content),
+        known = replace(self, catalogue=catalogue, described=described)
+        if not known.n_newcomers:
+            return known
+        items = catalogue.items.indices(product.product_id for product in products)
+        content, changed = self.content, items[items >= self.n_learnt]
+        if content is None or self._is_reworded(catalogue, items[items < self.n_learnt]):
+            content = Content.of(catalogue, self.n_learnt)
+            changed = np.arange(self.n_learnt, len(catalogue), dtype=np.int32)
+        near = self._near(known, content, changed)
+        return replace(known, near=near, content=content)
+
+    def _is_reworded(self, catalogue: Catalogue, items: NDArray[np.int32]) -> bool:
+        """Whether learnt products are called, or sorted, otherwise than before."""
+        before = [self.catalogue.product(item) for item in items.tolist()]
+        after = [catalogue.product(item) for item in items.tolist()]
+        return any(
+            (one.title, one.category_path, one.brand)
+            != (other.title, other.category_path, other.brand)
+            for one, other in zip(before, after, strict=True)
         )
 
-    def _near(
-        self, catalogue: Catalogue, products: Sequence[Product], content: Callable[[], Content]
-    ) -> SparseRows:
-        """What newcomers are like: of those that were said anew, anew."""
-        items = [catalogue.items.index(product.product_id) for product in products]
-        said = [
-            (item - self.n_learnt, product)
-            for item, product in zip(items, products, strict=True)
-            if item >= self.n_learnt
-        ]
-        if not said:
-            return self.near
-        found = content().nearest([product for _, product in said])
+    def _near(self, known: Self, content: Content, items: NDArray[np.int32]) -> SparseRows:
+        """What newcomers are like: found anew for ``items``, and as before for the others."""
+        found = content.nearest([known.product(item) for item in items.tolist()])
         rows = [self.near.row(newcomer) for newcomer in range(len(self.near))]
-        rows += [found.row(0)] * (len(catalogue) - self.n_learnt - len(rows))
-        for at, (newcomer, _) in enumerate(said):
-            rows[newcomer] = found.row(at)
+        rows += [NO_ROW] * (known.n_newcomers - len(rows))
+        for at, item in enumerate(items.tolist()):
+            rows[item - self.n_learnt] = found.row(at)
         return SparseRows.from_rows(rows)
+
+    def one_of_each_group(self, items: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Bool, of the shape of ``items``: the first of each group, and what has none."""
+        if not len(self.groups):
+            return np.ones(len(items), np.bool_)
+        groups = self.groups[items]
+        _, first = np.unique(groups, return_index=True)
+        is_first = np.zeros(len(items), np.bool_)
+        is_first[first] = True
+        is_first[groups == MISSING] = True
+        return is_first
+
+    def with_variants(self, items: NDArray[np.int32]) -> NDArray[np.int32]:
+        """``items``, and all that share a group with one of them."""
+        if not len(self.groups):
+            return items
+        groups = np.unique(self.groups[items])
+        variants = np.flatnonzero(np.isin(self.groups, groups[groups != MISSING]))
+        return np.union1d(items, variants).astype(np.int32)
 
     def product(self, item: int) -> Product:
         """Everything that is known of one product."""

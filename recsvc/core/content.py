@@ -44,15 +44,15 @@ class Content:
     n_products: int
 
     @classmethod
-    def of(cls, catalogue: Catalogue) -> Self:
-        """Take the words of all products of a catalogue."""
+    def of(cls, catalogue: Catalogue, n_products: int) -> Self:
+        """Take the words of the first products of a catalogue."""
         words: dict[str, int] = {}
         rows, columns = [], []
-        for item in range(len(catalogue)):
+        for item in range(n_products):
             for word in _words(catalogue.product(item)):
                 rows.append(item)
                 columns.append(words.setdefault(word, len(words)))
-        n = len(catalogue)
+        n = n_products
         matrix = csr_array((np.ones(len(rows), np.float32), (rows, columns)), (n, len(words)))
         matrix.sum_duplicates()
         matrix.data[:] = 1

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from recsvc.core.assortment import Assortment
 from recsvc.core.histories import Profile
+from recsvc.core.live import NO_ITEMS
 from recsvc.core.model import Model
 from recsvc.core.places import Level, PurchaseCount
 from recsvc.core.recommender import Ranking
@@ -43,13 +44,19 @@ class Explanation:
     evidence: tuple[int, ...] = ()
 
 
-def explain(model: Model, assortment: Assortment, ranking: Ranking) -> list[Explanation]:
+def explain(
+    model: Model,
+    assortment: Assortment,
+    ranking: Ranking,
+    unnamed: NDArray[np.int32] = NO_ITEMS,
+) -> list[Explanation]:
     """One explanation for each product of a ranking, in its order.
 
     Args:
         model: the model that made the ranking.
         assortment: the products of the ranking.
         ranking: a list for a shopper.
+        unnamed: items that no reason may name, beside the assortment's own.
 
     Returns:
         explanations that the model's own counts bear out: a sentence names a number, a
@@ -57,11 +64,12 @@ def explain(model: Model, assortment: Assortment, ranking: Ranking) -> list[Expl
     """
     is_learnt = ranking.items < assortment.n_learnt
     evidence = np.full(len(ranking.items), MISSING, np.int32)
+    hidden = np.union1d(assortment.unnamed, unnamed)
     evidence[is_learnt] = _evidence(
-        model, ranking.items[is_learnt], ranking.strategies[is_learnt], ranking.profile
+        model, ranking.items[is_learnt], ranking.strategies[is_learnt], ranking.profile, hidden
     )
     cases = [
-        _Case(model, assortment, ranking, position, int(own))
+        _Case(model, assortment, ranking, position, int(own), hidden)
         for position, own in enumerate(evidence)
     ]
     return [
@@ -73,8 +81,11 @@ def explain(model: Model, assortment: Assortment, ranking: Ranking) -> list[Expl
 def explain_similar(assortment: Assortment, item: int, ranking: Ranking) -> list[Explanation]:
     """One explanation for each product of a list of products like ``item``."""
     title = assortment.catalogue.title(item)
+    evidence: tuple[int, ...] = (item,)
+    if item in assortment.unnamed:
+        title, evidence = "what you are looking at", ()
     return [
-        Explanation(ReasonCode.SIMILAR_PRODUCT, _alike(assortment, item, other, title), (item,))
+        Explanation(ReasonCode.SIMILAR_PRODUCT, _alike(assortment, item, other, title), evidence)
         for other in ranking.items.tolist()
     ]
 
@@ -92,6 +103,9 @@ def _alike(assortment: Assortment, item: int, other: int, title: str) -> str:
     return f"Like products that go with {title}."
 
 
+ALIKE = 0.2
+"""How like another a product must be to be called so: less is a word in common by chance."""
+
 _RESTS_ON_OWN = (Strategy.COLLABORATIVE, Strategy.SIMILAR)
 
 
@@ -104,6 +118,7 @@ class _Case:
         position: its position in the ranking.
         own: of the shopper's products the one that speaks most for it, if its strategy
             rests on one.
+        hidden: items that must not be named.
     """
 
     model: Model
@@ -111,6 +126,7 @@ class _Case:
     ranking: Ranking
     position: int
     own: int
+    hidden: NDArray[np.integer]
 
     @property
     def item(self) -> int:
@@ -118,7 +134,11 @@ class _Case:
 
 
 def _evidence(
-    model: Model, items: NDArray[np.int32], strategies: NDArray[np.int8], profile: Profile
+    model: Model,
+    items: NDArray[np.int32],
+    strategies: NDArray[np.int8],
+    profile: Profile,
+    hidden: NDArray[np.integer],
 ) -> NDArray[np.int32]:
     """For each product the own product that speaks most for it, MISSING where none does.
 
@@ -133,6 +153,8 @@ def _evidence(
             if len(asked):
                 terms = source.contributions(profile, items[asked])
                 terms = np.where(own == items[asked, None], 0, terms)
+                if len(hidden):
+                    terms[:, np.isin(own, hidden)] = 0
                 speaks = terms.max(axis=1) > 0
                 evidence[asked[speaks]] = own[terms[speaks].argmax(axis=1)]
     # Itself only if no other speaks for it.
@@ -181,6 +203,8 @@ def _fits_purchases(case: _Case) -> Explanation:
 
 
 def _bought_with(case: _Case) -> Explanation:
+    if case.own == MISSING:  # what speaks for it must not be named
+        return _fits_purchases(case)
     text = f"Customers who buy {case.assortment.catalogue.title(case.own)} also buy this."
     return Explanation(ReasonCode.SIMILAR_TO_BOUGHT, text, (case.own,))
 
@@ -188,11 +212,13 @@ def _bought_with(case: _Case) -> Explanation:
 def _newcomer(case: _Case) -> Explanation:
     assortment, bought = case.assortment, case.ranking.profile.purchased
     near, likeness = assortment.near.row(case.item - assortment.n_learnt)
+    can_be_named = ~np.isin(near, case.hidden) & (likeness >= ALIKE)
+    near, likeness = near[can_be_named], likeness[can_be_named]
     if not len(near):
         return Explanation(ReasonCode.SIMILAR_PRODUCT, "New here.")
-    own = np.isin(near, bought)
-    # What the shopper has bought speaks for it before anything else does.
-    most = int(near[(likeness + 2 * own).argmax()])
+    # What the shopper has bought speaks for it before what is not much more like it.
+    is_own = np.isin(near, bought) & (likeness >= likeness.max() / 2)
+    most = int(near[(likeness + 2 * is_own).argmax()])
     which = ", which you have bought" if most in bought else ""
     text = f"New, and like {assortment.catalogue.title(most)}{which}."
     return Explanation(ReasonCode.SIMILAR_PRODUCT, text, (most,))

@@ -263,6 +263,8 @@ class Recommender:
         and so costs a fraction of :meth:`recommend`.
         """
         case = self._case(NO_HISTORY, query, self._allowed(query, self.live(query)))
+        if len(case.items):  # who is in a hurry is not asked to wait for what is new
+            case = replace(case, newcomers=NO_ITEMS)
         return self.rank(case, self.model.rankers[Task.COLD], query.size)
 
     def similar(self, item: int, query: Query) -> Ranking:
@@ -279,9 +281,10 @@ class Recommender:
             learnt = np.zeros(n_learnt, np.float32)
             for other, share in zip(near.tolist(), likeness.tolist(), strict=True):
                 learnt += np.float32(share) * self._similar(other)
+            learnt /= max(float(likeness.sum()), 1.0)
             learnt[near] += likeness
-        scores = np.append(learnt, self.assortment.near.times(learnt))
-        items = top(scores, query.size, allowed)
+        scores = np.append(learnt, self.assortment.near.means(learnt))
+        items = np.flatnonzero((scores > 0) & allowed).astype(np.int32)
         items = items[self._best(items, scores[items], query.size)]
         levels = np.full(len(items), Level.EVERYWHERE, np.int8)
         is_learnt = items < n_learnt
@@ -337,7 +340,7 @@ class Recommender:
         if len(acts):
             allowed[resting(live.profile, acts, self.model.statistics, query.now)] = False
             # Nothing tells when a newcomer is needed again: it waits until the model knows it.
-            allowed[_newcomers_bought(acts, assortment.n_learnt, query.now)] = False
+            allowed[newcomers_bought(acts, assortment.n_learnt, query.now)] = False
         if query.only_new:
             allowed[live.profile.purchased] = False
         return allowed
@@ -345,7 +348,10 @@ class Recommender:
     def _best(
         self, items: NDArray[np.int32], scores: NDArray[np.float32], size: int
     ) -> NDArray[np.intp]:
-        return best_first(scores, [self._tie_rank[items]])[:size]
+        best = best_first(scores, [self._tie_rank[items]])
+        if len(self.assortment.groups):
+            best = best[self.assortment.one_of_each_group(items[best])]
+        return best[:size]
 
     def _strategy(
         self,
@@ -378,7 +384,7 @@ class Recommender:
         return strategies
 
 
-def _newcomers_bought(acts: Acts, n_learnt: int, now: float) -> NDArray[np.int32]:
+def newcomers_bought(acts: Acts, n_learnt: int, now: float) -> NDArray[np.int32]:
     """Items that are new to the model, and that the shopper has bought and kept."""
     signs = np.select([acts.kinds == Act.PURCHASE, acts.kinds == Act.RETURN], [1.0, -1.0])
     counts = (acts.items >= n_learnt) & (acts.times <= now) & (signs != 0)

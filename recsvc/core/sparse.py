@@ -81,11 +81,19 @@ class SparseRows:
         terms = self.values[flat] * np.repeat(weights, lengths)
         return np.bincount(self.indices[flat], terms, n_columns).astype(np.float32)
 
-    def times(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
-        """``self @ vector``, float32, shape ``(n_rows,)``."""
+    def means(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of each row the mean of ``vector`` that its values weigh, times the largest of them.
+
+        float32, shape ``(n_rows,)``; 0 for a row without entries.
+        """
+        if not len(self):
+            return np.zeros(0, np.float32)
+        starts = self.indptr[:-1]
+        values = np.append(self.values, np.float32(0))  # so that every start is a position
         terms = np.append(self.values * vector[self.indices], np.float32(0))
-        sums = np.add.reduceat(terms, self.indptr[:-1]) if len(self) else terms[:0]
-        return np.where(np.diff(self.indptr) > 0, sums, np.float32(0))
+        sums, totals = np.add.reduceat(terms, starts), np.add.reduceat(values, starts)
+        means = np.maximum.reduceat(values, starts) * sums / np.maximum(totals, np.float32(1e-9))
+        return np.where(np.diff(self.indptr) > 0, means, np.float32(0)).astype(np.float32)
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """Named arrays for an artifact."""

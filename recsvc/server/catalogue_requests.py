@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, Product, canonical_path
 from recsvc.errors import InvalidRequestError
 from recsvc.server.requests import (
+    CLOCK_TOLERANCE_SECONDS,
     MAX_ENTRIES,
     MAX_ID_BYTES,
     MAX_PATH_BYTES,
@@ -151,8 +152,12 @@ def read_inventory_key(message: catalog.InventoryKey) -> tuple[str, str]:
     return check_id("key.store_id", message.store_id).strip(), product_id
 
 
-def read_inventory(message: catalog.InventoryRecord) -> tuple[str, StockRecord]:
+def read_inventory(message: catalog.InventoryRecord, now: float) -> tuple[str, StockRecord]:
     """Read the store of one record, and the rest of it.
+
+    Args:
+        message: as sent.
+        now: unix seconds.
 
     Raises:
         InvalidRequestError: a field is missing or outside its limits.
@@ -175,14 +180,19 @@ def read_inventory(message: catalog.InventoryRecord) -> tuple[str, StockRecord]:
         quantity=quantity,
         price=price,
         currency="" if price is None else message.price.currency_code,
-        effective=_effective(message),
+        effective=_effective(message, now),
     )
 
 
-def _effective(message: catalog.InventoryRecord) -> int:
+def _effective(message: catalog.InventoryRecord, now: float) -> int:
     if not message.HasField("effective_time"):
         raise InvalidRequestError("effective_time", "is required: when this was true")
-    return max(1, _checked("effective_time", message.effective_time).ToMicroseconds())
+    micros = _checked("effective_time", message.effective_time).ToMicroseconds()
+    if micros / _MICROS > now + CLOCK_TOLERANCE_SECONDS:
+        raise InvalidRequestError(
+            "effective_time", "is more than a day in the future; check the clock that wrote it"
+        )
+    return max(1, micros)
 
 
 def _second(message: catalog.Product, field: str, default: int) -> int:

@@ -1,7 +1,8 @@
 """``recsvc.v1.CatalogService``: convert, call the use case, convert back."""
 
+import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -56,9 +57,18 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
         uses: the use cases.
         tokens: reads and writes tokens.
         replays: gives the first answer to a repeated request.
+        now: unix seconds.
     """
 
-    def __init__(self, uses: CatalogueUses, tokens: Tokens, replays: Replays) -> None:
+    def __init__(
+        self,
+        uses: CatalogueUses,
+        tokens: Tokens,
+        replays: Replays,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._now = now
         self._catalogue = uses.reads
         self._live = uses.live
         self._stock = uses.stock
@@ -143,7 +153,7 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
         by_store: dict[str, list[tuple[api.SetInventoryResult, StockRecord]]] = defaultdict(list)
         for result, message in zip(results, request.records, strict=True):
             try:
-                store_id, record = read_inventory(message)
+                store_id, record = read_inventory(message, self._now())
                 by_store[store_id].append((result, record))
             except InvalidRequestError as error:
                 result.outcome = api.INVENTORY_OUTCOME_REJECTED

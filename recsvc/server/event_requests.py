@@ -8,7 +8,13 @@ from google.type.money_pb2 import Money
 from recsvc.core.live import Act
 from recsvc.errors import InvalidRequestError
 from recsvc.identity import customer_hash, visitor_hash
-from recsvc.server.requests import MAX_ID_BYTES, MAX_PRICE, check_id, read_location
+from recsvc.server.requests import (
+    CLOCK_TOLERANCE_SECONDS,
+    MAX_ID_BYTES,
+    MAX_PRICE,
+    check_id,
+    read_location,
+)
 from recsvc.service.shopping import Event, Line, Person, Shopper
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import event_service_pb2 as api
@@ -16,7 +22,6 @@ from recsvc.v1 import event_service_pb2 as api
 MAX_EVENTS = 1_000
 MAX_LINES = 1_000
 MAX_QUANTITY = 1e9
-CLOCK_TOLERANCE_SECONDS = 86_400
 
 _NANOS = 1_000_000_000
 _LAST_SECOND = 0xFFFF_FFFF

@@ -24,6 +24,7 @@ MAX_ENTRIES = 100
 MAX_EXCLUDED = 1000
 MAX_BATCH = 100
 MAX_PRICE = 10**12
+CLOCK_TOLERANCE_SECONDS = 86_400
 
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _SUBDIVISION = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
@@ -158,7 +159,7 @@ def _check_supported(wanted: common.ProductFilter) -> None:
         if len(unknown):
             raise _unsupported(path, f"field number {unknown[0].field_number} is not known here")
     if wanted.attributes_any:
-        raise _unsupported("filter.attributes_any", "the catalogue holds no attributes yet")
+        raise _unsupported("filter.attributes_any", "lists cannot be filtered by attributes yet")
 
 
 def _unsupported(field: str, why: str) -> InvalidRequestError:

@@ -2,9 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from recsvc.core.assortment import Assortment, Shelf
 from recsvc.core.catalogue import Product
 from recsvc.core.explanation import Explanation, explain, explain_similar
+from recsvc.core.live import NO_ITEMS
 from recsvc.core.places import Level
 from recsvc.core.recommender import Ranking
 from recsvc.core.sources import Strategy
@@ -22,6 +26,7 @@ def answer(
     situation: Situation,
     ranking: Ranking,
     similar_to: int | None = None,
+    unnamed: NDArray[np.int32] = NO_ITEMS,
 ) -> Answer:
     """Turn a ranking into an answer.
 
@@ -31,12 +36,13 @@ def answer(
         situation: the question as the model saw it.
         ranking: the list.
         similar_to: index of the product that the list resembles, None for other lists.
+        unnamed: items that no reason may name: what was withdrawn.
     """
     model, assortment = loaded.model, loaded.assortment
     explanations: list[Explanation] = []
     if question.explain:
         explanations = (
-            explain(model, assortment, ranking)
+            explain(model, assortment, ranking, unnamed)
             if similar_to is None
             else explain_similar(assortment, similar_to, ranking)
         )

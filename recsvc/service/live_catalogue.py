@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from recsvc.core.catalogue import Product
-from recsvc.core.content import Content
 from recsvc.core.places import Places
 from recsvc.errors import StoreUnavailableError
 from recsvc.service.models import LoadedModel
@@ -18,6 +17,12 @@ from recsvc.telemetry import Logger
 
 READ_SECONDS = 30.0
 """Longest wait for a whole catalogue; nobody waits for it but the thread that reads."""
+
+WAIT_SECONDS = 0.5
+"""Longest wait for what a token stands for."""
+
+RETIRE_SECONDS = 60.0
+"""So long after a model became the current one, nobody asks the one before any more."""
 
 SKEW_MS = 1_000
 """The nodes of a cluster may disagree so much about the time."""
@@ -32,16 +37,16 @@ def has_seen(as_of: int, written_at: int) -> bool:
 
 @dataclass(slots=True)
 class Followed(Generic[_Row]):
-    """What is known of one table.
+    """What is known of one table; for who holds the lock of its owner.
 
     Attributes:
-        rows: by id, in the order in which they were first written.
+        rows: by id, in the order in which they were first written; never changed, but replaced.
         revision: of the table.
         as_of: every write before it is known, unix milliseconds of the store.
         unseen: what has been read, and not taken yet.
     """
 
-    rows: dict[str, _Row] = field(default_factory=dict)
+    rows: Mapping[str, _Row] = field(default_factory=dict)
     revision: int = 0
     as_of: int = 0
     unseen: list[Changes[_Row]] = field(default_factory=list)
@@ -52,36 +57,42 @@ class Followed(Generic[_Row]):
             changes = read(self.revision)
             if changes.rows or changes.is_whole or changes.revision != self.revision:
                 self.unseen.append(changes)
-            self.rows = {} if changes.is_whole else self.rows
-            self.rows |= changes.rows
+                self.rows = {**({} if changes.is_whole else self.rows), **changes.rows}
             self.revision, self.as_of = changes.revision, changes.as_of
             if changes.as_of:
                 return
 
-    def take(self) -> list[Changes[_Row]]:
-        """What changed since this was asked last."""
-        taken, self.unseen = self.unseen, []
-        return taken
 
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Dressed:
     """A model with the catalogue of the moment.
 
     Attributes:
         base: the model as it was loaded.
         loaded: the same with what was said since.
+        since: when it was dressed first, monotonic seconds.
     """
 
     base: LoadedModel
     loaded: LoadedModel
-    _content: Content | None = None
+    since: float
 
-    def content(self) -> Content:
-        """The words of the learnt products, taken at the first use."""
-        if self._content is None:
-            self._content = Content.of(self.base.model.catalogue)
-        return self._content
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """What the threads of a process see, all of it of one moment.
+
+    Attributes:
+        dressed: the models that may be asked, the newest first.
+        shops: the stores that were described.
+        revision: of products and stores; ``""`` where nothing was said.
+        as_of: every write before it is in here, unix milliseconds of the store.
+    """
+
+    dressed: tuple[_Dressed, ...] = ()
+    shops: Mapping[str, Shop] = field(default_factory=dict)
+    revision: str = ""
+    as_of: int = 0
 
 
 class LiveCatalogue:
@@ -97,33 +108,34 @@ class LiveCatalogue:
         self._store = store
         self._reads = reads
         self._logger = logger
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # held by who reads the tables or dresses a model
         self._products: Followed[Product] = Followed()
         self._shops: Followed[Shop] = Followed()
-        self._revision = ""
-        self._dressed: tuple[_Dressed, ...] = ()
+        self._now = _Snapshot()
         self._complaint = ""
-        self._poller = Poller("catalogue-watcher", self.follow)
+        self._poller = Poller("catalogue-watcher", self.follow, logger)
 
     def dressed(self, loaded: LoadedModel) -> LoadedModel:
-        """A model with the catalogue of the moment; itself where nothing was said."""
-        if not self._revision:
-            return loaded
-        for dressed in self._dressed:
+        """A model with the catalogue of the moment; itself where nothing was said.
+
+        A model that was not asked for before is dressed first, which takes a while: whoever makes
+        a model the current one asks for it before.
+        """
+        for dressed in self._now.dressed:
             if dressed.base is loaded:
                 return dressed.loaded
         with self._lock:
-            if not any(dressed.base is loaded for dressed in self._dressed):
-                dressed = _Dressed(loaded, loaded)
-                self._dress(dressed, self._products.rows)
+            now = self._now
+            if all(dressed.base is not loaded for dressed in now.dressed):
+                dressed = _dressed(loaded, self._products.rows, self._shops.rows, now.revision)
                 # Beside the one before, which answers until this one is the current model.
-                self._dressed = (dressed, *self._dressed[:1])
+                self._now = replace(now, dressed=(dressed, *now.dressed[:1]))
         return self.dressed(loaded)
 
     @property
     def shops(self) -> Mapping[str, Shop]:
-        """The stores that were described, by id; do not change it."""
-        return self._shops.rows
+        """The stores that were described, by id."""
+        return self._now.shops
 
     def upsert_products(self, products: Sequence[Product]) -> int:
         """Add products or replace them whole, each id once; return when, for a token.
@@ -148,13 +160,14 @@ class LiveCatalogue:
             written_at: the moment, unix milliseconds of the store; 0 is none.
             deadline: monotonic seconds when the caller stops waiting.
         """
-        if not written_at or has_seen(min(self._products.as_of, self._shops.as_of), written_at):
+        if not written_at or has_seen(self._now.as_of, written_at):
             return True
-        left = min(max(0.0, deadline - time.monotonic()), READ_SECONDS)
-        if not self._lock.acquire(timeout=left):
+        # Whoever waits for this must have time for the rest of the call.
+        wait = min(max(0.0, deadline - time.monotonic()) / 2, WAIT_SECONDS)
+        if not self._lock.acquire(timeout=wait):
             return False
         try:
-            self._read_on(self._reads, deadline)
+            self._read_on(self._reads, time.monotonic() + wait)
         except StoreUnavailableError:
             return False
         finally:
@@ -186,34 +199,68 @@ class LiveCatalogue:
         self._poller.stop()
 
     def _read_on(self, store: CatalogueStore, deadline: float) -> None:
-        self._shops.read_on(lambda known: store.stores_since(known, deadline))
-        self._products.read_on(lambda known: store.products_since(known, deadline))
-        shops, products = self._shops.take(), self._products.take()
-        damaged = [name for found in (shops, products) for one in found for name in one.damaged]
-        for name in damaged:
-            self._logger.error("catalogue_row_damaged", row=name[:80])
-        if not shops and not products:
-            return
-        self._revision = f"{self._products.revision}.{self._shops.revision}"
-        is_whole = any(changes.is_whole for changes in products)
-        fresh = {name: row for changes in products for name, row in changes.rows.items()}
-        for dressed in self._dressed:
-            if is_whole:
-                dressed.loaded = dressed.base
-            self._dress(dressed, self._products.rows if is_whole else fresh)
+        """Read the tables on and publish what they say, in one step; call it with the lock."""
+        products, shops, now = self._products, self._shops, self._now
+        shops.read_on(lambda known: store.stores_since(known, deadline))
+        products.read_on(lambda known: store.products_since(known, deadline))
+        revision, dressed = now.revision, now.dressed
+        if shops.unseen or products.unseen:
+            damaged = [n for one in products.unseen for n in one.damaged]
+            damaged += [n for one in shops.unseen for n in one.damaged]
+            for name in damaged:
+                self._logger.error("catalogue_row_damaged", row=name[:80])
+            revision = f"{products.revision}.{shops.revision}"
+            is_whole = any(changes.is_whole for changes in products.unseen)
+            fresh = {name: row for one in products.unseen for name, row in one.rows.items()}
+            dressed = tuple(
+                _dressed(each.base, products.rows, shops.rows, revision, each.since)
+                if is_whole
+                else _redressed(each, fresh, shops.rows if shops.unseen else None, revision)
+                for each in dressed
+            )
+        newest = dressed[0].since if dressed else 0.0
+        if time.monotonic() - newest > RETIRE_SECONDS:
+            dressed = dressed[:1]
+        as_of = min(products.as_of, shops.as_of)
+        self._now = _Snapshot(dressed, shops.rows, revision, as_of)
+        # Only now: what is raised above is tried again, with all that was read.
+        products.unseen, shops.unseen = [], []
 
-    def _dress(self, dressed: _Dressed, products: Mapping[str, Product]) -> None:
-        """Add products to what a model sells, and give it the stores; call it with the lock."""
-        base, assortment = dressed.base, dressed.loaded.assortment
-        if products:
-            assortment = assortment.with_products(list(products.values()), dressed.content)
+
+def _dressed(
+    base: LoadedModel,
+    products: Mapping[str, Product],
+    shops: Mapping[str, Shop],
+    revision: str,
+    since: float | None = None,
+) -> _Dressed:
+    """Dress a model with everything that was said."""
+    bare = _Dressed(base, base, time.monotonic() if since is None else since)
+    return _redressed(bare, products, shops, revision)
+
+
+def _redressed(
+    dressed: _Dressed,
+    products: Mapping[str, Product],
+    shops: Mapping[str, Shop] | None,
+    revision: str,
+) -> _Dressed:
+    """Add products to what a model sells, and give it other stores, if there are any."""
+    base, loaded = dressed.base, dressed.loaded
+    if not revision:
+        return dressed
+    recommender = loaded.recommender
+    if products:
+        assortment = recommender.assortment.with_products(list(products.values()))
+        recommender = base.recommender.selling(assortment)
+    located = loaded.shops
+    if shops is not None:
         places = base.model.places
-        dressed.loaded = replace(
-            base,
-            recommender=base.recommender.selling(assortment),
-            revision=self._revision,
-            shops={name: _borrowing(shop, places) for name, shop in self._shops.rows.items()},
-        )
+        located = {name: _borrowing(shop, places) for name, shop in shops.items()}
+    return replace(
+        dressed,
+        loaded=replace(base, recommender=recommender, revision=revision, shops=located),
+    )
 
 
 def _borrowing(shop: Shop, places: Places) -> Shop:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from recsvc.errors import StoreUnavailableError
 from recsvc.service.poller import Poller
 from recsvc.service.ports import EventLog
-from recsvc.telemetry import Metrics
+from recsvc.telemetry import Logger, Metrics
 
 INTERVAL_SECONDS = 5.0
 
@@ -17,12 +17,13 @@ class LogGauge:
         log: what is watched.
         metrics: told of it.
         max_events: events that it has room for.
+        logger: told of what goes wrong.
     """
 
-    def __init__(self, log: EventLog, metrics: Metrics, max_events: int) -> None:
+    def __init__(self, log: EventLog, metrics: Metrics, max_events: int, logger: Logger) -> None:
         self._log = log
         self._metrics = metrics
-        self._poller = Poller("log-gauge", self._look)
+        self._poller = Poller("log-gauge", self._look, logger)
         metrics.events_waiting_max.set(max_events)
 
     def watch(self, interval_seconds: float = INTERVAL_SECONDS) -> None:

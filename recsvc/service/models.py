@@ -178,7 +178,7 @@ class ModelSlot:
         self._loaded: LoadedModel | None = None
         self._seen: tuple[PointerStamp | str | None] | None = None
         self._retry_at: float | None = None
-        self._poller = Poller("model-watcher", self.refresh)
+        self._poller = Poller("model-watcher", self.refresh, logger)
 
     def current(self) -> LoadedModel:
         """The model to answer with; take it once a request.
@@ -220,6 +220,9 @@ class ModelSlot:
                 self._follow(self.registry.pointer(), prepared)
             except RecsvcError as error:
                 self._failed(error)
+            except BaseException:
+                self._seen = None  # whatever it was, the next look is a new one
+                raise
             else:
                 self._retry_at = None
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.live import NO_ACTS, NO_ITEMS
-from recsvc.core.recommender import Query
+from recsvc.core.recommender import Query, newcomers_bought
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import NotFoundError
 from recsvc.identity import customer_hash, visitor_hash
@@ -144,7 +144,8 @@ class Recommendations:
         store_id, stocked = self._at_home(question, loaded, who, deadline)
         key = self._key(question, loaded, who, stocked.revision)
         cached = self._cache.slot(key, deadline)
-        found = cached.get(self._is_allowed)
+        # With its stock unknown, nobody can say that a list still holds.
+        found = cached.get((lambda _: False) if stocked.failed else self._is_allowed)
         if found is not None:
             payload, age = found
             return Served(payload, self._delivered(started, ServedFrom.CACHE, age))
@@ -161,7 +162,7 @@ class Recommendations:
             # Whatever is allowed was just bought or is in the basket: better that than nothing.
             ranking = rank(_without_acts(loaded, situation.query))
         made = replace(
-            answer(question, loaded, situation, ranking),
+            answer(question, loaded, situation, ranking, unnamed=self._withdrawn_items(loaded)),
             next_page=next_page(question, who.shopper, loaded, ranking.items),
         )
         payload = self._codec.encode(made)
@@ -173,7 +174,8 @@ class Recommendations:
         is_blind = cached.skipped and bool(who.shopper)
         if not is_elsewhere and not stocked.failed:
             now = situation.query.sold_at or 0.0
-            cached.put(payload, loaded.assortment.unchanged_until(now) - now)
+            unchanged = loaded.assortment.unchanged_until(now) - now
+            cached.put(payload, unchanged - (self._monotonic() - started))
         reason = _degraded(failed=cached.failed or stocked.failed, is_blind=is_blind)
         return Served(payload, self._delivered(started, ServedFrom.MODEL, degraded_reason=reason))
 
@@ -210,7 +212,7 @@ class Recommendations:
         failed = cached.failed or stocked.failed
         reason = _degraded(failed=failed, is_blind=cached.skipped)
         return Computed(
-            answer(question, loaded, situation, ranking, similar_to=item),
+            answer(question, loaded, situation, ranking, item, self._withdrawn_items(loaded)),
             self._delivered(started, ServedFrom.MODEL, degraded_reason=reason),
         )
 
@@ -229,8 +231,7 @@ class Recommendations:
         """The store where the question is asked or the customer at home, and its stock."""
         if not question.looks_at_shelf:
             return "", NOT_ASKED
-        place = loaded.recommender.place(who.customer, question.location)
-        store_id = store_of(loaded, question.location, place)
+        store_id = store_of(loaded, question.location, who.customer)
         return store_id, self._stocked(question, loaded, store_id, deadline)
 
     def _stocked(
@@ -255,7 +256,9 @@ class Recommendations:
         hidden = self._withdrawn_items(loaded)
         if not len(hidden) and not shown:
             return situation
-        excluded = np.concatenate([situation.query.excluded, hidden, np.array(shown, np.int32)])
+        # Of what was on a page before, no variant comes on a later one.
+        before = loaded.assortment.with_variants(np.array(shown, np.int32))
+        excluded = np.concatenate([situation.query.excluded, hidden, before])
         query = replace(situation.query, excluded=excluded.astype(np.int32))
         return replace(situation, query=query)
 
@@ -334,8 +337,14 @@ class Recommendations:
 
 def _without_acts(loaded: LoadedModel, query: Query) -> Query:
     """The question without what the shopper did of late; new products stay new all the same."""
-    bought = loaded.recommender.live(query).profile.purchased if query.only_new else NO_ITEMS
-    excluded = np.concatenate([query.excluded, bought])
+    bought = [NO_ITEMS]
+    if query.only_new:
+        n_learnt = loaded.assortment.n_learnt
+        bought = [
+            loaded.recommender.live(query).profile.purchased,
+            newcomers_bought(query.acts, n_learnt, query.now),
+        ]
+    excluded = np.concatenate([query.excluded, *bought])
     return replace(query, acts=NO_ACTS, excluded=excluded)
 
 
@@ -358,10 +367,11 @@ def _with_shelf(
     prices = stocked.shelf or loaded.assortment.catalogue
     more = {
         STOCK_UNKNOWN: question.in_stock_only and stocked.shelf is None,
+        CONSISTENCY_UNMET: stocked.failed and bool(question.must_see.catalogue),
         PRICE_CURRENCY: lacks_prices(prices, question.catalogue_filter),
     }
     warnings = (*situation.warnings, *(warning for warning, holds in more.items() if holds))
-    return replace(situation, query=query, warnings=warnings)
+    return replace(situation, query=query, warnings=tuple(dict.fromkeys(warnings)))
 
 
 def _degraded(*, failed: bool, is_blind: bool) -> str:

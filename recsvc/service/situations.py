@@ -114,14 +114,22 @@ def situate(
         excluded=items.indices((*question.excluded, *question.basket)),
         session=items.indices((*question.basket, *question.recent)),
     )
-    return Situation(query, (*warnings, *question.unmet), store_of(loaded, location, place))
+    store_id = store_of(loaded, location, asker.customer)
+    return Situation(query, (*warnings, *question.unmet), store_id)
 
 
-def store_of(loaded: LoadedModel, location: Location, place: Place) -> str:
-    """The store of a place, known to the model or not; ``""`` where it has none."""
-    if location:
+def store_of(loaded: LoadedModel, location: Location, customer: int) -> str:
+    """The store that is meant, known to the model or not; ``""`` where there is none.
+
+    The one that is given, else that of the customer's home, unless the place that is given is
+    another than that.
+    """
+    if location.store_id.strip() or customer == MISSING:
         return location.store_id.strip()
-    return loaded.model.places.describe(place).store_id
+    home = loaded.model.places.describe(loaded.recommender.place(customer, Location()))
+    pairs = zip(location.keys(), home.keys(), strict=True)
+    is_there = all(given in ("", ours) for given, ours in pairs)
+    return home.store_id if is_there else ""
 
 
 def _is_unknown(location: Location, place: Place) -> bool:

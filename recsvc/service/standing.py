@@ -65,7 +65,7 @@ class Standing:
         self._lock = threading.Lock()
         self._state = _State()
         self._complaint = ""
-        self._poller = Poller("ledger-watcher", self._follow)
+        self._poller = Poller("ledger-watcher", self._follow, logger)
 
     @property
     def position(self) -> int:

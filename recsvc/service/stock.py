@@ -4,25 +4,32 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from weakref import ReferenceType, ref
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recsvc.core.assortment import Assortment, Shelf
 from recsvc.core.catalogue import Catalogue
-from recsvc.core.vocabulary import MISSING, Vocabulary
+from recsvc.core.vocabulary import MISSING
 from recsvc.errors import StoreUnavailableError
 from recsvc.service.live_catalogue import Followed, has_seen
 from recsvc.service.ports import CatalogueStore
 from recsvc.service.selling import StockRecord
 
-MAX_STORES = 256
-"""Stores whose stock a process remembers; the one that was not asked for longest leaves first."""
+MAX_STORES, MAX_RECORDS = 4_096, 500_000
+"""Stores, and records of all of them together, that a process remembers, some 150 MB; the stores
+that were not asked for longest leave first."""
 
 FRESH_SECONDS = 0.25
 """What was read so lately is not read again, unless a token asks for it."""
+
+READ_SECONDS = 30.0
+"""Longest wait for all of a store's stock; nobody waits for it but the thread that reads."""
+
+N_READERS = 2
+"""Threads that read, so that a call never waits longer than it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,100 +53,131 @@ NOT_ASKED = Stocked()
 
 @dataclass(slots=True)
 class _Store:
-    """What a process knows of the stock of one store, in the terms of one vocabulary.
+    """What a process knows of the stock of one store; one thread at a time writes it.
 
     Attributes:
         table: the records.
-        read_at: when they were read last, or that was tried, monotonic seconds.
-        failed: whether it was in vain.
-        items: the vocabulary that the arrays are of.
-        in_stock: bool, by item.
-        price: float64, NaN where the store has none of its own.
-        currency: int32, indices into ``currencies``.
-        currencies: distinct names.
-        shelf: the last one that was made, and of which assortment.
+        read_at: when the last reading began that ended well, monotonic seconds.
+        failed_at: likewise the last that did not.
+        reading: the one that is under way, or was the last.
+        n_begun: how many readings have begun.
+        read: the number of the last that ended well.
+        arrays: the records by item, in the terms of one assortment and what it grows into.
+        shelf: the last one that was made, of which assortment and which rows.
     """
 
     table: Followed[StockRecord] = field(default_factory=Followed)
     read_at: float = -np.inf
-    failed: bool = False
-    items: Vocabulary | None = None
-    in_stock: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
-    price: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    currency: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    currencies: list[str] = field(default_factory=list)
-    shelf: tuple[Assortment, Shelf] | None = None
+    failed_at: float = -np.inf
+    reading: Future[None] | None = None
+    n_begun: int = 0
+    read: int = 0
+    arrays: "_Arrays | None" = None
+    shelf: tuple[ReferenceType[Assortment], Mapping[str, StockRecord], Shelf] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def write(self, records: Mapping[str, StockRecord]) -> None:
-        """Put records into the arrays."""
-        self.shelf = None
-        if self.items is None:
+    def on(self, assortment: Assortment) -> Shelf | None:
+        """The stock in the terms of an assortment; None where nobody has said."""
+        rows = self.table.rows
+        if not rows:
+            return None
+        known = self.shelf
+        if known is not None and known[0]() is assortment and known[1] is rows:
+            return known[2]
+        with self.lock:
+            if self.arrays is None or not self.arrays.is_of(assortment):
+                self.arrays = _Arrays(assortment)
+            self.arrays.bring_up_to(assortment, rows)
+            shelf = self.arrays.priced(assortment.catalogue)
+            self.shelf = ref(assortment), rows, shelf
+            return shelf
+
+
+class _Arrays:
+    """Stock by item index.
+
+    Args:
+        assortment: whose items these are; what it grows into goes on with them.
+    """
+
+    def __init__(self, assortment: Assortment) -> None:
+        self._lineage = assortment.lineage
+        self._rows: Mapping[str, StockRecord] = {}
+        self._in_stock = np.zeros(0, np.bool_)
+        self._price = np.zeros(0)
+        self._currency = np.zeros(0, np.int32)
+        self._currencies: list[str] = []
+
+    def is_of(self, assortment: Assortment) -> bool:
+        """Whether the items of an assortment have the indices of these arrays."""
+        return assortment.lineage is self._lineage and len(assortment) >= len(self._in_stock)
+
+    def bring_up_to(self, assortment: Assortment, rows: Mapping[str, StockRecord]) -> None:
+        """Write what has changed, and what is said of items that are new."""
+        items, before = assortment.catalogue.items, len(self._in_stock)
+        n_more = len(assortment) - before
+        self._in_stock = np.append(self._in_stock, np.zeros(n_more, np.bool_))
+        self._price = np.append(self._price, np.full(n_more, np.nan))
+        self._currency = np.append(self._currency, np.zeros(n_more, np.int32))
+        if rows is not self._rows:
+            known = self._rows
+            for name in known.keys() - rows.keys():  # the table was emptied meanwhile
+                self._write(items.index(name), None)
+            for name, record in rows.items():
+                if known.get(name) is not record:
+                    self._write(items.index(name), record)
+            self._rows = rows
+        elif before:
+            for item in range(before, len(assortment)):
+                self._write(item, rows.get(items.ids[item]))
+
+    def _write(self, item: int, record: StockRecord | None) -> None:
+        if item == MISSING:
             return
-        for product_id, record in records.items():
-            item = self.items.index(product_id)
-            if item == MISSING:
-                continue
-            self.in_stock[item] = bool(record.is_in_stock)
-            self.price[item] = np.nan if record.price is None else record.price
-            if record.currency not in self.currencies:
-                self.currencies.append(record.currency)
-            self.currency[item] = self.currencies.index(record.currency)
+        price = None if record is None else record.price
+        currency = "" if record is None else record.currency
+        self._in_stock[item] = record is not None and bool(record.is_in_stock)
+        self._price[item] = np.nan if price is None else price
+        if currency not in self._currencies:
+            self._currencies.append(currency)
+        self._currency[item] = self._currencies.index(currency)
 
-    def on(self, assortment: Assortment) -> Shelf:
-        """The stock in the terms of an assortment."""
-        if self.shelf is not None and self.shelf[0] is assortment:
-            return self.shelf[1]
-        catalogue = assortment.catalogue
-        if self.items is not catalogue.items:
-            n = len(catalogue)
-            self.items = catalogue.items
-            self.in_stock = np.zeros(n, np.bool_)
-            self.price = np.full(n, np.nan)
-            self.currency = np.zeros(n, np.int32)
-            self.write(self.table.rows)
-        shelf = self._priced(catalogue)
-        self.shelf = assortment, shelf
-        return shelf
-
-    def _priced(self, catalogue: Catalogue) -> Shelf:
+    def priced(self, catalogue: Catalogue) -> Shelf:
         """The store's own prices, else the catalogue's."""
-        own = ~np.isnan(self.price)
+        own = ~np.isnan(self._price)
         known = catalogue.currencies
-        unknown = [c for c in self.currencies if c and known.index(c) == MISSING]
+        unknown = [c for c in self._currencies if c and known.index(c) == MISSING]
         names = known.with_added(unknown) if unknown else known
-        codes = np.array([names.index(c) for c in self.currencies], np.int32)
+        codes = np.array([names.index(c) for c in self._currencies], np.int32)
         currency = catalogue.currency.copy()
-        currency[own] = codes[self.currency[own]] if len(codes) else MISSING
-        price = np.where(own, self.price, catalogue.price)
+        currency[own] = codes[self._currency[own]] if len(codes) else MISSING
+        price = np.where(own, self._price, catalogue.price)
         # A copy: what is written next is of the next shelf.
-        return Shelf(self.in_stock.copy(), price, currency, names)
+        return Shelf(self._in_stock.copy(), price, currency, names)
 
 
 class Stock:
     """Sets and reads stock; safe to share between threads.
 
     Args:
-        store: where writes go.
-        reads: the same for who cannot wait long.
-        timeout_seconds: longest wait for it; with less time left it is not asked.
+        store: where it is kept.
+        timeout_seconds: longest wait for a reading; with less time left nobody waits.
         monotonic: monotonic seconds, those of every ``deadline``.
     """
 
     def __init__(
         self,
         store: CatalogueStore,
-        reads: CatalogueStore,
         *,
         timeout_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._reads = reads
         self._timeout_seconds = timeout_seconds
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._stores: OrderedDict[str, _Store] = OrderedDict()
+        self._readers = ThreadPoolExecutor(N_READERS, "stock-reader")
 
     def put(self, store_id: str, records: Sequence[StockRecord]) -> tuple[list[bool], int]:
         """Write stock of one store; say whether each is kept, and when it was, for a token.
@@ -162,17 +200,42 @@ class Stock:
     ) -> Stocked:
         """What is there at a store now.
 
+        A thread of its own reads it. Who cannot wait for that is given what is known.
+
         Args:
             store_id: which; ``""`` is the central stock.
             assortment: whose items are asked for.
             deadline: monotonic seconds when the caller stops waiting.
             must_see: moment of a write that must be known, unix milliseconds of the store.
         """
+        asked_at = self._monotonic()
         known = self._known(store_id)
-        with known.lock:
-            self._read_on(known, store_id, deadline, must_see)
-            shelf = known.on(assortment) if known.table.rows else None
-            return Stocked(shelf, known.table.revision, known.failed)
+        n_begun = known.n_begun
+        is_fresh = self._is_fresh(known, asked_at, must_see)
+        # What was tried in vain a moment ago is not waited for again.
+        is_hopeless = asked_at - known.failed_at < FRESH_SECONDS and not must_see
+        has_time = deadline - asked_at > self._timeout_seconds
+        if not is_fresh and has_time and not is_hopeless:
+            end = min(asked_at + self._timeout_seconds, deadline)
+            # A reading that began before the write may have missed it: then comes another.
+            while not is_fresh and (left := end - self._monotonic()) > 0:
+                reading = self._reading(known, store_id)
+                wait([reading], left)
+                # What has begun since must have seen what was written before.
+                is_fresh = known.read > n_begun or self._is_fresh(known, asked_at, must_see)
+                if not reading.done() or reading.exception() is not None:
+                    break
+        # First the revision: a list under an older one may be of newer records, not the reverse.
+        revision = known.table.revision
+        return Stocked(known.on(assortment), revision, failed=not is_fresh)
+
+    def close(self) -> None:
+        """End the reading."""
+        self._readers.shutdown(wait=False, cancel_futures=True)
+
+    def _is_fresh(self, known: _Store, asked_at: float, must_see: int) -> bool:
+        is_late = asked_at - known.read_at >= FRESH_SECONDS
+        return not is_late and (not must_see or has_seen(known.table.as_of, must_see))
 
     def _known(self, store_id: str) -> _Store:
         with self._lock:
@@ -182,20 +245,32 @@ class Stock:
                 self._stores.popitem(last=False)
             return known
 
-    def _read_on(self, known: _Store, store_id: str, deadline: float, must_see: int) -> None:
-        is_fresh = self._monotonic() - known.read_at < FRESH_SECONDS
-        if is_fresh and (not must_see or has_seen(known.table.as_of, must_see)):
-            return
-        known.failed = True
-        if deadline - self._monotonic() <= self._timeout_seconds:
-            return
-        known.read_at = self._monotonic()
-        with suppress(StoreUnavailableError):  # what is known is given, and that it is outdated
-            known.table.read_on(
-                lambda revision: self._reads.stock_since(store_id, revision, deadline)
-            )
-            known.failed = False
-        for changes in known.table.take():
-            if changes.is_whole:
-                known.items = None
-            known.write(changes.rows)
+    def _reading(self, known: _Store, store_id: str) -> Future[None]:
+        """The reading that is under way, else a new one."""
+        with self._lock:
+            if known.reading is None or known.reading.done():
+                known.n_begun += 1
+                known.reading = self._readers.submit(self._read, known, store_id, known.n_begun)
+            return known.reading
+
+    def _read(self, known: _Store, store_id: str, number: int) -> None:
+        began = self._monotonic()
+        deadline = time.monotonic() + READ_SECONDS
+        try:
+            known.table.read_on(lambda known: self._store.stock_since(store_id, known, deadline))
+        except StoreUnavailableError:
+            known.failed_at = began
+            raise
+        finally:
+            known.table.unseen = []  # the arrays are made from the rows
+        known.read_at, known.read = began, number
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of the stores that were not asked for longest, where there is too much."""
+        with self._lock:
+            left = sum(len(store.table.rows) for store in self._stores.values()) - MAX_RECORDS
+            for name in [*self._stores][:-1]:
+                if left <= 0:
+                    return
+                left -= len(self._stores.pop(name).table.rows)

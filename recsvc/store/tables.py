@@ -1,8 +1,9 @@
 """Tables in Redis: rows by name, and a short memory of which were written last.
 
 A table is a hash and a stream. The hash holds the rows; the stream the names of the rows that were
-written of late, numbered without gaps, so that who follows a table reads what is new to it, and
-reads all of it where it has fallen behind or the table has been emptied.
+written of late, each entry with the number of the one before it, so that who follows a table reads
+what is new to it, and reads all of it where the chain is broken: who has fallen behind, and who has
+read what a Redis has lost since.
 """
 
 import threading
@@ -28,9 +29,7 @@ _PUT = """
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
--- A table that was emptied begins again above all that it has counted: no change takes less
--- than a microsecond.
-local revision = last[1] and tonumber(string.match(last[1][1], '^%d+')) or now
+local revision = last[1] and tonumber(string.match(last[1][1], '^%d+')) or 0
 local function shown(value)
   local n = struct.unpack('>I4', value)
   return string.sub(value, 5, 4 + n)
@@ -49,9 +48,12 @@ for i = 2, #ARGV, 3 do
     stamp = given > 0 and given or stamp or now + i
     redis.call('HSET', KEYS[1], name, struct.pack('>I7', stamp) .. value)
     if not old or shown(string.sub(old, 8)) ~= shown(value) then
-      revision = revision + 1
+      -- By the clock, so that no number that a Redis has lost comes again.
+      local before = revision
+      revision = math.max(revision + 1, now)
       local number = string.format('%.0f-0', revision)
-      redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], number, 'n', name)
+      before = string.format('%.0f', before)
+      redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], number, 'n', name, 'p', before)
     end
     applied[#applied + 1] = 1
   end
@@ -168,30 +170,43 @@ class RedisTables:
 
     def changes(self, table: str, known: int, deadline: float) -> Changes[Kept]:
         """Read what has been written since a revision."""
-        as_of, last, numbers, names = self._redis.ask(lambda: self._ask(table, known))
+        as_of, last, chain, names = self._redis.ask(lambda: self._ask(table, known))
         if last == known:
             return Changes(known, as_of)
-        follows = bool(numbers) and numbers == list(range(known + 1, known + 1 + len(numbers)))
+        follows = (
+            known > 0
+            and bool(chain)
+            and [before for before, _ in chain]
+            == [
+                known,
+                *(number for _, number in chain[:-1]),
+            ]
+        )
         if not follows:
             return Changes(last, as_of, self._all(table, deadline), is_whole=True)
         distinct = list(dict.fromkeys(names))
         found = self.get(table, distinct)
         rows = {n: kept for n, kept in zip(distinct, found, strict=True) if kept is not None}
         # With more than one call brings, nothing is known of the moment yet.
-        return Changes(numbers[-1], as_of if numbers[-1] == last else 0, rows)
+        revision = chain[-1][1]
+        return Changes(revision, as_of if revision >= last else 0, rows)
 
-    def _ask(self, table: str, known: int) -> tuple[int, int, list[int], list[str]]:
-        """The time, the last revision, and the numbers and names of what came since ``known``."""
+    def _ask(self, table: str, known: int) -> tuple[int, int, list[tuple[int, int]], list[str]]:
+        """The time, the last revision, and what came since ``known``.
+
+        Returns:
+            Of each change also the number of the one before it and its own, and its name.
+        """
         key = self._keys.changes(table)
         with self._redis.client.pipeline(transaction=False) as pipeline:
             pipeline.time()
             pipeline.xrevrange(key, count=1)
             pipeline.xrange(key, min=f"({known}-0", count=BATCH)
             (seconds, micros), last, entries = pipeline.execute()
-        numbers = [int(number.partition(b"-")[0]) for number, _ in entries]
+        chain = [(int(fields[b"p"]), int(number.partition(b"-")[0])) for number, fields in entries]
         names = [fields[b"n"].decode() for _, fields in entries]
         as_of = int(seconds) * 1000 + int(micros) // 1000
-        return as_of, int(last[0][0].partition(b"-")[0]) if last else 0, numbers, names
+        return as_of, int(last[0][0].partition(b"-")[0]) if last else 0, chain, names
 
     def _all(self, table: str, deadline: float) -> dict[str, Kept]:
         found: dict[str, Kept] = {}

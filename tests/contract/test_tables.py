@@ -1,7 +1,6 @@
 """What every ``Tables`` promises, over each adapter; Redis is a real embedded Valkey."""
 
 import math
-import time
 import uuid
 from itertools import permutations
 
@@ -111,7 +110,7 @@ def test_only_what_changed_is_read(tables: Tables) -> None:
     found = since(tables, known)
     assert shown(found) == {"b": b"3", "d": b"2"}
     assert not found.is_whole
-    assert found.revision == known + 3
+    assert found.revision > known
     later = since(tables, found.revision)
     assert (later.revision, dict(later.rows), later.is_whole) == (found.revision, {}, False)
     assert later.as_of >= found.as_of > 0
@@ -188,7 +187,7 @@ def test_who_is_too_far_behind_reads_all_of_it(
     behind = since(shared, known)
     assert behind.is_whole
     assert shown(behind) == {"a": b"1", "b": b"2 99"}
-    assert behind.revision == known + 300
+    assert behind.revision > known
     near = since(shared, behind.revision - 5)
     assert (shown(near), near.is_whole) == ({"b": b"2 99"}, False)
 
@@ -203,7 +202,6 @@ def test_a_table_that_was_emptied_is_noticed(
     emptied = since(shared, known)
     assert (emptied.revision, dict(emptied.rows), emptied.is_whole) == (0, {}, True)
     assert emptied.as_of > 0
-    time.sleep(0.01)  # it counts on from the clock
     write(shared, "c")
     for one in (since(shared, known), since(shared, 0)):  # who missed it, and who did not
         assert (shown(one), one.is_whole) == ({"c": b"1"}, True)
@@ -226,7 +224,7 @@ def test_many_changes_come_step_by_step(
         steps.append(since(shared, steps[-1].revision))
     assert [len(step.rows) for step in steps] == [10, 10, 5]
     assert [name for step in steps for name in step.rows] == [f"{n:02}" for n in range(25)]
-    assert steps[-1].revision == known + 25
+    assert steps[-1].revision == since(shared, 0).revision > known
     assert not any(step.is_whole for step in steps)
 
 

@@ -12,7 +12,6 @@ from rich.console import Console
 from recsvc.artifacts.registry import Registry
 from recsvc.core.assortment import Assortment
 from recsvc.core.catalogue import Product, canonical_path
-from recsvc.core.content import Content
 from recsvc.core.places import Location
 from recsvc.core.recommender import Query, Recommender
 from recsvc.service.models import load_model
@@ -77,8 +76,7 @@ def new_products(
     newcomers = [_product(row) for row in described.iter_rows(named=True)]
     without = loaded.recommender
     learnt = Assortment.learnt(loaded.model.catalogue)
-    content = Content.of(loaded.model.catalogue)
-    selling = without.selling(learnt.with_products(newcomers, lambda: content))
+    selling = without.selling(learnt.with_products(newcomers))
     names = {product.product_id for product in newcomers}
     return {
         "preset": preset,

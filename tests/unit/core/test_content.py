@@ -54,7 +54,7 @@ def likeness(known: Collection[str]) -> dict[str, float]:
 
 def near(catalogue: Catalogue, product: Product, limit: int = N_NEAR) -> dict[str, float]:
     """Return the ids of the nearest products in the order of the row, and how near they are."""
-    found = Content.of(catalogue).nearest([product], limit)
+    found = Content.of(catalogue, len(catalogue)).nearest([product], limit)
     items, cosines = found.row(0)
     assert len(found) == 1
     assert items.dtype == np.int32
@@ -64,7 +64,7 @@ def near(catalogue: Catalogue, product: Product, limit: int = N_NEAR) -> dict[st
 
 def test_words_are_categories_brand_and_title(catalogue: Catalogue) -> None:
     """Each category above the own one is a word; letter case and single letters are none."""
-    content = Content.of(catalogue)
+    content = Content.of(catalogue, len(catalogue))
     assert set(content.words) == set.union(*WORDS.values())
     assert sorted(content.words.values()) == list(range(len(content.words)))
     assert content.n_products == 10
@@ -131,7 +131,7 @@ def test_what_has_no_word_in_common_is_like_nothing(catalogue: Catalogue, produc
 def test_a_word_of_all_products_says_nothing(catalogue: Catalogue) -> None:
     """Where every product is of one brand, the brand makes none alike."""
     alike = catalogue.with_products([replace(catalogue.product(i), brand="One") for i in range(10)])
-    assert Content.of(alike).rarity[Content.of(alike).words["b|one"]] == 0
+    assert Content.of(alike, len(alike)).rarity[Content.of(alike, len(alike)).words["b|one"]] == 0
     assert near(alike, Product(product_id="new", brand="One")) == {}
 
 
@@ -142,9 +142,9 @@ def test_each_product_has_its_row(catalogue: Catalogue) -> None:
         Product(product_id="b"),
         Product(product_id="c", title="Rye"),
     ]
-    found = Content.of(catalogue).nearest(asked)
+    found = Content.of(catalogue, len(catalogue)).nearest(asked)
     assert [found.row(i)[0].tolist() for i in range(len(found))] == [[7], [], [5]]
-    assert len(Content.of(catalogue).nearest([])) == 0
+    assert len(Content.of(catalogue, len(catalogue)).nearest([])) == 0
 
 
 def test_a_catalogue_without_words(catalogue: Catalogue) -> None:

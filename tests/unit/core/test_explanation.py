@@ -329,28 +329,54 @@ def tell(recommender: Recommender, customer: str = "", **query: Any) -> dict[str
 
 
 def test_a_newcomer_is_like_something_that_was_bought() -> None:
-    """Of what it is like the bought go first, of those the most alike; else the most alike."""
+    """Of what it is like what was bought goes first, unless another is far more so."""
     recommender = sell(
         tiny_model(),
-        {"espresso": 0.2, "tea": 0.9, "milk": 0.1},
+        {"espresso": 0.5, "tea": 0.9, "milk": 0.6},
         {"milk": 0.4, "bread": 0.3},
         {"tea": 0.5, "jam": 0.6},
+        {"tea": 0.9, "espresso": 0.44},
+        {"tea": 0.19},
         {},
     )
     found = tell(recommender, "anna")
-    espresso, tea, milk, jam = item_indices(
-        recommender.model, "espresso", "tea", "milk", "jam"
-    ).tolist()
+    tea, milk, jam = item_indices(recommender.model, "tea", "milk", "jam").tolist()
     code = ReasonCode.SIMILAR_PRODUCT
     like = "New, and like"
-    assert [found[f"new-{i}"] for i in range(4)] == [
-        Explanation(code, f"{like} Espresso beans, which you have bought.", (espresso,)),
+    assert [found[f"new-{i}"] for i in range(6)] == [
+        Explanation(code, f"{like} Whole milk, which you have bought.", (milk,)),
         Explanation(code, f"{like} Whole milk, which you have bought.", (milk,)),
         Explanation(code, f"{like} Plum jam.", (jam,)),
+        Explanation(code, f"{like} Green tea.", (tea,)),
+        Explanation(code, "New here."),
         Explanation(code, "New here."),
     ]
-    stranger = tell(recommender)
-    assert stranger["new-0"] == Explanation(code, f"{like} Green tea.", (tea,))
+
+
+def test_what_must_not_be_named_is_not() -> None:
+    """Neither a sensitive product nor one that was withdrawn is a reason, or in one."""
+    model = tiny_model()
+    recommender = sell(model, {"milk": 0.9, "butter": 0.5})
+    learnt = recommender.assortment
+    milk, espresso = item_indices(model, "milk", "espresso")
+    sensitive = replace(learnt.product(int(milk)), is_sensitive=True)
+    recommender = recommender.selling(replace(learnt, described={"milk": sensitive}))
+    customer = model.customers.index("anna")
+    place = recommender.place(customer, Location())
+    query = Query(customer=customer, place=place, now=DATA_END, size=50)
+    ranking = recommender.recommend(query)
+    withdrawn = np.array([espresso], np.int32)
+    told = explain(model, recommender.assortment, ranking, withdrawn)
+    for item, one in zip(ranking.items.tolist(), told, strict=True):
+        assert not {int(milk), int(espresso)} & (set(one.evidence) - {item})
+        assert "milk" not in one.text
+        assert "Espresso" not in one.text
+    similar = recommender.similar(int(milk), query)
+    told = explain_similar(recommender.assortment, int(milk), similar)
+    assert {one.evidence for one in told} == {()}
+    assert "Bought by customers with a taste for what you are looking at." in {
+        one.text for one in told
+    }
 
 
 def test_what_was_seen_was_not_bought() -> None:

@@ -131,14 +131,16 @@ def test_no_rows() -> None:
     assert len(found) == 0
     assert found.indices.dtype == np.int32
     assert found.values.dtype == np.float32
-    assert found.times(np.ones(4, np.float32)).tolist() == []
+    assert found.means(np.ones(4, np.float32)).tolist() == []
 
 
 @pytest.mark.parametrize("chosen", [[0, 1, 2], [1, 0, 1, 1, 2, 1], [1], [2], [0, 2, 1]])
-def test_times_is_the_product_with_a_vector(rows: SparseRows, chosen: list[int]) -> None:
+def test_means_are_weighed_by_a_row_and_no_larger_than_its_largest(
+    rows: SparseRows, chosen: list[int]
+) -> None:
     """Rows that hold nothing give 0, at either end and between."""
     vector = np.array([2, 3, 100, 7], np.float32)
-    products = {0: 2 * 3 + 1 * 7, 1: 0, 2: 3 * 2 + 5 * 7}
-    found = SparseRows.from_rows([rows.row(i) for i in chosen]).times(vector)
-    assert found.tolist() == [products[i] for i in chosen]
+    means = {0: 2 * (2 * 3 + 1 * 7) / 3, 1: 0, 2: 5 * (3 * 2 + 5 * 7) / 8}
+    found = SparseRows.from_rows([rows.row(i) for i in chosen]).means(vector)
+    assert found.tolist() == pytest.approx([means[i] for i in chosen])
     assert found.dtype == np.float32

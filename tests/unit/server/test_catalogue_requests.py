@@ -26,6 +26,8 @@ from recsvc.v1 import common_pb2 as common
 LAST_SECOND = 2**32 - 1
 NOW = Timestamp(seconds=1_775_000_000)
 
+CLOCK = float(LAST_SECOND)
+
 
 def pounds(units: int = 1, nanos: int = 0, currency_code: str = "GBP") -> Money:
     return Money(units=units, nanos=nanos, currency_code=currency_code)
@@ -221,7 +223,7 @@ def test_everything_of_a_stock_record_arrives() -> None:
         price=pounds(0, 500_000_000),
         effective_time=Timestamp(seconds=1_775_000_000, nanos=123_456_789),
     )
-    assert read_inventory(message) == (
+    assert read_inventory(message, CLOCK) == (
         "s",
         StockRecord(
             product_id=" p",
@@ -251,7 +253,7 @@ def test_quantity_decides_where_nothing_else_was_said(
     availability: catalog.Availability, quantity: float | None, *, is_in_stock: bool | None
 ) -> None:
     """A display piece is there and not for sale; where nothing is counted, nobody has said."""
-    _, found = read_inventory(record(availability=availability, quantity=quantity))
+    _, found = read_inventory(record(availability=availability, quantity=quantity), CLOCK)
     assert (found.is_in_stock, found.quantity) == (is_in_stock, quantity)
 
 
@@ -261,7 +263,7 @@ def test_quantity_decides_where_nothing_else_was_said(
 def test_a_stock_record_is_of_some_moment(seconds: int, effective: int) -> None:
     """The first of all is above zero, which would stand for none."""
     message = record(effective_time=Timestamp(seconds=seconds))
-    assert read_inventory(message)[1].effective == effective
+    assert read_inventory(message, CLOCK)[1].effective == effective
 
 
 @pytest.mark.parametrize(
@@ -288,7 +290,7 @@ def test_a_stock_record_beyond_its_limits_is_refused(
 ) -> None:
     """With the field that is wrong."""
     with pytest.raises(InvalidRequestError) as caught:
-        read_inventory(message)
+        read_inventory(message, CLOCK)
     assert (caught.value.field, caught.value.reason) == (field, "FIELD_INVALID")
 
 

@@ -5,8 +5,11 @@ import threading
 from recsvc.errors import StoreUnavailableError
 from recsvc.service.log_gauge import LogGauge
 from recsvc.store.memory import InMemoryEventLog, InMemoryProfiles
+from tests.serving import Log as Lines
 from tests.serving import new_metrics, wait_until
 from tests.shoppers import T0, event
+
+QUIET = Lines().logger
 
 
 class Log(InMemoryEventLog):
@@ -26,7 +29,7 @@ def test_the_log_is_looked_at_again_and_again() -> None:
     """A store that is down is waited for, and the last number stands meanwhile."""
     log = Log(lambda: T0, InMemoryProfiles())
     metrics, numbers = new_metrics()
-    gauge = LogGauge(log, metrics, 1_000)
+    gauge = LogGauge(log, metrics, 1_000, QUIET)
     assert numbers.get_sample_value("recsvc_events_waiting_max") == 1_000
     gauge.watch(0.01)
     for n_events in (1, 2):
@@ -43,4 +46,4 @@ def test_the_log_is_looked_at_again_and_again() -> None:
 
 def test_who_never_watched_can_stop() -> None:
     """A worker whose start failed stops like any other."""
-    LogGauge(Log(lambda: T0, InMemoryProfiles()), new_metrics()[0], 1).stop()
+    LogGauge(Log(lambda: T0, InMemoryProfiles()), new_metrics()[0], 1, QUIET).stop()

@@ -4,7 +4,9 @@ import threading
 import time
 
 from recsvc.service.poller import Poller
-from tests.serving import wait_until
+from tests.serving import Log, wait_until
+
+LOG = Log()
 
 
 class Work:
@@ -22,7 +24,7 @@ class Work:
 def test_work_is_done_again_and_again_until_it_is_stopped() -> None:
     """By a thread of the given name, which is gone then."""
     work = Work()
-    poller = Poller("a-poller", work)
+    poller = Poller("a-poller", work, LOG.logger)
     poller.start(0.005)
     wait_until(lambda: work.n_times >= 3)
     poller.stop()
@@ -36,7 +38,7 @@ def test_work_is_done_again_and_again_until_it_is_stopped() -> None:
 def test_the_first_call_waits_for_an_interval_unless_told_otherwise() -> None:
     """What was done just before the start need not be done at once; stopping waits for neither."""
     later, now = Work(), Work()
-    pollers = [Poller("later", later), Poller("now", now)]
+    pollers = [Poller("later", later, LOG.logger), Poller("now", now, LOG.logger)]
     pollers[0].start(1_000.0)
     pollers[1].start(1_000.0, at_once=True)
     wait_until(lambda: now.n_times == 1)
@@ -55,7 +57,7 @@ def test_a_call_that_is_running_is_waited_for() -> None:
         may_end.wait(20)
         ended.append(True)
 
-    poller = Poller("slow", work)
+    poller = Poller("slow", work, LOG.logger)
     poller.start(1_000.0, at_once=True)
     assert begun.wait(20)
     stopping = threading.Thread(target=poller.stop)
@@ -69,4 +71,23 @@ def test_a_call_that_is_running_is_waited_for() -> None:
 
 def test_who_never_started_can_stop() -> None:
     """A worker whose start failed stops like any other."""
-    Poller("never", Work()).stop()
+    Poller("never", Work(), LOG.logger).stop()
+
+
+def test_work_that_fails_is_tried_again() -> None:
+    """What went wrong is in the log, and the thread lives on."""
+    log = Log()
+    turns: list[int] = []
+
+    def work() -> None:
+        turns.append(len(turns))
+        if len(turns) == 1:
+            raise ValueError("not this time")
+
+    poller = Poller("brave", work, log.logger)
+    poller.start(0.001)
+    wait_until(lambda: len(turns) > 1)
+    poller.stop()
+    (line,) = log.lines("background_work_failed")
+    assert line["thread"] == "brave"
+    assert "not this time" in line["exception"]

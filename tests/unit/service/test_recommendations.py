@@ -121,9 +121,7 @@ class Bench:
         self.tables = FailingTables()
         catalogue = TableCatalogueStore(self.tables)
         self.live = LiveCatalogue(catalogue, catalogue, Log().logger)
-        self.stock = Stock(
-            catalogue, catalogue, timeout_seconds=0.05, monotonic=lambda: self.monotonic
-        )
+        self.stock = Stock(catalogue, timeout_seconds=0.05, monotonic=lambda: self.monotonic)
         self.n_said = 0
         metrics, self.numbers = new_metrics()
         self.slot = ModelSlot(registry, logger=Log().logger, metrics=metrics)
@@ -847,8 +845,8 @@ def test_a_cached_list_follows_the_stock(bench: Bench) -> None:
     bench.say("leeds-1", "milk", is_in_stock=False)
     assert bench.ask(IN_STOCK).payload == b"tea"
     assert bench.ask(IN_STOCK).delivery.served_from is ServedFrom.CACHE
-    written_at = bench.say("leeds-1", "soap")
-    bench.monotonic -= FRESH_SECONDS
+    soap = StockRecord(product_id="soap", is_in_stock=True, effective=99)
+    written_at = bench.stock.put("leeds-1", [soap])[1]
     assert bench.ask(IN_STOCK).payload == b"tea"
     seen = bench.ask(replace(IN_STOCK, must_see=Written(catalogue=written_at)))
     assert set(seen.payload.decode().split()) == {"soap", "tea"}

@@ -1,6 +1,7 @@
 """What is there at each store, read when somebody asks for it."""
 
 import math
+import threading
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,6 @@ import pytest
 
 from recsvc.core.assortment import Assortment, Shelf
 from recsvc.core.catalogue import Product
-from recsvc.core.content import Content
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import StoreUnavailableError
 from recsvc.service.selling import StockRecord
@@ -17,7 +17,7 @@ from recsvc.service.stock import FRESH_SECONDS, Stock, Stocked
 from recsvc.store.catalogue_store import TableCatalogueStore
 from recsvc.store.tables import Row
 from tests.samples import tiny_model
-from tests.serving import renamed_model
+from tests.serving import renamed_model, wait_until
 from tests.stores import FailingTables, SetClock
 
 FOREVER = math.inf
@@ -34,7 +34,7 @@ class Bench:
         self.tables = FailingTables()
         self.clock = SetClock(1_000.0)
         store = TableCatalogueStore(self.tables)
-        self.stock = Stock(store, store, timeout_seconds=0.05, monotonic=self.clock)
+        self.stock = Stock(store, timeout_seconds=5.0, monotonic=self.clock)
         self.n_said = 0
 
     def say(self, product_id: str, store_id: str = "leeds-1", **fields: Any) -> int:  # noqa: ANN401
@@ -81,12 +81,11 @@ def price(
 ) -> tuple[float, str | None]:
     item = assortment.catalogue.items.index(product_id)
     code = int(shelf.currency[item])
-    currencies = assortment.catalogue.currencies.ids
-    return float(shelf.price[item]), None if code == MISSING else currencies[code]
+    return float(shelf.price[item]), None if code == MISSING else shelf.currencies.ids[code]
 
 
 def with_products(*products: Product) -> Assortment:
-    return ASSORTMENT.with_products(products, lambda: Content.of(CATALOGUE))
+    return ASSORTMENT.with_products(products)
 
 
 def test_of_a_store_of_which_nobody_has_said_anything_nothing_is_known(bench: Bench) -> None:
@@ -286,3 +285,59 @@ def test_a_damaged_record_is_skipped(bench: Bench) -> None:
         bench.stock.get("leeds-1", ["milk", "tea"])
     bench.say("tea", effective=2)
     assert there(bench.shelf()) == ["milk", "tea"]
+
+
+def test_no_more_records_are_remembered_than_there_is_room_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the stores that were asked for, the longest ago leave first; the last one stays."""
+    monkeypatch.setattr("recsvc.service.stock.MAX_RECORDS", 2)
+    for store_id in ("a", "b"):
+        bench.say("milk", store_id)
+        bench.say("tea", store_id)
+        bench.at(store_id, later=0)
+    n_reads = bench.tables.n_reads
+    bench.at("b", later=0)
+    assert bench.tables.n_reads == n_reads
+    bench.at("a", later=0)
+    assert bench.tables.n_reads == n_reads + 1
+
+
+def test_nobody_waits_longer_than_they_can(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reading that takes its time goes on, and who asks then has it."""
+    bench.say("milk")
+    changes, may_go_on = bench.tables.changes, threading.Event()
+
+    def slow(table: str, known: int, deadline: float) -> Any:  # noqa: ANN401
+        may_go_on.wait(20)
+        return changes(table, known, deadline)
+
+    monkeypatch.setattr(bench.tables, "changes", slow)
+    bench.stock = Stock(
+        TableCatalogueStore(bench.tables), timeout_seconds=0.01, monotonic=bench.clock
+    )
+    assert bench.at() == Stocked(None, 0, failed=True)
+    may_go_on.set()
+    wait_until(lambda: not bench.at(later=0).failed)
+    assert there(bench.at(later=0).shelf) == ["milk"]
+    bench.clock.now += 1
+    hurried = bench.stock.at("leeds-1", ASSORTMENT, bench.clock.now + 0.01)
+    assert (hurried.failed, there(hurried.shelf)) == (True, ["milk"])
+    bench.stock.close()
+
+
+def test_what_is_new_has_a_stock_too(bench: Bench) -> None:
+    """Said before the product was or after it; of what it has grown into, and of another model."""
+    bench.say("cola")
+    bench.say("milk")
+    assert there(bench.shelf()) == ["milk"]
+    one = with_products(Product(product_id="cola"))
+    assert there(bench.shelf(assortment=one), one) == ["cola", "milk"]
+    two = one.with_products([Product(product_id="floss"), Product(product_id="cola", price=2.0)])
+    assert there(bench.shelf(assortment=two), two) == ["cola", "milk"]
+    bench.say("floss")
+    assert there(bench.shelf(assortment=two), two) == ["cola", "floss", "milk"]
+    assert there(bench.shelf()) == ["milk"]
+    other = Assortment.learnt(renamed_model("b-").catalogue)
+    bench.say("b-tea")
+    assert there(bench.shelf(assortment=other), other) == ["b-tea"]
