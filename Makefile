@@ -9,7 +9,7 @@ JOBS ?= 2
 .PHONY: help demo test check format stubs lock clean bench-quality bench-live
 
 help:  ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 15
 
 demo: $(STAMP)  ## Train on a year of groceries, serve, and show recommendations
 	@$(BIN)/recsvc demo

@@ -30,6 +30,7 @@ from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
 SECONDS = 5.0
 N_LISTED = 20
 N_LOOKS = 2
+N_ARGUMENTS = 4
 
 
 class StoryError(Exception):
@@ -116,7 +117,7 @@ class Household:
 def check(is_so: bool, what: str) -> None:  # noqa: FBT001  # the first argument is what is checked
     """End the story where something is not so."""
     if not is_so:
-        raise StoryError(what)
+        raise StoryError(f"this should hold and does not: {what}")
     sys.stdout.write(f"  ok: {what}\n")
 
 
@@ -207,35 +208,43 @@ def recall(home: Household, second: str) -> None:
 
 
 def finds_something_new(home: Household, second: str) -> None:
-    """A product that no model has seen is listed at once, and only where it is there."""
+    """A product that no model has seen is listed where it is there, and nowhere else."""
     with home.chapter("something new is on the shelf", days=5):
         like = home.catalogue.GetProduct(
             catalogue.GetProductRequest(product_id=second), timeout=SECONDS
         ).product
         novelty = f"new-{uuid.uuid4().hex[:8]}"
         like.product_id, like.title = novelty, f"New {like.title}"
-        added = catalogue.BatchUpsertProductsRequest(products=[like])
-        added_response = home.catalogue.BatchUpsertProducts(added, timeout=SECONDS)
-        home.token = added_response.consistency_token
-        found = {one.product_id: one for one in home.asks().recommendations}
-        check(novelty in found, "nobody has bought it, and it is listed")
-        sys.stdout.write(f"  it says: {found[novelty].explanation.text}\n")
-        for kind, is_there in (("IN_STOCK", True), ("OUT_OF_STOCK", False)):
-            record = products.InventoryRecord(
-                key=products.InventoryKey(store_id=home.other_store, product_id=novelty),
-                availability=f"AVAILABILITY_{kind}",
-            )
-            record.effective_time.GetCurrentTime()
-            said = home.catalogue.BatchSetInventory(
-                catalogue.BatchSetInventoryRequest(records=[record]), timeout=SECONDS
-            )
-            home.token = said.consistency_token
-            listed = home.asks(store=home.other_store, in_stock_only=True).recommendations
-            names = [one.product_id for one in listed]
-            check(names == [novelty] * is_there, f"{kind.lower()}: the list says so at once")
-        home.catalogue.WithdrawProducts(
-            catalogue.WithdrawProductsRequest(product_ids=[novelty]), timeout=SECONDS
+        home.catalogue.BatchUpsertProducts(
+            catalogue.BatchUpsertProductsRequest(products=[like]), timeout=SECONDS
         )
+        try:
+            for kind, is_there in (("IN_STOCK", True), ("OUT_OF_STOCK", False)):
+                stocks(home, novelty, kind)
+                found = home.asks(store=home.other_store, in_stock_only=True).recommendations
+                said = kind.lower().replace("_", " ")
+                check(
+                    (novelty in {one.product_id for one in found}) == is_there,
+                    f"{said}: the list says so at once, though nobody has bought it",
+                )
+                for one in found:
+                    if one.product_id == novelty:
+                        sys.stdout.write(f"  it says: {one.explanation.text}\n")
+        finally:
+            home.catalogue.WithdrawProducts(
+                catalogue.WithdrawProductsRequest(product_ids=[novelty]), timeout=SECONDS
+            )
+
+
+def stocks(home: Household, product: str, kind: str) -> None:
+    """Say whether a product is there, at the other store."""
+    record = products.InventoryRecord(
+        key=products.InventoryKey(store_id=home.other_store, product_id=product),
+        availability=f"AVAILABILITY_{kind}",
+    )
+    record.effective_time.GetCurrentTime()
+    request = catalogue.BatchSetInventoryRequest(records=[record])
+    home.token = home.catalogue.BatchSetInventory(request, timeout=SECONDS).consistency_token
 
 
 def withdraws_consent(home: Household, first: str) -> None:
@@ -291,7 +300,9 @@ def main(target: str, store: str, other_store: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != N_ARGUMENTS:
+        sys.exit("usage: python examples/journey.py HOST:PORT STORE OTHER_STORE")
     try:
         main(*sys.argv[1:])
     except (StoryError, grpc.RpcError) as error:
-        sys.exit(f"not so: {error}")
+        sys.exit(str(error))

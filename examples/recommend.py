@@ -10,6 +10,8 @@ from recsvc.errors import RecsvcError
 from recsvc.v1 import recommendation_service_pb2 as api
 from recsvc.v1.common_pb2 import Location
 
+N_ARGUMENTS = 4
+
 
 def show(heading: str, response: api.RecommendResponse) -> None:
     """Write a list, the best product first, each with the reason why it is there."""
@@ -32,6 +34,8 @@ def main(target: str, customer: str, store: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != N_ARGUMENTS:
+        sys.exit("usage: python examples/recommend.py HOST:PORT CUSTOMER STORE")
     try:
         main(*sys.argv[1:])
     except RecsvcError as error:

@@ -22,4 +22,4 @@ def test_a_year_of_a_household_goes_as_the_story_says(tmp_path: Path) -> None:
         )
     assert (told.returncode, told.stderr) == (0, "")
     assert told.stdout.endswith("The end.\n")
-    assert told.stdout.count("  ok: ") == 26
+    assert told.stdout.count("  ok: ") == 25
