@@ -78,11 +78,13 @@ def explain(
     ]
 
 
-def explain_similar(assortment: Assortment, item: int, ranking: Ranking) -> list[Explanation]:
+def explain_similar(
+    assortment: Assortment, item: int, ranking: Ranking, unnamed: NDArray[np.int32] = NO_ITEMS
+) -> list[Explanation]:
     """One explanation for each product of a list of products like ``item``."""
     title = assortment.catalogue.title(item)
     evidence: tuple[int, ...] = (item,)
-    if item in assortment.unnamed:
+    if item in assortment.unnamed or item in unnamed:
         title, evidence = "what you are looking at", ()
     return [
         Explanation(ReasonCode.SIMILAR_PRODUCT, _alike(assortment, item, other, title), evidence)
@@ -203,7 +205,7 @@ def _fits_purchases(case: _Case) -> Explanation:
 
 
 def _bought_with(case: _Case) -> Explanation:
-    if case.own == MISSING:  # what speaks for it must not be named
+    if case.own in {MISSING, case.item}:  # what speaks for it must not be named
         return _fits_purchases(case)
     text = f"Customers who buy {case.assortment.catalogue.title(case.own)} also buy this."
     return Explanation(ReasonCode.SIMILAR_TO_BOUGHT, text, (case.own,))

@@ -44,7 +44,7 @@ def answer(
         explanations = (
             explain(model, assortment, ranking, unnamed)
             if similar_to is None
-            else explain_similar(assortment, similar_to, ranking)
+            else explain_similar(assortment, similar_to, ranking, unnamed)
         )
     rows = zip(
         ranking.items.tolist(),

@@ -167,7 +167,8 @@ class LiveCatalogue:
         if not self._lock.acquire(timeout=wait):
             return False
         try:
-            self._read_on(self._reads, time.monotonic() + wait)
+            if not has_seen(self._now.as_of, written_at):  # who had the lock may have seen it
+                self._read_on(self._reads, time.monotonic() + wait)
         except StoreUnavailableError:
             return False
         finally:
@@ -235,7 +236,10 @@ def _dressed(
     since: float | None = None,
 ) -> _Dressed:
     """Dress a model with everything that was said."""
-    bare = _Dressed(base, base, time.monotonic() if since is None else since)
+    # Newcomers may have come in another order before: whoever has arrays of them begins anew.
+    fresh = replace(base.recommender.assortment, lineage=object())
+    loaded = replace(base, recommender=base.recommender.selling(fresh)) if revision else base
+    bare = _Dressed(base, loaded, time.monotonic() if since is None else since)
     return _redressed(bare, products, shops, revision)
 
 

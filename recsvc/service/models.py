@@ -221,7 +221,9 @@ class ModelSlot:
             except RecsvcError as error:
                 self._failed(error)
             except BaseException:
-                self._seen = None  # whatever it was, the next look is a new one
+                # Whatever it was, it is tried again like any other, and not at every look.
+                self._retry_at = self._clock() + _RETRY_SECONDS
+                self._metrics.model_load_failures.inc()
                 raise
             else:
                 self._retry_at = None

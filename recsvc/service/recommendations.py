@@ -22,7 +22,7 @@ from recsvc.core.recommender import Query, newcomers_bought
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import NotFoundError
 from recsvc.identity import customer_hash, visitor_hash
-from recsvc.service.answer_cache import AnswerCache
+from recsvc.service.answer_cache import AnswerCache, CacheSlot
 from recsvc.service.answers import answer
 from recsvc.service.cost import CostEstimate
 from recsvc.service.live_catalogue import LiveCatalogue
@@ -176,7 +176,7 @@ class Recommendations:
             now = situation.query.sold_at or 0.0
             unchanged = loaded.assortment.unchanged_until(now) - now
             cached.put(payload, unchanged - (self._monotonic() - started))
-        reason = _degraded(failed=cached.failed or stocked.failed, is_blind=is_blind)
+        reason = _degraded(cached, stocked, is_blind=is_blind)
         return Served(payload, self._delivered(started, ServedFrom.MODEL, degraded_reason=reason))
 
     def similar(self, product_id: str, question: Question, deadline: float) -> Computed:
@@ -209,8 +209,7 @@ class Recommendations:
         stocked = self._stocked(question, loaded, situation.store_id, deadline)
         situation = _with_shelf(question, loaded, situation, stocked)
         ranking = loaded.recommender.similar(item, situation.query)
-        failed = cached.failed or stocked.failed
-        reason = _degraded(failed=failed, is_blind=cached.skipped)
+        reason = _degraded(cached, stocked, is_blind=cached.skipped)
         return Computed(
             answer(question, loaded, situation, ranking, item, self._withdrawn_items(loaded)),
             self._delivered(started, ServedFrom.MODEL, degraded_reason=reason),
@@ -374,8 +373,8 @@ def _with_shelf(
     return replace(situation, query=query, warnings=tuple(dict.fromkeys(warnings)))
 
 
-def _degraded(*, failed: bool, is_blind: bool) -> str:
+def _degraded(cached: CacheSlot, stocked: Stocked, *, is_blind: bool) -> str:
     """Why a list is less than it should be, where it is."""
-    if failed:
+    if cached.failed or (stocked.failed and not stocked.late):
         return STORE_UNAVAILABLE
-    return DEADLINE if is_blind else ""
+    return DEADLINE if is_blind or stocked.late else ""

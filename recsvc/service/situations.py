@@ -126,10 +126,13 @@ def store_of(loaded: LoadedModel, location: Location, customer: int) -> str:
     """
     if location.store_id.strip() or customer == MISSING:
         return location.store_id.strip()
-    home = loaded.model.places.describe(loaded.recommender.place(customer, Location()))
-    pairs = zip(location.keys(), home.keys(), strict=True)
-    is_there = all(given in ("", ours) for given, ours in pairs)
-    return home.store_id if is_there else ""
+    home = loaded.recommender.place(customer, Location())
+    place = loaded.recommender.place(customer, location)
+    given = (level for level, key in zip(PLACE_LEVELS, location.keys(), strict=True) if key)
+    is_elsewhere = any(
+        home.indices[level] not in (MISSING, place.indices[level]) for level in given
+    )
+    return "" if is_elsewhere else loaded.model.places.describe(home).store_id
 
 
 def _is_unknown(location: Location, place: Place) -> bool:

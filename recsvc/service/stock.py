@@ -13,14 +13,16 @@ import numpy as np
 from recsvc.core.assortment import Assortment, Shelf
 from recsvc.core.catalogue import Catalogue
 from recsvc.core.vocabulary import MISSING
-from recsvc.errors import StoreUnavailableError
 from recsvc.service.live_catalogue import Followed, has_seen
 from recsvc.service.ports import CatalogueStore
 from recsvc.service.selling import StockRecord
 
-MAX_STORES, MAX_RECORDS = 4_096, 500_000
-"""Stores, and records of all of them together, that a process remembers, some 150 MB; the stores
-that were not asked for longest leave first."""
+MAX_STORES, MAX_BYTES = 4_096, 500_000_000
+"""Stores, and bytes of all of them together, that a process remembers; the stores that were not
+asked for longest leave first."""
+
+RECORD_BYTES, ITEM_BYTES = 300, 26
+"""What a record takes, and an item of the assortment, at each store."""
 
 FRESH_SECONDS = 0.25
 """What was read so lately is not read again, unless a token asks for it."""
@@ -39,12 +41,14 @@ class Stocked:
     Attributes:
         shelf: what is there, None where nobody has said or it cannot be read.
         revision: of it.
-        failed: whether it could not be read, so that it is outdated, or None.
+        failed: whether it could not be read in time, so that it is outdated, or None.
+        late: whether there was no time, rather than no store.
     """
 
     shelf: Shelf | None = None
     revision: int = 0
     failed: bool = False
+    late: bool = False
 
 
 NOT_ASKED = Stocked()
@@ -58,8 +62,9 @@ class _Store:
     Attributes:
         table: the records.
         read_at: when the last reading began that ended well, monotonic seconds.
-        failed_at: likewise the last that did not.
+        failed_at: when the last one ended that did not.
         reading: the one that is under way, or was the last.
+        began_at: when it was asked for.
         n_begun: how many readings have begun.
         read: the number of the last that ended well.
         arrays: the records by item, in the terms of one assortment and what it grows into.
@@ -70,27 +75,38 @@ class _Store:
     read_at: float = -np.inf
     failed_at: float = -np.inf
     reading: Future[None] | None = None
+    began_at: float = -np.inf
     n_begun: int = 0
     read: int = 0
     arrays: "_Arrays | None" = None
     shelf: tuple[ReferenceType[Assortment], Mapping[str, StockRecord], Shelf] | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def on(self, assortment: Assortment) -> Shelf | None:
-        """The stock in the terms of an assortment; None where nobody has said."""
+    @property
+    def n_bytes(self) -> int:
+        """What is remembered, about."""
+        n_items = 0 if self.shelf is None else len(self.shelf[2].in_stock)
+        return RECORD_BYTES * len(self.table.rows) + ITEM_BYTES * n_items
+
+    def on(self, assortment: Assortment, wait_seconds: float) -> Shelf | None:
+        """The stock in the terms of an assortment; None where nobody has said, or with no time."""
         rows = self.table.rows
         if not rows:
             return None
         known = self.shelf
         if known is not None and known[0]() is assortment and known[1] is rows:
             return known[2]
-        with self.lock:
+        if not self.lock.acquire(timeout=wait_seconds):
+            return None
+        try:
             if self.arrays is None or not self.arrays.is_of(assortment):
                 self.arrays = _Arrays(assortment)
             self.arrays.bring_up_to(assortment, rows)
             shelf = self.arrays.priced(assortment.catalogue)
             self.shelf = ref(assortment), rows, shelf
             return shelf
+        finally:
+            self.lock.release()
 
 
 class _Arrays:
@@ -127,7 +143,7 @@ class _Arrays:
                 if known.get(name) is not record:
                     self._write(items.index(name), record)
             self._rows = rows
-        elif before:
+        if before:  # what was said before its product was
             for item in range(before, len(assortment)):
                 self._write(item, rows.get(items.ids[item]))
 
@@ -178,6 +194,7 @@ class Stock:
         self._lock = threading.Lock()
         self._stores: OrderedDict[str, _Store] = OrderedDict()
         self._readers = ThreadPoolExecutor(N_READERS, "stock-reader")
+        self._is_closed = False
 
     def put(self, store_id: str, records: Sequence[StockRecord]) -> tuple[list[bool], int]:
         """Write stock of one store; say whether each is kept, and when it was, for a token.
@@ -214,23 +231,33 @@ class Stock:
         is_fresh = self._is_fresh(known, asked_at, must_see)
         # What was tried in vain a moment ago is not waited for again.
         is_hopeless = asked_at - known.failed_at < FRESH_SECONDS and not must_see
+        # Nor is one that others have waited for in vain.
+        if known.reading is not None and not known.reading.done():
+            is_hopeless |= asked_at - known.began_at > self._timeout_seconds
         has_time = deadline - asked_at > self._timeout_seconds
         if not is_fresh and has_time and not is_hopeless:
             end = min(asked_at + self._timeout_seconds, deadline)
             # A reading that began before the write may have missed it: then comes another.
             while not is_fresh and (left := end - self._monotonic()) > 0:
                 reading = self._reading(known, store_id)
+                if reading is None:
+                    break
                 wait([reading], left)
                 # What has begun since must have seen what was written before.
                 is_fresh = known.read > n_begun or self._is_fresh(known, asked_at, must_see)
-                if not reading.done() or reading.exception() is not None:
+                if not reading.done() or reading.cancelled() or reading.exception() is not None:
                     break
         # First the revision: a list under an older one may be of newer records, not the reverse.
         revision = known.table.revision
-        return Stocked(known.on(assortment), revision, failed=not is_fresh)
+        shelf = known.on(assortment, self._timeout_seconds)
+        failed = not is_fresh or (shelf is None and bool(known.table.rows))
+        late = failed and known.failed_at <= known.read_at
+        return Stocked(shelf, revision, failed=failed, late=late)
 
     def close(self) -> None:
         """End the reading."""
+        with self._lock:
+            self._is_closed = True
         self._readers.shutdown(wait=False, cancel_futures=True)
 
     def _is_fresh(self, known: _Store, asked_at: float, must_see: int) -> bool:
@@ -245,32 +272,36 @@ class Stock:
                 self._stores.popitem(last=False)
             return known
 
-    def _reading(self, known: _Store, store_id: str) -> Future[None]:
-        """The reading that is under way, else a new one."""
+    def _reading(self, known: _Store, store_id: str) -> Future[None] | None:
+        """The reading that is under way, else a new one; None after ``close``."""
         with self._lock:
+            if self._is_closed:
+                return None
             if known.reading is None or known.reading.done():
                 known.n_begun += 1
+                known.began_at = self._monotonic()
                 known.reading = self._readers.submit(self._read, known, store_id, known.n_begun)
             return known.reading
 
     def _read(self, known: _Store, store_id: str, number: int) -> None:
         began = self._monotonic()
         deadline = time.monotonic() + READ_SECONDS
+        is_read = False
         try:
             known.table.read_on(lambda known: self._store.stock_since(store_id, known, deadline))
-        except StoreUnavailableError:
-            known.failed_at = began
-            raise
+            is_read = True
         finally:
             known.table.unseen = []  # the arrays are made from the rows
+            if not is_read:
+                known.failed_at = self._monotonic()
         known.read_at, known.read = began, number
         self._forget()
 
     def _forget(self) -> None:
         """Let go of the stores that were not asked for longest, where there is too much."""
         with self._lock:
-            left = sum(len(store.table.rows) for store in self._stores.values()) - MAX_RECORDS
+            left = sum(store.n_bytes for store in self._stores.values()) - MAX_BYTES
             for name in [*self._stores][:-1]:
                 if left <= 0:
                     return
-                left -= len(self._stores.pop(name).table.rows)
+                left -= self._stores.pop(name).n_bytes

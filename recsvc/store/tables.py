@@ -203,7 +203,9 @@ class RedisTables:
             pipeline.xrevrange(key, count=1)
             pipeline.xrange(key, min=f"({known}-0", count=BATCH)
             (seconds, micros), last, entries = pipeline.execute()
-        chain = [(int(fields[b"p"]), int(number.partition(b"-")[0])) for number, fields in entries]
+        numbers = [int(number.partition(b"-")[0]) for number, _ in entries]
+        before = [int(fields.get(b"p", -1)) for _, fields in entries]
+        chain = list(zip(before, numbers, strict=True))
         names = [fields[b"n"].decode() for _, fields in entries]
         as_of = int(seconds) * 1000 + int(micros) // 1000
         return as_of, int(last[0][0].partition(b"-")[0]) if last else 0, chain, names

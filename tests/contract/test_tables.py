@@ -250,3 +250,19 @@ def test_tables_over_one_redis_are_one(
     assert other.put("t", [Row("a", b"2", stamp=4)])[0] == [False]
     assert other.put("t", [Row("a", b"3", stamp=6)])[0] == [True]
     assert shown(since(shared, known)) == {"a": b"3"}
+
+
+def test_changes_without_a_chain_are_read_whole(
+    shared: RedisTables, keys: KeySchema, client: redis.Redis
+) -> None:
+    """As an earlier version wrote them: nothing is missed, and nothing fails."""
+    write(shared, "a")
+    known = since(shared, 0).revision
+    client.hset(keys.rows("t"), "b", bytes(7) + Row("b", b"1").value)
+    client.xadd(keys.changes("t"), {"n": "b"}, id=f"{known + 1}-0")
+    found = since(shared, known)
+    assert (found.is_whole, shown(found), found.revision) == (
+        True,
+        {"a": b"1", "b": b"1"},
+        known + 1,
+    )

@@ -13,6 +13,7 @@ from recsvc.core.live import Act
 from recsvc.core.places import Level, Location
 from recsvc.core.recommender import Query
 from recsvc.core.sources import Strategy
+from recsvc.core.vocabulary import MISSING
 from recsvc.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -27,7 +28,7 @@ from recsvc.service.questions import Answer, Question, ServedFrom, listed
 from recsvc.service.recommendations import Circumstances, Computed, Recommendations, Served
 from recsvc.service.selling import Shop, StockRecord, Written
 from recsvc.service.shopping import Line, LiveProfile, Outcome, Shopper
-from recsvc.service.situations import Asker, situate
+from recsvc.service.situations import Asker, situate, store_of
 from recsvc.service.standing import Consent
 from recsvc.service.stock import FRESH_SECONDS, Stock
 from recsvc.store.catalogue_store import TableCatalogueStore
@@ -1019,3 +1020,40 @@ def test_pages_with_newcomers_hold_no_product_twice(bench: Bench) -> None:
     assert len(listed_ids) == len(set(listed_ids))
     assert set(listed_ids) == {*whole, "cola-5"}
     assert [len(one) for one in pages[:-1]] == [4] * (len(pages) - 1)
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        (Location(), "leeds-1"),
+        (Location(country_code="GB"), "leeds-1"),
+        (Location(postal_code="ls1 4dy"), "leeds-1"),
+        (Location(subdivision_code="GB-ENG", country_code="GB"), "leeds-1"),
+        (Location(store_id=" york-1 ", country_code="GB"), "york-1"),
+        (Location(country_code="PT"), ""),
+        (Location(postal_code="YO1 8SA", country_code="GB"), ""),
+        (Location(country_code="FR"), ""),
+    ],
+)
+def test_the_store_of_a_question(bench: Bench, location: Location, expected: str) -> None:
+    """The one that is named, else home, unless another place is named."""
+    loaded = bench.slot.current()
+    anna = loaded.model.customers.index("anna")
+    assert store_of(loaded, location, anna) == expected
+    assert store_of(loaded, location, MISSING) == location.store_id.strip()
+
+
+def test_a_withdrawn_product_is_in_no_reason(bench: Bench) -> None:
+    """Neither in its text nor in its evidence; of similar products neither."""
+    question = Question(customer_id="anna", explain=True)
+    assert any("espresso" in i.reason.evidence for i in bench.answer(question).items if i.reason)
+    bench.standing.withdraw(["espresso"])
+    for items in (
+        bench.answer(question).items,
+        bench.similar("espresso", question).answer.items,
+    ):
+        assert items
+        for item in items:
+            assert item.reason is not None
+            assert "espresso" not in item.reason.evidence
+            assert "Espresso" not in item.reason.text

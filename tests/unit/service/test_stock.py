@@ -13,7 +13,7 @@ from recsvc.core.catalogue import Product
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import StoreUnavailableError
 from recsvc.service.selling import StockRecord
-from recsvc.service.stock import FRESH_SECONDS, Stock, Stocked
+from recsvc.service.stock import FRESH_SECONDS, ITEM_BYTES, RECORD_BYTES, Stock, Stocked
 from recsvc.store.catalogue_store import TableCatalogueStore
 from recsvc.store.tables import Row
 from tests.samples import tiny_model
@@ -291,7 +291,7 @@ def test_no_more_records_are_remembered_than_there_is_room_for(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the stores that were asked for, the longest ago leave first; the last one stays."""
-    monkeypatch.setattr("recsvc.service.stock.MAX_RECORDS", 2)
+    monkeypatch.setattr("recsvc.service.stock.MAX_BYTES", 2 * RECORD_BYTES + 10 * ITEM_BYTES)
     for store_id in ("a", "b"):
         bench.say("milk", store_id)
         bench.say("tea", store_id)
@@ -316,14 +316,17 @@ def test_nobody_waits_longer_than_they_can(bench: Bench, monkeypatch: pytest.Mon
     bench.stock = Stock(
         TableCatalogueStore(bench.tables), timeout_seconds=0.01, monotonic=bench.clock
     )
-    assert bench.at() == Stocked(None, 0, failed=True)
+    assert bench.at() == Stocked(None, 0, failed=True, late=True)
     may_go_on.set()
     wait_until(lambda: not bench.at(later=0).failed)
     assert there(bench.at(later=0).shelf) == ["milk"]
     bench.clock.now += 1
     hurried = bench.stock.at("leeds-1", ASSORTMENT, bench.clock.now + 0.01)
-    assert (hurried.failed, there(hurried.shelf)) == (True, ["milk"])
+    assert (hurried.failed, hurried.late, there(hurried.shelf)) == (True, True, ["milk"])
     bench.stock.close()
+    bench.clock.now += 1
+    closed = bench.stock.at("leeds-1", ASSORTMENT, FOREVER)
+    assert (closed.failed, there(closed.shelf)) == (True, ["milk"])
 
 
 def test_what_is_new_has_a_stock_too(bench: Bench) -> None:
@@ -337,6 +340,14 @@ def test_what_is_new_has_a_stock_too(bench: Bench) -> None:
     assert there(bench.shelf(assortment=two), two) == ["cola", "milk"]
     bench.say("floss")
     assert there(bench.shelf(assortment=two), two) == ["cola", "floss", "milk"]
+    bench.say("gum")
+    bench.shelf(assortment=two)
+    three = two.with_products([Product(product_id="gum")])
+    bench.say("milk", is_in_stock=False)  # the rows and the products change at once
+    assert there(bench.shelf(assortment=three), three) == ["cola", "floss", "gum"]
+    anew = replace(with_products(Product(product_id="new"), Product(product_id="cola")), lineage=1)
+    assert there(bench.shelf(assortment=anew), anew) == ["cola"]
+    bench.say("milk")
     assert there(bench.shelf()) == ["milk"]
     other = Assortment.learnt(renamed_model("b-").catalogue)
     bench.say("b-tea")
