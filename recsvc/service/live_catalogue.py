@@ -113,7 +113,7 @@ class LiveCatalogue:
         self._shops: Followed[Shop] = Followed()
         self._now = _Snapshot()
         self._complaint = ""
-        self._poller = Poller("catalogue-watcher", self.follow, logger)
+        self._poller = Poller("catalogue-watcher", logger)
 
     def dressed(self, loaded: LoadedModel) -> LoadedModel:
         """A model with the catalogue of the moment; itself where nothing was said.
@@ -193,7 +193,7 @@ class LiveCatalogue:
 
     def watch(self, interval_seconds: float) -> None:
         """Follow from a thread of its own, until ``stop``."""
-        self._poller.start(interval_seconds)
+        self._poller.start(self.follow, interval_seconds)
 
     def stop(self) -> None:
         """End the watching."""

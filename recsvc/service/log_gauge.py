@@ -23,12 +23,12 @@ class LogGauge:
     def __init__(self, log: EventLog, metrics: Metrics, max_events: int, logger: Logger) -> None:
         self._log = log
         self._metrics = metrics
-        self._poller = Poller("log-gauge", self._look, logger)
+        self._poller = Poller("log-gauge", logger)
         metrics.events_waiting_max.set(max_events)
 
     def watch(self, interval_seconds: float = INTERVAL_SECONDS) -> None:
         """Begin."""
-        self._poller.start(interval_seconds, at_once=True)
+        self._poller.start(self._look, interval_seconds, at_once=True)
 
     def stop(self) -> None:
         """End."""

@@ -178,7 +178,7 @@ class ModelSlot:
         self._loaded: LoadedModel | None = None
         self._seen: tuple[PointerStamp | str | None] | None = None
         self._retry_at: float | None = None
-        self._poller = Poller("model-watcher", self.refresh, logger)
+        self._poller = Poller("model-watcher", logger)
 
     def current(self) -> LoadedModel:
         """The model to answer with; take it once a request.
@@ -246,7 +246,7 @@ class ModelSlot:
 
     def watch(self, interval_seconds: float) -> None:
         """Follow the registry from a thread of its own, until ``stop``."""
-        self._poller.start(interval_seconds)
+        self._poller.start(self.refresh, interval_seconds)
 
     def stop(self) -> None:
         """End the watching."""

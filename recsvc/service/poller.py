@@ -13,20 +13,24 @@ class Poller:
 
     Args:
         name: of the thread.
-        work: what is done.
-        logger: told of what it raises; the next turn comes all the same.
+        logger: told of what the work raises; the next turn comes all the same.
     """
 
-    def __init__(self, name: str, work: Callable[[], object], logger: Logger) -> None:
-        self._work = work
+    def __init__(self, name: str, logger: Logger) -> None:
         self._name = name
         self._logger = logger
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self, interval_seconds: float, *, at_once: bool = False) -> None:
-        """Begin, with the first call at once or after one interval."""
-        arguments = (0.0 if at_once else interval_seconds, interval_seconds)
+    def start(
+        self, work: Callable[[], object], interval_seconds: float, *, at_once: bool = False
+    ) -> None:
+        """Begin, with the first call at once or after one interval.
+
+        The work is the thread's alone: an owner that never begins is in no circle with its poller,
+        and what it holds (a model's files) is let go of with it.
+        """
+        arguments = (work, 0.0 if at_once else interval_seconds, interval_seconds)
         self._thread = threading.Thread(
             target=self._poll, args=arguments, name=self._name, daemon=True
         )
@@ -37,12 +41,15 @@ class Poller:
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(STOP_SECONDS)
+            self._thread = None
 
-    def _poll(self, first_seconds: float, interval_seconds: float) -> None:
+    def _poll(
+        self, work: Callable[[], object], first_seconds: float, interval_seconds: float
+    ) -> None:
         wait = first_seconds
         while not self._stopping.wait(wait):
             try:
-                self._work()
+                work()
             except (
                 Exception
             ) as error:  # a thread that ended would leave the process behind for good

@@ -65,7 +65,7 @@ class Standing:
         self._lock = threading.Lock()
         self._state = _State()
         self._complaint = ""
-        self._poller = Poller("ledger-watcher", self._follow, logger)
+        self._poller = Poller("ledger-watcher", logger)
 
     @property
     def position(self) -> int:
@@ -145,7 +145,7 @@ class Standing:
 
     def watch(self, interval_seconds: float) -> None:
         """Follow the ledger from a thread of its own, until ``stop``."""
-        self._poller.start(interval_seconds)
+        self._poller.start(self._follow, interval_seconds)
 
     def stop(self) -> None:
         """End the watching."""

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 
 from recsvc.service.poller import Poller
 from tests.serving import Log, wait_until
@@ -24,8 +25,8 @@ class Work:
 def test_work_is_done_again_and_again_until_it_is_stopped() -> None:
     """By a thread of the given name, which is gone then."""
     work = Work()
-    poller = Poller("a-poller", work, LOG.logger)
-    poller.start(0.005)
+    poller = Poller("a-poller", LOG.logger)
+    poller.start(work, 0.005)
     wait_until(lambda: work.n_times >= 3)
     poller.stop()
     n_times = work.n_times
@@ -38,9 +39,9 @@ def test_work_is_done_again_and_again_until_it_is_stopped() -> None:
 def test_the_first_call_waits_for_an_interval_unless_told_otherwise() -> None:
     """What was done just before the start need not be done at once; stopping waits for neither."""
     later, now = Work(), Work()
-    pollers = [Poller("later", later, LOG.logger), Poller("now", now, LOG.logger)]
-    pollers[0].start(1_000.0)
-    pollers[1].start(1_000.0, at_once=True)
+    pollers = [Poller("later", LOG.logger), Poller("now", LOG.logger)]
+    pollers[0].start(later, 1_000.0)
+    pollers[1].start(now, 1_000.0, at_once=True)
     wait_until(lambda: now.n_times == 1)
     for poller in pollers:
         poller.stop()
@@ -57,8 +58,8 @@ def test_a_call_that_is_running_is_waited_for() -> None:
         may_end.wait(20)
         ended.append(True)
 
-    poller = Poller("slow", work, LOG.logger)
-    poller.start(1_000.0, at_once=True)
+    poller = Poller("slow", LOG.logger)
+    poller.start(work, 1_000.0, at_once=True)
     assert begun.wait(20)
     stopping = threading.Thread(target=poller.stop)
     stopping.start()
@@ -71,7 +72,7 @@ def test_a_call_that_is_running_is_waited_for() -> None:
 
 def test_who_never_started_can_stop() -> None:
     """A worker whose start failed stops like any other."""
-    Poller("never", Work(), LOG.logger).stop()
+    Poller("never", LOG.logger).stop()
 
 
 def test_work_that_fails_is_tried_again() -> None:
@@ -84,10 +85,28 @@ def test_work_that_fails_is_tried_again() -> None:
         if len(turns) == 1:
             raise ValueError("not this time")
 
-    poller = Poller("brave", work, log.logger)
-    poller.start(0.001)
+    poller = Poller("brave", log.logger)
+    poller.start(work, 0.001)
     wait_until(lambda: len(turns) > 1)
     poller.stop()
     (line,) = log.lines("background_work_failed")
     assert line["thread"] == "brave"
     assert "not this time" in line["exception"]
+
+
+def test_who_is_forgotten_lets_go_of_all_at_once() -> None:
+    """Without waiting for the collector of circles: a model's files stay open until then."""
+
+    class Owner:
+        def __init__(self) -> None:
+            self.poller = Poller("owned", LOG.logger)
+
+        def work(self) -> None:
+            pass
+
+    owner = Owner()
+    seen = weakref.ref(owner)
+    owner.poller.start(owner.work, 1_000.0)
+    owner.poller.stop()
+    del owner
+    assert seen() is None
