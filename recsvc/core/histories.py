@@ -162,6 +162,18 @@ class Profile:
         bought = (n_purchases > 0) | (self.n_purchases == 0)
         return Profile(*(column[bought] for column in columns))
 
+    def where(self, mask: NDArray[np.bool_]) -> "Profile":
+        """Those products alone."""
+        return Profile(
+            self.items[mask],
+            self.short[mask],
+            self.long[mask],
+            self.weight[mask],
+            self.n_purchases[mask],
+            self.first_time[mask],
+            self.last_time[mask],
+        )
+
     def columns(self) -> tuple[NDArray[np.generic], ...]:
         """All arrays, in the order in which the constructor takes them."""
         return (

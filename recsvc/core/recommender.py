@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from recsvc.core.assortment import Assortment, Shelf
 from recsvc.core.catalogue import CatalogueFilter
+from recsvc.core.due import due_again
 from recsvc.core.features import Case, Features
 from recsvc.core.histories import NO_HISTORY, Profile
 from recsvc.core.live import NO_ACTS, Act, Acts, Live, fold
@@ -24,6 +25,7 @@ from recsvc.core.ranking import Ranker, Task, best_first, standardise
 from recsvc.core.rest import resting
 from recsvc.core.sources import Collaborative, ItemToItem, Moment, Strategy
 from recsvc.core.sparse import distinct, top
+from recsvc.core.stages import Stage
 from recsvc.core.vocabulary import MISSING
 
 NO_ITEMS = np.zeros(0, np.int32)
@@ -44,10 +46,12 @@ class Query:
         now: the moment that recency is measured at, seconds since 1970, UTC.
         sold_at: when the products must be sold, likewise; ``None`` is ``now``.
         acts: what the shopper has done since the model learnt.
+        stage: how far the shopper has come.
         only_new: leave out what the customer has bought.
         catalogue_filter: what the caller allows, ``None`` everything.
         excluded: item indices that must not be on the list.
-        session: item indices seen or put into the basket just now; they shape the list.
+        basket: item indices in the basket now; they shape the list and are not on it.
+        session: item indices seen just now; they shape the list.
         shelf: what is there at the store, and its prices; ``None`` where nobody has said.
         in_stock_only: leave out what is not known to be there.
     """
@@ -58,9 +62,11 @@ class Query:
     now: float
     sold_at: float | None = None
     acts: Acts = NO_ACTS
+    stage: Stage = Stage.ANY
     only_new: bool = False
     catalogue_filter: CatalogueFilter | None = None
     excluded: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
+    basket: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
     session: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
     shelf: Shelf | None = None
     in_stock_only: bool = False
@@ -88,6 +94,23 @@ class Ranking:
     place: Place
     profile: Profile
     stand_ins: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
+
+
+@dataclass(frozen=True, slots=True)
+class BuyAgain:
+    """What a shopper needs again; all arrays have shape ``(n,)``.
+
+    Attributes:
+        ranking: the products, the soonest due first.
+        due_time: float64, when each is expected to be needed again, seconds since 1970.
+        interval_seconds: float64, the usual time between two purchases of it.
+        quantity: float64, how much of it is usually bought at once.
+    """
+
+    ranking: Ranking
+    due_time: NDArray[np.float64]
+    interval_seconds: NDArray[np.float64]
+    quantity: NDArray[np.float64]
 
 
 class Recommender:
@@ -212,7 +235,8 @@ class Recommender:
     def candidates(self, query: Query) -> Case:
         """All sources' proposals with all sources' scores."""
         live = self.live(query)
-        session = np.union1d(query.session, np.union1d(live.session, live.basket))
+        basket = np.union1d(query.basket, live.basket)
+        session = np.union1d(np.union1d(query.session, live.session), basket)
         learnt, stand_ins = self._learnt(session.astype(np.int32))
         profile = live.profile.with_session(distinct([learnt, stand_ins]))
         case = self._case(profile, query, self._allowed(query, live), query.customer)
@@ -298,6 +322,33 @@ class Recommender:
             live.profile,
         )
 
+    def together(self, query: Query) -> Ranking:
+        """Products that go into one basket with those of ``query.basket``."""
+        case = self.candidates(replace(query, only_new=True))
+        return self.rank(case, self.model.rankers[Task.NEW], query.size)
+
+    def again(self, query: Query) -> BuyAgain:
+        """What the shopper needs again, the soonest due first."""
+        live = self.live(query)
+        profile, allowed = live.profile, self._allowed(query, live)
+        n_learnt = self.assortment.n_learnt
+        known = (profile.n_purchases > 0) & allowed[:n_learnt][profile.items]
+        due = due_again(profile.where(known), self.model.statistics)
+        order = np.argsort(due.due_time, kind="stable")[: query.size]
+        items = due.items[order]
+        levels = self.model.places.evidence_levels(query.place, items)
+        ranking = Ranking(
+            items,
+            -(due.due_time[order] - query.now).astype(np.float32),
+            np.full(len(items), Strategy.BUY_AGAIN, np.int8),
+            levels,
+            query.place,
+            profile,
+        )
+        return BuyAgain(
+            ranking, due.due_time[order], due.interval_seconds[order], due.quantity[order]
+        )
+
     def _similar(self, item: int) -> NDArray[np.float32]:
         """float32, shape ``(n_learnt,)``: how like a learnt product each of them is."""
         scores = np.zeros(self.assortment.n_learnt, np.float32)
@@ -334,6 +385,7 @@ class Recommender:
         if query.in_stock_only:
             allowed &= np.False_ if shelf is None else shelf.in_stock
         allowed[query.excluded] = False
+        allowed[query.basket] = False
         allowed[live.basket] = False
         allowed[live.disliked] = False
         acts = query.acts

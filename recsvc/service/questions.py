@@ -8,6 +8,7 @@ from typing import Protocol
 from recsvc.core.catalogue import CatalogueFilter, Product
 from recsvc.core.places import Level, Location
 from recsvc.core.sources import Strategy
+from recsvc.core.stages import Stage
 from recsvc.errors import InvalidRequestError
 from recsvc.service.selling import NOTHING, Written
 
@@ -42,6 +43,7 @@ class Question:
         excluded: product ids that must not be on the list.
         basket: product ids in the basket; they shape the list and are not on it.
         recent: product ids looked at in this visit; they shape the list.
+        stage: how far the shopper has come.
         only_new: leave out what the customer has bought.
         in_stock_only: leave out what is not known to be in stock at the place.
         as_of_time: when recency is measured, unix seconds; None is now.
@@ -61,6 +63,7 @@ class Question:
     excluded: tuple[str, ...] = ()
     basket: tuple[str, ...] = ()
     recent: tuple[str, ...] = ()
+    stage: Stage = Stage.ANY
     only_new: bool = False
     in_stock_only: bool = False
     as_of_time: float | None = None
@@ -88,6 +91,7 @@ class Question:
             sorted(self.excluded),
             sorted(self.basket),
             sorted(self.recent),
+            self.stage.value,
             self.only_new,
             self.in_stock_only,
             self.as_of_time,

@@ -109,10 +109,12 @@ def situate(
         # What may be sold is a matter of today, however old the data is.
         sold_at=now if question.as_of_time is None else question.as_of_time,
         acts=acts_of(asker.live, items, learnt, partition_of(asker.shopper), latest),
+        stage=question.stage,
         only_new=question.only_new,
         catalogue_filter=question.catalogue_filter or None,
-        excluded=items.indices((*question.excluded, *question.basket)),
-        session=items.indices((*question.basket, *question.recent)),
+        excluded=items.indices(question.excluded),
+        basket=items.indices(question.basket),
+        session=items.indices(question.recent),
     )
     store_id = store_of(loaded, location, asker.customer)
     return Situation(query, (*warnings, *question.unmet), store_id)

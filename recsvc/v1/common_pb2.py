@@ -27,7 +27,7 @@ from google.type import latlng_pb2 as google_dot_type_dot_latlng__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16recsvc/v1/common.proto\x12\trecsvc.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18google/type/latlng.proto\x1a\x17google/type/money.proto\"P\n\x07Shopper\x12\x15\n\x0b\x63ustomer_id\x18\x01 \x01(\tH\x00\x12\x14\n\nvisitor_id\x18\x02 \x01(\tH\x00\x12\x12\n\nsession_id\x18\x03 \x01(\tB\x04\n\x02id\"\x87\x01\n\x08Location\x12\x14\n\x0c\x63ountry_code\x18\x01 \x01(\t\x12\x18\n\x10subdivision_code\x18\x02 \x01(\t\x12\x13\n\x0bpostal_code\x18\x03 \x01(\t\x12\x10\n\x08store_id\x18\x04 \x01(\t\x12$\n\x07lat_lng\x18\x05 \x01(\x0b\x32\x13.google.type.LatLng\"X\n\x08LineItem\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x01\x12&\n\nunit_price\x18\x03 \x01(\x0b\x32\x12.google.type.Money\"\xb1\x02\n\x15RecommendationContext\x12%\n\x08location\x18\x01 \x01(\x0b\x32\x13.recsvc.v1.Location\x12#\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x12.recsvc.v1.Channel\x12\x14\n\x0cplacement_id\x18\x03 \x01(\t\x12.\n\rjourney_stage\x18\x04 \x01(\x0e\x32\x17.recsvc.v1.JourneyStage\x12#\n\x06\x62\x61sket\x18\x05 \x03(\x0b\x32\x13.recsvc.v1.LineItem\x12\x1a\n\x12recent_product_ids\x18\x06 \x03(\t\x12\x15\n\rcurrency_code\x18\x07 \x01(\t\x12.\n\nas_of_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"!\n\x0f\x41ttributeValues\x12\x0e\n\x06values\x18\x01 \x03(\t\"N\n\nPriceRange\x12\x1f\n\x03min\x18\x01 \x01(\x0b\x32\x12.google.type.Money\x12\x1f\n\x03max\x18\x02 \x01(\x0b\x32\x12.google.type.Money\"\x8b\x03\n\rProductFilter\x12\x16\n\x0e\x63\x61tegory_paths\x18\x01 \x03(\t\x12\x0e\n\x06\x62rands\x18\x02 \x03(\t\x12*\n\x0bprice_range\x18\x03 \x01(\x0b\x32\x15.recsvc.v1.PriceRange\x12\x43\n\x0e\x61ttributes_any\x18\x04 \x03(\x0b\x32+.recsvc.v1.ProductFilter.AttributesAnyEntry\x12\x1b\n\x13\x65xclude_product_ids\x18\x05 \x03(\t\x12\x1a\n\rin_stock_only\x18\x06 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x65xclude_purchased\x18\x07 \x01(\x08H\x01\x88\x01\x01\x12\x0e\n\x06strict\x18\x08 \x01(\x08\x1aP\n\x12\x41ttributesAnyEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.recsvc.v1.AttributeValues:\x02\x38\x01\x42\x10\n\x0e_in_stock_onlyB\x14\n\x12_exclude_purchased*\xdd\x01\n\rLocationLevel\x12\x1e\n\x1aLOCATION_LEVEL_UNSPECIFIED\x10\x00\x12\x18\n\x14LOCATION_LEVEL_STORE\x10\x01\x12\x1e\n\x1aLOCATION_LEVEL_POSTAL_CODE\x10\x02\x12\x17\n\x13LOCATION_LEVEL_CELL\x10\x03\x12\x1e\n\x1aLOCATION_LEVEL_SUBDIVISION\x10\x04\x12\x1a\n\x16LOCATION_LEVEL_COUNTRY\x10\x05\x12\x1d\n\x19LOCATION_LEVEL_EVERYWHERE\x10\x06*\x8f\x01\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x43HANNEL_WEB\x10\x01\x12\x0f\n\x0b\x43HANNEL_APP\x10\x02\x12\x11\n\rCHANNEL_STORE\x10\x03\x12\x11\n\rCHANNEL_EMAIL\x10\x04\x12\x10\n\x0c\x43HANNEL_CHAT\x10\x05\x12\x11\n\rCHANNEL_AGENT\x10\x06*\xba\x01\n\x0cJourneyStage\x12\x1d\n\x19JOURNEY_STAGE_UNSPECIFIED\x10\x00\x12\x1a\n\x16JOURNEY_STAGE_DISCOVER\x10\x01\x12\x1a\n\x16JOURNEY_STAGE_CONSIDER\x10\x02\x12\x16\n\x12JOURNEY_STAGE_CART\x10\x03\x12\x1a\n\x16JOURNEY_STAGE_CHECKOUT\x10\x04\x12\x1f\n\x1bJOURNEY_STAGE_POST_PURCHASE\x10\x05\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16recsvc/v1/common.proto\x12\trecsvc.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18google/type/latlng.proto\x1a\x17google/type/money.proto\"P\n\x07Shopper\x12\x15\n\x0b\x63ustomer_id\x18\x01 \x01(\tH\x00\x12\x14\n\nvisitor_id\x18\x02 \x01(\tH\x00\x12\x12\n\nsession_id\x18\x03 \x01(\tB\x04\n\x02id\"\x87\x01\n\x08Location\x12\x14\n\x0c\x63ountry_code\x18\x01 \x01(\t\x12\x18\n\x10subdivision_code\x18\x02 \x01(\t\x12\x13\n\x0bpostal_code\x18\x03 \x01(\t\x12\x10\n\x08store_id\x18\x04 \x01(\t\x12$\n\x07lat_lng\x18\x05 \x01(\x0b\x32\x13.google.type.LatLng\"X\n\x08LineItem\x12\x12\n\nproduct_id\x18\x01 \x01(\t\x12\x10\n\x08quantity\x18\x02 \x01(\x01\x12&\n\nunit_price\x18\x03 \x01(\x0b\x32\x12.google.type.Money\"\xc8\x02\n\x15RecommendationContext\x12%\n\x08location\x18\x01 \x01(\x0b\x32\x13.recsvc.v1.Location\x12#\n\x07\x63hannel\x18\x02 \x01(\x0e\x32\x12.recsvc.v1.Channel\x12\x14\n\x0cplacement_id\x18\x03 \x01(\t\x12.\n\rjourney_stage\x18\x04 \x01(\x0e\x32\x17.recsvc.v1.JourneyStage\x12#\n\x06\x62\x61sket\x18\x05 \x03(\x0b\x32\x13.recsvc.v1.LineItem\x12\x1a\n\x12recent_product_ids\x18\x06 \x03(\t\x12\x15\n\rcurrency_code\x18\x07 \x01(\t\x12.\n\nas_of_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rlanguage_code\x18\t \x01(\t\"!\n\x0f\x41ttributeValues\x12\x0e\n\x06values\x18\x01 \x03(\t\"N\n\nPriceRange\x12\x1f\n\x03min\x18\x01 \x01(\x0b\x32\x12.google.type.Money\x12\x1f\n\x03max\x18\x02 \x01(\x0b\x32\x12.google.type.Money\"\x8b\x03\n\rProductFilter\x12\x16\n\x0e\x63\x61tegory_paths\x18\x01 \x03(\t\x12\x0e\n\x06\x62rands\x18\x02 \x03(\t\x12*\n\x0bprice_range\x18\x03 \x01(\x0b\x32\x15.recsvc.v1.PriceRange\x12\x43\n\x0e\x61ttributes_any\x18\x04 \x03(\x0b\x32+.recsvc.v1.ProductFilter.AttributesAnyEntry\x12\x1b\n\x13\x65xclude_product_ids\x18\x05 \x03(\t\x12\x1a\n\rin_stock_only\x18\x06 \x01(\x08H\x00\x88\x01\x01\x12\x1e\n\x11\x65xclude_purchased\x18\x07 \x01(\x08H\x01\x88\x01\x01\x12\x0e\n\x06strict\x18\x08 \x01(\x08\x1aP\n\x12\x41ttributesAnyEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.recsvc.v1.AttributeValues:\x02\x38\x01\x42\x10\n\x0e_in_stock_onlyB\x14\n\x12_exclude_purchased*\xdd\x01\n\rLocationLevel\x12\x1e\n\x1aLOCATION_LEVEL_UNSPECIFIED\x10\x00\x12\x18\n\x14LOCATION_LEVEL_STORE\x10\x01\x12\x1e\n\x1aLOCATION_LEVEL_POSTAL_CODE\x10\x02\x12\x17\n\x13LOCATION_LEVEL_CELL\x10\x03\x12\x1e\n\x1aLOCATION_LEVEL_SUBDIVISION\x10\x04\x12\x1a\n\x16LOCATION_LEVEL_COUNTRY\x10\x05\x12\x1d\n\x19LOCATION_LEVEL_EVERYWHERE\x10\x06*\x8f\x01\n\x07\x43hannel\x12\x17\n\x13\x43HANNEL_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x43HANNEL_WEB\x10\x01\x12\x0f\n\x0b\x43HANNEL_APP\x10\x02\x12\x11\n\rCHANNEL_STORE\x10\x03\x12\x11\n\rCHANNEL_EMAIL\x10\x04\x12\x10\n\x0c\x43HANNEL_CHAT\x10\x05\x12\x11\n\rCHANNEL_AGENT\x10\x06*\xba\x01\n\x0cJourneyStage\x12\x1d\n\x19JOURNEY_STAGE_UNSPECIFIED\x10\x00\x12\x1a\n\x16JOURNEY_STAGE_DISCOVER\x10\x01\x12\x1a\n\x16JOURNEY_STAGE_CONSIDER\x10\x02\x12\x16\n\x12JOURNEY_STAGE_CART\x10\x03\x12\x1a\n\x16JOURNEY_STAGE_CHECKOUT\x10\x04\x12\x1f\n\x1bJOURNEY_STAGE_POST_PURCHASE\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,12 +36,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PRODUCTFILTER_ATTRIBUTESANYENTRY']._loaded_options = None
   _globals['_PRODUCTFILTER_ATTRIBUTESANYENTRY']._serialized_options = b'8\001'
-  _globals['_LOCATIONLEVEL']._serialized_start=1253
-  _globals['_LOCATIONLEVEL']._serialized_end=1474
-  _globals['_CHANNEL']._serialized_start=1477
-  _globals['_CHANNEL']._serialized_end=1620
-  _globals['_JOURNEYSTAGE']._serialized_start=1623
-  _globals['_JOURNEYSTAGE']._serialized_end=1809
+  _globals['_LOCATIONLEVEL']._serialized_start=1276
+  _globals['_LOCATIONLEVEL']._serialized_end=1497
+  _globals['_CHANNEL']._serialized_start=1500
+  _globals['_CHANNEL']._serialized_end=1643
+  _globals['_JOURNEYSTAGE']._serialized_start=1646
+  _globals['_JOURNEYSTAGE']._serialized_end=1832
   _globals['_SHOPPER']._serialized_start=121
   _globals['_SHOPPER']._serialized_end=201
   _globals['_LOCATION']._serialized_start=204
@@ -49,13 +49,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LINEITEM']._serialized_start=341
   _globals['_LINEITEM']._serialized_end=429
   _globals['_RECOMMENDATIONCONTEXT']._serialized_start=432
-  _globals['_RECOMMENDATIONCONTEXT']._serialized_end=737
-  _globals['_ATTRIBUTEVALUES']._serialized_start=739
-  _globals['_ATTRIBUTEVALUES']._serialized_end=772
-  _globals['_PRICERANGE']._serialized_start=774
-  _globals['_PRICERANGE']._serialized_end=852
-  _globals['_PRODUCTFILTER']._serialized_start=855
-  _globals['_PRODUCTFILTER']._serialized_end=1250
-  _globals['_PRODUCTFILTER_ATTRIBUTESANYENTRY']._serialized_start=1130
-  _globals['_PRODUCTFILTER_ATTRIBUTESANYENTRY']._serialized_end=1210
+  _globals['_RECOMMENDATIONCONTEXT']._serialized_end=760
+  _globals['_ATTRIBUTEVALUES']._serialized_start=762
+  _globals['_ATTRIBUTEVALUES']._serialized_end=795
+  _globals['_PRICERANGE']._serialized_start=797
+  _globals['_PRICERANGE']._serialized_end=875
+  _globals['_PRODUCTFILTER']._serialized_start=878
+  _globals['_PRODUCTFILTER']._serialized_end=1273
+  _globals['_PRODUCTFILTER_ATTRIBUTESANYENTRY']._serialized_start=1153
+  _globals['_PRODUCTFILTER_ATTRIBUTESANYENTRY']._serialized_end=1233
 # @@protoc_insertion_point(module_scope)

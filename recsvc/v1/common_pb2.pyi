@@ -96,7 +96,7 @@ class LineItem(_message.Message):
     def __init__(self, product_id: _Optional[str] = ..., quantity: _Optional[float] = ..., unit_price: _Optional[_Union[_money_pb2.Money, _Mapping]] = ...) -> None: ...
 
 class RecommendationContext(_message.Message):
-    __slots__ = ("location", "channel", "placement_id", "journey_stage", "basket", "recent_product_ids", "currency_code", "as_of_time")
+    __slots__ = ("location", "channel", "placement_id", "journey_stage", "basket", "recent_product_ids", "currency_code", "as_of_time", "language_code")
     LOCATION_FIELD_NUMBER: _ClassVar[int]
     CHANNEL_FIELD_NUMBER: _ClassVar[int]
     PLACEMENT_ID_FIELD_NUMBER: _ClassVar[int]
@@ -105,6 +105,7 @@ class RecommendationContext(_message.Message):
     RECENT_PRODUCT_IDS_FIELD_NUMBER: _ClassVar[int]
     CURRENCY_CODE_FIELD_NUMBER: _ClassVar[int]
     AS_OF_TIME_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     location: Location
     channel: Channel
     placement_id: str
@@ -113,7 +114,8 @@ class RecommendationContext(_message.Message):
     recent_product_ids: _containers.RepeatedScalarFieldContainer[str]
     currency_code: str
     as_of_time: _timestamp_pb2.Timestamp
-    def __init__(self, location: _Optional[_Union[Location, _Mapping]] = ..., channel: _Optional[_Union[Channel, str]] = ..., placement_id: _Optional[str] = ..., journey_stage: _Optional[_Union[JourneyStage, str]] = ..., basket: _Optional[_Iterable[_Union[LineItem, _Mapping]]] = ..., recent_product_ids: _Optional[_Iterable[str]] = ..., currency_code: _Optional[str] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    language_code: str
+    def __init__(self, location: _Optional[_Union[Location, _Mapping]] = ..., channel: _Optional[_Union[Channel, str]] = ..., placement_id: _Optional[str] = ..., journey_stage: _Optional[_Union[JourneyStage, str]] = ..., basket: _Optional[_Iterable[_Union[LineItem, _Mapping]]] = ..., recent_product_ids: _Optional[_Iterable[str]] = ..., currency_code: _Optional[str] = ..., as_of_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., language_code: _Optional[str] = ...) -> None: ...
 
 class AttributeValues(_message.Message):
     __slots__ = ("values",)

@@ -94,7 +94,7 @@ class RecommendResponse(_message.Message):
     def __init__(self, recommendations: _Optional[_Iterable[_Union[RecommendedProduct, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., recommendation_id: _Optional[str] = ..., serving: _Optional[_Union[ServingInfo, _Mapping]] = ...) -> None: ...
 
 class RecommendedProduct(_message.Message):
-    __slots__ = ("product_id", "rank", "score", "strategy", "location_level", "explanation", "product")
+    __slots__ = ("product_id", "rank", "score", "strategy", "location_level", "explanation", "product", "rule_ids")
     PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
     RANK_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
@@ -102,6 +102,7 @@ class RecommendedProduct(_message.Message):
     LOCATION_LEVEL_FIELD_NUMBER: _ClassVar[int]
     EXPLANATION_FIELD_NUMBER: _ClassVar[int]
     PRODUCT_FIELD_NUMBER: _ClassVar[int]
+    RULE_IDS_FIELD_NUMBER: _ClassVar[int]
     product_id: str
     rank: int
     score: float
@@ -109,17 +110,40 @@ class RecommendedProduct(_message.Message):
     location_level: _common_pb2.LocationLevel
     explanation: Explanation
     product: _catalog_pb2.Product
-    def __init__(self, product_id: _Optional[str] = ..., rank: _Optional[int] = ..., score: _Optional[float] = ..., strategy: _Optional[_Union[Strategy, str]] = ..., location_level: _Optional[_Union[_common_pb2.LocationLevel, str]] = ..., explanation: _Optional[_Union[Explanation, _Mapping]] = ..., product: _Optional[_Union[_catalog_pb2.Product, _Mapping]] = ...) -> None: ...
+    rule_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, product_id: _Optional[str] = ..., rank: _Optional[int] = ..., score: _Optional[float] = ..., strategy: _Optional[_Union[Strategy, str]] = ..., location_level: _Optional[_Union[_common_pb2.LocationLevel, str]] = ..., explanation: _Optional[_Union[Explanation, _Mapping]] = ..., product: _Optional[_Union[_catalog_pb2.Product, _Mapping]] = ..., rule_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Explanation(_message.Message):
-    __slots__ = ("reason_code", "text", "evidence_product_ids")
+    __slots__ = ("reason_code", "text", "evidence_product_ids", "language_code", "facts")
     REASON_CODE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     EVIDENCE_PRODUCT_IDS_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    FACTS_FIELD_NUMBER: _ClassVar[int]
     reason_code: str
     text: str
     evidence_product_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, reason_code: _Optional[str] = ..., text: _Optional[str] = ..., evidence_product_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    language_code: str
+    facts: ReasonFacts
+    def __init__(self, reason_code: _Optional[str] = ..., text: _Optional[str] = ..., evidence_product_ids: _Optional[_Iterable[str]] = ..., language_code: _Optional[str] = ..., facts: _Optional[_Union[ReasonFacts, _Mapping]] = ...) -> None: ...
+
+class ReasonFacts(_message.Message):
+    __slots__ = ("n_purchases", "last_purchase_time", "lift", "window_start_time", "window_end_time", "location_level", "rule_id")
+    N_PURCHASES_FIELD_NUMBER: _ClassVar[int]
+    LAST_PURCHASE_TIME_FIELD_NUMBER: _ClassVar[int]
+    LIFT_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_START_TIME_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_END_TIME_FIELD_NUMBER: _ClassVar[int]
+    LOCATION_LEVEL_FIELD_NUMBER: _ClassVar[int]
+    RULE_ID_FIELD_NUMBER: _ClassVar[int]
+    n_purchases: int
+    last_purchase_time: _timestamp_pb2.Timestamp
+    lift: float
+    window_start_time: _timestamp_pb2.Timestamp
+    window_end_time: _timestamp_pb2.Timestamp
+    location_level: _common_pb2.LocationLevel
+    rule_id: str
+    def __init__(self, n_purchases: _Optional[int] = ..., last_purchase_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lift: _Optional[float] = ..., window_start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., window_end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., location_level: _Optional[_Union[_common_pb2.LocationLevel, str]] = ..., rule_id: _Optional[str] = ...) -> None: ...
 
 class ServingModel(_message.Message):
     __slots__ = ("model_id", "version_id", "train_time")
@@ -132,7 +156,7 @@ class ServingModel(_message.Message):
     def __init__(self, model_id: _Optional[str] = ..., version_id: _Optional[str] = ..., train_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ServingInfo(_message.Message):
-    __slots__ = ("model", "served_from", "compute_time", "cache_age", "experiment_id", "variant_id", "degraded", "degraded_reason", "warnings", "resolved_location", "location_level")
+    __slots__ = ("model", "served_from", "compute_time", "cache_age", "experiment_id", "variant_id", "degraded", "degraded_reason", "warnings", "resolved_location", "location_level", "rules_version_id", "applied_rule_ids")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SERVED_FROM_FIELD_NUMBER: _ClassVar[int]
     COMPUTE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -144,6 +168,8 @@ class ServingInfo(_message.Message):
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     RESOLVED_LOCATION_FIELD_NUMBER: _ClassVar[int]
     LOCATION_LEVEL_FIELD_NUMBER: _ClassVar[int]
+    RULES_VERSION_ID_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_RULE_IDS_FIELD_NUMBER: _ClassVar[int]
     model: ServingModel
     served_from: ServedFrom
     compute_time: _duration_pb2.Duration
@@ -155,7 +181,9 @@ class ServingInfo(_message.Message):
     warnings: _containers.RepeatedScalarFieldContainer[str]
     resolved_location: _common_pb2.Location
     location_level: _common_pb2.LocationLevel
-    def __init__(self, model: _Optional[_Union[ServingModel, _Mapping]] = ..., served_from: _Optional[_Union[ServedFrom, str]] = ..., compute_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cache_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., experiment_id: _Optional[str] = ..., variant_id: _Optional[str] = ..., degraded: _Optional[bool] = ..., degraded_reason: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., resolved_location: _Optional[_Union[_common_pb2.Location, _Mapping]] = ..., location_level: _Optional[_Union[_common_pb2.LocationLevel, str]] = ...) -> None: ...
+    rules_version_id: str
+    applied_rule_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model: _Optional[_Union[ServingModel, _Mapping]] = ..., served_from: _Optional[_Union[ServedFrom, str]] = ..., compute_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cache_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., experiment_id: _Optional[str] = ..., variant_id: _Optional[str] = ..., degraded: _Optional[bool] = ..., degraded_reason: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., resolved_location: _Optional[_Union[_common_pb2.Location, _Mapping]] = ..., location_level: _Optional[_Union[_common_pb2.LocationLevel, str]] = ..., rules_version_id: _Optional[str] = ..., applied_rule_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class BatchRecommendRequest(_message.Message):
     __slots__ = ("requests",)

@@ -168,6 +168,7 @@ def questions(draw: st.DrawFn) -> Asked:
         only_new=draw(st.booleans()),
         catalogue_filter=draw(FILTERS),
         excluded=some_items(),
+        basket=some_items(),
         session=some_items(),
     )
     return Asked(shopping, model, customer_id, location, query)
@@ -185,6 +186,7 @@ def allowed(asked: Asked) -> set[int]:
     for index, item in enumerate(asked.shopping.products):
         passes = item.available_from <= query.now < item.available_to
         passes &= index not in query.excluded.tolist()
+        passes &= index not in query.basket.tolist()
         passes &= not (query.only_new and item.product_id in bought(asked))
         if wanted is not None and wanted.category_paths:
             passes &= item.category_path != "" and any(
@@ -320,7 +322,8 @@ def test_strategies_are_truthful(asked: Asked) -> None:
     """No source is credited with a product that it has no reason to show."""
     sources = {source.name for source in asked.model.sources}
     ranking = Recommender(asked.model).recommend(asked.query)
-    seen = {asked.shopping.products[i].product_id for i in asked.query.session.tolist()}
+    looked_at = [*asked.query.session.tolist(), *asked.query.basket.tolist()]
+    seen = {asked.shopping.products[i].product_id for i in looked_at}
     pairs = speaks_for(asked)
     names = asked.model.catalogue.items.ids.take(ranking.items)
     strategies = [Strategy(s) for s in ranking.strategies.tolist()]
