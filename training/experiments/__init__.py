@@ -1,0 +1,1 @@
+"""Experiments: what the variants of one were worth, told so that nobody is fooled by looking."""
