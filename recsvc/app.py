@@ -15,22 +15,26 @@ from recsvc.server.catalogue_servicer import CatalogueServicer, CatalogueUses
 from recsvc.server.customer_servicer import CustomerServicer
 from recsvc.server.event_servicer import EventServicer
 from recsvc.server.interceptor import MAX_STREAMS
+from recsvc.server.model_servicer import ModelServicer
+from recsvc.server.recommendation_servicer import RecommendationServicer
 from recsvc.server.replays import Replays
 from recsvc.server.responses import ResponseCodec
 from recsvc.server.server import Health, RecommendationServer, ServerOptions, Servicers
-from recsvc.server.servicers import ModelServicer, RecommendationServicer
 from recsvc.server.tokens import Tokens
 from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.catalogue import Catalogue
 from recsvc.service.customers import Customers
+from recsvc.service.deliveries import Deliveries
 from recsvc.service.events import Events
+from recsvc.service.inquiries import Circumstances, Inquiries
 from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.log_gauge import LogGauge
 from recsvc.service.model_admin import ModelAdmin
 from recsvc.service.models import ModelSlot
 from recsvc.service.ports import AnswerStore, CatalogueStore, EventLog, People, ResponseCache
 from recsvc.service.recalls import Recalls
-from recsvc.service.recommendations import Circumstances, Recommendations
+from recsvc.service.recommendations import Recommendations
+from recsvc.service.related import Related
 from recsvc.service.standing import Standing
 from recsvc.service.stock import Stock
 from recsvc.settings import ConsentDefault, ServerSettings
@@ -204,17 +208,16 @@ def _servicers(  # each argument is a part that goes into several of them
         ttl_seconds=settings.cache_ttl_seconds,
         timeout_seconds=settings.redis_timeout_seconds,
     )
-    recommendations = Recommendations(
-        slot,
-        cache,
-        codec,
-        circumstances=circumstances,
-        metrics=metrics,
-        hash_key=key,
-    )
+    inquiries = Inquiries(slot, circumstances, hash_key=key)
+    deliveries = Deliveries(slot, metrics)
     customers = Customers(slot, standing, stores.log, stores.people, hash_key=key)
     return Servicers(
-        recommendations=RecommendationServicer(slot, recommendations, tokens),
+        recommendations=RecommendationServicer(
+            slot,
+            Recommendations(inquiries, cache, codec, deliveries),
+            Related(inquiries, cache, deliveries),
+            tokens,
+        ),
         models=ModelServicer(ModelAdmin(slot, now=_now), key),
         events=EventServicer(
             Events(stores.log, standing, metrics), tokens.consistency, replays, key

@@ -26,8 +26,8 @@ from recsvc.app import Worker, build_worker
 from recsvc.artifacts.registry import Registry
 from recsvc.core.model import Model
 from recsvc.core.vocabulary import Vocabulary
+from recsvc.service.inquiries import Circumstances
 from recsvc.service.live_catalogue import LiveCatalogue
-from recsvc.service.recommendations import Circumstances
 from recsvc.service.standing import Standing
 from recsvc.service.stock import Stock
 from recsvc.settings import LogFormat, LogLevel, ServerSettings

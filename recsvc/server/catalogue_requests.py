@@ -8,7 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, Product, canonical_path
 from recsvc.errors import InvalidRequestError
-from recsvc.server.requests import (
+from recsvc.server.fields import (
     CLOCK_TOLERANCE_SECONDS,
     MAX_ENTRIES,
     MAX_ID_BYTES,

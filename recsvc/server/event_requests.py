@@ -8,7 +8,7 @@ from google.type.money_pb2 import Money
 from recsvc.core.live import Act
 from recsvc.errors import InvalidRequestError
 from recsvc.identity import customer_hash, visitor_hash
-from recsvc.server.requests import (
+from recsvc.server.fields import (
     CLOCK_TOLERANCE_SECONDS,
     MAX_ID_BYTES,
     MAX_PRICE,

@@ -1,35 +1,33 @@
 """Requests into questions: every limit that the API promises is checked here, once."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from google.protobuf.unknown_fields import UnknownFieldSet
-from google.type.latlng_pb2 import LatLng
 from google.type.money_pb2 import Money
 
 from recsvc.core.catalogue import CatalogueFilter
-from recsvc.core.cells import cell_of
-from recsvc.core.places import Location
 from recsvc.errors import InvalidRequestError
+from recsvc.server.fields import (
+    MAX_ENTRIES,
+    MAX_ID_BYTES,
+    MAX_PATH_BYTES,
+    NANOS,
+    check_count,
+    check_currency,
+    check_id,
+    read_ids,
+    read_location,
+    read_texts,
+)
 from recsvc.server.tokens import ConsistencyTokens, Tokens
 from recsvc.service.questions import Question, listed
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
 
-MAX_ID_BYTES = 256
-MAX_POSTAL_CODE_BYTES = 32
-MAX_PATH_BYTES = 1000
-MAX_ENTRIES = 100
 MAX_EXCLUDED = 1000
 MAX_BATCH = 100
-MAX_PRICE = 10**12
-CLOCK_TOLERANCE_SECONDS = 86_400
 
-_COUNTRY = re.compile(r"[A-Z]{2}")
-_SUBDIVISION = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
-_CURRENCY = re.compile(r"[A-Z]{3}")
-_NANOS = 1_000_000_000
 # Fields of the context that change no list yet.
 _WITHOUT_EFFECT = ("channel", "placement_id", "journey_stage", "currency_code")
 _YEAR_1, _YEAR_10000 = -62_135_596_800, 253_402_300_800
@@ -67,22 +65,6 @@ def similar_question(request: api.ListSimilarProductsRequest, tokens: Tokens) ->
     return _question(request, [], tokens.consistency)
 
 
-def read_price(path: str, money: Money) -> float:
-    """Read what something costs.
-
-    Raises:
-        InvalidRequestError: it is negative, too much, or of no currency.
-    """
-    if not (0 <= money.units <= MAX_PRICE and 0 <= money.nanos < _NANOS):
-        raise InvalidRequestError(
-            path, f"must be from 0 to {MAX_PRICE:.0e} units, and its nanos below one unit"
-        )
-    if not money.currency_code:
-        raise InvalidRequestError(f"{path}.currency_code", "is required")
-    _match(f"{path}.currency_code", money.currency_code, _CURRENCY, "ISO 4217, such as EUR")
-    return float(money.units + money.nanos / _NANOS)
-
-
 def check_batch(n_requests: int) -> None:
     """Check the size of a batch.
 
@@ -97,17 +79,6 @@ def check_batch(n_requests: int) -> None:
             f"has {n_requests} entries; split it into batches of at most {MAX_BATCH}",
             reason="BATCH_TOO_LARGE",
         )
-
-
-def check_id(field: str, value: str, *, required: bool = False) -> str:
-    """Return an id that keeps to the limits.
-
-    Raises:
-        InvalidRequestError: it is too long, or missing where ``required``.
-    """
-    if required and not value:
-        raise InvalidRequestError(field, "is required")
-    return check_text(field, value, MAX_ID_BYTES)
 
 
 def _question(
@@ -131,12 +102,12 @@ def _question(
         catalogue_filter=_catalogue_filter(wanted),
         strict=wanted.strict,
         size=listed(request.page_size),
-        excluded=_ids("filter.exclude_product_ids", wanted.exclude_product_ids, MAX_EXCLUDED),
+        excluded=read_ids("filter.exclude_product_ids", wanted.exclude_product_ids, MAX_EXCLUDED),
         basket=_basket(context.basket),
-        recent=_ids("context.recent_product_ids", context.recent_product_ids, MAX_ENTRIES),
+        recent=read_ids("context.recent_product_ids", context.recent_product_ids, MAX_ENTRIES),
         only_new=wanted.exclude_purchased,
         in_stock_only=wanted.in_stock_only,
-        as_of_time=context.as_of_time.ToNanoseconds() / _NANOS if has_time else None,
+        as_of_time=context.as_of_time.ToNanoseconds() / NANOS if has_time else None,
         explain=request.explain,
         include_products=request.include_products,
         must_see=tokens.read(request.consistency_token),
@@ -146,9 +117,9 @@ def _question(
 
 def _check_context(context: common.RecommendationContext) -> None:
     check_id("context.placement_id", context.placement_id)
-    _match("context.currency_code", context.currency_code, _CURRENCY, "ISO 4217, such as EUR")
+    check_currency("context.currency_code", context.currency_code)
     seconds, nanos = context.as_of_time.seconds, context.as_of_time.nanos
-    if not (_YEAR_1 <= seconds < _YEAR_10000 and 0 <= nanos < _NANOS):
+    if not (_YEAR_1 <= seconds < _YEAR_10000 and 0 <= nanos < NANOS):
         raise InvalidRequestError("context.as_of_time", "is no time from year 1 to 9999")
 
 
@@ -168,39 +139,6 @@ def _unsupported(field: str, why: str) -> InvalidRequestError:
     )
 
 
-def read_location(path: str, location: common.Location) -> Location:
-    """Read a place; coordinates become a cell.
-
-    Raises:
-        InvalidRequestError: a code or a coordinate is outside its limits.
-    """
-    path = f"{path}." if path else ""
-    _match(f"{path}country_code", location.country_code, _COUNTRY, "ISO 3166-1, such as DE")
-    _match(
-        f"{path}subdivision_code",
-        location.subdivision_code,
-        _SUBDIVISION,
-        "ISO 3166-2, such as DE-BY",
-    )
-    return Location(
-        store_id=check_id(f"{path}store_id", location.store_id),
-        postal_code=check_text(f"{path}postal_code", location.postal_code, MAX_POSTAL_CODE_BYTES),
-        cell=_cell(f"{path}lat_lng", location.lat_lng) if location.HasField("lat_lng") else "",
-        subdivision_code=location.subdivision_code,
-        country_code=location.country_code or location.subdivision_code[:2],
-    )
-
-
-def _cell(path: str, point: LatLng) -> str:
-    """Reduce coordinates to a cell; nothing finer leaves this function."""
-    # Written so that NaN fails too.
-    if not -90 <= point.latitude <= 90:  # noqa: PLR2004  # degrees
-        raise InvalidRequestError(f"{path}.latitude", "must be from -90 to 90 degrees")
-    if not -180 <= point.longitude <= 180:  # noqa: PLR2004  # degrees
-        raise InvalidRequestError(f"{path}.longitude", "must be from -180 to 180 degrees")
-    return cell_of(point.latitude, point.longitude)
-
-
 def _catalogue_filter(wanted: common.ProductFilter) -> CatalogueFilter:
     price_min, min_currency = _price("filter.price_range.min", wanted.price_range, "min")
     price_max, max_currency = _price("filter.price_range.max", wanted.price_range, "max")
@@ -210,8 +148,8 @@ def _catalogue_filter(wanted: common.ProductFilter) -> CatalogueFilter:
         if price_min > price_max:
             raise InvalidRequestError("filter.price_range", "min is above max")
     return CatalogueFilter(
-        category_paths=_texts("filter.category_paths", wanted.category_paths, MAX_PATH_BYTES),
-        brands=_texts("filter.brands", wanted.brands, MAX_ID_BYTES),
+        category_paths=read_texts("filter.category_paths", wanted.category_paths, MAX_PATH_BYTES),
+        brands=read_texts("filter.brands", wanted.brands, MAX_ID_BYTES),
         price_min=price_min,
         price_max=price_max,
         currency=min_currency or max_currency,
@@ -224,12 +162,12 @@ def _price(path: str, prices: common.PriceRange, end: str) -> tuple[float | None
     money: Money = getattr(prices, end)
     if not money.currency_code:
         raise InvalidRequestError(f"{path}.currency_code", "is required")
-    _match(f"{path}.currency_code", money.currency_code, _CURRENCY, "ISO 4217, such as EUR")
-    if abs(money.nanos) >= _NANOS or money.units * money.nanos < 0:
+    check_currency(f"{path}.currency_code", money.currency_code)
+    if abs(money.nanos) >= NANOS or money.units * money.nanos < 0:
         raise InvalidRequestError(
             f"{path}.nanos", "must be below one unit and have the sign of units"
         )
-    return money.units + money.nanos / _NANOS, money.currency_code
+    return money.units + money.nanos / NANOS, money.currency_code
 
 
 def _basket(lines: Sequence[common.LineItem]) -> tuple[str, ...]:
@@ -242,44 +180,3 @@ def _basket(lines: Sequence[common.LineItem]) -> tuple[str, ...]:
         if line.unit_price.units < 0 or line.unit_price.nanos < 0:
             raise InvalidRequestError(f"{path}[{index}].unit_price", "must not be negative")
     return tuple(line.product_id for line in lines)
-
-
-def _ids(path: str, values: Sequence[str], limit: int) -> tuple[str, ...]:
-    check_count(path, len(values), limit)
-    return tuple(
-        check_id(f"{path}[{index}]", value, required=True) for index, value in enumerate(values)
-    )
-
-
-def _texts(path: str, values: Sequence[str], max_bytes: int) -> tuple[str, ...]:
-    check_count(path, len(values), MAX_ENTRIES)
-    return tuple(
-        check_text(f"{path}[{index}]", value, max_bytes) for index, value in enumerate(values)
-    )
-
-
-def check_text(path: str, value: str, max_bytes: int) -> str:
-    """Return a text that keeps to its limit.
-
-    Raises:
-        InvalidRequestError: it is too long.
-    """
-    n_bytes = len(value.encode())
-    if n_bytes > max_bytes:
-        raise InvalidRequestError(path, f"has {n_bytes} bytes; at most {max_bytes} are allowed")
-    return value
-
-
-def _match(path: str, value: str, pattern: re.Pattern[str], allowed: str) -> None:
-    if value and pattern.fullmatch(value) is None:
-        raise InvalidRequestError(path, f"{value[:20]!r} is not a code of {allowed}")
-
-
-def check_count(path: str, n_values: int, limit: int) -> None:
-    """Check how many values there are.
-
-    Raises:
-        InvalidRequestError: too many.
-    """
-    if n_values > limit:
-        raise InvalidRequestError(path, f"has {n_values} entries; at most {limit} are allowed")

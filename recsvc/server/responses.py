@@ -17,9 +17,9 @@ from recsvc.core.cells import centre_of
 from recsvc.core.places import Level, Location
 from recsvc.core.sources import Strategy
 from recsvc.server.tokens import PageTokens
+from recsvc.service.deliveries import Computed, Served
 from recsvc.service.model_admin import ModelDescription
 from recsvc.service.questions import Answer, Delivery, Item, ModelReference, Reason
-from recsvc.service.recommendations import Computed, Served
 from recsvc.service.selling import Shop, StockRecord
 from recsvc.v1 import catalog_pb2 as catalog
 from recsvc.v1 import common_pb2 as common

@@ -13,8 +13,9 @@ from recsvc.server.catalogue_servicer import CatalogueServicer
 from recsvc.server.customer_servicer import CustomerServicer
 from recsvc.server.event_servicer import EventServicer
 from recsvc.server.interceptor import CallInterceptor, CountingExecutor, stream_executor
+from recsvc.server.model_servicer import ModelServicer
+from recsvc.server.recommendation_servicer import RecommendationServicer
 from recsvc.server.reflection import ReflectionServicer
-from recsvc.server.servicers import ModelServicer, RecommendationServicer
 from recsvc.telemetry import Logger, Metrics
 from recsvc.v1 import catalog_service_pb2_grpc as catalog_service
 from recsvc.v1 import customer_service_pb2_grpc as customer_service

@@ -38,6 +38,16 @@ class AnswerCache:
         """The place of one question, which must be answered by ``deadline``."""
         return CacheSlot(self, key, deadline)
 
+    def recent(self, shopper: str, deadline: float) -> "CacheSlot":
+        """A place that holds no answer, asked for what a shopper (a hash) did of late.
+
+        Nobody is not asked for: nothing of them is kept.
+        """
+        slot = self.slot(CacheKey(0, shopper, ""), deadline)
+        if shopper:
+            slot.get()
+        return slot
+
 
 @dataclass(slots=True)
 class CacheSlot:

@@ -10,7 +10,8 @@ from google.type.money_pb2 import Money
 from recsvc.core.cells import cell_of
 from recsvc.errors import InvalidRequestError
 from recsvc.server import requests
-from recsvc.server.requests import check_batch, check_id
+from recsvc.server.fields import check_id
+from recsvc.server.requests import check_batch
 from recsvc.server.tokens import Tokens
 from recsvc.service.questions import Question
 from recsvc.v1 import common_pb2 as common

@@ -10,8 +10,8 @@ from recsvc.core.places import Level, Location
 from recsvc.core.sources import Strategy
 from recsvc.server.responses import ResponseCodec, recommend_response
 from recsvc.server.tokens import PageTokens
+from recsvc.service.deliveries import Served
 from recsvc.service.questions import Answer, Delivery, Item, ModelReference, ServedFrom
-from recsvc.service.recommendations import Served
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
 from tests.serving import NOW

@@ -1,9 +1,7 @@
 """The main use case over a small model: lists, warnings, the cache and its failures."""
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -20,162 +18,24 @@ from recsvc.errors import (
     StoreUnavailableError,
     UnavailableError,
 )
-from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.live_catalogue import LiveCatalogue
-from recsvc.service.models import ModelSlot, load_model
+from recsvc.service.models import load_model
 from recsvc.service.ports import ANONYMOUS, CacheKey, Lookup, Person
 from recsvc.service.questions import Answer, Question, ServedFrom, listed
-from recsvc.service.recommendations import Circumstances, Computed, Recommendations, Served
 from recsvc.service.selling import Shop, StockRecord, Written
-from recsvc.service.shopping import Line, LiveProfile, Outcome, Shopper
+from recsvc.service.shopping import Line, LiveProfile
 from recsvc.service.situations import Asker, situate, store_of
 from recsvc.service.standing import Consent
-from recsvc.service.stock import FRESH_SECONDS, Stock
+from recsvc.service.stock import FRESH_SECONDS
 from recsvc.store.catalogue_store import TableCatalogueStore
-from recsvc.store.memory import (
-    InMemoryEventLog,
-    InMemoryPeople,
-    InMemoryProfiles,
-    InMemoryResponseCache,
-)
 from recsvc.telemetry import collected_facts
+from tests.bench import FOREVER, JUST_AFTER, Bench
 from tests.counting import DATA_END, DAY
 from tests.samples import tiny_model
-from tests.serving import NOW, Log, new_metrics, new_standing
-from tests.shoppers import ANNA, KEY, customer, event, visitor
-from tests.stores import FailingTables
-
-FOREVER = math.inf
-JUST_AFTER = DATA_END + DAY
-
+from tests.serving import NOW, Log, new_standing
+from tests.shoppers import ANNA, customer, visitor
 
 MakeRegistry = Callable[..., Registry]
-
-
-class Codec:
-    """Writes an answer as its product ids, and remembers the answers."""
-
-    schema = "test"
-
-    def __init__(self) -> None:
-        self.answers: list[Answer] = []
-
-    def encode(self, answer: Answer) -> bytes:
-        self.answers.append(answer)
-        return " ".join(item.product_id for item in answer.items).encode()
-
-    def is_readable(self, payload: bytes) -> bool:
-        return payload != b"garbage"
-
-    def product_ids(self, payload: bytes) -> list[str]:
-        return payload.decode().split()
-
-
-class Cache:
-    """A cache in memory that can be down, and that remembers its keys."""
-
-    def __init__(self, clock: Callable[[], float], profiles: InMemoryProfiles) -> None:
-        self.inner = InMemoryResponseCache(clock, profiles)
-        self.is_down = False
-        self.keys: list[CacheKey] = []
-        self.puts: list[CacheKey] = []
-
-    @property
-    def available(self) -> bool:
-        return not self.is_down
-
-    def get(self, key: CacheKey) -> Lookup:
-        self.keys.append(key)
-        self.check()
-        return self.inner.get(key)
-
-    def put(self, key: CacheKey, payload: bytes, ttl_seconds: float, revision: int = 0) -> None:
-        self.check()
-        self.puts.append(key)
-        self.inner.put(key, payload, ttl_seconds, revision)
-
-    def check(self) -> None:
-        if self.is_down:
-            raise StoreUnavailableError("down")
-
-
-class Bench:
-    """The use case with everything that it needs, and levers for the tests."""
-
-    def __init__(
-        self,
-        registry: Registry,
-        now: float = JUST_AFTER,
-        ttl_seconds: float = 60,
-        *,
-        consents_by_default: bool = True,
-    ) -> None:
-        self.registry = registry
-        self.now = now
-        self.monotonic = 1000.0
-        self.codec = Codec()
-        profiles = InMemoryProfiles()
-        self.cache = Cache(lambda: self.now, profiles)
-        self.log = InMemoryEventLog(lambda: self.now, profiles)
-        self.people = InMemoryPeople(profiles)
-        self.standing = new_standing(registry, consents_by_default=consents_by_default)
-        self.tables = FailingTables()
-        catalogue = TableCatalogueStore(self.tables)
-        self.live = LiveCatalogue(catalogue, catalogue, Log().logger)
-        self.stock = Stock(catalogue, timeout_seconds=0.05, monotonic=lambda: self.monotonic)
-        self.n_said = 0
-        metrics, self.numbers = new_metrics()
-        self.slot = ModelSlot(registry, logger=Log().logger, metrics=metrics)
-        self.slot.refresh()
-        answer_cache = AnswerCache(
-            self.cache,
-            self.codec,
-            metrics,
-            ttl_seconds=ttl_seconds,
-            timeout_seconds=0.05,
-            now=lambda: self.now,
-            monotonic=lambda: self.monotonic,
-        )
-        self.recommendations = Recommendations(
-            self.slot,
-            answer_cache,
-            self.codec,
-            circumstances=Circumstances(self.standing, self.live, self.stock),
-            metrics=metrics,
-            hash_key=KEY,
-            now=lambda: self.now,
-            monotonic=lambda: self.monotonic,
-        )
-
-    def ask(self, question: Question, seconds: float = FOREVER) -> Served:
-        return self.recommendations.recommend(question, self.monotonic + seconds)
-
-    def similar(self, product_id: str, question: Question, seconds: float = FOREVER) -> Computed:
-        return self.recommendations.similar(product_id, question, self.monotonic + seconds)
-
-    def did(self, event_id: str, shopper: Shopper = ANNA, **fields: Any) -> None:  # noqa: ANN401
-        """Store something that a shopper did just now."""
-        one = event(event_id, shopper, **{"time": self.now, **fields})
-        assert self.log.append([one], durable=False) == [Outcome.ACCEPTED]
-
-    def say(self, store_id: str, *product_ids: str, **fields: Any) -> int:  # noqa: ANN401
-        """Set the stock of products; it counts from then on, as after a quarter of a second."""
-        self.n_said += 1
-        given = {"is_in_stock": True, "effective": self.n_said, **fields}
-        records = [StockRecord(product_id=product_id, **given) for product_id in product_ids]
-        self.monotonic += FRESH_SECONDS
-        return self.stock.put(store_id, records)[1]
-
-    def answer(self, question: Question) -> Answer:
-        """The answer as the codec saw it."""
-        self.ask(question)
-        return self.codec.answers[-1]
-
-    def ids(self, question: Question) -> list[str]:
-        return [item.product_id for item in self.answer(question).items]
-
-    def count(self, name: str, **labels: str) -> float | None:
-        return self.numbers.get_sample_value(name, labels)
 
 
 @pytest.fixture

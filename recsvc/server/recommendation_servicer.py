@@ -1,4 +1,4 @@
-"""The methods of the API: convert, call the use case, convert back.
+"""The lists over gRPC: convert, call the use case, convert back.
 
 A method that is not here comes from its generated base class, and the interceptor answers it
 with NOT_YET_AVAILABLE.
@@ -10,21 +10,15 @@ from collections.abc import Callable, Sequence
 
 import grpc
 
-from recsvc.errors import (
-    InvalidRequestError,
-    NotYetAvailableError,
-    RecsvcError,
-    UnavailableError,
-)
+from recsvc.errors import RecsvcError, UnavailableError
 from recsvc.server import requests, responses
+from recsvc.server.context import deadline_of
 from recsvc.server.errors import to_status
-from recsvc.server.tokens import Signer, Tokens
-from recsvc.service.model_admin import ModelAdmin
+from recsvc.server.tokens import Tokens
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.recommendations import Recommendations
+from recsvc.service.related import Related
 from recsvc.telemetry import collected_facts, note
-from recsvc.v1 import model_service_pb2 as models
-from recsvc.v1 import model_service_pb2_grpc as models_grpc
 from recsvc.v1 import recommendation_service_pb2 as api
 from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
 
@@ -34,17 +28,13 @@ _SENDING_SECONDS = 0.01
 _FALLBACK_SECONDS = 0.002
 
 
-def deadline_of(context: grpc.ServicerContext) -> float:
-    """When the caller stops waiting, monotonic seconds."""
-    return time.monotonic() + context.time_remaining()
-
-
 class RecommendationServicer(api_grpc.RecommendationServiceServicer):
     """``recsvc.v1.RecommendationService``.
 
     Args:
         slot: the current model.
-        recommendations: the use case.
+        recommendations: lists for the moment.
+        related: lists about products.
         tokens: reads the tokens of requests.
         monotonic: monotonic seconds.
     """
@@ -53,12 +43,14 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         self,
         slot: ModelSlot,
         recommendations: Recommendations,
+        related: Related,
         tokens: Tokens,
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slot = slot
         self._recommendations = recommendations
+        self._related = related
         self._tokens = tokens
         self._monotonic = monotonic
 
@@ -90,7 +82,7 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
     ) -> api.ListSimilarProductsResponse:
         """List products like one."""
         question = requests.similar_question(request, self._tokens)
-        computed = self._recommendations.similar(request.product_id, question, deadline_of(context))
+        computed = self._related.similar(request.product_id, question, deadline_of(context))
         note(n_items=len(computed.answer.items))
         return responses.similar_response(computed)
 
@@ -132,87 +124,3 @@ def _batch_facts(results: Sequence[api.RecommendResult]) -> dict[str, int]:
         "n_degraded": sum(answer.serving.degraded for answer in lists),
         **{f"n_{name.removeprefix('SERVED_FROM_').lower()}": n for name, n in made.items()},
     }
-
-
-class ModelServicer(models_grpc.ModelServiceServicer):
-    """``recsvc.v1.ModelService``.
-
-    Args:
-        admin: the use cases.
-        key: secret that page tokens are signed with.
-    """
-
-    def __init__(self, admin: ModelAdmin, key: bytes) -> None:
-        self._admin = admin
-        self._signer = Signer(key, b"models")
-
-    def ListModels(  # noqa: N802  # the API's name
-        self,
-        request: models.ListModelsRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
-    ) -> models.ListModelsResponse:
-        """List versions, the newest first."""
-        page = self._admin.versions(request.page_size, self._read_token(request.page_token))
-        return models.ListModelsResponse(
-            models=[responses.model_message(model) for model in page.models],
-            next_page_token=self._token(page.last_version_id) if page.last_version_id else "",
-        )
-
-    def GetModel(  # noqa: N802  # the API's name
-        self,
-        request: models.GetModelRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
-    ) -> models.GetModelResponse:
-        """Describe one version."""
-        requests.check_id("version_id", request.version_id, required=True)
-        return models.GetModelResponse(
-            model=responses.model_message(self._admin.version(request.version_id))
-        )
-
-    def ActivateModel(  # noqa: N802  # the API's name
-        self, request: models.ActivateModelRequest, context: grpc.ServicerContext
-    ) -> models.ActivateModelResponse:
-        """Make a version current."""
-        requests.check_id("version_id", request.version_id, required=True)
-        _refuse_request_id(request.request_id)
-        change = self._admin.activate(request.version_id, deadline_of(context))
-        note(version_id=change.model.version_id)
-        return models.ActivateModelResponse(
-            model=responses.model_message(change.model),
-            previous_version_id=change.previous_version_id,
-        )
-
-    def RollbackModel(  # noqa: N802  # the API's name
-        self, request: models.RollbackModelRequest, context: grpc.ServicerContext
-    ) -> models.RollbackModelResponse:
-        """Make the version before the current one current again."""
-        _refuse_request_id(request.request_id)
-        change = self._admin.roll_back(deadline_of(context))
-        note(version_id=change.model.version_id)
-        return models.RollbackModelResponse(
-            model=responses.model_message(change.model),
-            previous_version_id=change.previous_version_id,
-        )
-
-    def _token(self, version_id: str) -> str:
-        return self._signer.token(version_id.encode())
-
-    def _read_token(self, token: str) -> str:
-        if not token:
-            return ""
-        content = self._signer.content(token)
-        if content is None:
-            raise InvalidRequestError(
-                "page_token",
-                "was not made by this service; ask without one",
-                reason="PAGE_TOKEN_INVALID",
-            )
-        return content.decode()
-
-
-def _refuse_request_id(request_id: str) -> None:
-    """A repetition that is not recognised would be a second change: say so beforehand."""
-    if request_id:
-        raise NotYetAvailableError(
-            "request_id: repetitions are not recognised yet; ask without one"
-        )

@@ -6,12 +6,15 @@ import pytest
 from google.rpc.code_pb2 import DEADLINE_EXCEEDED, INVALID_ARGUMENT
 from google.rpc.error_details_pb2 import ErrorInfo
 
+from recsvc.server.recommendation_servicer import RecommendationServicer
 from recsvc.server.responses import ResponseCodec
-from recsvc.server.servicers import RecommendationServicer
 from recsvc.server.tokens import Tokens
 from recsvc.service.answer_cache import AnswerCache
+from recsvc.service.deliveries import Deliveries
+from recsvc.service.inquiries import Inquiries
 from recsvc.service.models import ModelSlot
 from recsvc.service.recommendations import Recommendations
+from recsvc.service.related import Related
 from recsvc.store.memory import InMemoryResponseCache
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
@@ -66,16 +69,20 @@ def answers(
         timeout_seconds=0,
         monotonic=clock,
     )
-    recommendations = Recommendations(
+    inquiries = Inquiries(
         slot,
-        cache,
-        codec,
-        circumstances=new_circumstances(new_standing(slot.registry)),
-        metrics=metrics,
+        new_circumstances(new_standing(slot.registry)),
         hash_key=b"key",
         monotonic=clock,
     )
-    servicer = RecommendationServicer(slot, recommendations, tokens, monotonic=lambda: clock.now)
+    deliveries = Deliveries(slot, metrics, monotonic=clock)
+    servicer = RecommendationServicer(
+        slot,
+        Recommendations(inquiries, cache, codec, deliveries, monotonic=clock),
+        Related(inquiries, cache, deliveries),
+        tokens,
+        monotonic=lambda: clock.now,
+    )
     started = clock.now
     response = servicer.BatchRecommend(
         api.BatchRecommendRequest(requests=entries),

@@ -1,0 +1,145 @@
+"""Fields of requests that many methods share: their limits, and what they are read into."""
+
+import re
+from collections.abc import Sequence
+
+from google.type.latlng_pb2 import LatLng
+from google.type.money_pb2 import Money
+
+from recsvc.core.cells import cell_of
+from recsvc.core.places import Location
+from recsvc.errors import InvalidRequestError
+from recsvc.v1 import common_pb2 as common
+
+MAX_ID_BYTES = 256
+MAX_POSTAL_CODE_BYTES = 32
+MAX_PATH_BYTES = 1000
+MAX_ENTRIES = 100
+MAX_PRICE = 10**12
+CLOCK_TOLERANCE_SECONDS = 86_400
+NANOS = 1_000_000_000
+
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_SUBDIVISION = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+def check_id(field: str, value: str, *, required: bool = False) -> str:
+    """Return an id that keeps to the limits.
+
+    Raises:
+        InvalidRequestError: it is too long, or missing where ``required``.
+    """
+    if required and not value:
+        raise InvalidRequestError(field, "is required")
+    return check_text(field, value, MAX_ID_BYTES)
+
+
+def check_text(path: str, value: str, max_bytes: int) -> str:
+    """Return a text that keeps to its limit.
+
+    Raises:
+        InvalidRequestError: it is too long.
+    """
+    n_bytes = len(value.encode())
+    if n_bytes > max_bytes:
+        raise InvalidRequestError(path, f"has {n_bytes} bytes; at most {max_bytes} are allowed")
+    return value
+
+
+def check_currency(path: str, code: str) -> str:
+    """Return the code of a currency, or ``""``.
+
+    Raises:
+        InvalidRequestError: it is none.
+    """
+    return _match(path, code, _CURRENCY, "ISO 4217, such as EUR")
+
+
+def check_count(path: str, n_values: int, limit: int) -> None:
+    """Check how many values there are.
+
+    Raises:
+        InvalidRequestError: too many.
+    """
+    if n_values > limit:
+        raise InvalidRequestError(path, f"has {n_values} entries; at most {limit} are allowed")
+
+
+def read_ids(path: str, values: Sequence[str], limit: int) -> tuple[str, ...]:
+    """Read ids.
+
+    Raises:
+        InvalidRequestError: there are too many, or one is missing or too long.
+    """
+    check_count(path, len(values), limit)
+    return tuple(
+        check_id(f"{path}[{index}]", value, required=True) for index, value in enumerate(values)
+    )
+
+
+def read_texts(path: str, values: Sequence[str], max_bytes: int) -> tuple[str, ...]:
+    """Read texts.
+
+    Raises:
+        InvalidRequestError: there are too many, or one is too long.
+    """
+    check_count(path, len(values), MAX_ENTRIES)
+    return tuple(
+        check_text(f"{path}[{index}]", value, max_bytes) for index, value in enumerate(values)
+    )
+
+
+def read_price(path: str, money: Money) -> float:
+    """Read what something costs.
+
+    Raises:
+        InvalidRequestError: it is negative, too much, or of no currency.
+    """
+    if not (0 <= money.units <= MAX_PRICE and 0 <= money.nanos < NANOS):
+        raise InvalidRequestError(
+            path, f"must be from 0 to {MAX_PRICE:.0e} units, and its nanos below one unit"
+        )
+    if not money.currency_code:
+        raise InvalidRequestError(f"{path}.currency_code", "is required")
+    check_currency(f"{path}.currency_code", money.currency_code)
+    return float(money.units + money.nanos / NANOS)
+
+
+def read_location(path: str, location: common.Location) -> Location:
+    """Read a place; coordinates become a cell.
+
+    Raises:
+        InvalidRequestError: a code or a coordinate is outside its limits.
+    """
+    path = f"{path}." if path else ""
+    _match(f"{path}country_code", location.country_code, _COUNTRY, "ISO 3166-1, such as DE")
+    _match(
+        f"{path}subdivision_code",
+        location.subdivision_code,
+        _SUBDIVISION,
+        "ISO 3166-2, such as DE-BY",
+    )
+    return Location(
+        store_id=check_id(f"{path}store_id", location.store_id),
+        postal_code=check_text(f"{path}postal_code", location.postal_code, MAX_POSTAL_CODE_BYTES),
+        cell=_cell(f"{path}lat_lng", location.lat_lng) if location.HasField("lat_lng") else "",
+        subdivision_code=location.subdivision_code,
+        country_code=location.country_code or location.subdivision_code[:2],
+    )
+
+
+def _cell(path: str, point: LatLng) -> str:
+    """Reduce coordinates to a cell; nothing finer leaves this function."""
+    # Written so that NaN fails too.
+    if not -90 <= point.latitude <= 90:  # noqa: PLR2004  # degrees
+        raise InvalidRequestError(f"{path}.latitude", "must be from -90 to 90 degrees")
+    if not -180 <= point.longitude <= 180:  # noqa: PLR2004  # degrees
+        raise InvalidRequestError(f"{path}.longitude", "must be from -180 to 180 degrees")
+    return cell_of(point.latitude, point.longitude)
+
+
+def _match(path: str, value: str, pattern: re.Pattern[str], allowed: str) -> str:
+    if value and pattern.fullmatch(value) is None:
+        raise InvalidRequestError(path, f"{value[:20]!r} is not a code of {allowed}")
+    return value

@@ -1,0 +1,97 @@
+"""The models over gRPC: convert, call the use case, convert back."""
+
+import grpc
+
+from recsvc.errors import InvalidRequestError, NotYetAvailableError
+from recsvc.server import responses
+from recsvc.server.context import deadline_of
+from recsvc.server.fields import check_id
+from recsvc.server.tokens import Signer
+from recsvc.service.model_admin import ModelAdmin
+from recsvc.telemetry import note
+from recsvc.v1 import model_service_pb2 as models
+from recsvc.v1 import model_service_pb2_grpc as models_grpc
+
+
+class ModelServicer(models_grpc.ModelServiceServicer):
+    """``recsvc.v1.ModelService``.
+
+    Args:
+        admin: the use cases.
+        key: secret that page tokens are signed with.
+    """
+
+    def __init__(self, admin: ModelAdmin, key: bytes) -> None:
+        self._admin = admin
+        self._signer = Signer(key, b"models")
+
+    def ListModels(  # noqa: N802  # the API's name
+        self,
+        request: models.ListModelsRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+    ) -> models.ListModelsResponse:
+        """List versions, the newest first."""
+        page = self._admin.versions(request.page_size, self._read_token(request.page_token))
+        return models.ListModelsResponse(
+            models=[responses.model_message(model) for model in page.models],
+            next_page_token=self._token(page.last_version_id) if page.last_version_id else "",
+        )
+
+    def GetModel(  # noqa: N802  # the API's name
+        self,
+        request: models.GetModelRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+    ) -> models.GetModelResponse:
+        """Describe one version."""
+        check_id("version_id", request.version_id, required=True)
+        return models.GetModelResponse(
+            model=responses.model_message(self._admin.version(request.version_id))
+        )
+
+    def ActivateModel(  # noqa: N802  # the API's name
+        self, request: models.ActivateModelRequest, context: grpc.ServicerContext
+    ) -> models.ActivateModelResponse:
+        """Make a version current."""
+        check_id("version_id", request.version_id, required=True)
+        _refuse_request_id(request.request_id)
+        change = self._admin.activate(request.version_id, deadline_of(context))
+        note(version_id=change.model.version_id)
+        return models.ActivateModelResponse(
+            model=responses.model_message(change.model),
+            previous_version_id=change.previous_version_id,
+        )
+
+    def RollbackModel(  # noqa: N802  # the API's name
+        self, request: models.RollbackModelRequest, context: grpc.ServicerContext
+    ) -> models.RollbackModelResponse:
+        """Make the version before the current one current again."""
+        _refuse_request_id(request.request_id)
+        change = self._admin.roll_back(deadline_of(context))
+        note(version_id=change.model.version_id)
+        return models.RollbackModelResponse(
+            model=responses.model_message(change.model),
+            previous_version_id=change.previous_version_id,
+        )
+
+    def _token(self, version_id: str) -> str:
+        return self._signer.token(version_id.encode())
+
+    def _read_token(self, token: str) -> str:
+        if not token:
+            return ""
+        content = self._signer.content(token)
+        if content is None:
+            raise InvalidRequestError(
+                "page_token",
+                "was not made by this service; ask without one",
+                reason="PAGE_TOKEN_INVALID",
+            )
+        return content.decode()
+
+
+def _refuse_request_id(request_id: str) -> None:
+    """A repetition that is not recognised would be a second change: say so beforehand."""
+    if request_id:
+        raise NotYetAvailableError(
+            "request_id: repetitions are not recognised yet; ask without one"
+        )

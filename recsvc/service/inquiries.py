@@ -1,0 +1,218 @@
+"""What every list begins with: who asks, which model answers, and what is true just now.
+
+::
+
+    question -> inquiry (who, model) -> what the shopper did of late -> situation -> ranking
+                                                  stock of the store ----'
+"""
+
+import time
+from collections.abc import Callable, KeysView, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsvc.core.vocabulary import MISSING
+from recsvc.identity import customer_hash, visitor_hash
+from recsvc.service.live_catalogue import LiveCatalogue
+from recsvc.service.models import LoadedModel, ModelSlot
+from recsvc.service.questions import Question
+from recsvc.service.shopping import LiveProfile
+from recsvc.service.situations import Asker, Situation, lacks_prices, situate
+from recsvc.service.standing import Standing
+from recsvc.service.stock import NOT_ASKED, Stock, Stocked
+from recsvc.telemetry import note
+
+UNKNOWN_CUSTOMER = "UNKNOWN_CUSTOMER"
+NO_CONSENT = "NO_CONSENT"
+CONSISTENCY_UNMET = "CONSISTENCY_UNMET"
+STOCK_UNKNOWN = "STOCK_UNKNOWN"
+PRICE_CURRENCY = "PRICE_CURRENCY"
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is true now, whatever the model has learnt.
+
+    Attributes:
+        standing: what people decided.
+        live: what the shop has said of products and stores.
+        stock: what is there.
+    """
+
+    standing: Standing
+    live: LiveCatalogue
+    stock: Stock
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A question that is being worked on.
+
+    Attributes:
+        question: what is asked.
+        asker: who asks.
+        loaded: the model that answers, with the catalogue of the moment.
+        started: when the work began, monotonic seconds.
+        deadline: when the caller stops waiting, likewise.
+    """
+
+    question: Question
+    asker: Asker
+    loaded: LoadedModel
+    started: float
+    deadline: float
+
+
+class Inquiries:
+    """Prepares questions for the use cases; safe to share between threads.
+
+    Args:
+        slot: the current model.
+        circumstances: what is true beside it.
+        hash_key: secret that shoppers' ids are hashed with.
+        now: unix seconds.
+        monotonic: monotonic seconds, those of every ``deadline``.
+    """
+
+    def __init__(
+        self,
+        slot: ModelSlot,
+        circumstances: Circumstances,
+        *,
+        hash_key: bytes,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._slot = slot
+        self._standing = circumstances.standing
+        self._live = circumstances.live
+        self._stock = circumstances.stock
+        self._hash_key = hash_key
+        self._now = now
+        self._monotonic = monotonic
+        self._hidden: tuple[LoadedModel, dict[str, datetime], NDArray[np.int32]] | None = None
+
+    def open(
+        self, question: Question, deadline: float, loaded: LoadedModel | None = None
+    ) -> Inquiry:
+        """Begin to work on a question.
+
+        Args:
+            question: what is asked.
+            deadline: monotonic seconds when the caller stops waiting.
+            loaded: the model to answer with, as it was loaded; the current one unless given.
+
+        Raises:
+            UnavailableError: no model is loaded yet (WARMING_UP).
+        """
+        started = self._monotonic()
+        loaded = loaded or self._slot.current()
+        asker = self._asker(question, loaded)
+        if not self._live.sees(question.must_see.catalogue, deadline):
+            asker = replace(asker, warnings=(*asker.warnings, CONSISTENCY_UNMET))
+        return Inquiry(question, asker, self._live.dressed(loaded), started, deadline)
+
+    def stocked(self, inquiry: Inquiry, store_id: str) -> Stocked:
+        """The stock of a store, where the answer depends on any."""
+        question = inquiry.question
+        if not question.looks_at_shelf:
+            return NOT_ASKED
+        must_see = question.must_see.catalogue
+        return self._stock.at(store_id, inquiry.loaded.assortment, inquiry.deadline, must_see)
+
+    def situation(
+        self, inquiry: Inquiry, live: LiveProfile, shown: Sequence[int] = ()
+    ) -> Situation:
+        """A question in the terms of its model, its stock aside.
+
+        Args:
+            inquiry: the question.
+            live: what the shopper did of late.
+            shown: item indices of the pages before.
+
+        Raises:
+            InvalidRequestError: a strict filter names what the catalogue does not know.
+        """
+        question, asker, loaded = inquiry.question, inquiry.asker, inquiry.loaded
+        if question.customer_id and asker.shopper and asker.customer == MISSING and not live.deeds:
+            asker = replace(asker, warnings=(*asker.warnings, UNKNOWN_CUSTOMER))
+        situation = situate(question, loaded, self._now(), replace(asker, live=live))
+        hidden = self.withdrawn(loaded)
+        if not len(hidden) and not shown:
+            return situation
+        # Of what was on a page before, no variant comes on a later one.
+        before = loaded.assortment.with_variants(np.array(shown, np.int32))
+        excluded = np.concatenate([situation.query.excluded, hidden, before])
+        query = replace(situation.query, excluded=excluded.astype(np.int32))
+        return replace(situation, query=query)
+
+    def withdrawn(self, loaded: LoadedModel) -> NDArray[np.int32]:
+        """Item indices of what was withdrawn, looked up once for each model and recall."""
+        withdrawn = self._standing.withdrawn
+        known = self._hidden
+        if known is None or known[0] is not loaded or known[1] is not withdrawn:
+            known = (loaded, withdrawn, loaded.assortment.catalogue.items.indices(withdrawn))
+            self._hidden = known
+        return known[2]
+
+    @property
+    def withdrawn_ids(self) -> KeysView[str]:
+        """The products that must not be shown."""
+        return self._standing.withdrawn.keys()
+
+    def state(self, inquiry: Inquiry) -> str:
+        """Differs whenever a list that was kept may no longer be given, stock and recalls aside.
+
+        Of who was erased nothing is known that was known before, though the same person may have
+        come back. What was restored is missing on the lists from before.
+        """
+        asker = inquiry.asker
+        erased = self._standing.erased_at(asker.shopper) if asker.shopper else 0
+        warnings = ",".join(asker.warnings)
+        return f"{erased}|{self._standing.restored_at}|{inquiry.loaded.revision}|{warnings}"
+
+    def _asker(self, question: Question, loaded: LoadedModel) -> Asker:
+        """Who asks, as far as they have agreed to be known; notes what stands for them."""
+        warnings = () if self._standing.sees(question.must_see.ledger) else (CONSISTENCY_UNMET,)
+        if question.visitor_id:
+            visitor = visitor_hash(self._hash_key, question.visitor_id)
+            note(visitor=visitor)
+            return Asker(shopper=visitor, warnings=warnings)
+        if not question.customer_id:
+            return Asker(warnings=warnings)
+        shopper = customer_hash(self._hash_key, question.customer_id)
+        note(customer=shopper)
+        if not self._standing.allows(shopper):
+            return Asker(warnings=(*warnings, NO_CONSENT))
+        if self._standing.erased_at(shopper) > loaded.learnt.ledger:
+            return Asker(shopper=shopper, warnings=warnings)
+        customer = loaded.model.customers.index(question.customer_id)
+        return Asker(customer, shopper, warnings=warnings)
+
+
+def with_shelf(inquiry: Inquiry, situation: Situation, stocked: Stocked) -> Situation:
+    """A situation with what is there at the store.
+
+    Where that cannot be read, a list of what may not be there is better than none, unless the
+    question is a strict one.
+    """
+    question = inquiry.question
+    if not question.looks_at_shelf:
+        return situation
+    is_blind = stocked.shelf is None and stocked.failed and not question.strict
+    query = replace(
+        situation.query,
+        shelf=stocked.shelf,
+        in_stock_only=question.in_stock_only and not is_blind,
+    )
+    prices = stocked.shelf or inquiry.loaded.assortment.catalogue
+    more = {
+        STOCK_UNKNOWN: question.in_stock_only and stocked.shelf is None,
+        CONSISTENCY_UNMET: stocked.failed and bool(question.must_see.catalogue),
+        PRICE_CURRENCY: lacks_prices(prices, question.catalogue_filter),
+    }
+    warnings = (*situation.warnings, *(warning for warning, holds in more.items() if holds))
+    return replace(situation, query=query, warnings=tuple(dict.fromkeys(warnings)))
