@@ -8,6 +8,7 @@ This is the only module that knows a path or a URI. The layout::
     ├── promotions.jsonl       who changed the pointer and why, only added to
     ├── ledger.jsonl           what people decided: consent, erasures, recalls; only added to
     ├── secret                 the key that people's ids are hashed with
+    ├── rules/, experiments/   what people wrote, see ``documents``
     ├── nightly/               what recsvc-train nightly needs to go on after a crash
     ├── staging/               what is being written; nobody reads it
     └── lock                   held while the pointer changes
@@ -24,7 +25,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import unquote
@@ -32,17 +33,18 @@ from urllib.parse import unquote
 import numpy.typing as npt
 
 from recsvc.artifacts import journal
+from recsvc.artifacts.documents import Documents
 from recsvc.artifacts.format import (
     Manifest,
     fsync_directory,
     read_artifact,
     read_manifest,
     write_artifact,
-    write_durably,
 )
 from recsvc.artifacts.journal import Action, Entry, Note
 from recsvc.artifacts.ledger import Ledger
-from recsvc.artifacts.pointer import Pointer
+from recsvc.artifacts.pointer import Pointer, new_version_id
+from recsvc.artifacts.pointer_file import PointerFile, PointerStamp
 from recsvc.errors import ArtifactError, NotFoundError, PreconditionError, RegistryError
 
 CURRENT = "current"
@@ -53,8 +55,6 @@ _SECRET_BYTES = 32
 _VERSION_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}")
 # A path may hold a colon; only a colon before a slash makes it a URI.
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?=/)(?://([^/]*))?(.*)", re.DOTALL)
-
-PointerStamp = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +72,6 @@ class VersionInfo:
     manifest: Manifest | None
     error: str | None
     is_current: bool
-
-
-def new_version_id(train_time: datetime) -> str:
-    """Name a new version, ``20261122T053000Z-4f1a9c``: sorts by time, unique within a second.
-
-    Args:
-        train_time: with a zone.
-    """
-    return f"{train_time.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 class Registry:
@@ -101,8 +92,8 @@ class Registry:
         self.root = Path(root).absolute()
         self._versions = self.root / "versions"
         self._staging = self.root / "staging"
-        self._pointer = self.root / "current.json"
         self._journal = self.root / "promotions.jsonl"
+        self._pointer = PointerFile(self.root / "current.json", self._journal, self._staging)
         self.ledger = Ledger(self.root / "ledger.jsonl")
 
     @classmethod
@@ -232,12 +223,10 @@ class Registry:
         with self._os_errors("read"):
             self._require()
             try:
-                return Pointer.from_json(self._pointer.read_bytes())
-            except FileNotFoundError:
-                return None
+                return self._pointer.read()
             except ValueError as error:
                 raise RegistryError(
-                    f"{self._pointer}: {error}; remove it, then choose a version: "
+                    f"{self._pointer.path}: {error}; remove it, then choose a version: "
                     f"recsvc-train promote VERSION --registry {self.root}"
                 ) from error
 
@@ -248,12 +237,10 @@ class Registry:
         a change between the two is then seen at the next look.
         """
         with self._os_errors("read"):
-            try:
-                status = self._pointer.stat()
-            except FileNotFoundError:
+            stamp = self._pointer.stamp()
+            if stamp is None:
                 self._require()
-                return None
-        return status.st_mtime_ns, status.st_ino, status.st_size
+            return stamp
 
     def promote(self, version_ref: str, now: datetime, note: Note = _UNSAID) -> Pointer:
         """Make a version current, once every byte of it is checked.
@@ -319,11 +306,13 @@ class Registry:
 
     def history(self) -> list[Entry]:
         """Return every change of the pointer and every refusal, the oldest first."""
+        self.pointer()  # says what to do about a damaged one
         with self._os_errors("read"):
-            # The journal first: what is written in between is then seen as done, not as crashed.
-            entries = journal.read(self._journal)
-            pointer = self.pointer()
-        return journal.effective(entries, pointer.generation if pointer else 0)
+            return self._pointer.history()
+
+    def documents(self, kind: str) -> Documents:
+        """Return the shelf of what people wrote, such as ``rules``; touches no disk."""
+        return Documents(self.root, kind)
 
     def secret(self) -> bytes:
         """Return the key that people's ids are hashed with; the first call makes it.
@@ -419,19 +408,7 @@ class Registry:
     ) -> Pointer:
         """Check the version, write the journal, then replace the pointer as a whole."""
         self._load(pointer.version_id, verify=True)
-        old = before.version_id if before else ""
-        entry = Entry(
-            pointer.changed_time, action, pointer.version_id, old, pointer.generation, note
-        )
-        journal.append(self._journal, entry)
-        staged = self._staging / f"current-{secrets.token_hex(4)}.json"
-        self._staging.mkdir(exist_ok=True)  # a copied registry may lack an empty directory
-        try:
-            write_durably(staged, pointer.to_json().encode())
-            staged.replace(self._pointer)
-            fsync_directory(self.root)
-        finally:
-            staged.unlink(missing_ok=True)  # is gone unless something failed
+        self._pointer.replace(pointer, before, action, note)
         return pointer
 
     def _make(self) -> None:
