@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any, Self
 
 from recsvc.artifacts.pointer import Pointer
-from recsvc.artifacts.registry import PointerStamp, Registry
+from recsvc.artifacts.pointer_file import PointerStamp
+from recsvc.artifacts.registry import Registry
 from recsvc.core.assortment import Assortment
 from recsvc.core.model import Model
 from recsvc.core.places import Location

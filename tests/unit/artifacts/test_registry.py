@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recsvc.artifacts.pointer import Pointer
-from recsvc.artifacts.registry import Registry, new_version_id
+from recsvc.artifacts.pointer import Pointer, new_version_id
+from recsvc.artifacts.registry import Registry
 from recsvc.errors import ArtifactError, NotFoundError, PreconditionError, RegistryError
 from tests.unit.artifacts.samples import NOW, Facts, publish_sample, sample_arrays
 
