@@ -1,0 +1,91 @@
+"""The name of a served list, which says by itself where it came from.
+
+Events carry it back, so that a report knows surface, time, experiment and variant of a list from
+the event alone, whatever became of the logs. Twenty bytes in base32::
+
+    version and surface 1 | time 4 | experiment 4 | variant 1 | random 7 | checksum 3
+
+The checksum tells a name that was cut or made up by mistake; it is no signature: whoever may send
+events may send any.
+"""
+
+import secrets
+import struct
+from base64 import b32decode, b32encode
+from dataclasses import dataclass
+from enum import IntEnum
+from hashlib import blake2b
+
+_BODY = struct.Struct(">BIIB7s")
+_CHECKSUM_BYTES = 3
+_N_BYTES = _BODY.size + _CHECKSUM_BYTES
+_VERSION = 1
+_NO_VARIANT = 255
+MAX_VARIANTS = _NO_VARIANT
+
+
+class Surface(IntEnum):
+    """Which question a list answers; the numbers are part of names that are stored elsewhere."""
+
+    RECOMMEND = 1
+    SIMILAR = 2
+    TOGETHER = 3
+    AGAIN = 4
+
+
+_SURFACES = {surface.value: surface for surface in Surface}
+
+
+@dataclass(frozen=True, slots=True)
+class ListOrigin:
+    """What the name of a list says.
+
+    Attributes:
+        surface: which question it answers.
+        time: when it was served, unix seconds.
+        experiment: number of its experiment, see :func:`experiment_number`; 0 for none.
+        variant: index of the variant among the experiment's; 0 where there is no experiment.
+    """
+
+    surface: Surface
+    time: int
+    experiment: int = 0
+    variant: int = 0
+
+
+def experiment_number(experiment_id: str) -> int:
+    """What stands for an experiment in the name of a list; never 0."""
+    return int.from_bytes(blake2b(experiment_id.encode(), digest_size=4).digest()) or 1
+
+
+def new_recommendation_id(origin: ListOrigin) -> str:
+    """Name a list: 32 lower-case letters and digits, another one at each call."""
+    variant = origin.variant if origin.experiment else _NO_VARIANT
+    body = _BODY.pack(
+        _VERSION << 4 | origin.surface,
+        origin.time,
+        origin.experiment,
+        variant,
+        secrets.token_bytes(7),
+    )
+    return b32encode(body + _checksum(body)).decode().lower()
+
+
+def read_recommendation_id(text: str) -> ListOrigin | None:
+    """Read a name; None where it is none, or of a version that is not known here."""
+    try:
+        content = b32decode(text.upper())
+    except ValueError:
+        return None
+    body = content[: _BODY.size]
+    if len(content) != _N_BYTES or content[_BODY.size :] != _checksum(body):
+        return None
+    kind, time, experiment, variant, _ = _BODY.unpack(body)
+    surface = _SURFACES.get(kind & 15)
+    if kind >> 4 != _VERSION or surface is None:
+        return None
+    return ListOrigin(surface, time, experiment, variant if experiment else 0)
+
+
+def _checksum(body: bytes) -> bytes:
+    return blake2b(body, digest_size=_CHECKSUM_BYTES).digest()
