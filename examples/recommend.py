@@ -5,10 +5,9 @@ python examples/recommend.py HOST:PORT CUSTOMER STORE
 
 import sys
 
-from recsvc.client import RecommendationClient
+from recsvc.client import Client
 from recsvc.errors import RecsvcError
 from recsvc.v1 import recommendation_service_pb2 as api
-from recsvc.v1.common_pb2 import Location
 
 N_ARGUMENTS = 4
 
@@ -25,10 +24,10 @@ def show(heading: str, response: api.RecommendResponse) -> None:
 
 def main(target: str, customer: str, store: str) -> None:
     """Ask twice over one connection; a client may be shared by all threads of a program."""
-    with RecommendationClient(target, deadline_seconds=2.0) as client:
-        for heading, location in (("at home", None), (f"at {store}", Location(store_id=store))):
+    with Client(target, deadline_seconds=2.0) as client:
+        for heading, store_id in (("at home", ""), (f"at {store}", store)):
             response = client.recommend(
-                customer, location=location, page_size=5, explain=True, include_products=True
+                customer, store_id=store_id, page_size=5, explain=True, include_products=True
             )
             show(f"{customer} {heading}", response)
 

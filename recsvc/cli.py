@@ -183,9 +183,9 @@ def recommend(  # one argument a flag
     from google.protobuf.json_format import MessageToDict  # noqa: PLC0415  # see the top
     from google.type.latlng_pb2 import LatLng  # noqa: PLC0415
 
-    from recsvc.client import RecommendationClient  # noqa: PLC0415
+    from recsvc.client import Client  # noqa: PLC0415
     from recsvc.client.table import print_list  # noqa: PLC0415
-    from recsvc.v1.common_pb2 import Location, ProductFilter  # noqa: PLC0415
+    from recsvc.v1.common_pb2 import Location  # noqa: PLC0415
 
     if (lat is None) != (lon is None):
         raise RecsvcError("--lat and --lon belong together: give both or neither")
@@ -196,13 +196,13 @@ def recommend(  # one argument a flag
         postal_code=postal_code,
         lat_lng=None if lat is None or lon is None else LatLng(latitude=lat, longitude=lon),
     )
-    with RecommendationClient(target, deadline_seconds=timeout) as client:
+    with Client(target, deadline_seconds=timeout) as client:
         try:
             response = client.recommend(
                 customer,
                 location=location,
                 page_size=page_size,
-                product_filter=ProductFilter(exclude_purchased=True) if only_new else None,
+                exclude_purchased=only_new or None,
                 explain=True,
                 include_products=True,
             )
@@ -247,17 +247,20 @@ def ingest(
     """
     from rich.progress import Progress  # noqa: PLC0415  # see the top
 
+    from recsvc.client import Client  # noqa: PLC0415
     from recsvc.client import ingest as sending  # noqa: PLC0415
-    from recsvc.client.client import EventClient  # noqa: PLC0415
 
     console = Console(stderr=True)
     with (
-        EventClient(target) as client,
+        Client(target) as client,
         Progress(console=console, disable=not console.is_terminal) as progress,
     ):
         task = progress.add_task(file.name, total=sending.count_rows(file))
         sent = sending.ingest(
-            file, client, durable=durable, tick=lambda n: progress.advance(task, n)
+            file,
+            client.ingest_events.send,
+            durable=durable,
+            tick=lambda n: progress.advance(task, n),
         )
     if as_json:
         document = {

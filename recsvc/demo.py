@@ -19,12 +19,11 @@ from rich.table import Table
 from rich.text import Text
 
 from recsvc.artifacts.registry import Registry
-from recsvc.client import RecommendationClient
+from recsvc.client import Client
 from recsvc.client.table import print_list, titles
 from recsvc.core.model import Model
 from recsvc.core.places import Level
 from recsvc.errors import InputError, RecsvcError
-from recsvc.v1.common_pb2 import Location
 from recsvc.v1.recommendation_service_pb2 import RecommendResponse
 
 PAGE_SIZE = 10
@@ -54,7 +53,7 @@ def run_demo(directory: Path, console: Console) -> None:
         model = _load(registry)
     if model is None:
         raise RecsvcError(f"the model in {registry} cannot be read; remove the folder")
-    with _server(registry, console) as target, RecommendationClient(target) as client:
+    with _server(registry, console) as target, Client(target) as client:
         _show(model, client, console)
         console.print(
             f"\nThe model and the server's data are in {directory}. To go on by hand:\n"
@@ -129,14 +128,14 @@ def _server(registry: Path, console: Console) -> Iterator[str]:
             process.terminate()
 
 
-def _show(model: Model, client: RecommendationClient, console: Console) -> None:
+def _show(model: Model, client: Client, console: Console) -> None:
     customer, home, other = _household(model)
     household = model.customers.ids[customer]
 
     def ask(customer_id: str, store: str) -> RecommendResponse:
         return client.recommend(
             customer_id,
-            location=Location(store_id=store) if store else None,
+            store_id=store,
             page_size=PAGE_SIZE,
             explain=True,
             include_products=True,

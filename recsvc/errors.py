@@ -12,6 +12,8 @@ The tree::
     ├── UnavailableError         the service cannot answer now; a client may retry
     ├── StoreUnavailableError    Redis did not answer in time
     ├── OverloadedError          there is no room for more right now; a client may retry
+    ├── CredentialError          a token is missing, or cannot be believed
+    ├── ForbiddenError           a token does not allow the call
     ├── ArtifactError            an artifact is corrupt, truncated or of a newer schema
     └── RegistryError            the registry cannot be read or written
 
@@ -121,3 +123,15 @@ class RegistryError(RecsvcError):
     """The registry cannot be read or written."""
 
     default_reason = "REGISTRY_UNUSABLE"
+
+
+class CredentialError(RecsvcError):
+    """A token is missing, or cannot be believed."""
+
+    default_reason = "CREDENTIAL_INVALID"
+
+
+class ForbiddenError(RecsvcError):
+    """A token does not allow the call."""
+
+    default_reason = "SCOPE_MISSING"

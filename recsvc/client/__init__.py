@@ -1,5 +1,5 @@
 """The typed Python client."""
 
-from recsvc.client.client import RecommendationClient
+from recsvc.client.client import AsyncClient, Client
 
-__all__ = ["RecommendationClient"]
+__all__ = ["AsyncClient", "Client"]

@@ -1,13 +1,17 @@
 """What a server answered, as the errors of recsvc."""
 
 import grpc
+import grpc.aio
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 
 from recsvc.errors import (
+    CredentialError,
+    ForbiddenError,
     InvalidRequestError,
     NotFoundError,
     NotYetAvailableError,
+    OverloadedError,
     PreconditionError,
     RecsvcError,
     UnavailableError,
@@ -16,6 +20,9 @@ from recsvc.errors import (
 _CLASSES: dict[grpc.StatusCode, type[RecsvcError]] = {
     grpc.StatusCode.NOT_FOUND: NotFoundError,
     grpc.StatusCode.FAILED_PRECONDITION: PreconditionError,
+    grpc.StatusCode.UNAUTHENTICATED: CredentialError,
+    grpc.StatusCode.PERMISSION_DENIED: ForbiddenError,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: OverloadedError,
     grpc.StatusCode.UNIMPLEMENTED: NotYetAvailableError,
     grpc.StatusCode.UNAVAILABLE: UnavailableError,
     grpc.StatusCode.DEADLINE_EXCEEDED: UnavailableError,
@@ -23,20 +30,22 @@ _CLASSES: dict[grpc.StatusCode, type[RecsvcError]] = {
 }
 
 
-def to_error(error: grpc.Call, target: str, deadline_seconds: float) -> RecsvcError:
+def to_error(
+    error: grpc.Call | grpc.aio.AioRpcError, target: str, deadline_seconds: float | None
+) -> RecsvcError:
     """The error that a failed call stands for.
 
     Args:
         error: as a stub raised it; every error of a stub is the call as well.
         target: ``HOST:PORT`` that was called.
-        deadline_seconds: how long the caller waited.
+        deadline_seconds: how long the caller waited; None had no end.
     """
     code, info = error.code(), _info(error)
     message = error.details() or code.name
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:  # whichever side noticed it first
+        within = "in time" if deadline_seconds is None else f"within {deadline_seconds:g} s"
         return UnavailableError(
-            f"{target} did not answer within {deadline_seconds:g} s; "
-            "try again, or wait longer with deadline_seconds",
+            f"{target} did not answer {within}; try again, or wait longer with deadline_seconds",
             reason=code.name,
         )
     if info is None and code is grpc.StatusCode.UNAVAILABLE:
@@ -57,7 +66,7 @@ def to_error(error: grpc.Call, target: str, deadline_seconds: float) -> RecsvcEr
     return _CLASSES.get(code, RecsvcError)(message, reason=reason, metadata=metadata)
 
 
-def _info(call: grpc.Call) -> ErrorInfo | None:
+def _info(call: grpc.Call | grpc.aio.AioRpcError) -> ErrorInfo | None:
     status = rpc_status.from_call(call)
     if status is not None:
         for detail in status.details:

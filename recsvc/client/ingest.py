@@ -14,7 +14,6 @@ from typing import Any
 from google.type.latlng_pb2 import LatLng
 from google.type.money_pb2 import Money
 
-from recsvc.client.client import EventClient
 from recsvc.errors import InputError
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import event_service_pb2 as api
@@ -24,6 +23,7 @@ _NANOS = 1_000_000_000
 _KINDS = ".csv or .jsonl"
 
 Row = Mapping[str, Any]
+Send = Callable[[api.IngestEventsRequest], api.IngestEventsResponse]
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Sent:
 
 def ingest(
     path: Path,
-    client: EventClient,
+    send: Send,
     *,
     durable: bool,
     tick: Callable[[int], object] = lambda _: None,
@@ -59,7 +59,7 @@ def ingest(
     Args:
         path: ``.csv`` with a header, or ``.jsonl`` with one object a line; the columns are those of
             the trainer's events.
-        client: sends.
+        send: sends a request: ``client.ingest_events.send``.
         durable: acknowledge only what is on the server's disk.
         tick: told how many rows were sent.
 
@@ -73,7 +73,7 @@ def ingest(
     number = sent.n_skipped
     while batch := list(islice(rows, BATCH)):
         events = [_event(path, number + n, row) for n, row in enumerate(batch, start=1)]
-        response = client.ingest(events, durable=durable)
+        response = send(api.IngestEventsRequest(events=events, durable=durable))
         for n, result in enumerate(response.results, start=1):
             name = api.EventOutcome.Name(result.outcome).removeprefix("EVENT_OUTCOME_")
             sent.outcomes[name] += 1

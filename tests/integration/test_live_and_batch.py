@@ -8,7 +8,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from recsvc.artifacts.registry import Registry
-from recsvc.client.client import RecommendationClient
+from recsvc.client import Client
 from recsvc.core.model import Model
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
@@ -38,7 +38,7 @@ class Published:
     """One version, loaded for batches and served."""
 
     recommender: Recommender
-    client: RecommendationClient
+    client: Client
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
     with (
         threadpool_limits(1, "blas"),
         local_server(registry.root) as server,
-        RecommendationClient(server.target, deadline_seconds=PATIENCE_SECONDS) as client,
+        Client(server.target, deadline_seconds=PATIENCE_SECONDS) as client,
     ):
         yield Published(recommender, client)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from recsvc.client import RecommendationClient
+from recsvc.client import Client
 from recsvc.errors import RecsvcError, UnavailableError
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
@@ -61,7 +61,7 @@ def test_two_workers_share_a_port_a_cache_and_a_metrics_page(
         assert len(pids) == 2
         served: list[int] = []
         for _ in range(20):  # a connection each: the kernel chooses the worker
-            with RecommendationClient(service.target, deadline_seconds=20) as client:
+            with Client(service.target, deadline_seconds=20) as client:
                 served.append(client.recommend("anna").serving.served_from)
         assert served[1:] == [api.SERVED_FROM_CACHE] * 19  # whichever of the two computed it
         metrics = service.metrics()
@@ -79,7 +79,7 @@ def test_two_workers_share_a_port_a_cache_and_a_metrics_page(
         wait_until(lambda: len(service.lines("worker_ready")) == 3)
         assert 'version_id="v1"} 2.0' in service.metrics()
         for _ in range(10):
-            with RecommendationClient(service.target, deadline_seconds=20) as client:
+            with Client(service.target, deadline_seconds=20) as client:
                 assert client.recommend("anna").recommendations
         assert "anna" not in service.log
 
@@ -102,7 +102,7 @@ def test_sigterm_lets_running_calls_end(registry: Path, tmp_path: Path) -> None:
         assert service.stop() == 0
         assert service.lines("stopped")
         with (
-            RecommendationClient(service.target, deadline_seconds=2) as client,
+            Client(service.target, deadline_seconds=2) as client,
             pytest.raises(UnavailableError, match=f"cannot reach {service.target}"),
         ):
             client.recommend("anna")
@@ -116,7 +116,7 @@ def test_a_client_that_calls_on_notices_no_restart_of_a_worker(
     stop = threading.Event()
 
     def call(service: Service) -> None:
-        with RecommendationClient(service.target, deadline_seconds=20) as client:
+        with Client(service.target, deadline_seconds=20) as client:
             while not stop.is_set():
                 try:
                     client.recommend("anna")
@@ -153,7 +153,7 @@ def test_without_a_model_it_waits_and_says_what_to_do(tmp_path: Path) -> None:
     registry = small_registry(tmp_path / "models", promote=False)
     with (
         running_service(registry.root, tmp_path / "run") as service,
-        RecommendationClient(service.target, deadline_seconds=1) as client,
+        Client(service.target, deadline_seconds=1) as client,
     ):
         with pytest.raises(UnavailableError) as caught:
             client.recommend("anna")
@@ -190,7 +190,7 @@ def test_a_redis_that_is_down_degrades_from_the_start(registry: Path, tmp_path: 
         assert service.lines("redis_unavailable")
         assert not service.lines("valkey_started")
         assert not service.lines("metrics_listening")
-        with RecommendationClient(service.target, deadline_seconds=20) as client:
+        with Client(service.target, deadline_seconds=20) as client:
             serving = client.recommend("anna").serving
         assert (serving.degraded, serving.degraded_reason) == (True, "STORE_UNAVAILABLE")
 

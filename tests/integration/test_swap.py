@@ -4,7 +4,7 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
-from recsvc.client import RecommendationClient
+from recsvc.client import Client
 from recsvc.v1 import recommendation_service_pb2 as api
 from tests.samples import tiny_artifact
 from tests.serving import renamed_model, running_service, small_registry, wait_until
@@ -33,7 +33,7 @@ class Load:
             thread.join()
 
     def _run(self) -> None:
-        with RecommendationClient(self._target, deadline_seconds=20) as client:
+        with Client(self._target, deadline_seconds=20) as client:
             while not self._stop.is_set():
                 for customer in CUSTOMERS:
                     try:
@@ -52,11 +52,11 @@ def test_twenty_swaps_under_load(tmp_path: Path) -> None:
     tiny_artifact(registry, renamed_model("b-"), "v2")
     with (
         running_service(registry.root, tmp_path / "run", "--workers", "2") as service,
-        RecommendationClient(service.target, deadline_seconds=20) as client,
+        Client(service.target, deadline_seconds=20) as client,
     ):
         expected = {}
         for version_id in ("v1", "v2"):
-            client.activate(version_id)
+            client.activate_model(version_id)
             for customer in CUSTOMERS:
                 expected[version_id, customer] = items(client.recommend(customer))
         products = [
@@ -73,7 +73,7 @@ def test_twenty_swaps_under_load(tmp_path: Path) -> None:
             if swap % 4 < 2:
                 registry.promote(version_id, datetime.now(UTC))  # as recsvc-train promote does
             else:
-                client.activate(version_id)
+                client.activate_model(version_id)
             generation = swap + 3  # one to begin with, and one for v2's expected lists
             wait_until(lambda g=generation: f"recsvc_model_generation {g}.0" in service.metrics())  # type: ignore[misc]
             wait_until(lambda n=n_before: len(load.responses) > n + 8)  # type: ignore[misc]
@@ -88,6 +88,6 @@ def test_twenty_swaps_under_load(tmp_path: Path) -> None:
         assert seen == {"v1", "v2"}
         assert not service.lines("model_load_failed")
 
-        change = client.roll_back()
+        change = client.rollback_model()
         assert (change.model.version_id, change.previous_version_id) == ("v1", "v2")
         assert items(client.recommend("anna")) == expected["v1", "anna"]

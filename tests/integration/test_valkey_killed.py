@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-from recsvc.client import RecommendationClient
+from recsvc.client import Client
 from recsvc.v1 import recommendation_service_pb2 as api
 from tests.serving import running_service, small_registry, wait_until
 
@@ -24,7 +24,7 @@ class Caller(threading.Thread):
         self._target = target
 
     def run(self) -> None:
-        with RecommendationClient(self._target, deadline_seconds=20) as client:
+        with Client(self._target, deadline_seconds=20) as client:
             while not self.stopping.is_set():
                 try:
                     response = client.recommend("anna")

@@ -13,7 +13,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from rich.console import Console
 
-from recsvc.client import RecommendationClient
+from recsvc.client import Client
 from recsvc.client.errors import to_error
 from recsvc.client.table import print_list
 from recsvc.errors import (
@@ -37,22 +37,39 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 
 @pytest.fixture
-def client(server: LocalServer) -> Iterator[RecommendationClient]:
-    with RecommendationClient(server.target, deadline_seconds=20) as connected:
+def client(server: LocalServer) -> Iterator[Client]:
+    with Client(server.target, deadline_seconds=20) as connected:
         yield connected
 
 
-def test_every_method_answers(client: RecommendationClient) -> None:
+def test_questions_take_plain_arguments(client: Client) -> None:
     """Typed in, typed out."""
-    assert client.recommend("anna", page_size=3).recommendations[0].product_id == "espresso"
-    assert len(client.batch([api.RecommendRequest(), api.RecommendRequest()]).results) == 2
-    similar = client.similar(api.ListSimilarProductsRequest(product_id="espresso"))
+    coffee = client.recommend(
+        "anna", store_id="leeds-1", budget=(6, "GBP"), categories=["Drinks > Coffee"], strict=True
+    )
+    assert [item.product_id for item in coffee.recommendations] == ["filter"]
+    similar = client.list_similar_products("espresso", page_size=1)
     assert similar.recommendations[0].product_id == "filter"
-    assert [model.version_id for model in client.models().models] == ["v1"]
-    assert client.activate("v1").model.version_id == "v1"
 
 
-def test_refusals_are_errors_of_our_own(client: RecommendationClient) -> None:
+def test_whole_requests_are_sent_as_they_are(client: Client) -> None:
+    """Plain arguments are short for these."""
+    request = api.RecommendRequest(shopper=common.Shopper(customer_id="anna"), page_size=3)
+    assert [item.product_id for item in client.recommend.send(request).recommendations] == [
+        item.product_id for item in client.recommend("anna", page_size=3).recommendations
+    ]
+
+
+def test_other_methods_take_the_fields_of_their_request(client: Client) -> None:
+    """In their order, or by name."""
+    assert len(client.batch_recommend([api.RecommendRequest()] * 2).results) == 2
+    assert client.get_product("tea").product.title == "Green tea"
+    assert len(client.list_products(page_size=3).products) == 3
+    assert [model.version_id for model in client.list_models().models] == ["v1"]
+    assert client.activate_model(version_id="v1").model.version_id == "v1"
+
+
+def test_refusals_are_errors_of_our_own(client: Client) -> None:
     """With the reason that the server gave, and the field where there is one."""
     red = {"colour": common.AttributeValues(values=["red"])}
     with pytest.raises(InvalidRequestError) as invalid:
@@ -63,19 +80,17 @@ def test_refusals_are_errors_of_our_own(client: RecommendationClient) -> None:
     )
     assert str(invalid.value).count("filter.attributes_any") == 1
     with pytest.raises(NotFoundError) as missing:
-        client.similar(api.ListSimilarProductsRequest(product_id="nothing"))
+        client.list_similar_products("nothing")
     assert missing.value.metadata == {"product_id": "nothing"}
     with pytest.raises(PreconditionError):
-        client.roll_back()
+        client.rollback_model()
 
 
 def test_a_deadline_is_kept() -> None:
     """And the error says how long it was, and how a program makes it longer."""
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,  # accepts, and never says a word
-        RecommendationClient(
-            f"127.0.0.1:{silent.getsockname()[1]}", deadline_seconds=0.1
-        ) as client,
+        Client(f"127.0.0.1:{silent.getsockname()[1]}", deadline_seconds=0.1) as client,
         pytest.raises(UnavailableError, match=r"did not answer within 0\.1 s") as caught,
     ):
         client.recommend("anna")
@@ -102,14 +117,14 @@ class ShutsDown(api_grpc.RecommendationServiceServicer):
 
 
 @contextmanager
-def shutting_down(n_dropped: int) -> Iterator[RecommendationClient]:
+def shutting_down(n_dropped: int) -> Iterator[Client]:
     """A client of a server that drops the first calls."""
     server = grpc.server(ThreadPoolExecutor(1))
     api_grpc.add_RecommendationServiceServicer_to_server(ShutsDown(n_dropped), server)  # type: ignore[no-untyped-call]
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
-        with RecommendationClient(f"127.0.0.1:{port}", deadline_seconds=20) as client:
+        with Client(f"127.0.0.1:{port}", deadline_seconds=20) as client:
             yield client
     finally:
         server.stop(None).wait()
@@ -153,7 +168,7 @@ def test_a_connection_that_fails_is_tried_again_in_time(server: LocalServer) -> 
     """As when a worker stops listening in the moment in which a client connects to it."""
     with (
         refusing_once(server.target) as target,
-        RecommendationClient(target, deadline_seconds=20) as client,
+        Client(target, deadline_seconds=20) as client,
     ):
         assert client.recommend("anna").recommendations
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from recsvc.cli import app
-from recsvc.client.client import EventClient
+from recsvc.client import Client
 from recsvc.client.ingest import BATCH, ingest
 from recsvc.errors import InputError, UnavailableError
 from recsvc.terminal import run
+from recsvc.v1 import event_service_pb2 as api
 from tests.serving import local_server, small_registry
 
 
@@ -52,8 +53,8 @@ def test_lines_of_json_and_every_field(registry: Path, tmp_path: Path) -> None:
         {"event_id": "3", "customer_id": "c", "product_id": ""},
     ]  # fmt: skip
     path.write_text("\n".join(map(json.dumps, rows)) + "\n\n")
-    with local_server(registry) as server, EventClient(server.target) as client:
-        sent = ingest(path, client, durable=False)
+    with local_server(registry) as server, Client(server.target) as client:
+        sent = ingest(path, client.ingest_events.send, durable=False)
     assert sent.outcomes == {"ACCEPTED": 2, "REJECTED": 1}
     assert sent.first_rejected == "row 3: items[0].product_id: is required"
 
@@ -62,20 +63,20 @@ def test_a_run_that_was_cut_off_goes_on(registry: Path, tmp_path: Path) -> None:
     """What was acknowledged is not sent again."""
     path = purchases(tmp_path / "p.csv", 2 * BATCH + 1)
 
-    class Cut(EventClient):
-        n_calls = 0
+    n_calls = 0
 
-        def ingest(self, events, *, durable=False):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-            self.n_calls += 1
-            if self.n_calls > 1:
+    with local_server(registry) as server, Client(server.target) as client:
+
+        def cut(request: api.IngestEventsRequest) -> api.IngestEventsResponse:
+            nonlocal n_calls
+            n_calls += 1
+            if n_calls > 1:
                 raise UnavailableError("gone")
-            return super().ingest(events, durable=durable)
+            return client.ingest_events.send(request)
 
-    with local_server(registry) as server:
-        with Cut(server.target) as cut, pytest.raises(UnavailableError):
+        with pytest.raises(UnavailableError):
             ingest(path, cut, durable=False)
-        with EventClient(server.target) as client:
-            sent = ingest(path, client, durable=False)
+        sent = ingest(path, client.ingest_events.send, durable=False)
 
     assert (sent.n_skipped, sent.n_rows) == (BATCH, BATCH + 1)
     assert sent.outcomes == {"ACCEPTED": BATCH + 1}
@@ -98,10 +99,10 @@ def test_what_cannot_be_read_is_named(
     path.write_text(content)
     with (
         local_server(registry) as server,
-        EventClient(server.target) as client,
+        Client(server.target) as client,
         pytest.raises(InputError, match=said),
     ):
-        ingest(path, client, durable=False)
+        ingest(path, client.ingest_events.send, durable=False)
 
 
 def test_a_file_that_is_not_there_and_a_server_that_is_not(
