@@ -7,7 +7,7 @@ from typing import Any
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import StoreUnavailableError
 from recsvc.service.answer_cache import AnswerCache
-from recsvc.service.deliveries import Computed, Deliveries, Served
+from recsvc.service.deliveries import Computed, Deliveries, Needed, Served
 from recsvc.service.inquiries import Circumstances, Inquiries
 from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.models import ModelSlot
@@ -136,6 +136,14 @@ class Bench:
 
     def similar(self, product_id: str, question: Question, seconds: float = FOREVER) -> Computed:
         return self.related.similar(product_id, question, self.monotonic + seconds)
+
+    def together(
+        self, product_ids: list[str], question: Question, seconds: float = FOREVER
+    ) -> Computed:
+        return self.related.together(product_ids, question, self.monotonic + seconds)
+
+    def again(self, question: Question, seconds: float = FOREVER) -> Needed:
+        return self.related.again(question, self.monotonic + seconds)
 
     def did(self, event_id: str, shopper: Shopper = ANNA, **fields: Any) -> None:  # noqa: ANN401
         """Store something that a shopper did just now."""

@@ -13,6 +13,7 @@ from recsvc.server.fields import (
     MAX_ID_BYTES,
     MAX_PRICE,
     check_id,
+    read_choice,
     read_location,
 )
 from recsvc.service.shopping import Event, Line, Person, Shopper
@@ -65,7 +66,7 @@ def read_event(message: api.Event, key: bytes, now: float) -> Event:
         session_id=check_id("shopper.session_id", message.shopper.session_id),
         placement_id=check_id("placement_id", message.placement_id),
         recommendation_id=check_id("recommendation_id", message.recommendation_id),
-        channel=_channel(message.channel),
+        channel=read_choice("channel", message.channel, common.Channel),
         rating=_rating(message),
     )
 
@@ -136,14 +137,6 @@ def _price(path: str, money: Money) -> float:
     if len(money.currency_code.encode()) > MAX_ID_BYTES:
         raise InvalidRequestError(f"{path}.currency_code", "is too long")
     return float(money.units + money.nanos / _NANOS)
-
-
-def _channel(channel: int) -> str:
-    if not channel:
-        return ""
-    if channel not in common.Channel.values():
-        raise InvalidRequestError("channel", f"{channel} is no channel; give one of Channel")
-    return str(common.Channel.Name(channel)).removeprefix("CHANNEL_")
 
 
 def _rating(message: api.Event) -> float | None:

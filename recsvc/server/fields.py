@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.type.latlng_pb2 import LatLng
 from google.type.money_pb2 import Money
 
@@ -22,6 +23,8 @@ NANOS = 1_000_000_000
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _SUBDIVISION = re.compile(r"[A-Z]{2}-[A-Z0-9]{1,3}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")
+MAX_LANGUAGE_BYTES = 35
 
 
 def check_id(field: str, value: str, *, required: bool = False) -> str:
@@ -54,6 +57,30 @@ def check_currency(path: str, code: str) -> str:
         InvalidRequestError: it is none.
     """
     return _match(path, code, _CURRENCY, "ISO 4217, such as EUR")
+
+
+def check_language(path: str, tag: str) -> str:
+    """Return the tag of a language, or ``""``.
+
+    Raises:
+        InvalidRequestError: it is none, or too long.
+    """
+    return _match(path, check_text(path, tag, MAX_LANGUAGE_BYTES), _LANGUAGE, "BCP 47, such as de")
+
+
+def read_choice(path: str, value: int, choices: EnumTypeWrapper) -> str:
+    """Return the name of an enum's value without its prefix; ``""`` where it is unspecified.
+
+    Raises:
+        InvalidRequestError: it is none of them.
+    """
+    if not value:
+        return ""
+    if value not in choices.values():
+        name = choices.DESCRIPTOR.name
+        raise InvalidRequestError(path, f"{value} is no {name}; give a value of {name}")
+    prefix = str(choices.Name(0)).removesuffix("UNSPECIFIED")
+    return str(choices.Name(value)).removeprefix(prefix)
 
 
 def check_count(path: str, n_values: int, limit: int) -> None:

@@ -86,6 +86,28 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         note(n_items=len(computed.answer.items))
         return responses.similar_response(computed)
 
+    def ListBoughtTogether(  # noqa: N802  # the API's name
+        self,
+        request: api.ListBoughtTogetherRequest,
+        context: grpc.ServicerContext,
+    ) -> api.ListBoughtTogetherResponse:
+        """List products that go into one basket with some."""
+        question = requests.together_question(request, self._tokens)
+        computed = self._related.together(request.product_ids, question, deadline_of(context))
+        note(n_items=len(computed.answer.items))
+        return responses.together_response(computed)
+
+    def ListBuyAgain(  # noqa: N802  # the API's name
+        self,
+        request: api.ListBuyAgainRequest,
+        context: grpc.ServicerContext,
+    ) -> api.ListBuyAgainResponse:
+        """List what a customer needs again, and when."""
+        question = requests.again_question(request, self._tokens)
+        needed = self._related.again(question, deadline_of(context))
+        note(n_items=len(needed.answer.items))
+        return responses.again_response(needed)
+
     def _recommend(
         self, request: api.RecommendRequest, deadline: float, loaded: LoadedModel
     ) -> api.RecommendResponse:

@@ -7,6 +7,7 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from google.type.money_pb2 import Money
 
 from recsvc.core.catalogue import CatalogueFilter
+from recsvc.core.stages import Stage
 from recsvc.errors import InvalidRequestError
 from recsvc.server.fields import (
     MAX_ENTRIES,
@@ -16,6 +17,8 @@ from recsvc.server.fields import (
     check_count,
     check_currency,
     check_id,
+    check_language,
+    read_choice,
     read_ids,
     read_location,
     read_texts,
@@ -28,8 +31,6 @@ from recsvc.v1 import recommendation_service_pb2 as api
 MAX_EXCLUDED = 1000
 MAX_BATCH = 100
 
-# Fields of the context that change no list yet.
-_WITHOUT_EFFECT = ("channel", "placement_id", "journey_stage", "currency_code")
 _YEAR_1, _YEAR_10000 = -62_135_596_800, 253_402_300_800
 """The range of a Timestamp, unix seconds."""
 
@@ -52,7 +53,7 @@ def recommend_question(request: api.RecommendRequest, tokens: Tokens) -> Questio
         check_id("experiment_id", request.experiment_id)
         unmet.append("UNKNOWN_EXPERIMENT")
     page = tokens.pages.read(request.page_token)
-    return replace(_question(request, unmet, tokens.consistency), page=page)
+    return replace(_question(request, tokens.consistency, unmet), page=page)
 
 
 def similar_question(request: api.ListSimilarProductsRequest, tokens: Tokens) -> Question:
@@ -62,7 +63,28 @@ def similar_question(request: api.ListSimilarProductsRequest, tokens: Tokens) ->
         InvalidRequestError: as for ``recommend_question``.
     """
     check_id("product_id", request.product_id, required=True)
-    return _question(request, [], tokens.consistency)
+    return _question(request, tokens.consistency)
+
+
+def together_question(request: api.ListBoughtTogetherRequest, tokens: Tokens) -> Question:
+    """Read a ``ListBoughtTogetherRequest``, its products aside.
+
+    Raises:
+        InvalidRequestError: as for ``recommend_question``.
+    """
+    if not request.product_ids:
+        raise InvalidRequestError("product_ids", f"is empty; give 1 to {MAX_ENTRIES}")
+    read_ids("product_ids", request.product_ids, MAX_ENTRIES)
+    return _question(request, tokens.consistency)
+
+
+def again_question(request: api.ListBuyAgainRequest, tokens: Tokens) -> Question:
+    """Read a ``ListBuyAgainRequest``.
+
+    Raises:
+        InvalidRequestError: as for ``recommend_question``.
+    """
+    return _question(request, tokens.consistency)
 
 
 def check_batch(n_requests: int) -> None:
@@ -82,19 +104,18 @@ def check_batch(n_requests: int) -> None:
 
 
 def _question(
-    request: api.RecommendRequest | api.ListSimilarProductsRequest,
-    unmet: Sequence[str],
+    request: api.RecommendRequest
+    | api.ListSimilarProductsRequest
+    | api.ListBoughtTogetherRequest
+    | api.ListBuyAgainRequest,
     tokens: ConsistencyTokens,
+    unmet: Sequence[str] = (),
 ) -> Question:
     check_id("shopper.customer_id", request.shopper.customer_id)
     check_id("shopper.visitor_id", request.shopper.visitor_id)
     check_id("shopper.session_id", request.shopper.session_id)
     context, wanted = request.context, request.filter
-    _check_context(context)
     _check_supported(wanted)
-    has_time = context.HasField("as_of_time")
-    if any(getattr(context, field) for field in _WITHOUT_EFFECT):
-        unmet = (*unmet, "CONTEXT_UNSUPPORTED")
     return Question(
         customer_id=request.shopper.customer_id,
         visitor_id=request.shopper.visitor_id,
@@ -105,9 +126,14 @@ def _question(
         excluded=read_ids("filter.exclude_product_ids", wanted.exclude_product_ids, MAX_EXCLUDED),
         basket=_basket(context.basket),
         recent=read_ids("context.recent_product_ids", context.recent_product_ids, MAX_ENTRIES),
+        stage=read_stage("context.journey_stage", context.journey_stage),
+        channel=read_choice("context.channel", context.channel, common.Channel),
+        placement_id=check_id("context.placement_id", context.placement_id),
+        currency=check_currency("context.currency_code", context.currency_code),
+        language=check_language("context.language_code", context.language_code),
         only_new=wanted.exclude_purchased,
         in_stock_only=wanted.in_stock_only,
-        as_of_time=context.as_of_time.ToNanoseconds() / NANOS if has_time else None,
+        as_of_time=_as_of_time(context),
         explain=request.explain,
         include_products=request.include_products,
         must_see=tokens.read(request.consistency_token),
@@ -115,12 +141,23 @@ def _question(
     )
 
 
-def _check_context(context: common.RecommendationContext) -> None:
-    check_id("context.placement_id", context.placement_id)
-    check_currency("context.currency_code", context.currency_code)
-    seconds, nanos = context.as_of_time.seconds, context.as_of_time.nanos
-    if not (_YEAR_1 <= seconds < _YEAR_10000 and 0 <= nanos < NANOS):
+def read_stage(path: str, value: int) -> Stage:
+    """Read how far a shopper has come.
+
+    Raises:
+        InvalidRequestError: it is no such stage.
+    """
+    name = read_choice(path, value, common.JourneyStage)
+    return Stage[name] if name else Stage.ANY
+
+
+def _as_of_time(context: common.RecommendationContext) -> float | None:
+    if not context.HasField("as_of_time"):
+        return None
+    time = context.as_of_time
+    if not (_YEAR_1 <= time.seconds < _YEAR_10000 and 0 <= time.nanos < NANOS):
         raise InvalidRequestError("context.as_of_time", "is no time from year 1 to 9999")
+    return float(time.seconds + time.nanos / NANOS)
 
 
 def _check_supported(wanted: common.ProductFilter) -> None:

@@ -17,7 +17,7 @@ from recsvc.core.cells import centre_of
 from recsvc.core.places import Level, Location
 from recsvc.core.sources import Strategy
 from recsvc.server.tokens import PageTokens
-from recsvc.service.deliveries import Computed, Served
+from recsvc.service.deliveries import Computed, Needed, Served
 from recsvc.service.model_admin import ModelDescription
 from recsvc.service.questions import Answer, Delivery, Item, ModelReference, Reason
 from recsvc.service.selling import Shop, StockRecord
@@ -102,6 +102,38 @@ def similar_response(computed: Computed) -> api.ListSimilarProductsResponse:
         recommendation_id=computed.delivery.recommendation_id,
         serving=serving,
     )
+
+
+def together_response(computed: Computed) -> api.ListBoughtTogetherResponse:
+    """Write a list of what goes with products."""
+    return api.ListBoughtTogetherResponse(
+        recommendations=[_item(item) for item in computed.answer.items],
+        recommendation_id=computed.delivery.recommendation_id,
+        serving=_computed(computed),
+    )
+
+
+def again_response(needed: Needed) -> api.ListBuyAgainResponse:
+    """Write a list of what is needed again."""
+    return api.ListBuyAgainResponse(
+        recommendations=[
+            api.BuyAgainRecommendation(
+                recommended_product=_item(item),
+                due_time=_time(need.due_time),
+                usual_interval=_duration(float(round(need.interval_seconds))),
+                usual_quantity=need.quantity,
+            )
+            for item, need in zip(needed.answer.items, needed.needs, strict=True)
+        ],
+        recommendation_id=needed.delivery.recommendation_id,
+        serving=_computed(needed),
+    )
+
+
+def _computed(computed: Computed | Needed) -> api.ServingInfo:
+    serving = _serving(computed.answer)
+    serving.MergeFrom(_delivered(computed.delivery))
+    return serving
 
 
 def model_message(model: ModelDescription) -> models.Model:
@@ -268,6 +300,11 @@ def timestamp(time: datetime | None) -> Timestamp | None:
     stamp = Timestamp()
     stamp.FromDatetime(time)
     return stamp
+
+
+def _time(seconds: float) -> Timestamp:
+    """Write a moment, to the second: nothing is known more finely."""
+    return Timestamp(seconds=round(seconds))
 
 
 def _duration(seconds: float | None) -> Duration | None:

@@ -1,5 +1,7 @@
 """A ranking in the caller's terms: ids instead of indices."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +17,7 @@ from recsvc.core.sources import Strategy
 from recsvc.core.vocabulary import MISSING, StringTable
 from recsvc.service.models import LoadedModel
 from recsvc.service.questions import Answer, Item, Question, Reason
-from recsvc.service.situations import Situation
+from recsvc.service.situations import PRICE_CURRENCY, Situation
 
 MAX_EVIDENCE = 5
 
@@ -55,24 +57,34 @@ def answer(
     )
     items = assortment.catalogue.items.ids
     shelf = situation.query.shelf
+    listed = tuple(
+        Item(
+            product_id=items[item],
+            rank=rank,
+            score=score,
+            strategy=Strategy(strategy),
+            level=Level(level),
+            reason=_reason(items, explanations[rank - 1]) if explanations else None,
+            product=_product(assortment, item, shelf) if question.include_products else None,
+        )
+        for rank, (item, score, strategy, level) in enumerate(rows, start=1)
+    )
     return Answer(
-        items=tuple(
-            Item(
-                product_id=items[item],
-                rank=rank,
-                score=score,
-                strategy=Strategy(strategy),
-                level=Level(level),
-                reason=_reason(items, explanations[rank - 1]) if explanations else None,
-                product=_product(assortment, item, shelf) if question.include_products else None,
-            )
-            for rank, (item, score, strategy, level) in enumerate(rows, start=1)
-        ),
+        items=listed,
         model=loaded.reference,
         location=model.places.describe(ranking.place),
         level=ranking.place.level,
-        warnings=situation.warnings,
+        warnings=_warnings(question, situation, listed),
     )
+
+
+def _warnings(question: Question, situation: Situation, listed: Sequence[Item]) -> tuple[str, ...]:
+    """Those of the situation, and whether a price is told that the caller does not show."""
+    products = [item.product for item in listed if item.product is not None]
+    currencies = {product.currency for product in products if not math.isnan(product.price)}
+    if not question.currency or currencies <= {question.currency}:
+        return situation.warnings
+    return tuple(dict.fromkeys((*situation.warnings, PRICE_CURRENCY)))
 
 
 def _product(assortment: Assortment, item: int, shelf: Shelf | None) -> Product:

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from recsvc.service.answer_cache import CacheSlot
 from recsvc.service.models import ModelSlot
-from recsvc.service.questions import Answer, Delivery, ServedFrom
+from recsvc.service.questions import Answer, Delivery, Need, ServedFrom
 from recsvc.service.stock import Stocked
 from recsvc.telemetry import Metrics, note
 
@@ -29,6 +29,15 @@ class Computed:
     """An answer that is not cached, and what is true of this delivery."""
 
     answer: Answer
+    delivery: Delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """A list of what is needed again, when each product of it is, and its delivery."""
+
+    answer: Answer
+    needs: tuple[Need, ...]
     delivery: Delivery
 
 

@@ -20,7 +20,7 @@ from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.questions import Question
 from recsvc.service.shopping import LiveProfile
-from recsvc.service.situations import Asker, Situation, lacks_prices, situate
+from recsvc.service.situations import PRICE_CURRENCY, Asker, Situation, lacks_prices, situate
 from recsvc.service.standing import Standing
 from recsvc.service.stock import NOT_ASKED, Stock, Stocked
 from recsvc.telemetry import note
@@ -29,7 +29,6 @@ UNKNOWN_CUSTOMER = "UNKNOWN_CUSTOMER"
 NO_CONSENT = "NO_CONSENT"
 CONSISTENCY_UNMET = "CONSISTENCY_UNMET"
 STOCK_UNKNOWN = "STOCK_UNKNOWN"
-PRICE_CURRENCY = "PRICE_CURRENCY"
 
 
 @dataclass(frozen=True, slots=True)

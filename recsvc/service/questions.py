@@ -44,6 +44,10 @@ class Question:
         basket: product ids in the basket; they shape the list and are not on it.
         recent: product ids looked at in this visit; they shape the list.
         stage: how far the shopper has come.
+        channel: the door that the list is shown through, as of ``Event``; ``""`` not said.
+        placement_id: the spot where it is shown, ``""`` not said.
+        currency: what the caller shows prices in, ISO 4217, ``""`` not said.
+        language: of the sentences of reasons, BCP 47, ``""`` the shop's own.
         only_new: leave out what the customer has bought.
         in_stock_only: leave out what is not known to be in stock at the place.
         as_of_time: when recency is measured, unix seconds; None is now.
@@ -64,6 +68,10 @@ class Question:
     basket: tuple[str, ...] = ()
     recent: tuple[str, ...] = ()
     stage: Stage = Stage.ANY
+    channel: str = ""
+    placement_id: str = ""
+    currency: str = ""
+    language: str = ""
     only_new: bool = False
     in_stock_only: bool = False
     as_of_time: float | None = None
@@ -92,6 +100,8 @@ class Question:
             sorted(self.basket),
             sorted(self.recent),
             self.stage.value,
+            self.include_products and self.currency,
+            self.explain and self.language,
             self.only_new,
             self.in_stock_only,
             self.as_of_time,
@@ -132,6 +142,21 @@ class Item:
     level: Level
     reason: Reason | None
     product: Product | None
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """When a shopper needs a product again.
+
+    Attributes:
+        due_time: when that is expected, unix seconds.
+        interval_seconds: the usual time between two purchases of it.
+        quantity: how much of it is usually bought at once.
+    """
+
+    due_time: float
+    interval_seconds: float
+    quantity: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

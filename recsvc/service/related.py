@@ -1,18 +1,25 @@
 """Lists about products rather than for a moment: computed for each call, and not cached."""
 
-from recsvc.core.vocabulary import MISSING
-from recsvc.errors import NotFoundError
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsvc.core.recommender import Ranking
+from recsvc.errors import InvalidRequestError, NotFoundError
 from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.answers import answer
-from recsvc.service.deliveries import Computed, Deliveries, degraded
+from recsvc.service.deliveries import Computed, Deliveries, Needed, degraded
 from recsvc.service.inquiries import Inquiries, Inquiry, with_shelf
-from recsvc.service.questions import Delivery, Question, ServedFrom
+from recsvc.service.models import LoadedModel
+from recsvc.service.questions import Answer, Delivery, Need, Question, ServedFrom
 from recsvc.service.situations import Situation
 from recsvc.telemetry import note
 
 
 class Related:
-    """Answers what goes with a product.
+    """Answers what is like a product, what goes with products, and what is needed again.
 
     Args:
         inquiries: prepares questions.
@@ -34,24 +41,73 @@ class Related:
             deadline: monotonic seconds when the caller stops waiting.
 
         Raises:
-            NotFoundError: the model does not know it (PRODUCT_NOT_FOUND).
+            NotFoundError: the catalogue has no such product (PRODUCT_NOT_FOUND).
             UnavailableError: no model is loaded yet (WARMING_UP).
             InvalidRequestError: a strict filter names what the catalogue does not know.
         """
         inquiry = self._open(question, deadline)
-        loaded = inquiry.loaded
-        item = loaded.assortment.catalogue.items.index(product_id)
-        if item == MISSING:
-            raise NotFoundError(
-                f"product {product_id[:80]!r} is not in the catalogue",
-                reason="PRODUCT_NOT_FOUND",
-                metadata={"product_id": product_id[:80]},
-            )
+        item = int(_known(inquiry.loaded, [product_id])[0])
         situation, reason = self._situation(inquiry)
-        ranking = loaded.recommender.similar(item, situation.query)
-        withdrawn = self._inquiries.withdrawn(loaded)
-        made = answer(question, loaded, situation, ranking, item, withdrawn)
-        return Computed(made, self._delivery(inquiry, reason))
+        ranking = inquiry.loaded.recommender.similar(item, situation.query)
+        return Computed(
+            self._answer(inquiry, situation, ranking, item), self._delivery(inquiry, reason)
+        )
+
+    def together(self, product_ids: Sequence[str], question: Question, deadline: float) -> Computed:
+        """List products that go into one basket with these.
+
+        Args:
+            product_ids: which; those that the catalogue does not know are ignored.
+            question: who asks, and for what. Neither its basket nor the one that the shopper has
+                filled of late is on the list, and the list is not about them.
+            deadline: monotonic seconds when the caller stops waiting.
+
+        Raises:
+            NotFoundError: the catalogue has none of them (PRODUCT_NOT_FOUND).
+            UnavailableError: no model is loaded yet (WARMING_UP).
+            InvalidRequestError: a strict filter names what the catalogue does not know.
+        """
+        question = replace(
+            question,
+            basket=tuple(product_ids),
+            excluded=(*question.excluded, *question.basket),
+        )
+        inquiry = self._open(question, deadline)
+        _known(inquiry.loaded, product_ids)
+        situation, reason = self._situation(inquiry)
+        ranking = inquiry.loaded.recommender.together(situation.query)
+        return Computed(self._answer(inquiry, situation, ranking), self._delivery(inquiry, reason))
+
+    def again(self, question: Question, deadline: float) -> Needed:
+        """List what a shopper needs again; nothing where nobody knows what they bought.
+
+        Args:
+            question: who asks, and for what.
+            deadline: monotonic seconds when the caller stops waiting.
+
+        Raises:
+            UnavailableError: no model is loaded yet (WARMING_UP).
+            InvalidRequestError: nobody in particular asks, only new products are asked for, or a
+                strict filter names what the catalogue does not know.
+        """
+        if not question.customer_id and not question.visitor_id:
+            raise InvalidRequestError("shopper", "is required, with an id")
+        if question.only_new:
+            raise InvalidRequestError(
+                "filter.exclude_purchased",
+                "what is needed again was bought before; leave that condition out",
+                reason="FILTER_UNSUPPORTED",
+            )
+        inquiry = self._open(question, deadline)
+        situation, reason = self._situation(inquiry)
+        found = inquiry.loaded.recommender.again(situation.query)
+        columns = (found.due_time, found.interval_seconds, found.quantity)
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        return Needed(
+            self._answer(inquiry, situation, found.ranking),
+            tuple(Need(*row) for row in rows),
+            self._delivery(inquiry, reason),
+        )
 
     def _open(self, question: Question, deadline: float) -> Inquiry:
         inquiry = self._inquiries.open(question, deadline)
@@ -66,5 +122,31 @@ class Related:
         reason = degraded(recent, stocked, is_blind=recent.skipped)
         return with_shelf(inquiry, situation, stocked), reason
 
+    def _answer(
+        self,
+        inquiry: Inquiry,
+        situation: Situation,
+        ranking: Ranking,
+        similar_to: int | None = None,
+    ) -> Answer:
+        withdrawn = self._inquiries.withdrawn(inquiry.loaded)
+        return answer(
+            inquiry.question, inquiry.loaded, situation, ranking, similar_to, unnamed=withdrawn
+        )
+
     def _delivery(self, inquiry: Inquiry, reason: str) -> Delivery:
         return self._deliveries.delivery(inquiry.started, ServedFrom.MODEL, degraded_reason=reason)
+
+
+def _known(loaded: LoadedModel, product_ids: Sequence[str]) -> NDArray[np.int32]:
+    """Indices of those products that the catalogue knows, at least one."""
+    items = loaded.assortment.catalogue.items.indices(product_ids)
+    if not len(items):
+        first = product_ids[0][:80]
+        others = f", nor any of the {len(product_ids) - 1} others," * (len(product_ids) > 1)
+        raise NotFoundError(
+            f"product {first!r}{others} is not in the catalogue",
+            reason="PRODUCT_NOT_FOUND",
+            metadata={"product_id": first},
+        )
+    return items

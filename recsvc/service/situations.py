@@ -18,6 +18,8 @@ from recsvc.service.models import LoadedModel
 from recsvc.service.questions import Question
 from recsvc.service.shopping import NO_DEEDS, LiveProfile
 
+PRICE_CURRENCY = "PRICE_CURRENCY"
+
 STALE_SECONDS = 7 * 86_400
 """Data that ended longer ago than this no longer runs up to now."""
 

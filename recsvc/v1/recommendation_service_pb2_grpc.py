@@ -115,7 +115,8 @@ class RecommendationServiceServicer:
 
     def ListBoughtTogether(self, request, context):
         """Lists products that are bought in the same basket as all or some of the given ones,
-        which are not among them.
+        which are not among them, nor is what lies in the basket. Of the given ones those that the
+        catalogue does not know are ignored; PRODUCT_NOT_FOUND where it knows none.
         Errors: FIELD_INVALID, FILTER_UNSUPPORTED, PRODUCT_NOT_FOUND, WARMING_UP.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -124,7 +125,8 @@ class RecommendationServiceServicer:
 
     def ListBuyAgain(self, request, context):
         """Lists what the customer buys again and again, the soonest due first. A customer without
-        such products gets an empty list.
+        such products gets an empty list, and so does one who is not known or has not consented,
+        with the warning. filter.exclude_purchased would leave nothing: FILTER_UNSUPPORTED.
         Errors: FIELD_INVALID, FILTER_UNSUPPORTED, WARMING_UP.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -58,7 +58,11 @@ def question(customer_id: str, store_id: str = "", **fields: object) -> api.Reco
     )
 
 
-def ids(response: api.RecommendResponse | api.ListSimilarProductsResponse) -> list[str]:
+def ids(
+    response: api.RecommendResponse
+    | api.ListSimilarProductsResponse
+    | api.ListBoughtTogetherResponse,
+) -> list[str]:
     return [item.product_id for item in response.recommendations]
 
 
@@ -188,27 +192,55 @@ def test_bytes_that_are_no_message_are_invalid_argument(server: LocalServer) -> 
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-LATER = [
-    (api_grpc.RecommendationServiceStub, "ListBuyAgain", api.ListBuyAgainRequest()),
-    (api_grpc.RecommendationServiceStub, "ListBoughtTogether", api.ListBoughtTogetherRequest()),
-]
+def test_bought_together(stub: api_grpc.RecommendationServiceStub) -> None:
+    """What goes with products, where the shopper is; none that is known is not found."""
+    request = api.ListBoughtTogetherRequest(
+        product_ids=["espresso", "nothing"],
+        shopper=common.Shopper(customer_id="anna"),
+        context=common.RecommendationContext(basket=[common.LineItem(product_id="milk")]),
+        page_size=2,
+        explain=True,
+        include_products=True,
+    )
+    response = stub.ListBoughtTogether(request, timeout=10)
+    assert len(response.recommendations) == 2
+    assert not {"espresso", "milk"} & set(ids(response))
+    assert all(item.explanation.text for item in response.recommendations)
+    assert response.recommendations[0].product.product_id == ids(response)[0]
+    assert response.serving.resolved_location.store_id == "leeds-1"
+    assert response.serving.served_from == api.SERVED_FROM_MODEL
+    assert response.recommendation_id
+    refused = refusal(
+        stub.ListBoughtTogether, api.ListBoughtTogetherRequest(product_ids=["nothing"])
+    )
+    assert refused.code is grpc.StatusCode.NOT_FOUND
+    assert refused.info.reason == "PRODUCT_NOT_FOUND"
+    refused = refusal(stub.ListBoughtTogether, api.ListBoughtTogetherRequest())
+    assert (refused.field, refused.info.reason) == ("product_ids", "FIELD_INVALID")
 
 
-@pytest.mark.parametrize(("stub_class", "method", "request_"), LATER)
-def test_what_comes_later_says_so(
-    server: LocalServer,
-    stub_class: type,
-    method: str,
-    request_: api.ListBuyAgainRequest,
-) -> None:
-    """UNIMPLEMENTED with a reason, so that a client can tell it from a wrong address."""
-    refused = refusal(getattr(stub_class(server.channel), method), request_)
-    assert refused.code is grpc.StatusCode.UNIMPLEMENTED
-    assert refused.info.reason == "NOT_YET_AVAILABLE"
+def test_buy_again(stub: api_grpc.RecommendationServiceStub) -> None:
+    """The soonest due first; nobody in particular needs nothing again."""
+    request = api.ListBuyAgainRequest(shopper=common.Shopper(customer_id="anna"), explain=True)
+    response = stub.ListBuyAgain(request, timeout=10)
+    lines = response.recommendations
+    assert {line.recommended_product.product_id for line in lines} == {"espresso", "milk", "bread"}
+    due = [line.due_time.ToSeconds() for line in lines]
+    assert due == sorted(due)
+    assert any(line.usual_interval.ToSeconds() > 0 for line in lines)
+    assert all(line.recommended_product.explanation.text for line in lines)
+    assert response.serving.model.version_id == "v1"
+    stranger = api.ListBuyAgainRequest(shopper=common.Shopper(customer_id="stranger"))
+    nothing = stub.ListBuyAgain(stranger, timeout=10)
+    assert not nothing.recommendations
+    assert "UNKNOWN_CUSTOMER" in nothing.serving.warnings
+    refused = refusal(stub.ListBuyAgain, api.ListBuyAgainRequest())
+    assert refused.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert (refused.field, refused.info.reason) == ("shopper", "FIELD_INVALID")
 
 
 def test_streams_that_come_later_say_so(stub: api_grpc.RecommendationServiceStub) -> None:
-    """In both directions."""
+    """UNIMPLEMENTED, so that a client can tell it from a wrong address."""
     call = stub.StreamBatchRecommend(iter([api.StreamBatchRecommendRequest()]), timeout=10)
     with pytest.raises(grpc.RpcError):
         next(call)

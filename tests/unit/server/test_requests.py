@@ -8,6 +8,7 @@ from google.type.latlng_pb2 import LatLng
 from google.type.money_pb2 import Money
 
 from recsvc.core.cells import cell_of
+from recsvc.core.stages import Stage
 from recsvc.errors import InvalidRequestError
 from recsvc.server import requests
 from recsvc.server.fields import check_id
@@ -84,6 +85,9 @@ BEYOND = {
     "consistency_token": Request(consistency_token="c1"),  # noqa: S106  # no secret
     "context.placement_id": context(lambda c: setattr(c, "placement_id", "x" * 257)),
     "context.currency_code": context(lambda c: setattr(c, "currency_code", "euro")),
+    "context.language_code": context(lambda c: setattr(c, "language_code", "x" * 36)),
+    "context.channel": context(lambda c: setattr(c, "channel", 99)),
+    "context.journey_stage": context(lambda c: setattr(c, "journey_stage", 99)),
     "context.as_of_time": context(
         lambda c: c.as_of_time.CopyFrom(Timestamp(seconds=253_402_300_800))
     ),
@@ -119,6 +123,13 @@ def test_what_is_beyond_its_limit_names_its_field(field: str) -> None:
     """FIELD_INVALID with the path as a caller writes it, in one short line."""
     error = refused(BEYOND[field])
     assert (error.field, error.reason) == (field, "FIELD_INVALID")
+
+
+@pytest.mark.parametrize("tag", ["german", "d", "de_DE", "de-", "en us", "12"])
+def test_a_language_is_a_tag(tag: str) -> None:
+    """As BCP 47 writes them, and no name."""
+    error = refused(context(lambda c: setattr(c, "language_code", tag)))
+    assert (error.field, error.reason) == ("context.language_code", "FIELD_INVALID")
 
 
 @pytest.mark.parametrize("latitude", [float("nan"), float("inf")])
@@ -173,6 +184,11 @@ def test_everything_that_is_asked_arrives() -> None:
             basket=[common.LineItem(product_id="milk", quantity=2, unit_price=gbp(1, 150_000_000))],
             recent_product_ids=["tea"],
             as_of_time=Timestamp(seconds=1_700_000_000, nanos=500_000_000),
+            channel=common.CHANNEL_APP,
+            placement_id="home-top",
+            journey_stage=common.JOURNEY_STAGE_POST_PURCHASE,
+            currency_code="EUR",
+            language_code="pt-BR",
         ),
         page_size=1000,
         filter=common.ProductFilter(
@@ -198,6 +214,9 @@ def test_everything_that_is_asked_arrives() -> None:
     assert "53.79" not in repr(question)
     assert (question.basket, question.recent, question.excluded) == (("milk",), ("tea",), ("jam",))
     assert question.as_of_time == 1_700_000_000.5
+    assert question.stage is Stage.POST_PURCHASE
+    assert (question.channel, question.placement_id) == ("APP", "home-top")
+    assert (question.currency, question.language) == ("EUR", "pt-BR")
     assert question.size == 100
     wanted = question.catalogue_filter
     assert (wanted.price_min, wanted.price_max, wanted.currency) == (1.5, 3.0, "GBP")
@@ -209,23 +228,6 @@ def test_everything_that_is_asked_arrives() -> None:
     assert question.include_products
     assert (question.must_see.ledger, question.page) == (1234, b"shown")
     assert question.unmet == ("DIVERSITY_UNSUPPORTED", "UNKNOWN_EXPERIMENT")
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("channel", common.CHANNEL_APP),
-        ("placement_id", "home-top"),
-        ("journey_stage", common.JOURNEY_STAGE_CART),
-        ("currency_code", "EUR"),
-    ],
-)
-def test_what_has_no_effect_yet_is_warned_of(field: str, value: int | str) -> None:
-    """Once, whichever of them is given, and however many."""
-    asked = context(lambda c: setattr(c, field, value))
-    assert recommend_question(asked).unmet == ("CONTEXT_UNSUPPORTED",)
-    asked.context.placement_id = "home-top"
-    assert recommend_question(asked).unmet == ("CONTEXT_UNSUPPORTED",)
 
 
 def test_a_visitor_asks_as_one() -> None:
@@ -240,6 +242,31 @@ def test_similar_products_need_a_product() -> None:
         similar_question(api.ListSimilarProductsRequest())
     asked = api.ListSimilarProductsRequest(product_id="tea", page_size=3)
     assert similar_question(asked).size == 3
+
+
+@pytest.mark.parametrize(
+    ("product_ids", "field"),
+    [([], "product_ids"), (["x"] * 101, "product_ids"), (["x", ""], "product_ids[1]")],
+)
+def test_one_to_a_hundred_products_go_together(product_ids: list[str], field: str) -> None:
+    """Each of them with an id."""
+    with pytest.raises(InvalidRequestError) as caught:
+        requests.together_question(api.ListBoughtTogetherRequest(product_ids=product_ids), TOKENS)
+    assert (caught.value.field, caught.value.reason) == (field, "FIELD_INVALID")
+    hundred = api.ListBoughtTogetherRequest(product_ids=["x"] * 100, page_size=3)
+    assert requests.together_question(hundred, TOKENS) == Question(size=3)
+
+
+def test_who_needs_what_again_is_a_question_like_any_other() -> None:
+    """With the fields of all."""
+    asked = api.ListBuyAgainRequest(shopper=common.Shopper(customer_id="anna"), explain=True)
+    assert requests.again_question(asked, TOKENS) == Question(customer_id="anna", explain=True)
+
+
+def test_every_stage_is_known() -> None:
+    """Each value of the API is a stage of the kernel."""
+    stages = [requests.read_stage("stage", value) for value in common.JourneyStage.values()]
+    assert stages == list(Stage)
 
 
 def test_batches_have_one_to_a_hundred_entries() -> None:

@@ -8,10 +8,10 @@ import pytest
 from recsvc.core.catalogue import Product
 from recsvc.core.places import Level, Location
 from recsvc.core.sources import Strategy
-from recsvc.server.responses import ResponseCodec, recommend_response
+from recsvc.server.responses import ResponseCodec, again_response, recommend_response
 from recsvc.server.tokens import PageTokens
-from recsvc.service.deliveries import Served
-from recsvc.service.questions import Answer, Delivery, Item, ModelReference, ServedFrom
+from recsvc.service.deliveries import Needed, Served
+from recsvc.service.questions import Answer, Delivery, Item, ModelReference, Need, ServedFrom
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
 from tests.serving import NOW
@@ -74,6 +74,22 @@ def test_both_pieces_are_one_message() -> None:
     assert serving.warnings == ["STALE_DATA", "MODEL_LOAD_FAILED"]
     assert serving.resolved_location.store_id == "leeds-1"
     assert serving.resolved_location.lat_lng.latitude == pytest.approx(53.8, abs=0.1)
+
+
+def test_what_is_needed_again_says_when_and_how_much() -> None:
+    """To the second; the answer itself is written like any other."""
+    need = Need(due_time=1_700_000_000.4, interval_seconds=864_000.2, quantity=2.5)
+    response = again_response(Needed(ANSWER, (need,), DELIVERY))
+    (line,) = response.recommendations
+    assert line.recommended_product.product_id == "milk"
+    assert line.recommended_product.location_level == common.LOCATION_LEVEL_STORE
+    assert line.due_time.ToNanoseconds() == 1_700_000_000 * 10**9
+    assert line.usual_interval.ToNanoseconds() == 864_000 * 10**9
+    assert line.usual_quantity == 2.5
+    assert response.recommendation_id == "r1"
+    assert response.serving.resolved_location.store_id == "leeds-1"
+    assert response.serving.warnings == ["STALE_DATA", "MODEL_LOAD_FAILED"]
+    assert response.serving.degraded_reason == "STORE_UNAVAILABLE"
 
 
 def test_a_place_without_a_cell_has_no_coordinates() -> None:

@@ -11,6 +11,7 @@ from recsvc.core.live import Act
 from recsvc.core.places import Level, Location
 from recsvc.core.recommender import Query
 from recsvc.core.sources import Strategy
+from recsvc.core.stages import Stage
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import (
     InvalidRequestError,
@@ -242,6 +243,9 @@ def different_questions() -> list[Question]:
         replace(base, explain=True),
         replace(base, include_products=True),
         replace(base, in_stock_only=True),
+        replace(base, stage=Stage.CART),
+        replace(base, explain=True, language="de"),
+        replace(base, include_products=True, currency="EUR"),
         replace(base, unmet=("X",)),
     ]
 
@@ -257,6 +261,8 @@ def test_order_without_meaning_is_the_same_key(bench: Bench) -> None:
     """Sets are sets however they are listed."""
     bench.ask(Question(excluded=("a", "b"), basket=("c", "d")))
     bench.ask(Question(excluded=("b", "a"), basket=("d", "c")))
+    # Nor does the language of no sentence or the currency of no price make another list.
+    bench.ask(Question(excluded=("b", "a"), basket=("d", "c"), language="de", currency="EUR"))
     assert len(set(bench.cache.keys)) == 1
 
 
