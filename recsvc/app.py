@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry
 
 from recsvc.artifacts.registry import Registry
+from recsvc.core.diversity import Diversity
 from recsvc.errors import RecsvcError, RegistryError, StoreUnavailableError
 from recsvc.identity import hash_key
 from recsvc.server.catalogue_servicer import CatalogueServicer, CatalogueUses
@@ -24,6 +25,7 @@ from recsvc.server.tokens import Tokens
 from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.catalogue import Catalogue
 from recsvc.service.customers import Customers
+from recsvc.service.defaults import Defaults
 from recsvc.service.deliveries import Deliveries
 from recsvc.service.events import Events
 from recsvc.service.inquiries import Circumstances, Inquiries
@@ -164,7 +166,8 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
         now=_now,
     )
     stock = Stock(stores.catalogue, timeout_seconds=settings.redis_timeout_seconds)
-    circumstances = Circumstances(standing, live, stock)
+    defaults = Defaults(diversity=Diversity(settings.diversity))
+    circumstances = Circumstances(standing, live, stock, defaults)
     gauge = LogGauge(stores.log, metrics, settings.event_log_max, logger)
     server = RecommendationServer(
         ServerOptions(

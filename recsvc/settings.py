@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -134,6 +134,10 @@ class ServerSettings(BaseSettings):
     consent_default: ConsentDefault = ConsentDefault.GRANTED
     """How a customer is treated who was never asked for consent: ``granted`` or ``withdrawn``.
     Where the law wants consent before personalisation, set ``withdrawn``."""
+
+    diversity: Literal["none", "low", "medium", "high"] = "none"
+    """How varied lists are that ask for no ``diversity``: ``none`` (by score alone), ``low``,
+    ``medium`` or ``high``; what each costs stands in docs/rules.md."""
 
     event_log_max: int = Field(default=1_000_000, ge=64, le=1_000_000_000)
     """Events that may wait for ``recsvc-train collect``; at it new ones are refused."""

@@ -6,12 +6,14 @@ One half-life serves all that decays; what has a shorter memory decays by its sq
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise, product
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from recsvc.core.attributes import Attributes
 from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, Catalogue
 from recsvc.core.cells import position_of
 from recsvc.core.factors import Factors
@@ -56,6 +58,7 @@ class Item(NamedTuple):
     factors: tuple[float, float, float, float]
     available_from: int = ALWAYS_FROM
     available_to: int = ALWAYS_TO
+    attributes: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 class Shop(NamedTuple):
@@ -203,6 +206,7 @@ def _catalogue(products: Sequence[Item], items: Vocabulary) -> Catalogue:
         np.array([np.nan if p.price is None else p.price for p in products], np.float64),
         np.array([p.available_from for p in products], np.int64),
         np.array([p.available_to for p in products], np.int64),
+        Attributes.of([p.attributes for p in products]),
     )
 
 

@@ -152,9 +152,9 @@ def stores_of(rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:
 
 
 def products_of(rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:
-    """Products as ``read_products`` returns them, their attributes apart."""
+    """Products as ``read_products`` returns them."""
     columns = {column.name: column.kind.dtype for column in PRODUCTS.columns}
-    return pl.DataFrame(list(rows), schema=columns)
+    return pl.DataFrame(list(rows), schema=columns | {"attributes": pl.String})
 
 
 def interactions_of(

@@ -20,9 +20,12 @@ from tests.counting import DATA_END_TIME, Item, Purchase, Shop, Shopping, model_
 from tests.rankers import weigh
 
 PRODUCTS = (
-    Item("espresso", "Espresso beans", "Drinks > Coffee", "Alta", 7.50, (0.9, 0.2, 0, 0)),
-    Item("filter", "Filter coffee", "Drinks > Coffee", "Alta", 5.20, (0.8, 0.3, 0, 0)),
-    Item("tea", "Green tea", "Drinks > Tea", "Leaf", 3.10, (0.6, 0, 0.3, 0)),
+    Item("espresso", "Espresso beans", "Drinks > Coffee", "Alta", 7.50, (0.9, 0.2, 0, 0),
+         attributes={"roast": ("dark",), "label": ("organic", "fair")}),
+    Item("filter", "Filter coffee", "Drinks > Coffee", "Alta", 5.20, (0.8, 0.3, 0, 0),
+         attributes={"roast": ("light",)}),
+    Item("tea", "Green tea", "Drinks > Tea", "Leaf", 3.10, (0.6, 0, 0.3, 0),
+         attributes={"label": ("organic",)}),
     Item("milk", "Whole milk", "Food > Dairy", "Meadow", 1.15, (0.3, 0.9, 0, 0)),
     Item("butter", "Salted butter", "Food > Dairy", "Meadow", 2.40, (0, 0.8, 0.1, 0)),
     Item("bread", "Rye bread", "Food > Bakery", "Crumb", 2.80, (0.1, 0.9, 0, 0)),

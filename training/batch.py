@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from recsvc.core.cells import cell_of
+from recsvc.core.diversity import Diversity
 from recsvc.core.places import Level, Location
 from recsvc.core.recommender import Query, Ranking, Recommender
 from recsvc.core.sources import Strategy
@@ -21,6 +22,7 @@ def recommend_all(
     size: int,
     sold_at: float,
     only_new: bool,
+    diversity: Diversity = Diversity.NONE,
     tick: Callable[[], object] = lambda: None,
 ) -> pl.DataFrame:
     """Rank for every row of ``customers``.
@@ -32,6 +34,7 @@ def recommend_all(
         sold_at: when the lists are read, seconds since 1970: what may be sold then. Recency is
             measured at the end of the data.
         only_new: leave out what the customer has bought.
+        diversity: how varied the lists are.
         tick: called after each list.
 
     Returns:
@@ -51,6 +54,7 @@ def recommend_all(
                 now=model.data_end,
                 sold_at=sold_at,
                 only_new=only_new,
+                diversity=diversity,
             )
         )
         tick()

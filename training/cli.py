@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import CURRENT, Registry
+from recsvc.core.diversity import Diversity
 from recsvc.errors import InputError
 from recsvc.terminal import new_app, run
 from training.batch import recommend_all
@@ -209,6 +210,9 @@ def recommend_command(
     only_new: Annotated[
         bool, typer.Option("--only-new", help="Leave out what the customer has bought.")
     ] = False,
+    diversity: Annotated[
+        Diversity, typer.Option("--diversity", help="How varied each list is.")
+    ] = Diversity.NONE,
     quarantine: NoQuarantineOption = None,
     max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,
     as_json: JsonOption = False,
@@ -235,6 +239,7 @@ def recommend_command(
             size=size,
             sold_at=datetime.now(UTC).timestamp(),
             only_new=only_new,
+            diversity=diversity,
             tick=tick,
         )
     _write(lists, out)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from recsvc.core.diversity import Diversity
 from recsvc.core.places import Place
 from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Query, Recommender
@@ -36,6 +37,7 @@ def evaluate(
     *,
     customers: NDArray[np.int32] | None = None,
     tasks: Sequence[Task] = (Task.ALL, Task.NEW),
+    diversity: Diversity = Diversity.NONE,
     tick: Tick = lambda: None,
 ) -> dict[str, dict[Task, Column]]:
     """Rank for every customer with a target, at home, with each of several weightings.
@@ -48,6 +50,7 @@ def evaluate(
         customers: customer indices to evaluate on; all that have a target unless given.
         tasks: which columns: :attr:`Task.ALL` for all purchases, :attr:`Task.NEW` for
             products that are new to the customer, out of lists without the others.
+        diversity: how varied the lists are.
         tick: called after each customer.
 
     Returns:
@@ -73,10 +76,11 @@ def evaluate(
                 size=DEPTH,
                 now=now,
                 only_new=task is Task.NEW,
+                diversity=diversity,
             )
             case = recommender.candidates(query)
             for name, by_task in rankers.items():
-                items = recommender.order(case, by_task[task], DEPTH)
+                items = recommender.order(case, by_task[task], query.form)
                 lists[name, task][row, : len(items)] = items
         tick()
     return {

@@ -140,7 +140,7 @@ def ask(side: Side, questions: Questions, tick: Callable[[], object]) -> dict[Ta
             )
             case = recommender.candidates(query)
             ranker = recommender.model.rankers[recommender.task(query, case.moment.profile)]
-            items = recommender.order(case, ranker, DEPTH)
+            items = recommender.order(case, ranker, query.form)
             # What nobody bought later becomes NOTHING at its rank: it is no hit either way.
             lists[task][row, : len(items)] = side.own_items[items]
         tick()

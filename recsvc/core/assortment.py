@@ -125,7 +125,7 @@ class Assortment:
 
     def with_variants(self, items: NDArray[np.int32]) -> NDArray[np.int32]:
         """``items``, and all that share a group with one of them."""
-        if not len(self.groups):
+        if not len(self.groups) or not len(items):
             return items
         groups = np.unique(self.groups[items])
         variants = np.flatnonzero(np.isin(self.groups, groups[groups != MISSING]))

@@ -7,6 +7,7 @@ from typing import Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from recsvc.core.attributes import Attributes
 from recsvc.core.vocabulary import MISSING, Arrays, StringTable, Vocabulary
 
 _Number = TypeVar("_Number", np.int32, np.int64, np.float64)
@@ -65,6 +66,8 @@ class CatalogueFilter:
         price_min, price_max: inclusive bounds in ``currency``; a product without a price
             in that currency does not pass when either is given.
         currency: ISO 4217, required with a bound.
+        attributes: by name, values: a product passes when it has any of them, byte by byte, for
+            every name.
     """
 
     category_paths: tuple[str, ...] = ()
@@ -72,9 +75,10 @@ class CatalogueFilter:
     price_min: float | None = None
     price_max: float | None = None
     currency: str = ""
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.category_paths or self.brands) or self.has_price
+        return bool(self.category_paths or self.brands or self.attributes) or self.has_price
 
     @property
     def has_price(self) -> bool:
@@ -95,6 +99,7 @@ class Catalogue:
         price: float64, shape ``(n_items,)``, NaN unknown.
         available_from, available_to: int64, shape ``(n_items,)``, seconds since 1970,
             UTC; a product is available from the first (inclusive) to the second.
+        attributes: what the products are beside that.
     """
 
     items: Vocabulary
@@ -108,6 +113,7 @@ class Catalogue:
     price: NDArray[np.float64]
     available_from: NDArray[np.int64]
     available_to: NDArray[np.int64]
+    attributes: Attributes
 
     def __len__(self) -> int:
         return len(self.items)
@@ -127,6 +133,7 @@ class Catalogue:
             currency=name(self.currencies, self.currency),
             available_from=int(self.available_from[item]),
             available_to=int(self.available_to[item]),
+            attributes=self.attributes.of_item(item),
         )
 
     def with_products(self, products: Sequence[Product]) -> Self:
@@ -155,6 +162,7 @@ class Catalogue:
             _written(self.price, at, [p.price for p in products]),
             _written(self.available_from, at, [p.available_from for p in products]),
             _written(self.available_to, at, [p.available_to for p in products]),
+            self.attributes.replaced(at, [p.attributes for p in products]),
         )
 
     def title(self, item: int) -> str:
@@ -173,6 +181,7 @@ class Catalogue:
             **self.categories.to_arrays(f"{prefix}.categories"),
             **self.brands.to_arrays(f"{prefix}.brands"),
             **self.currencies.to_arrays(f"{prefix}.currencies"),
+            **self.attributes.to_arrays(f"{prefix}.attributes"),
             f"{prefix}.category": self.category,
             f"{prefix}.brand": self.brand,
             f"{prefix}.currency": self.currency,
@@ -184,8 +193,9 @@ class Catalogue:
     @classmethod
     def from_arrays(cls, arrays: Arrays, prefix: str) -> Self:
         """The inverse of :meth:`to_arrays`."""
+        items = Vocabulary.from_arrays(arrays, f"{prefix}.items")
         return cls(
-            Vocabulary.from_arrays(arrays, f"{prefix}.items"),
+            items,
             StringTable.from_arrays(arrays, f"{prefix}.titles"),
             Vocabulary.from_arrays(arrays, f"{prefix}.categories"),
             Vocabulary.from_arrays(arrays, f"{prefix}.brands"),
@@ -196,6 +206,7 @@ class Catalogue:
             np.asarray(arrays[f"{prefix}.price"], np.float64),
             np.asarray(arrays[f"{prefix}.available_from"], np.int64),
             np.asarray(arrays[f"{prefix}.available_to"], np.int64),
+            Attributes.from_arrays(arrays, f"{prefix}.attributes", len(items)),
         )
 
 

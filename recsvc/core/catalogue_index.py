@@ -76,6 +76,8 @@ class CatalogueIndex:
         if wanted.brands:
             brands = (brand.strip().casefold() for brand in wanted.brands)
             passed &= _is_one_of(catalogue.brand, self.brands, brands)
+        for name, values in wanted.attributes.items():
+            passed &= catalogue.attributes.having_any(name, values)
         if wanted.has_price:
             prices = catalogue if prices is None else prices
             currency = prices.currencies.index(wanted.currency)

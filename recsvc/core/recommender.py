@@ -2,7 +2,7 @@
 
 The stages of a list::
 
-    history and acts -> allowed -> candidates -> scores -> features -> ranker -> list
+    history and acts -> allowed -> candidates -> scores -> features -> ranker -> re-ranker -> list
 """
 
 from copy import copy
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from recsvc.core.assortment import Assortment, Shelf
 from recsvc.core.catalogue import CatalogueFilter
+from recsvc.core.diversity import Diversity, Likeness
 from recsvc.core.due import due_again
 from recsvc.core.features import Case, Features
 from recsvc.core.histories import NO_HISTORY, Profile
@@ -21,7 +22,8 @@ from recsvc.core.live import NO_ACTS, Act, Acts, Live, fold
 from recsvc.core.model import Model
 from recsvc.core.newcomers import MAX_RANKED, placed
 from recsvc.core.places import ANYWHERE, Level, Location, Place
-from recsvc.core.ranking import Ranker, Task, best_first, standardise
+from recsvc.core.ranking import Ranker, Task, standardise
+from recsvc.core.reranking import Form, Reranker
 from recsvc.core.rest import resting
 from recsvc.core.sources import Collaborative, ItemToItem, Moment, Strategy
 from recsvc.core.sparse import distinct, top
@@ -50,6 +52,9 @@ class Query:
         only_new: leave out what the customer has bought.
         catalogue_filter: what the caller allows, ``None`` everything.
         excluded: item indices that must not be on the list.
+        shown: item indices of the pages before, the first first; they and their variants are not
+            on this one.
+        diversity: how varied the list should be.
         basket: item indices in the basket now; they shape the list and are not on it.
         session: item indices seen just now; they shape the list.
         shelf: what is there at the store, and its prices; ``None`` where nobody has said.
@@ -66,10 +71,17 @@ class Query:
     only_new: bool = False
     catalogue_filter: CatalogueFilter | None = None
     excluded: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
+    shown: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
+    diversity: Diversity = Diversity.NONE
     basket: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
     session: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
     shelf: Shelf | None = None
     in_stock_only: bool = False
+
+    @property
+    def form(self) -> Form:
+        """What the list has to be, whatever the scores."""
+        return Form(size=self.size, shown=self.shown, diversity=self.diversity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +159,13 @@ class Recommender:
             np.float32
         )
         # Ties go to the more popular product: its place in the order of popularity.
-        self._tie_rank = np.empty(len(model.catalogue), np.int32)
-        self._tie_rank[model.popularity.order] = np.arange(len(model.catalogue), dtype=np.int32)
+        tie_rank = np.empty(len(model.catalogue), np.int32)
+        tie_rank[model.popularity.order] = np.arange(len(model.catalogue), dtype=np.int32)
         collaborative = model.source("collaborative")
         self._factors = collaborative.factors if isinstance(collaborative, Collaborative) else None
         self._factor_norms = NO_SCORES if self._factors is None else self._factors.norms()
+        likeness = Likeness.of(model.catalogue, self._factors, self._factor_norms)
+        self._reranker = Reranker(self.assortment, likeness, tie_rank)
         neighbours = model.source("neighbours")
         self._neighbours = neighbours.weights if isinstance(neighbours, ItemToItem) else None
 
@@ -165,8 +179,9 @@ class Recommender:
         other.assortment = assortment
         # Of newcomers nobody has bought any: they come after all others.
         newcomers = np.arange(assortment.n_learnt, len(assortment), dtype=np.int32)
-        ranks = [self._tie_rank[: assortment.n_learnt], newcomers]
-        other._tie_rank = np.concatenate(ranks)  # noqa: SLF001  # one of its own kind
+        tie_rank = np.concatenate([self._reranker.tie_rank[: assortment.n_learnt], newcomers])
+        likeness = Likeness.of(assortment.catalogue, self._factors, self._factor_norms)
+        other._reranker = Reranker(assortment, likeness, tie_rank)  # noqa: SLF001  # one of its own kind
         return other
 
     def place(self, customer: int, location: Location) -> Place:
@@ -181,17 +196,17 @@ class Recommender:
         """The best products for a shopper in a place."""
         case = self.candidates(query)
         task = self.task(query, case.moment.profile)
-        return self.rank(case, self.model.rankers[task], query.size)
+        return self.rank(case, self.model.rankers[task], query.form)
 
-    def rank(self, case: Case, ranker: Ranker, size: int) -> Ranking:
-        """The best ``size`` candidates of a case."""
+    def rank(self, case: Case, ranker: Ranker, form: Form) -> Ranking:
+        """A list of the best candidates of a case."""
         place = case.moment.place
         items, scores = case.items, self._ranked(case, ranker)
         if len(case.newcomers):
             near = self.assortment.near
             scores = np.append(scores, placed(case, self._sources, near, ranker, scores))
             items = np.append(items, self.assortment.n_learnt + case.newcomers)
-        best = self._best(items, scores, size)
+        best = self._reranker.best(items, scores, form)
         is_learnt = best < len(case.items)
         learnt = best[is_learnt]
         levels = np.full(len(best), Level.EVERYWHERE, np.int8)
@@ -211,9 +226,9 @@ class Recommender:
             case.stand_ins,
         )
 
-    def order(self, case: Case, ranker: Ranker, size: int) -> NDArray[np.int32]:
+    def order(self, case: Case, ranker: Ranker, form: Form) -> NDArray[np.int32]:
         """The items of :meth:`rank` alone, for who compares many rankers."""
-        return case.items[self._best(case.items, self._ranked(case, ranker), size)]
+        return case.items[self._reranker.best(case.items, self._ranked(case, ranker), form)]
 
     def _ranked(self, case: Case, ranker: Ranker) -> NDArray[np.float32]:
         if ranker.trees is None:
@@ -289,7 +304,7 @@ class Recommender:
         case = self._case(NO_HISTORY, query, self._allowed(query, self.live(query)))
         if len(case.items):  # who is in a hurry is not asked to wait for what is new
             case = replace(case, newcomers=NO_ITEMS)
-        return self.rank(case, self.model.rankers[Task.COLD], query.size)
+        return self.rank(case, self.model.rankers[Task.COLD], query.form)
 
     def similar(self, item: int, query: Query) -> Ranking:
         """Products like ``item``: bought by its buyers, near it in the factors, or alike."""
@@ -309,7 +324,7 @@ class Recommender:
             learnt[near] += likeness
         scores = np.append(learnt, self.assortment.near.means(learnt))
         items = np.flatnonzero((scores > 0) & allowed).astype(np.int32)
-        items = items[self._best(items, scores[items], query.size)]
+        items = items[self._reranker.best(items, scores[items], query.form)]
         levels = np.full(len(items), Level.EVERYWHERE, np.int8)
         is_learnt = items < n_learnt
         levels[is_learnt] = self.model.places.evidence_levels(query.place, items[is_learnt])
@@ -325,7 +340,7 @@ class Recommender:
     def together(self, query: Query) -> Ranking:
         """Products that go into one basket with those of ``query.basket``."""
         case = self.candidates(replace(query, only_new=True))
-        return self.rank(case, self.model.rankers[Task.NEW], query.size)
+        return self.rank(case, self.model.rankers[Task.NEW], query.form)
 
     def again(self, query: Query) -> BuyAgain:
         """What the shopper needs again, the soonest due first."""
@@ -385,6 +400,7 @@ class Recommender:
         if query.in_stock_only:
             allowed &= np.False_ if shelf is None else shelf.in_stock
         allowed[query.excluded] = False
+        allowed[assortment.with_variants(query.shown)] = False
         allowed[query.basket] = False
         allowed[live.basket] = False
         allowed[live.disliked] = False
@@ -396,14 +412,6 @@ class Recommender:
         if query.only_new:
             allowed[live.profile.purchased] = False
         return allowed
-
-    def _best(
-        self, items: NDArray[np.int32], scores: NDArray[np.float32], size: int
-    ) -> NDArray[np.intp]:
-        best = best_first(scores, [self._tie_rank[items]])
-        if len(self.assortment.groups):
-            best = best[self.assortment.one_of_each_group(items[best])]
-        return best[:size]
 
     def _strategy(
         self,

@@ -1,12 +1,13 @@
 """Requests into questions: every limit that the API promises is checked here, once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from google.protobuf.unknown_fields import UnknownFieldSet
 from google.type.money_pb2 import Money
 
 from recsvc.core.catalogue import CatalogueFilter
+from recsvc.core.diversity import Diversity
 from recsvc.core.stages import Stage
 from recsvc.errors import InvalidRequestError
 from recsvc.server.fields import (
@@ -28,9 +29,11 @@ from recsvc.service.questions import Question, listed
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
 
+MAX_ATTRIBUTES = 20
 MAX_EXCLUDED = 1000
 MAX_BATCH = 100
 
+_DIVERSITIES = {api.Diversity.Value(f"DIVERSITY_{level.name}"): level for level in Diversity}
 _YEAR_1, _YEAR_10000 = -62_135_596_800, 253_402_300_800
 """The range of a Timestamp, unix seconds."""
 
@@ -47,13 +50,25 @@ def recommend_question(request: api.RecommendRequest, tokens: Tokens) -> Questio
             not, or a token was not made here.
     """
     unmet = []
-    if request.diversity > api.DIVERSITY_NONE:
-        unmet.append("DIVERSITY_UNSUPPORTED")
     if request.experiment_id:
         check_id("experiment_id", request.experiment_id)
         unmet.append("UNKNOWN_EXPERIMENT")
     page = tokens.pages.read(request.page_token)
-    return replace(_question(request, tokens.consistency, unmet), page=page)
+    question = _question(request, tokens.consistency, unmet)
+    return replace(question, page=page, diversity=_diversity(request.diversity))
+
+
+def _diversity(value: int) -> Diversity | None:
+    """Read a level; None where none is given.
+
+    Raises:
+        InvalidRequestError: it is none that is known here.
+    """
+    if value == api.DIVERSITY_UNSPECIFIED:
+        return None
+    if value not in _DIVERSITIES:
+        raise InvalidRequestError("diversity", f"{value} is no level that is known here")
+    return _DIVERSITIES[value]
 
 
 def similar_question(request: api.ListSimilarProductsRequest, tokens: Tokens) -> Question:
@@ -166,8 +181,6 @@ def _check_supported(wanted: common.ProductFilter) -> None:
         unknown = UnknownFieldSet(part)
         if len(unknown):
             raise _unsupported(path, f"field number {unknown[0].field_number} is not known here")
-    if wanted.attributes_any:
-        raise _unsupported("filter.attributes_any", "lists cannot be filtered by attributes yet")
 
 
 def _unsupported(field: str, why: str) -> InvalidRequestError:
@@ -190,7 +203,20 @@ def _catalogue_filter(wanted: common.ProductFilter) -> CatalogueFilter:
         price_min=price_min,
         price_max=price_max,
         currency=min_currency or max_currency,
+        attributes=_attributes(wanted.attributes_any),
     )
+
+
+def _attributes(wanted: Mapping[str, common.AttributeValues]) -> dict[str, tuple[str, ...]]:
+    path = "filter.attributes_any"
+    check_count(path, len(wanted), MAX_ATTRIBUTES)
+    found = {}
+    for name, values in wanted.items():
+        own = f"{path}[{check_id(path, name, required=True)[:40]!r}]"
+        if not values.values:
+            raise InvalidRequestError(own, "has no values; give at least one, or leave it out")
+        found[name] = read_texts(own, values.values, MAX_ID_BYTES)
+    return found
 
 
 def _price(path: str, prices: common.PriceRange, end: str) -> tuple[float | None, str]:

@@ -8,7 +8,7 @@
 
 import time
 from collections.abc import Callable, KeysView, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from recsvc.core.vocabulary import MISSING
 from recsvc.identity import customer_hash, visitor_hash
+from recsvc.service.defaults import Defaults
 from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.questions import Question
@@ -39,11 +40,13 @@ class Circumstances:
         standing: what people decided.
         live: what the shop has said of products and stores.
         stock: what is there.
+        defaults: what holds where a question leaves it open.
     """
 
     standing: Standing
     live: LiveCatalogue
     stock: Stock
+    defaults: Defaults = field(default_factory=Defaults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Inquiry:
     """A question that is being worked on.
 
     Attributes:
-        question: what is asked.
+        question: what is asked, with nothing left open.
         asker: who asks.
         loaded: the model that answers, with the catalogue of the moment.
         started: when the work began, monotonic seconds.
@@ -89,6 +92,7 @@ class Inquiries:
         self._standing = circumstances.standing
         self._live = circumstances.live
         self._stock = circumstances.stock
+        self._defaults = circumstances.defaults
         self._hash_key = hash_key
         self._now = now
         self._monotonic = monotonic
@@ -112,7 +116,8 @@ class Inquiries:
         asker = self._asker(question, loaded)
         if not self._live.sees(question.must_see.catalogue, deadline):
             asker = replace(asker, warnings=(*asker.warnings, CONSISTENCY_UNMET))
-        return Inquiry(question, asker, self._live.dressed(loaded), started, deadline)
+        settled = self._defaults.settled(question)
+        return Inquiry(settled, asker, self._live.dressed(loaded), started, deadline)
 
     def stocked(self, inquiry: Inquiry, store_id: str) -> Stocked:
         """The stock of a store, where the answer depends on any."""
@@ -142,10 +147,11 @@ class Inquiries:
         hidden = self.withdrawn(loaded)
         if not len(hidden) and not shown:
             return situation
-        # Of what was on a page before, no variant comes on a later one.
-        before = loaded.assortment.with_variants(np.array(shown, np.int32))
-        excluded = np.concatenate([situation.query.excluded, hidden, before])
-        query = replace(situation.query, excluded=excluded.astype(np.int32))
+        query = replace(
+            situation.query,
+            excluded=np.concatenate([situation.query.excluded, hidden]),
+            shown=np.array(shown, np.int32),
+        )
         return replace(situation, query=query)
 
     def withdrawn(self, loaded: LoadedModel) -> NDArray[np.int32]:

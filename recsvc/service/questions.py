@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from recsvc.core.catalogue import CatalogueFilter, Product
+from recsvc.core.diversity import Diversity
 from recsvc.core.places import Level, Location
 from recsvc.core.sources import Strategy
 from recsvc.core.stages import Stage
@@ -50,6 +51,7 @@ class Question:
         language: of the sentences of reasons, BCP 47, ``""`` the shop's own.
         only_new: leave out what the customer has bought.
         in_stock_only: leave out what is not known to be in stock at the place.
+        diversity: how varied the list should be; None is as the shop has it.
         as_of_time: when recency is measured, unix seconds; None is now.
         explain: say why each product is there.
         include_products: add each product's catalogue entry.
@@ -74,6 +76,7 @@ class Question:
     language: str = ""
     only_new: bool = False
     in_stock_only: bool = False
+    diversity: Diversity | None = None
     as_of_time: float | None = None
     explain: bool = False
     include_products: bool = False
@@ -94,6 +97,7 @@ class Question:
             sorted(wanted.category_paths),
             sorted(wanted.brands),
             (wanted.price_min, wanted.price_max, wanted.currency),
+            sorted((name, sorted(values)) for name, values in wanted.attributes.items()),
             self.strict,
             self.size,
             sorted(self.excluded),
@@ -104,6 +108,7 @@ class Question:
             self.explain and self.language,
             self.only_new,
             self.in_stock_only,
+            self.diversity,
             self.as_of_time,
             self.explain,
             self.include_products,

@@ -82,6 +82,7 @@ class Recommendations:
         started, loaded, shopper = inquiry.started, inquiry.loaded, inquiry.asker.shopper
         deliver = self._deliveries.delivery
         shown = shown_before(question, shopper, loaded)
+        asked, question = question, inquiry.question
         store_id, stocked = self._at_home(inquiry)
         cached = self._cache.slot(self._key(inquiry, stocked.revision), deadline)
         # With its stock unknown, nobody can say that a list still holds.
@@ -104,7 +105,7 @@ class Recommendations:
         withdrawn = self._inquiries.withdrawn(loaded)
         made = replace(
             answer(question, loaded, situation, ranking, unnamed=withdrawn),
-            next_page=next_page(question, shopper, loaded, ranking.items),
+            next_page=next_page(asked, shopper, loaded, ranking.items),
         )
         payload = self._codec.encode(made)
         if is_late:

@@ -8,6 +8,7 @@ import numpy as np
 
 from recsvc.core.catalogue import CatalogueFilter, canonical_path
 from recsvc.core.catalogue_index import Prices
+from recsvc.core.diversity import Diversity
 from recsvc.core.places import PLACE_LEVELS, Level, Location, Place
 from recsvc.core.recommender import Query
 from recsvc.core.vocabulary import MISSING
@@ -115,6 +116,7 @@ def situate(
         only_new=question.only_new,
         catalogue_filter=question.catalogue_filter or None,
         excluded=items.indices(question.excluded),
+        diversity=question.diversity or Diversity.NONE,
         basket=items.indices(question.basket),
         session=items.indices(question.recent),
     )
@@ -155,6 +157,10 @@ def _filter_warnings(question: Question, loaded: LoadedModel) -> Iterator[str]:
         if brand.strip().casefold() not in loaded.assortment.index.brands:
             _refuse_if_strict(question, "filter.brands", brand)
             yield "UNKNOWN_BRAND"
+    for name in wanted.attributes:
+        if name not in loaded.assortment.catalogue.attributes.names:
+            _refuse_if_strict(question, "filter.attributes_any", name)
+            yield "UNKNOWN_ATTRIBUTE"
 
 
 def _refuse_if_strict(question: Question, field: str, value: str) -> None:

@@ -157,7 +157,7 @@ def test_similar_products(stub: api_grpc.RecommendationServiceStub) -> None:
         (question("anna", page_size=-1), "page_size", "FIELD_INVALID"),
         (question("anna", page_token="x"), "page_token", "PAGE_TOKEN_INVALID"),  # noqa: S106  # no secret
         (
-            question("anna", filter=common.ProductFilter(attributes_any=RED)),
+            question("anna", filter=common.ProductFilter(attributes_any=RED, strict=True)),
             "filter.attributes_any",
             "FILTER_UNSUPPORTED",
         ),

@@ -71,9 +71,9 @@ def test_other_methods_take_the_fields_of_their_request(client: Client) -> None:
 
 def test_refusals_are_errors_of_our_own(client: Client) -> None:
     """With the reason that the server gave, and the field where there is one."""
-    red = {"colour": common.AttributeValues(values=["red"])}
+    red = {"colour": common.AttributeValues(values=["red"])}  # nothing here has a colour
     with pytest.raises(InvalidRequestError) as invalid:
-        client.recommend(product_filter=common.ProductFilter(attributes_any=red))
+        client.recommend(product_filter=common.ProductFilter(attributes_any=red, strict=True))
     assert (invalid.value.field, invalid.value.reason) == (
         "filter.attributes_any",
         "FILTER_UNSUPPORTED",

@@ -1,12 +1,18 @@
 """The catalogue snapshot: what was sold, described by the products file."""
 
+import json
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from recsvc.core.attributes import Attributes
 from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, Catalogue
 from recsvc.core.vocabulary import MISSING, StringTable, Vocabulary
 from training.interactions import Interactions, ids
+
+MAX_VALUE_BYTES = 256
+"""Longer values are texts, not attributes: no filter can ask for them."""
 
 _EMPTY: dict[str, pl.DataType | type[pl.DataType]] = {
     "product_id": pl.String,
@@ -17,6 +23,7 @@ _EMPTY: dict[str, pl.DataType | type[pl.DataType]] = {
     "currency": pl.String,
     "available_from": pl.Datetime("us", "UTC"),
     "available_to": pl.Datetime("us", "UTC"),
+    "attributes": pl.String,
 }
 
 
@@ -40,6 +47,22 @@ def fit_catalogue(interactions: Interactions, products: pl.DataFrame | None) -> 
         rows["price"].fill_null(float("nan")).to_numpy().astype(np.float64),
         _seconds(rows["available_from"], ALWAYS_FROM),
         _seconds(rows["available_to"], ALWAYS_TO),
+        _attributes(rows["attributes"]),
+    )
+
+
+def _attributes(column: pl.Series) -> Attributes:
+    """Read the objects that ``training.events.read_products`` wrote."""
+    described = (json.loads(text) for text in column.fill_null("{}"))
+    return Attributes.of(
+        [
+            {
+                name: (value,)
+                for name, value in each.items()
+                if len(value.encode()) <= MAX_VALUE_BYTES
+            }
+            for each in described
+        ]
     )
 
 

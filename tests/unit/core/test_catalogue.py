@@ -68,6 +68,12 @@ def test_a_product_is_called_by_its_title_else_its_id(catalogue: Catalogue) -> N
         (CatalogueFilter(brands=(" LEAF ", "Crumb")), ["tea", "bread", "punch"]),
         (CatalogueFilter(brands=("",)), []),
         (CatalogueFilter(brands=("Alta",), category_paths=("Household",)), ["soap"]),
+        (CatalogueFilter(attributes={"label": ("organic",)}), ["espresso", "tea"]),
+        (CatalogueFilter(attributes={"roast": ("dark", "light")}), ["espresso", "filter"]),
+        (CatalogueFilter(attributes={"label": ("fair",), "roast": ("light",)}), []),
+        (CatalogueFilter(attributes={"label": ("Organic",)}), []),
+        (CatalogueFilter(attributes={"colour": ("red",)}), []),
+        (CatalogueFilter(attributes={"label": ("fair",)}, brands=("alta",)), ["espresso"]),
     ],
 )
 def test_categories_and_brands(
@@ -114,6 +120,7 @@ def test_a_price_without_a_currency_is_in_no_currency(catalogue: Catalogue) -> N
         (CatalogueFilter(brands=("Alta",)), True),
         (CatalogueFilter(category_paths=("Food",)), True),
         (CatalogueFilter(price_min=0), True),
+        (CatalogueFilter(attributes={"roast": ("dark",)}), True),
         (CatalogueFilter(price_max=0), True),
     ],
 )
@@ -147,6 +154,14 @@ def test_a_catalogue_comes_back_from_its_arrays(catalogue: Catalogue) -> None:
         str(catalogue.product(i)) for i in range(10)
     ]
     assert restored.available_to.tolist() == catalogue.available_to.tolist()
+
+
+def test_a_catalogue_from_before_there_were_attributes_has_none(catalogue: Catalogue) -> None:
+    """An artifact of an older release loads as it did."""
+    arrays = {n: a for n, a in catalogue.to_arrays("c").items() if "attributes" not in n}
+    restored = Catalogue.from_arrays(arrays, "c")
+    assert restored.product(0) == replace(catalogue.product(0), attributes={})
+    assert passing(restored, CatalogueFilter(attributes={"label": ("organic",)})) == []
 
 
 def test_no_titles_at_all(catalogue: Catalogue) -> None:

@@ -13,6 +13,7 @@ from recsvc.core.model import Model
 from recsvc.core.places import ANYWHERE, Level, Location, Place
 from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Query, Ranking, Recommender
+from recsvc.core.reranking import Form
 from recsvc.core.sources import Collaborative, Strategy
 from recsvc.core.vocabulary import MISSING
 from tests.acts import Did, acts_of, added, bought, moment, rated, returned, viewed
@@ -181,8 +182,8 @@ def test_rank_and_order_agree(recommender: Recommender) -> None:
     """The tuner's cheap ordering is the served one."""
     case = recommender.candidates(ask(recommender, "ben"))
     ranker = Ranker(np.arange(len(recommender.scores), dtype=np.float32))
-    ranking = recommender.rank(case, ranker, 6)
-    assert recommender.order(case, ranker, 6).tolist() == ranking.items.tolist()
+    ranking = recommender.rank(case, ranker, Form(size=6))
+    assert recommender.order(case, ranker, Form(size=6)).tolist() == ranking.items.tolist()
     scores = case.standardised @ ranker.weights
     assert ranking.scores == pytest.approx(np.sort(scores)[::-1][:6])
 
@@ -231,9 +232,11 @@ def test_trees_and_weights_are_rankers_alike() -> None:
     learnt = recommender.model.rankers[Task.ALL]
     fused = Ranker(learnt.weights)
     for ranker in (learnt, fused):
-        ranking = recommender.rank(case, ranker, 5)
-        assert recommender.order(case, ranker, 5).tolist() == ranking.items.tolist()
-    by_trees, by_weights = (recommender.rank(case, ranker, 5) for ranker in (learnt, fused))
+        ranking = recommender.rank(case, ranker, Form(size=5))
+        assert recommender.order(case, ranker, Form(size=5)).tolist() == ranking.items.tolist()
+    by_trees, by_weights = (
+        recommender.rank(case, ranker, Form(size=5)) for ranker in (learnt, fused)
+    )
     assert ids(recommender, by_trees)[0] == "bread"
     assert ids(recommender, by_weights)[0] == "espresso"
 
@@ -276,7 +279,7 @@ def test_the_fusion_is_added_to_the_trees(share: float) -> None:
     model = grow(model, Task.ALL, *STUMPS)
     trees = Recommender(model).recommend(query)
     ranker = replace(model.rankers[Task.ALL], fusion=share)
-    both = Recommender(model).rank(case, ranker, 50)
+    both = Recommender(model).rank(case, ranker, Form(size=50))
     learnt = dict(zip(trees.items.tolist(), trees.scores.tolist(), strict=True))
     expected = np.array([learnt[item] for item in case.items.tolist()])
     expected += share * fusion / fusion.std()
@@ -374,18 +377,10 @@ def test_a_model_without_seasons_ignores_the_time() -> None:
     """Where no product has a window, all may be sold at any time."""
     model = tiny_model()
     catalogue = model.catalogue
-    always = type(catalogue)(
-        catalogue.items,
-        catalogue.titles,
-        catalogue.categories,
-        catalogue.brands,
-        catalogue.currencies,
-        catalogue.category,
-        catalogue.brand,
-        catalogue.currency,
-        catalogue.price,
-        np.full(10, -(2**62)),
-        np.full(10, 2**62),
+    always = replace(
+        catalogue,
+        available_from=np.full(10, -(2**62)),
+        available_to=np.full(10, 2**62),
     )
     recommender = Recommender(tiny_model(catalogue=always))
     ranking = recommender.recommend(ask(recommender, "dora", now=DATA_END + 90 * DAY))

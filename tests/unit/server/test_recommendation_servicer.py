@@ -142,7 +142,7 @@ def test_bad_entries_do_not_fail_the_rest(slot: ModelSlot) -> None:
         api.RecommendRequest(shopper=common.Shopper(customer_id="x" * 100_000)),
         api.RecommendRequest(
             filter=common.ProductFilter(
-                attributes_any={"colour": common.AttributeValues(values=["red"])}
+                attributes_any={"colour": common.AttributeValues(values=[])}
             )
         ),
         api.RecommendRequest(filter=unknown),

@@ -8,6 +8,7 @@ from google.type.latlng_pb2 import LatLng
 from google.type.money_pb2 import Money
 
 from recsvc.core.cells import cell_of
+from recsvc.core.diversity import Diversity
 from recsvc.core.stages import Stage
 from recsvc.errors import InvalidRequestError
 from recsvc.server import requests
@@ -147,8 +148,6 @@ def test_a_range_has_one_currency() -> None:
 @pytest.mark.parametrize(
     ("request_", "field"),
     [
-        (allowing(lambda f: f.attributes_any["colour"].values.append("red")),
-         "filter.attributes_any"),
         (Request(filter=common.ProductFilter.FromString(b"\xa8\x06\x01")), "filter"),
         (Request(filter=common.ProductFilter(
             price_range=common.PriceRange.FromString(b"\xa8\x06\x01"))), "filter.price_range"),
@@ -196,6 +195,7 @@ def test_everything_that_is_asked_arrives() -> None:
             brands=["Alta"],
             price_range=common.PriceRange(min=gbp(1, 500_000_000), max=gbp(3)),
             exclude_product_ids=["jam"],
+            attributes_any={"label": common.AttributeValues(values=["fair", "organic"])},
             in_stock_only=True,
             exclude_purchased=True,
             strict=True,
@@ -221,13 +221,40 @@ def test_everything_that_is_asked_arrives() -> None:
     wanted = question.catalogue_filter
     assert (wanted.price_min, wanted.price_max, wanted.currency) == (1.5, 3.0, "GBP")
     assert (wanted.category_paths, wanted.brands) == (("Drinks",), ("Alta",))
+    assert wanted.attributes == {"label": ("fair", "organic")}
     assert question.only_new
     assert question.in_stock_only
     assert question.strict
     assert question.explain
     assert question.include_products
     assert (question.must_see.ledger, question.page) == (1234, b"shown")
-    assert question.unmet == ("DIVERSITY_UNSUPPORTED", "UNKNOWN_EXPERIMENT")
+    assert question.diversity is Diversity.HIGH
+    assert question.unmet == ("UNKNOWN_EXPERIMENT",)
+
+
+def test_an_unknown_level_of_diversity_is_refused() -> None:
+    """It is never taken for one that is known; none given is left to the shop."""
+    assert refused(Request(diversity=5)).metadata["field"] == "diversity"  # type: ignore[arg-type]  # of a later version
+    assert recommend_question(Request(diversity=api.DIVERSITY_NONE)).diversity is Diversity.NONE
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        ({f"name{i}": ["x"] for i in range(21)}, "has 21 entries; at most 20"),
+        ({"colour": ["x"] * 101}, "has 101 entries; at most 100"),
+        ({"colour": ["x" * 257]}, "has 257 bytes; at most 256"),
+        ({"x" * 257: ["red"]}, "has 257 bytes; at most 256"),
+        ({"": ["red"]}, "is required"),
+        ({"colour": []}, "has no values"),
+    ],
+)
+def test_attributes_have_limits(wanted: dict[str, list[str]], why: str) -> None:
+    """20 of them, 100 values each, 256 bytes, and none that asks for nothing."""
+    values = {name: common.AttributeValues(values=each) for name, each in wanted.items()}
+    error = refused(Request(filter=common.ProductFilter(attributes_any=values)))
+    assert error.field.startswith("filter.attributes_any")
+    assert why in str(error)
 
 
 def test_a_visitor_asks_as_one() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from recsvc.artifacts.registry import Registry
 from recsvc.core.catalogue import CatalogueFilter, Product
+from recsvc.core.diversity import Diversity
 from recsvc.core.live import Act
 from recsvc.core.places import Level, Location
 from recsvc.core.recommender import Query
@@ -140,6 +141,11 @@ def test_a_filter_holds_for_every_product(bench: Bench) -> None:
     [
         (CatalogueFilter(category_paths=("Toys", "Toys > Cars")), "UNKNOWN_CATEGORY", "category"),
         (CatalogueFilter(brands=("Nobody",)), "UNKNOWN_BRAND", "brands"),
+        (
+            CatalogueFilter(attributes={"colour": ("red",), "size": ("S",)}),
+            "UNKNOWN_ATTRIBUTE",
+            "attributes_any",
+        ),
     ],
 )
 def test_an_unknown_filter_value_is_a_warning_or_strictly_an_error(
@@ -923,3 +929,17 @@ def test_a_withdrawn_product_is_in_no_reason(bench: Bench) -> None:
             assert item.reason is not None
             assert "espresso" not in item.reason.evidence
             assert "Espresso" not in item.reason.text
+
+
+def test_pages_of_a_varied_list_hold_no_product_twice(bench: Bench) -> None:
+    """Each goes on where the one before ended, and none is in the order of the scores alone."""
+    plain = bench.ids(Question(customer_id="anna", size=6))
+    pages: list[str] = []
+    page = b""
+    for _ in range(3):
+        asked = Question(customer_id="anna", size=2, diversity=Diversity.HIGH, page=page)
+        answer = bench.answer(asked)
+        pages += [item.product_id for item in answer.items]
+        page = answer.next_page
+    assert len(set(pages)) == 6
+    assert pages != plain

@@ -1,5 +1,6 @@
 """The catalogue snapshot of what was bought."""
 
+import json
 from datetime import UTC, datetime
 from math import isnan
 
@@ -8,7 +9,7 @@ from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO
 from recsvc.core.vocabulary import MISSING
 from tests.purchases import interactions_of, products_of
 from training.interactions import Interactions
-from training.models.catalogue import fit_catalogue
+from training.models.catalogue import MAX_VALUE_BYTES, fit_catalogue
 
 AUTUMN = datetime(2025, 9, 1, tzinfo=UTC)
 
@@ -60,3 +61,11 @@ def test_without_a_file_everything_may_be_sold() -> None:
     """Availability is only limited by a file."""
     catalogue = fit_catalogue(bought("a", "b"), None)
     assert not len(Assortment.learnt(catalogue).turns)
+
+
+def test_other_columns_are_attributes() -> None:
+    """What read_products gathered as a JSON object; texts are too long to be asked for."""
+    described = {"colour": "grün", "story": "x" * (MAX_VALUE_BYTES + 1)}
+    products = products_of([{"product_id": "tea", "attributes": json.dumps(described)}])
+    catalogue = fit_catalogue(bought("jam", "tea"), products)
+    assert [dict(catalogue.product(i).attributes) for i in range(2)] == [{}, {"colour": ("grün",)}]
