@@ -23,6 +23,7 @@ from recsvc.server.responses import ResponseCodec
 from recsvc.server.server import Health, RecommendationServer, ServerOptions, Servicers
 from recsvc.server.tokens import Tokens
 from recsvc.service.answer_cache import AnswerCache
+from recsvc.service.answers import Answers
 from recsvc.service.catalogue import Catalogue
 from recsvc.service.customers import Customers
 from recsvc.service.defaults import Defaults
@@ -39,6 +40,7 @@ from recsvc.service.recommendations import Recommendations
 from recsvc.service.related import Related
 from recsvc.service.standing import Standing
 from recsvc.service.stock import Stock
+from recsvc.service.wording import Wording
 from recsvc.settings import ConsentDefault, ServerSettings
 from recsvc.store.answers import RedisAnswerStore
 from recsvc.store.breaker import CircuitBreaker
@@ -141,7 +143,7 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
         shares_port: other processes listen on the same port.
 
     Raises:
-        SettingsError: the Redis URL or the address cannot be used.
+        SettingsError: the Redis URL, the address or the language cannot be used.
         RegistryError: there is no registry.
     """
     metrics = Metrics(CollectorRegistry())
@@ -212,13 +214,14 @@ def _servicers(  # each argument is a part that goes into several of them
         timeout_seconds=settings.redis_timeout_seconds,
     )
     inquiries = Inquiries(slot, circumstances, hash_key=key)
+    answers = Answers(Wording.load(settings.language))
     deliveries = Deliveries(slot, metrics)
     customers = Customers(slot, standing, stores.log, stores.people, hash_key=key)
     return Servicers(
         recommendations=RecommendationServicer(
             slot,
-            Recommendations(inquiries, cache, codec, deliveries),
-            Related(inquiries, cache, deliveries),
+            Recommendations(inquiries, answers, cache, codec, deliveries),
+            Related(inquiries, answers, cache, deliveries),
             tokens,
         ),
         models=ModelServicer(ModelAdmin(slot, now=_now), key),

@@ -139,6 +139,10 @@ class ServerSettings(BaseSettings):
     """How varied lists are that ask for no ``diversity``: ``none`` (by score alone), ``low``,
     ``medium`` or ``high``; what each costs stands in docs/rules.md."""
 
+    language: str = "en"
+    """The language of reasons where the caller's is not spoken, BCP 47: ``en`` or ``de``, also with
+    a country, as in ``en-US`` or ``de-AT``, which changes how dates and numbers are written."""
+
     event_log_max: int = Field(default=1_000_000, ge=64, le=1_000_000_000)
     """Events that may wait for ``recsvc-train collect``; at it new ones are refused."""
 

@@ -7,6 +7,7 @@ from typing import Any
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import StoreUnavailableError
 from recsvc.service.answer_cache import AnswerCache
+from recsvc.service.answers import Answers
 from recsvc.service.deliveries import Computed, Deliveries, Needed, Served
 from recsvc.service.inquiries import Circumstances, Inquiries
 from recsvc.service.live_catalogue import LiveCatalogue
@@ -18,6 +19,7 @@ from recsvc.service.related import Related
 from recsvc.service.selling import StockRecord
 from recsvc.service.shopping import Outcome, Shopper
 from recsvc.service.stock import FRESH_SECONDS, Stock
+from recsvc.service.wording import Wording
 from recsvc.store.catalogue_store import TableCatalogueStore
 from recsvc.store.memory import (
     InMemoryEventLog,
@@ -125,11 +127,17 @@ class Bench:
             now=lambda: self.now,
             monotonic=lambda: self.monotonic,
         )
+        answers = Answers(Wording.load())
         deliveries = Deliveries(self.slot, metrics, monotonic=lambda: self.monotonic)
         self.recommendations = Recommendations(
-            inquiries, answer_cache, self.codec, deliveries, monotonic=lambda: self.monotonic
+            inquiries,
+            answers,
+            answer_cache,
+            self.codec,
+            deliveries,
+            monotonic=lambda: self.monotonic,
         )
-        self.related = Related(inquiries, answer_cache, deliveries)
+        self.related = Related(inquiries, answers, answer_cache, deliveries)
 
     def ask(self, question: Question, seconds: float = FOREVER) -> Served:
         return self.recommendations.recommend(question, self.monotonic + seconds)

@@ -1,47 +1,33 @@
-"""Why a product is on a list: one true sentence, and the products that bear it out."""
+"""Why a product is on a shopper's list: what is claimed, and the facts that bear it out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.assortment import Assortment
-from recsvc.core.histories import Profile
+from recsvc.core.claims import Claim, Explanation
+from recsvc.core.histories import SECONDS_A_DAY, Profile
 from recsvc.core.live import NO_ITEMS
 from recsvc.core.model import Model
-from recsvc.core.places import Level, PurchaseCount
+from recsvc.core.pairs import PairCounts, best_pair, pair_counts
+from recsvc.core.places import Level
 from recsvc.core.recommender import Ranking
 from recsvc.core.sources import Explainable, Strategy
 from recsvc.core.vocabulary import MISSING
 
+ALIKE = 0.2
+"""How like another a product must be to be called so: less is a word in common by chance."""
 
-class ReasonCode(StrEnum):
-    """What kind of reason is given."""
+MIN_WINDOW_DAYS = 2
+"""A shorter window says little: the purchases of all time are told instead."""
 
-    BOUGHT_BEFORE = "BOUGHT_BEFORE"
-    SIMILAR_TO_BOUGHT = "SIMILAR_TO_BOUGHT"
-    SIMILAR_CUSTOMERS = "SIMILAR_CUSTOMERS"
-    SIMILAR_PRODUCT = "SIMILAR_PRODUCT"
-    POPULAR_NEARBY = "POPULAR_NEARBY"
-    POPULAR = "POPULAR"
+NOT_COUNTED = frozenset({"ease"})
+"""Item-to-item sources that may tie products together which nobody has bought both."""
 
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A reason for one product.
-
-    Attributes:
-        code: the kind of reason.
-        text: one sentence that a person or a chatbot can say.
-        evidence: item indices of the products that the reason rests on.
-    """
-
-    code: ReasonCode
-    text: str
-    evidence: tuple[int, ...] = ()
+_RESTS_ON_OWN = (Strategy.COLLABORATIVE, Strategy.SIMILAR, Strategy.BOUGHT_TOGETHER)
 
 
 def explain(
@@ -59,80 +45,73 @@ def explain(
         unnamed: items that no reason may name, beside the assortment's own.
 
     Returns:
-        explanations that the model's own counts bear out: a sentence names a number, a
-        date or a product only where the purchases that the model was trained on have it.
+        explanations that the model's own counts bear out: a number, a time or a product is given
+        only where the purchases that the model was trained on, and the shopper's since, have it.
     """
-    is_learnt = ranking.items < assortment.n_learnt
-    evidence = np.full(len(ranking.items), MISSING, np.int32)
-    hidden = np.union1d(assortment.unnamed, unnamed)
-    evidence[is_learnt] = _evidence(
-        model, ranking.items[is_learnt], ranking.strategies[is_learnt], ranking.profile, hidden
-    )
-    cases = [
-        _Case(model, assortment, ranking, position, int(own), hidden)
-        for position, own in enumerate(evidence)
-    ]
-    return [
-        _REASONS[Strategy(int(strategy))](case) if learnt else _newcomer(case)
-        for case, strategy, learnt in zip(cases, ranking.strategies, is_learnt, strict=True)
-    ]
-
-
-def explain_similar(
-    assortment: Assortment, item: int, ranking: Ranking, unnamed: NDArray[np.int32] = NO_ITEMS
-) -> list[Explanation]:
-    """One explanation for each product of a list of products like ``item``."""
-    title = assortment.catalogue.title(item)
-    evidence: tuple[int, ...] = (item,)
-    if item in assortment.unnamed or item in unnamed:
-        title, evidence = "what you are looking at", ()
-    return [
-        Explanation(ReasonCode.SIMILAR_PRODUCT, _alike(assortment, item, other, title), evidence)
-        for other in ranking.items.tolist()
-    ]
-
-
-def _alike(assortment: Assortment, item: int, other: int, title: str) -> str:
-    """Why ``other`` is on a list of products like ``item``, which is called ``title``."""
-    n_learnt = assortment.n_learnt
-    if item < n_learnt and other < n_learnt:
-        return f"Bought by customers with a taste for {title}."
-    for new, old in ((item, other), (other, item)):
-        if new >= n_learnt and old in assortment.near.row(new - n_learnt)[0]:
-            return f"Like {title} in what it is."
-    if item >= n_learnt:
-        return f"Goes with products like {title}."
-    return f"Like products that go with {title}."
-
-
-ALIKE = 0.2
-"""How like another a product must be to be called so: less is a word in common by chance."""
-
-_RESTS_ON_OWN = (Strategy.COLLABORATIVE, Strategy.SIMILAR)
+    return [explain_one(case) for case in cases(model, assortment, ranking, unnamed)]
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class Case:
     """One product that needs a reason.
 
     Attributes:
         model, assortment, ranking: where it stands.
+        pairs: counted baskets, if the model has them.
         position: its position in the ranking.
-        own: of the shopper's products the one that speaks most for it, if its strategy
-            rests on one.
+        own: of the shopper's products that may be named the one that speaks most for it, if its
+            strategy rests on one.
+        is_counted: whether customers bought both.
+        is_silenced: whether one speaks for it that must not be named.
         hidden: items that must not be named.
     """
 
     model: Model
     assortment: Assortment
     ranking: Ranking
+    pairs: PairCounts | None
     position: int
     own: int
-    hidden: NDArray[np.integer]
+    is_counted: bool
+    is_silenced: bool
+    hidden: frozenset[int]
 
     @property
     def item(self) -> int:
+        """Its item index."""
         return int(self.ranking.items[self.position])
+
+    @property
+    def is_learnt(self) -> bool:
+        """Whether the model knows it."""
+        return self.item < self.assortment.n_learnt
+
+
+def cases(
+    model: Model, assortment: Assortment, ranking: Ranking, unnamed: NDArray[np.int32]
+) -> list[Case]:
+    """The products of a ranking, each with what speaks for it."""
+    is_learnt = ranking.items < assortment.n_learnt
+    hidden = np.union1d(assortment.unnamed, unnamed)
+    n = len(ranking.items)
+    own = np.full(n, MISSING, np.int32)
+    is_counted, is_silenced = np.zeros((2, n), np.bool_)
+    own[is_learnt], is_counted[is_learnt], is_silenced[is_learnt] = _evidence(
+        model, ranking.items[is_learnt], ranking.strategies[is_learnt], ranking.profile, hidden
+    )
+    pairs, names = pair_counts(model), frozenset(hidden.tolist())
+    rows = zip(own.tolist(), is_counted.tolist(), is_silenced.tolist(), strict=True)
+    return [
+        Case(model, assortment, ranking, pairs, position, *row, names)
+        for position, row in enumerate(rows)
+    ]
+
+
+def explain_one(case: Case) -> Explanation:
+    """Why a product is on a list that its strategy has put it on."""
+    if not case.is_learnt:
+        return _newcomer(case)
+    return _REASONS[Strategy(int(case.ranking.strategies[case.position]))](case)
 
 
 def _evidence(
@@ -141,132 +120,159 @@ def _evidence(
     strategies: NDArray[np.int8],
     profile: Profile,
     hidden: NDArray[np.integer],
-) -> NDArray[np.int32]:
+) -> tuple[NDArray[np.int32], NDArray[np.bool_], NDArray[np.bool_]]:
     """For each product the own product that speaks most for it, MISSING where none does.
 
-    All products at once: the costly part depends on the shopper alone.
+    All products at once: the costly part depends on the shopper alone. Beside it, whether
+    customers bought both, and whether only what must not be named speaks for it.
     """
     own = profile.items
     evidence = np.full(len(items), MISSING, np.int32)
+    is_counted, is_silenced = np.zeros((2, len(items)), np.bool_)
     for strategy in _RESTS_ON_OWN:
         # A strategy may have several sources: the first that knows of a product is asked.
-        for source in _explainable(model, strategy):
+        for name, source in _explainable(model, strategy):
             asked = np.flatnonzero((strategies == strategy) & (evidence == MISSING))
             if len(asked):
                 terms = source.contributions(profile, items[asked])
                 terms = np.where(own == items[asked, None], 0, terms)
                 if len(hidden):
-                    terms[:, np.isin(own, hidden)] = 0
-                speaks = terms.max(axis=1) > 0
+                    is_hidden = np.isin(own, hidden)
+                    is_silenced[asked] |= (terms[:, is_hidden] > 0).any(axis=1)
+                    terms[:, is_hidden] = 0
+                speaks = terms.max(axis=1, initial=0) > 0
                 evidence[asked[speaks]] = own[terms[speaks].argmax(axis=1)]
+                is_counted[asked[speaks]] = name not in NOT_COUNTED
     # Itself only if no other speaks for it.
     alone = (evidence == MISSING) & np.isin(strategies, _RESTS_ON_OWN) & np.isin(items, own)
     evidence[alone] = items[alone]
-    return evidence
+    return evidence, is_counted, is_silenced
 
 
-def _explainable(model: Model, strategy: Strategy) -> list[Explainable]:
+def _explainable(model: Model, strategy: Strategy) -> list[tuple[str, Explainable]]:
     """The sources of ``strategy`` that can say which own product speaks for another."""
     return [
-        source
+        (source.name, source)
         for source in model.sources
         if strategy in source.features.values() and isinstance(source, Explainable)
     ]
 
 
-def _bought_before(case: _Case) -> Explanation:
-    profile = case.ranking.profile
-    at = int(np.searchsorted(profile.items, case.item))
-    n_purchases, last_time = int(profile.n_purchases[at]), int(profile.last_time[at])
+def bought_before(case: Case) -> Explanation:
+    """How often the shopper has bought it, and when last."""
+    ranking, item = case.ranking, case.item
+    n_purchases, last_time = own_purchases(ranking, item)
+    if not n_purchases and item in ranking.stand_ins:
+        return Explanation(claim=Claim.LIKE_SEEN)
+    if item in case.hidden:  # nobody wants to be reminded of it
+        return popular(case)
     if not n_purchases:
-        if case.item in case.ranking.stand_ins:
-            return Explanation(ReasonCode.SIMILAR_PRODUCT, "Like something that you looked at.")
-        text = "You showed interest in this."
-        return Explanation(ReasonCode.SIMILAR_CUSTOMERS, text, (case.item,))
-    when = f" on {_day(last_time)}" if last_time else ""
-    text = f"You bought this{when}."
-    if n_purchases > 1:
-        last = f", last{when}" if when else ""
-        text = f"You have bought this {n_purchases:,} times{last}."
-    return Explanation(ReasonCode.BOUGHT_BEFORE, text, (case.item,))
+        return Explanation(claim=Claim.SEEN, evidence=(item,))
+    return Explanation(
+        claim=Claim.BOUGHT_ON if last_time else Claim.BOUGHT,
+        evidence=(item,),
+        n_purchases=n_purchases,
+        last_time=last_time,
+    )
 
 
-def _fits_purchases(case: _Case) -> Explanation:
-    if case.own == MISSING:
-        text = "Bought by customers whose purchases are like yours."
-        return Explanation(ReasonCode.SIMILAR_CUSTOMERS, text)
-    if case.own == case.item:  # nothing else that the shopper has bought or seen speaks for it
-        return _bought_before(case)
-    if case.own in case.ranking.stand_ins:
-        return Explanation(ReasonCode.SIMILAR_CUSTOMERS, "Fits what interests you now.")
-    what = "you buy" if case.own in case.ranking.profile.purchased else "interests you now"
-    text = f"Fits what {what}, such as {case.assortment.catalogue.title(case.own)}."
-    return Explanation(ReasonCode.SIMILAR_CUSTOMERS, text, (case.own,))
+def own_purchases(ranking: Ranking, item: int) -> tuple[int, int]:
+    """How often the shopper has bought a product, and when last; 0 where that is not known."""
+    profile = ranking.profile
+    at = np.flatnonzero(profile.items == item)
+    if not len(at):
+        return 0, 0
+    last_time = 0 if item in ranking.undated else int(profile.last_time[at[0]])
+    return int(profile.n_purchases[at[0]]), last_time
 
 
-def _bought_with(case: _Case) -> Explanation:
-    if case.own in {MISSING, case.item}:  # what speaks for it must not be named
+def _fits_purchases(case: Case) -> Explanation:
+    ranking, own = case.ranking, case.own
+    if own == case.item:  # nothing else that the shopper has bought or seen speaks for it
+        return bought_before(case)
+    if own == MISSING:
+        if case.is_silenced:
+            return Explanation(claim=Claim.FITS)
+        has_bought = bool(len(ranking.profile.purchased))
+        return Explanation(claim=Claim.LIKE_CUSTOMERS if has_bought else Claim.LIKE_MINDED)
+    if own in ranking.stand_ins:
+        return Explanation(claim=Claim.FITS_NOW)
+    is_bought = own in ranking.profile.purchased
+    claim = Claim.FITS_BOUGHT if is_bought else Claim.FITS_SEEN
+    return Explanation(claim=claim, evidence=(own,))
+
+
+def _bought_with(case: Case) -> Explanation:
+    own = case.own
+    if own in {MISSING, case.item}:
         return _fits_purchases(case)
-    text = f"Customers who buy {case.assortment.catalogue.title(case.own)} also buy this."
-    return Explanation(ReasonCode.SIMILAR_TO_BOUGHT, text, (case.own,))
+    pair = best_pair(case.pairs, case.item, np.array([own], np.int32)) if case.pairs else None
+    if pair and pair.is_telling:
+        is_bought = own in case.ranking.profile.purchased
+        return Explanation(
+            claim=Claim.OWN_LIFT if is_bought else Claim.LIFT,
+            evidence=(own,),
+            n_purchases=pair.n_both,
+            lift=pair.lift,
+        )
+    if case.is_counted or pair:
+        return Explanation(claim=Claim.ALSO_BOUGHT, evidence=(own,))
+    return _fits_purchases(case)
 
 
-def _newcomer(case: _Case) -> Explanation:
+def _newcomer(case: Case) -> Explanation:
     assortment, bought = case.assortment, case.ranking.profile.purchased
     near, likeness = assortment.near.row(case.item - assortment.n_learnt)
-    can_be_named = ~np.isin(near, case.hidden) & (likeness >= ALIKE)
+    can_be_named = ~np.isin(near, list(case.hidden)) & (likeness >= ALIKE)
     near, likeness = near[can_be_named], likeness[can_be_named]
     if not len(near):
-        return Explanation(ReasonCode.SIMILAR_PRODUCT, "New here.")
+        return Explanation(claim=Claim.NEW)
     # What the shopper has bought speaks for it before what is not much more like it.
     is_own = np.isin(near, bought) & (likeness >= likeness.max() / 2)
     most = int(near[(likeness + 2 * is_own).argmax()])
-    which = ", which you have bought" if most in bought else ""
-    text = f"New, and like {assortment.catalogue.title(most)}{which}."
-    return Explanation(ReasonCode.SIMILAR_PRODUCT, text, (most,))
+    claim = Claim.NEW_LIKE_BOUGHT if most in bought else Claim.NEW_LIKE
+    return Explanation(claim=claim, evidence=(most,))
 
 
-def _popular_here(case: _Case) -> Explanation:
+def popular(case: Case) -> Explanation:
+    """How often all customers together have bought it."""
+    return _sold(case, Level.EVERYWHERE)
+
+
+def _popular_here(case: Case) -> Explanation:
+    return _sold(case, Level(int(case.ranking.levels[case.position])))
+
+
+def _sold(case: Case, level: Level) -> Explanation:
     model, place = case.model, case.ranking.place
-    level = Level(int(case.ranking.levels[case.position]))
     count = model.places.purchases(place, case.item, level)
-    store = model.places.store_name(place)
-    where = {
-        Level.STORE: f" at {store}" if store != count.key else f" at store {count.key}",
-        Level.POSTAL_CODE: f" in postal code {count.key.partition('|')[2]}",
-        Level.CELL: " in this area",
-        Level.SUBDIVISION: f" in {count.key}",
-        Level.COUNTRY: f" in {count.key}",
-    }[level]
-    return Explanation(ReasonCode.POPULAR_NEARBY, _bought(model, count, where))
+    if not count.n_purchases:
+        return Explanation(claim=Claim.IN_RANGE)
+    name, store_id = "", ""
+    if level is Level.STORE:
+        name = model.places.store_name(place)
+        name, store_id = ("", count.key) if name == count.key else (name, "")
+    elif level is Level.POSTAL_CODE:
+        name = count.key.partition("|")[2]
+    has_window = count.n_recent and model.recent_days >= MIN_WINDOW_DAYS
+    return Explanation(
+        claim=Claim.SOLD,
+        n_purchases=count.n_recent if has_window else count.n_purchases,
+        window_days=round(model.recent_days) if has_window else 0,
+        window_start=ceil(model.data_end - model.recent_days * SECONDS_A_DAY) if has_window else 0,
+        # The last purchase of all was in the second that begins with the end of the data.
+        window_end=int(model.data_end) + 1 if model.data_end else 0,
+        level=level,
+        place=name,
+        store_id=store_id,
+    )
 
 
-def _popular(case: _Case) -> Explanation:
-    count = case.model.places.purchases(case.ranking.place, case.item, Level.EVERYWHERE)
-    text = _bought(case.model, count, " by all customers together")
-    return Explanation(ReasonCode.POPULAR, text)
-
-
-def _bought(model: Model, count: PurchaseCount, where: str) -> str:
-    if count.n_recent:
-        window = f" in the {model.recent_days:.0f} days to {_day(model.data_end)}"
-        return f"Bought {_times(count.n_recent)}{where}{window}."
-    return f"Bought {_times(count.n_purchases)}{where}."
-
-
-def _times(n: int) -> str:
-    return "once" if n == 1 else f"{n:,} times"
-
-
-def _day(seconds: float) -> str:
-    day = datetime.fromtimestamp(seconds, UTC)
-    return f"{day.day} {day:%B %Y}"
-
-
-_REASONS: dict[Strategy, Callable[[_Case], Explanation]] = {
-    Strategy.BUY_AGAIN: _bought_before,
+_REASONS: dict[Strategy, Callable[[Case], Explanation]] = {
+    Strategy.BUY_AGAIN: bought_before,
     Strategy.COLLABORATIVE: _fits_purchases,
     Strategy.SIMILAR: _bought_with,
+    Strategy.BOUGHT_TOGETHER: _bought_with,
     Strategy.POPULAR_NEARBY: _popular_here,
-    Strategy.POPULAR: _popular,
+    Strategy.POPULAR: popular,
 }

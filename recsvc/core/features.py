@@ -50,6 +50,7 @@ class Case:
         newcomers: int32: which products that the model has not learnt are allowed, the latest
             first.
         stand_ins: int32: items that the profile holds in place of such products.
+        undated: int32: items of the profile whose times are a guess.
     """
 
     model: "Model"
@@ -59,6 +60,7 @@ class Case:
     standardised: NDArray[np.float32]
     newcomers: NDArray[np.int32] = field(default_factory=lambda: _NONE)
     stand_ins: NDArray[np.int32] = field(default_factory=lambda: _NONE)
+    undated: NDArray[np.int32] = field(default_factory=lambda: _NONE)
 
 
 _SOLD = ("n_here", "n_recent", "surplus_here", "surplus_usual", "expected_usual")

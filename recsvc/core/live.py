@@ -1,6 +1,6 @@
 """What a shopper has done since the model learnt, folded into their profile at the call."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -97,12 +97,15 @@ class Live:
         session: items that interested within the last day; they shape the list.
         basket: items in the basket now; they shape the list and are not on it.
         disliked: items that displeased; they are not on the list.
+        undated: items of which a purchase that the model has learnt was returned since: how often
+            they were bought is known, and when is a guess.
     """
 
     profile: Profile
     session: NDArray[np.int32]
     basket: NDArray[np.int32]
     disliked: NDArray[np.int32]
+    undated: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
 
 
 def fold(
@@ -135,7 +138,7 @@ def fold(
     profile = profile.without_latest(in_profile, now, half_lives)
     bought = (acts.kinds == Act.PURCHASE) & ~acts.learnt & (left > 0)
     profile = profile.merged(_bought(acts.where(bought), left[bought], now, half_lives))
-    return Live(profile, session, basket, disliked)
+    return Live(profile, session, basket, disliked, in_profile)
 
 
 def _undone(acts: Acts) -> tuple[NDArray[np.float64], NDArray[np.int32]]:

@@ -97,6 +97,7 @@ class Ranking:
         profile: the purchases that it was made from.
         stand_ins: int32, learnt items that the profile holds in place of newcomers that the
             shopper has looked at.
+        undated: int32, items of the profile whose times are a guess, see :class:`Live`.
     """
 
     items: NDArray[np.int32]
@@ -106,6 +107,7 @@ class Ranking:
     place: Place
     profile: Profile
     stand_ins: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
+    undated: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +226,7 @@ class Recommender:
             place,
             case.moment.profile,
             case.stand_ins,
+            case.undated,
         )
 
     def order(self, case: Case, ranker: Ranker, form: Form) -> NDArray[np.int32]:
@@ -255,7 +258,8 @@ class Recommender:
         learnt, stand_ins = self._learnt(session.astype(np.int32))
         profile = live.profile.with_session(distinct([learnt, stand_ins]))
         case = self._case(profile, query, self._allowed(query, live), query.customer)
-        return replace(case, stand_ins=stand_ins) if len(stand_ins) else case
+        is_plain = not len(stand_ins) and not len(live.undated)
+        return case if is_plain else replace(case, stand_ins=stand_ins, undated=live.undated)
 
     def live(self, query: Query) -> Live:
         """The shopper as of now: what the model learnt, and what came since."""
@@ -359,6 +363,7 @@ class Recommender:
             levels,
             query.place,
             profile,
+            undated=live.undated,
         )
         return BuyAgain(
             ranking, due.due_time[order], due.interval_seconds[order], due.quantity[order]

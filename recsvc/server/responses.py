@@ -14,6 +14,7 @@ from google.type.money_pb2 import Money
 from recsvc import __version__
 from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, Product
 from recsvc.core.cells import centre_of
+from recsvc.core.claims import Explanation
 from recsvc.core.places import Level, Location
 from recsvc.core.sources import Strategy
 from recsvc.server.tokens import PageTokens
@@ -168,7 +169,24 @@ def _explanation(reason: Reason | None) -> api.Explanation | None:
     if reason is None:
         return None
     return api.Explanation(
-        reason_code=reason.code, text=reason.text, evidence_product_ids=reason.evidence
+        reason_code=reason.why.code.value,
+        text=reason.text,
+        evidence_product_ids=reason.evidence,
+        language_code=reason.language_code,
+        facts=_facts(reason.why),
+    )
+
+
+def _facts(why: Explanation) -> api.ReasonFacts:
+    return api.ReasonFacts(
+        n_purchases=why.n_purchases,
+        last_purchase_time=_moment(why.last_time, 0),
+        mean_interval=_duration(why.interval_seconds or None),
+        lift=why.lift,
+        window_start_time=_moment(why.window_start, 0),
+        window_end_time=_moment(why.window_end, 0),
+        location_level=None if why.level is None else _LEVELS[why.level],
+        rule_id=why.rule_id,
     )
 
 

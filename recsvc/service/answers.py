@@ -1,7 +1,7 @@
-"""A ranking in the caller's terms: ids instead of indices."""
+"""A ranking in the caller's terms: ids instead of indices, and reasons in words."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,78 +9,98 @@ from numpy.typing import NDArray
 
 from recsvc.core.assortment import Assortment, Shelf
 from recsvc.core.catalogue import Product
-from recsvc.core.explanation import Explanation, explain, explain_similar
-from recsvc.core.live import NO_ITEMS
+from recsvc.core.claims import Explanation
+from recsvc.core.explanation import explain
+from recsvc.core.model import Model
 from recsvc.core.places import Level
 from recsvc.core.recommender import Ranking
 from recsvc.core.sources import Strategy
-from recsvc.core.vocabulary import MISSING, StringTable
+from recsvc.core.vocabulary import MISSING
 from recsvc.service.models import LoadedModel
 from recsvc.service.questions import Answer, Item, Question, Reason
 from recsvc.service.situations import PRICE_CURRENCY, Situation
+from recsvc.service.wording import Voice, Wording
 
 MAX_EVIDENCE = 5
 
+Explain = Callable[[Model, Assortment, Ranking, NDArray[np.int32]], list[Explanation]]
+"""Why the products of a ranking are there; the last argument must not be named."""
 
-def answer(
-    question: Question,
-    loaded: LoadedModel,
-    situation: Situation,
-    ranking: Ranking,
-    similar_to: int | None = None,
-    unnamed: NDArray[np.int32] = NO_ITEMS,
-) -> Answer:
-    """Turn a ranking into an answer.
+
+class Answers:
+    """Turns rankings into answers.
 
     Args:
-        question: what was asked.
-        loaded: the model that made the ranking.
-        situation: the question as the model saw it.
-        ranking: the list.
-        similar_to: index of the product that the list resembles, None for other lists.
-        unnamed: items that no reason may name: what was withdrawn.
+        wording: the languages that reasons are given in.
     """
-    model, assortment = loaded.model, loaded.assortment
-    explanations: list[Explanation] = []
-    if question.explain:
-        explanations = (
-            explain(model, assortment, ranking, unnamed)
-            if similar_to is None
-            else explain_similar(assortment, similar_to, ranking, unnamed)
+
+    def __init__(self, wording: Wording) -> None:
+        self._wording = wording
+
+    def answer(
+        self,
+        question: Question,
+        loaded: LoadedModel,
+        situation: Situation,
+        ranking: Ranking,
+        withdrawn: NDArray[np.int32],
+        *,
+        explained: Explain = explain,
+    ) -> Answer:
+        """Turn a ranking into an answer.
+
+        Args:
+            question: what was asked.
+            loaded: the model that made the ranking.
+            situation: the question as the model saw it.
+            ranking: the list.
+            withdrawn: items that no reason may name.
+            explained: what knows why this kind of list holds what it does.
+        """
+        model, assortment = loaded.model, loaded.assortment
+        reasons: list[Reason] = []
+        if question.explain:
+            voice = self._wording.voice(question.language)
+            reasons = [
+                _reason(why, assortment, voice)
+                for why in explained(model, assortment, ranking, withdrawn)
+            ]
+        products: list[Product] = []
+        if question.include_products:
+            shelf = situation.query.shelf
+            products = [_product(assortment, item, shelf) for item in ranking.items.tolist()]
+        rows = zip(
+            ranking.items.tolist(),
+            ranking.scores.tolist(),
+            ranking.strategies.tolist(),
+            ranking.levels.tolist(),
+            strict=True,
         )
-    rows = zip(
-        ranking.items.tolist(),
-        ranking.scores.tolist(),
-        ranking.strategies.tolist(),
-        ranking.levels.tolist(),
-        strict=True,
-    )
-    items = assortment.catalogue.items.ids
-    shelf = situation.query.shelf
-    listed = tuple(
-        Item(
-            product_id=items[item],
-            rank=rank,
-            score=score,
-            strategy=Strategy(strategy),
-            level=Level(level),
-            reason=_reason(items, explanations[rank - 1]) if explanations else None,
-            product=_product(assortment, item, shelf) if question.include_products else None,
+        items = assortment.catalogue.items.ids
+        return Answer(
+            items=tuple(
+                Item(
+                    product_id=items[item],
+                    rank=rank,
+                    score=score,
+                    strategy=Strategy(strategy),
+                    level=Level(level),
+                    reason=reasons[rank - 1] if reasons else None,
+                    product=products[rank - 1] if products else None,
+                )
+                for rank, (item, score, strategy, level) in enumerate(rows, start=1)
+            ),
+            model=loaded.reference,
+            location=model.places.describe(ranking.place),
+            level=ranking.place.level,
+            warnings=_warnings(question, situation, products),
         )
-        for rank, (item, score, strategy, level) in enumerate(rows, start=1)
-    )
-    return Answer(
-        items=listed,
-        model=loaded.reference,
-        location=model.places.describe(ranking.place),
-        level=ranking.place.level,
-        warnings=_warnings(question, situation, listed),
-    )
 
 
-def _warnings(question: Question, situation: Situation, listed: Sequence[Item]) -> tuple[str, ...]:
+def _warnings(
+    question: Question, situation: Situation, products: Sequence[Product]
+) -> tuple[str, ...]:
     """Those of the situation, and whether a price is told that the caller does not show."""
-    products = [item.product for item in listed if item.product is not None]
     currencies = {product.currency for product in products if not math.isnan(product.price)}
     if not question.currency or currencies <= {question.currency}:
         return situation.warnings
@@ -97,6 +117,7 @@ def _product(assortment: Assortment, item: int, shelf: Shelf | None) -> Product:
     return replace(product, price=float(shelf.price[item]), currency=currency)
 
 
-def _reason(items: StringTable, explanation: Explanation) -> Reason:
-    evidence = items.take(explanation.evidence[:MAX_EVIDENCE])
-    return Reason(code=explanation.code.value, text=explanation.text, evidence=tuple(evidence))
+def _reason(why: Explanation, assortment: Assortment, voice: Voice) -> Reason:
+    evidence = assortment.catalogue.items.ids.take(why.evidence[:MAX_EVIDENCE])
+    text = voice.say(why, assortment)
+    return Reason(why=why, text=text, language_code=voice.language_code, evidence=tuple(evidence))

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from recsvc.core.catalogue import CatalogueFilter, Product
+from recsvc.core.claims import Explanation
 from recsvc.core.diversity import Diversity
 from recsvc.core.places import Level, Location
 from recsvc.core.sources import Strategy
@@ -119,10 +120,18 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why a product is on a list; the fields are those of ``core.explanation``, with ids."""
+    """Why a product is on a list.
 
-    code: str
+    Attributes:
+        why: what is claimed, and the facts that it rests on.
+        text: the same in one sentence.
+        language_code: of the sentence, BCP 47.
+        evidence: ids of the products that it rests on.
+    """
+
+    why: Explanation
     text: str
+    language_code: str
     evidence: tuple[str, ...]
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from recsvc.core.live import NO_ACTS, NO_ITEMS
 from recsvc.core.recommender import Query, newcomers_bought
 from recsvc.service.answer_cache import AnswerCache
-from recsvc.service.answers import answer
+from recsvc.service.answers import Answers
 from recsvc.service.cost import CostEstimate
 from recsvc.service.deliveries import DEADLINE, Deliveries, Served, degraded
 from recsvc.service.inquiries import Inquiries, Inquiry, with_shelf
@@ -40,6 +40,7 @@ class Recommendations:
 
     Args:
         inquiries: prepares questions.
+        answers: turns rankings into answers.
         cache: keeps answers.
         codec: writes answers as the door sends them.
         deliveries: says what is true of each.
@@ -49,6 +50,7 @@ class Recommendations:
     def __init__(
         self,
         inquiries: Inquiries,
+        answers: Answers,
         cache: AnswerCache,
         codec: AnswerCodec,
         deliveries: Deliveries,
@@ -56,6 +58,7 @@ class Recommendations:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._inquiries = inquiries
+        self._answers = answers
         self._cache = cache
         self._codec = codec
         self._deliveries = deliveries
@@ -101,10 +104,13 @@ class Recommendations:
         ranking = rank(situation.query)
         if not len(ranking.items) and not shown:
             # Whatever is allowed was just bought or is in the basket: better that than nothing.
+            live = loaded.recommender.live(situation.query)
             ranking = rank(_without_acts(loaded, situation.query))
+            # What was done of late has not shaped the list, and is told with it all the same.
+            ranking = replace(ranking, profile=live.profile, undated=live.undated)
         withdrawn = self._inquiries.withdrawn(loaded)
         made = replace(
-            answer(question, loaded, situation, ranking, unnamed=withdrawn),
+            self._answers.answer(question, loaded, situation, ranking, withdrawn),
             next_page=next_page(asked, shopper, loaded, ranking.items),
         )
         payload = self._codec.encode(made)

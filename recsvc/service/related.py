@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.recommender import Ranking
+from recsvc.core.related_reasons import explain_again, explain_similar, explain_together
 from recsvc.errors import InvalidRequestError, NotFoundError
 from recsvc.service.answer_cache import AnswerCache
-from recsvc.service.answers import answer
+from recsvc.service.answers import Answers, Explain
 from recsvc.service.deliveries import Computed, Deliveries, Needed, degraded
 from recsvc.service.inquiries import Inquiries, Inquiry, with_shelf
 from recsvc.service.models import LoadedModel
@@ -23,12 +25,16 @@ class Related:
 
     Args:
         inquiries: prepares questions.
+        answers: turns rankings into answers.
         cache: tells what the shopper did of late.
         deliveries: says what is true of each.
     """
 
-    def __init__(self, inquiries: Inquiries, cache: AnswerCache, deliveries: Deliveries) -> None:
+    def __init__(
+        self, inquiries: Inquiries, answers: Answers, cache: AnswerCache, deliveries: Deliveries
+    ) -> None:
         self._inquiries = inquiries
+        self._answers = answers
         self._cache = cache
         self._deliveries = deliveries
 
@@ -49,9 +55,9 @@ class Related:
         item = int(_known(inquiry.loaded, [product_id])[0])
         situation, reason = self._situation(inquiry)
         ranking = inquiry.loaded.recommender.similar(item, situation.query)
-        return Computed(
-            self._answer(inquiry, situation, ranking, item), self._delivery(inquiry, reason)
-        )
+        why = partial(explain_similar, item)
+        made = self._answer(inquiry, situation, ranking, why)
+        return Computed(made, self._delivery(inquiry, reason))
 
     def together(self, product_ids: Sequence[str], question: Question, deadline: float) -> Computed:
         """List products that go into one basket with these.
@@ -76,7 +82,9 @@ class Related:
         _known(inquiry.loaded, product_ids)
         situation, reason = self._situation(inquiry)
         ranking = inquiry.loaded.recommender.together(situation.query)
-        return Computed(self._answer(inquiry, situation, ranking), self._delivery(inquiry, reason))
+        why = partial(explain_together, situation.query.basket)
+        made = self._answer(inquiry, situation, ranking, why)
+        return Computed(made, self._delivery(inquiry, reason))
 
     def again(self, question: Question, deadline: float) -> Needed:
         """List what a shopper needs again; nothing where nobody knows what they bought.
@@ -104,7 +112,7 @@ class Related:
         columns = (found.due_time, found.interval_seconds, found.quantity)
         rows = zip(*(column.tolist() for column in columns), strict=True)
         return Needed(
-            self._answer(inquiry, situation, found.ranking),
+            self._answer(inquiry, situation, found.ranking, explain_again),
             tuple(Need(*row) for row in rows),
             self._delivery(inquiry, reason),
         )
@@ -123,16 +131,11 @@ class Related:
         return with_shelf(inquiry, situation, stocked), reason
 
     def _answer(
-        self,
-        inquiry: Inquiry,
-        situation: Situation,
-        ranking: Ranking,
-        similar_to: int | None = None,
+        self, inquiry: Inquiry, situation: Situation, ranking: Ranking, why: Explain
     ) -> Answer:
-        withdrawn = self._inquiries.withdrawn(inquiry.loaded)
-        return answer(
-            inquiry.question, inquiry.loaded, situation, ranking, similar_to, unnamed=withdrawn
-        )
+        question, loaded = inquiry.question, inquiry.loaded
+        withdrawn = self._inquiries.withdrawn(loaded)
+        return self._answers.answer(question, loaded, situation, ranking, withdrawn, explained=why)
 
     def _delivery(self, inquiry: Inquiry, reason: str) -> Delivery:
         return self._deliveries.delivery(inquiry.started, ServedFrom.MODEL, degraded_reason=reason)

@@ -128,7 +128,7 @@ class Explanation(_message.Message):
     def __init__(self, reason_code: _Optional[str] = ..., text: _Optional[str] = ..., evidence_product_ids: _Optional[_Iterable[str]] = ..., language_code: _Optional[str] = ..., facts: _Optional[_Union[ReasonFacts, _Mapping]] = ...) -> None: ...
 
 class ReasonFacts(_message.Message):
-    __slots__ = ("n_purchases", "last_purchase_time", "lift", "window_start_time", "window_end_time", "location_level", "rule_id")
+    __slots__ = ("n_purchases", "last_purchase_time", "lift", "window_start_time", "window_end_time", "location_level", "rule_id", "mean_interval")
     N_PURCHASES_FIELD_NUMBER: _ClassVar[int]
     LAST_PURCHASE_TIME_FIELD_NUMBER: _ClassVar[int]
     LIFT_FIELD_NUMBER: _ClassVar[int]
@@ -136,6 +136,7 @@ class ReasonFacts(_message.Message):
     WINDOW_END_TIME_FIELD_NUMBER: _ClassVar[int]
     LOCATION_LEVEL_FIELD_NUMBER: _ClassVar[int]
     RULE_ID_FIELD_NUMBER: _ClassVar[int]
+    MEAN_INTERVAL_FIELD_NUMBER: _ClassVar[int]
     n_purchases: int
     last_purchase_time: _timestamp_pb2.Timestamp
     lift: float
@@ -143,7 +144,8 @@ class ReasonFacts(_message.Message):
     window_end_time: _timestamp_pb2.Timestamp
     location_level: _common_pb2.LocationLevel
     rule_id: str
-    def __init__(self, n_purchases: _Optional[int] = ..., last_purchase_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lift: _Optional[float] = ..., window_start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., window_end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., location_level: _Optional[_Union[_common_pb2.LocationLevel, str]] = ..., rule_id: _Optional[str] = ...) -> None: ...
+    mean_interval: _duration_pb2.Duration
+    def __init__(self, n_purchases: _Optional[int] = ..., last_purchase_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., lift: _Optional[float] = ..., window_start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., window_end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., location_level: _Optional[_Union[_common_pb2.LocationLevel, str]] = ..., rule_id: _Optional[str] = ..., mean_interval: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ServingModel(_message.Message):
     __slots__ = ("model_id", "version_id", "train_time")

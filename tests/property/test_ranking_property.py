@@ -1,6 +1,7 @@
 """The rules of every list, over any purchases, products, stores and questions."""
 
 from dataclasses import replace
+from functools import partial
 from itertools import permutations
 from typing import NamedTuple
 
@@ -12,13 +13,17 @@ from numpy.typing import NDArray
 
 from recsvc.core.assortment import Assortment
 from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, CatalogueFilter
-from recsvc.core.explanation import ReasonCode, explain, explain_similar
+from recsvc.core.claims import Claim, ReasonCode
+from recsvc.core.explanation import explain
 from recsvc.core.model import Model
 from recsvc.core.places import PLACE_LEVELS, Level, Location
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Query, Ranking, Recommender
+from recsvc.core.related_reasons import explain_again, explain_similar, explain_together
 from recsvc.core.sources import Strategy
 from recsvc.core.vocabulary import MISSING
+from recsvc.service.answers import Explain
+from recsvc.service.wording import Wording
 from tests.counting import DATA_END, DAY, Item, Purchase, Shop, Shopping, model_of
 from tests.rankers import Stump, grow, weigh
 from tests.samples import STORES as SAMPLE_STORES
@@ -344,29 +349,52 @@ def test_strategies_are_truthful(asked: Asked) -> None:
 
 @given(questions())
 def test_reasons_are_truthful(asked: Asked) -> None:
-    """Each product has one sentence, and what is said to be bought was bought."""
+    """Each product has one reason, and what is said to be bought was bought."""
     recommender = Recommender(asked.model)
     ranking = recommender.recommend(asked.query)
     reasons = explain(asked.model, Assortment.learnt(asked.model.catalogue), ranking)
     own, pairs = bought(asked), speaks_for(asked)
     for item, reason in zip(ranking.items.tolist(), reasons, strict=True):
-        assert reason.text.endswith(".")
-        assert "\n" not in reason.text
         name = asked.shopping.products[item].product_id
         evidence = asked.model.catalogue.items.ids.take(reason.evidence)
         if reason.code is ReasonCode.BOUGHT_BEFORE:
             assert reason.evidence == (item,)
             assert set(evidence) <= own
-        if reason.code is ReasonCode.SIMILAR_TO_BOUGHT:
+        if reason.claim is Claim.ALSO_BOUGHT:
             assert [(one, name) in pairs for one in evidence] == [True]
-        if "what you buy" in reason.text:
+        if reason.claim is Claim.FITS_BOUGHT:
             assert set(evidence) <= own
-        if "customers whose purchases are like yours" in reason.text:
+        if reason.claim is Claim.LIKE_CUSTOMERS:
+            assert own
             assert name in bought_by_like_customers(asked)
-    similar = recommender.similar(0, asked.query)
-    assert len(explain_similar(Assortment.learnt(asked.model.catalogue), 0, similar)) == len(
-        similar.items
-    )
+
+
+WORDING = Wording.load()
+
+
+@given(questions(), SOME_ITEMS, st.sampled_from(["de", "en"]))
+def test_reasons_are_sentences_that_hide_what_must_be_hidden(
+    asked: Asked, hidden: list[int], language: str
+) -> None:
+    """On every surface, in every language: one line, nothing left open, and no hidden product."""
+    model, assortment = asked.model, Assortment.learnt(asked.model.catalogue)
+    unnamed = np.array([i for i in hidden if i < len(assortment)], np.int32)
+    recommender, query = Recommender(model), asked.query
+    lists: list[tuple[Explain, Ranking]] = [
+        (explain, recommender.recommend(query)),
+        (partial(explain_similar, 0), recommender.similar(0, query)),
+        (partial(explain_together, query.basket), recommender.together(query)),
+        (explain_again, recommender.again(query).ranking),
+    ]
+    voice = WORDING.voice(language)
+    for explained, ranking in lists:
+        reasons = explained(model, assortment, ranking, unnamed)
+        assert len(reasons) == len(ranking.items)
+        for reason in reasons:
+            text = voice.say(reason, assortment)
+            assert text.endswith(".")
+            assert not set("{}\n") & set(text)
+            assert not set(reason.evidence) & set(unnamed.tolist())
 
 
 @given(questions())

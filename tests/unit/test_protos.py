@@ -11,7 +11,7 @@ import pytest
 from google.protobuf import descriptor_pb2
 from google.protobuf.descriptor import EnumDescriptor, FileDescriptor
 
-from recsvc.core.explanation import ReasonCode
+from recsvc.core.claims import ReasonCode
 from recsvc.v1 import (
     catalog_pb2,
     catalog_service_pb2,

@@ -10,11 +10,13 @@ from recsvc.server.recommendation_servicer import RecommendationServicer
 from recsvc.server.responses import ResponseCodec
 from recsvc.server.tokens import Tokens
 from recsvc.service.answer_cache import AnswerCache
+from recsvc.service.answers import Answers
 from recsvc.service.deliveries import Deliveries
 from recsvc.service.inquiries import Inquiries
 from recsvc.service.models import ModelSlot
 from recsvc.service.recommendations import Recommendations
 from recsvc.service.related import Related
+from recsvc.service.wording import Wording
 from recsvc.store.memory import InMemoryResponseCache
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
@@ -75,11 +77,12 @@ def answers(
         hash_key=b"key",
         monotonic=clock,
     )
+    answers = Answers(Wording.load())
     deliveries = Deliveries(slot, metrics, monotonic=clock)
     servicer = RecommendationServicer(
         slot,
-        Recommendations(inquiries, cache, codec, deliveries, monotonic=clock),
-        Related(inquiries, cache, deliveries),
+        Recommendations(inquiries, answers, cache, codec, deliveries, monotonic=clock),
+        Related(inquiries, answers, cache, deliveries),
         tokens,
         monotonic=lambda: clock.now,
     )

@@ -191,7 +191,7 @@ def test_reasons_and_products_come_if_asked(bench: Bench) -> None:
     first = answer.items[0]
     assert first.product_id == "espresso"
     assert first.reason is not None
-    assert first.reason.code == "BOUGHT_BEFORE"
+    assert first.reason.why.code == "BOUGHT_BEFORE"
     assert first.reason.evidence == ("espresso",)
     assert first.product is not None
     assert first.product.title == "Espresso beans"
@@ -604,7 +604,7 @@ def test_similar_products(bench: Bench) -> None:
     assert not {"espresso", "milk"} & set(ids)
     reason = computed.answer.items[0].reason
     assert reason is not None
-    assert (reason.code, reason.evidence) == ("SIMILAR_PRODUCT", ("espresso",))
+    assert (reason.why.code, reason.evidence) == ("SIMILAR_PRODUCT", ("espresso",))
     assert computed.delivery.served_from is ServedFrom.MODEL
 
 
