@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
 
+from recsvc.artifacts.experiments import KIND as EXPERIMENTS
 from recsvc.artifacts.registry import Registry
 from recsvc.core.diversity import Diversity
 from recsvc.errors import RecsvcError, RegistryError, StoreUnavailableError
@@ -29,6 +30,7 @@ from recsvc.service.customers import Customers
 from recsvc.service.defaults import Defaults
 from recsvc.service.deliveries import Deliveries
 from recsvc.service.events import Events
+from recsvc.service.experiments import Experiments
 from recsvc.service.inquiries import Circumstances, Inquiries
 from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.log_gauge import LogGauge
@@ -75,6 +77,7 @@ class Worker:
         standing: recalls, consent and erasures.
         live: what the shop has said of products and stores.
         stock: what is there.
+        experiments: those that run.
         gauge: watches how full the event log is.
         settings: what it was built from.
         logger: where it says what it does.
@@ -85,6 +88,7 @@ class Worker:
     standing: Standing
     live: LiveCatalogue
     stock: Stock
+    experiments: Experiments
     gauge: LogGauge
     settings: ServerSettings
     logger: Logger
@@ -98,6 +102,7 @@ class Worker:
         self.live.follow()
         # First the model: a worker that comes back among others must not turn callers away.
         self.slot.refresh()
+        self.experiments.refresh()
         try:
             # What was recalled or withdrawn must be known before the first answer.
             self.standing.refresh()
@@ -110,6 +115,7 @@ class Worker:
         self.slot.watch(self.settings.poll_interval_seconds)
         self.standing.watch(self.settings.poll_interval_seconds)
         self.live.watch(self.settings.poll_interval_seconds)
+        self.experiments.watch(self.settings.poll_interval_seconds)
         self.gauge.watch()
 
     def stop(self) -> None:
@@ -118,6 +124,7 @@ class Worker:
         self.slot.stop()
         self.standing.stop()
         self.live.stop()
+        self.experiments.stop()
         self.stock.close()
         self.gauge.stop()
 
@@ -169,7 +176,14 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
     )
     stock = Stock(stores.catalogue, timeout_seconds=settings.redis_timeout_seconds)
     defaults = Defaults(diversity=Diversity(settings.diversity))
-    circumstances = Circumstances(standing, live, stock, defaults)
+    experiments = Experiments(
+        registry.documents(EXPERIMENTS),
+        slot,
+        logger=logger,
+        metrics=metrics,
+        before_serving=live.keep,
+    )
+    circumstances = Circumstances(standing, live, stock, experiments, defaults)
     gauge = LogGauge(stores.log, metrics, settings.event_log_max, logger)
     server = RecommendationServer(
         ServerOptions(
@@ -189,6 +203,7 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
         standing=standing,
         live=live,
         stock=stock,
+        experiments=experiments,
         gauge=gauge,
         settings=settings,
         logger=logger,

@@ -37,6 +37,11 @@ def visitor_hash(key: bytes, visitor_id: str) -> str:
     return blake2b(visitor_id.encode(), key=key, digest_size=_BYTES, person=b"visitor").hexdigest()
 
 
+def session_hash(key: bytes, session_id: str) -> str:
+    """The same for the session of somebody who is neither."""
+    return blake2b(session_id.encode(), key=key, digest_size=_BYTES, person=b"session").hexdigest()
+
+
 def partition_of(shopper: str) -> int:
     """The partition of a shopper (a hash), from 0 to ``N_PARTITIONS - 1``; equal on any machine."""
     return zlib.crc32(shopper.encode()) % N_PARTITIONS

@@ -103,6 +103,17 @@ class Metrics:
         self.degraded = Counter(
             "recsvc_degraded_answers", "Degraded lists, by reason.", ["reason"], registry=registry
         )
+        self.experiment_answers = Counter(
+            "recsvc_experiment_answers",
+            "Lists, by experiment and variant.",
+            ["experiment", "variant"],
+            registry=registry,
+        )
+        self.experiment_failures = Counter(
+            "recsvc_experiment_failures",
+            "Models of variants, and lists of experiments, that could not be loaded.",
+            registry=registry,
+        )
         self.cache = Counter(
             "recsvc_cache_operations",
             "Use of the response cache: hit, miss, skipped for want of time, unreadable, error.",

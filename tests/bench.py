@@ -9,6 +9,7 @@ from recsvc.errors import StoreUnavailableError
 from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.answers import Answers
 from recsvc.service.deliveries import Computed, Deliveries, Needed, Served
+from recsvc.service.experiments import Experiments
 from recsvc.service.inquiries import Circumstances, Inquiries
 from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.models import ModelSlot
@@ -111,6 +112,14 @@ class Bench:
         metrics, self.numbers = new_metrics()
         self.slot = ModelSlot(registry, logger=Log().logger, metrics=metrics)
         self.slot.refresh()
+        self.experiments = Experiments(
+            registry.documents("experiments"),
+            self.slot,
+            logger=Log().logger,
+            metrics=metrics,
+            before_serving=self.live.keep,
+            monotonic=lambda: self.monotonic,
+        )
         answer_cache = AnswerCache(
             self.cache,
             self.codec,
@@ -122,13 +131,15 @@ class Bench:
         )
         inquiries = Inquiries(
             self.slot,
-            Circumstances(self.standing, self.live, self.stock),
+            Circumstances(self.standing, self.live, self.stock, self.experiments),
             hash_key=KEY,
             now=lambda: self.now,
             monotonic=lambda: self.monotonic,
         )
         answers = Answers(Wording.load())
-        deliveries = Deliveries(self.slot, metrics, monotonic=lambda: self.monotonic)
+        deliveries = Deliveries(
+            self.slot, metrics, now=lambda: self.now, monotonic=lambda: self.monotonic
+        )
         self.recommendations = Recommendations(
             inquiries,
             answers,

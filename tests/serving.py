@@ -26,8 +26,10 @@ from recsvc.app import Worker, build_worker
 from recsvc.artifacts.registry import Registry
 from recsvc.core.model import Model
 from recsvc.core.vocabulary import Vocabulary
+from recsvc.service.experiments import Experiments
 from recsvc.service.inquiries import Circumstances
 from recsvc.service.live_catalogue import LiveCatalogue
+from recsvc.service.models import ModelSlot
 from recsvc.service.standing import Standing
 from recsvc.service.stock import Stock
 from recsvc.settings import LogFormat, LogLevel, ServerSettings
@@ -98,7 +100,7 @@ def new_standing(
 
 
 def new_circumstances(
-    standing: Standing, catalogue: TableCatalogueStore | None = None
+    standing: Standing, slot: ModelSlot, catalogue: TableCatalogueStore | None = None
 ) -> Circumstances:
     """What is true beside the model; the shop has said nothing unless told otherwise."""
     store = catalogue or TableCatalogueStore(InMemoryTables())
@@ -106,6 +108,12 @@ def new_circumstances(
         standing,
         LiveCatalogue(store, store, Log().logger),
         Stock(store, timeout_seconds=5),
+        Experiments(
+            slot.registry.documents("experiments"),
+            slot,
+            logger=Log().logger,
+            metrics=new_metrics()[0],
+        ),
     )
 
 

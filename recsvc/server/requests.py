@@ -49,13 +49,12 @@ def recommend_question(request: api.RecommendRequest, tokens: Tokens) -> Questio
         InvalidRequestError: a field is outside its limits, the filter asks for what there is
             not, or a token was not made here.
     """
-    unmet = []
-    if request.experiment_id:
-        check_id("experiment_id", request.experiment_id)
-        unmet.append("UNKNOWN_EXPERIMENT")
-    page = tokens.pages.read(request.page_token)
-    question = _question(request, tokens.consistency, unmet)
-    return replace(question, page=page, diversity=_diversity(request.diversity))
+    return replace(
+        _question(request, tokens.consistency),
+        page=tokens.pages.read(request.page_token),
+        diversity=_diversity(request.diversity),
+        experiment_id=check_id("experiment_id", request.experiment_id),
+    )
 
 
 def _diversity(value: int) -> Diversity | None:
@@ -124,16 +123,13 @@ def _question(
     | api.ListBoughtTogetherRequest
     | api.ListBuyAgainRequest,
     tokens: ConsistencyTokens,
-    unmet: Sequence[str] = (),
 ) -> Question:
-    check_id("shopper.customer_id", request.shopper.customer_id)
-    check_id("shopper.visitor_id", request.shopper.visitor_id)
-    check_id("shopper.session_id", request.shopper.session_id)
     context, wanted = request.context, request.filter
     _check_supported(wanted)
     return Question(
-        customer_id=request.shopper.customer_id,
-        visitor_id=request.shopper.visitor_id,
+        customer_id=check_id("shopper.customer_id", request.shopper.customer_id),
+        visitor_id=check_id("shopper.visitor_id", request.shopper.visitor_id),
+        session_id=check_id("shopper.session_id", request.shopper.session_id),
         location=read_location("context.location", context.location),
         catalogue_filter=_catalogue_filter(wanted),
         strict=wanted.strict,
@@ -152,7 +148,6 @@ def _question(
         explain=request.explain,
         include_products=request.include_products,
         must_see=tokens.read(request.consistency_token),
-        unmet=tuple(unmet),
     )
 
 

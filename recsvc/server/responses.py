@@ -285,6 +285,8 @@ def _delivered(delivery: Delivery) -> api.ServingInfo:
         degraded=bool(delivery.degraded_reason),
         degraded_reason=delivery.degraded_reason,
         warnings=delivery.warnings,
+        experiment_id=delivery.experiment_id,
+        variant_id=delivery.variant_id,
     )
 
 

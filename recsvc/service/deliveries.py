@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from uuid import uuid4
+from dataclasses import dataclass, replace
 
+from recsvc.core.recommendation_id import ListOrigin, Surface, new_recommendation_id
 from recsvc.service.answer_cache import CacheSlot
+from recsvc.service.experiments import VARIANT_UNAVAILABLE
+from recsvc.service.inquiries import Inquiry
 from recsvc.service.models import ModelSlot
 from recsvc.service.questions import Answer, Delivery, Need, ServedFrom
 from recsvc.service.stock import Stocked
@@ -47,34 +49,57 @@ class Deliveries:
     Args:
         slot: tells whether the current model is the one that was chosen.
         metrics: counts how lists were made.
+        now: unix seconds.
         monotonic: monotonic seconds.
     """
 
     def __init__(
-        self, slot: ModelSlot, metrics: Metrics, *, monotonic: Callable[[], float] = time.monotonic
+        self,
+        slot: ModelSlot,
+        metrics: Metrics,
+        *,
+        now: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slot = slot
         self._metrics = metrics
+        self._now = now
         self._monotonic = monotonic
 
     def delivery(
         self,
-        started: float,
+        inquiry: Inquiry,
+        surface: Surface,
         served_from: ServedFrom,
+        *,
         cache_age_seconds: float | None = None,
         degraded_reason: str = "",
     ) -> Delivery:
-        """Deliver an answer that was begun at ``started``, monotonic seconds."""
+        """Deliver the answer to a question."""
         self._metrics.answers.labels(served_from).inc()
         if degraded_reason:
             self._metrics.degraded.labels(degraded_reason).inc()
+        origin = ListOrigin(surface, int(self._now()))
+        experiment_id = variant_id = ""
+        warnings = (MODEL_LOAD_FAILED,) if self._slot.is_behind else ()
+        assigned = inquiry.assignment
+        if assigned is not None:
+            experiment_id = assigned.experiment.experiment_id
+            variant_id = assigned.variant.variant_id
+            origin = replace(origin, experiment=assigned.experiment.number, variant=assigned.index)
+            self._metrics.experiment_answers.labels(experiment_id, variant_id).inc()
+            if assigned.is_lacking:
+                warnings = (*warnings, VARIANT_UNAVAILABLE)
+            note(experiment_id=experiment_id, variant_id=variant_id)
         delivery = Delivery(
-            recommendation_id=uuid4().hex,
+            recommendation_id=new_recommendation_id(origin),
             served_from=served_from,
-            compute_seconds=self._monotonic() - started,
+            compute_seconds=self._monotonic() - inquiry.started,
             cache_age_seconds=cache_age_seconds,
             degraded_reason=degraded_reason,
-            warnings=(MODEL_LOAD_FAILED,) if self._slot.is_behind else (),
+            warnings=warnings,
+            experiment_id=experiment_id,
+            variant_id=variant_id,
         )
         note(
             recommendation_id=delivery.recommendation_id,

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.vocabulary import MISSING
-from recsvc.identity import customer_hash, visitor_hash
+from recsvc.identity import customer_hash, session_hash, visitor_hash
 from recsvc.service.defaults import Defaults
+from recsvc.service.experiments import UNKNOWN_EXPERIMENT, Assignment, Experiments
 from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.questions import Question
@@ -32,6 +33,11 @@ CONSISTENCY_UNMET = "CONSISTENCY_UNMET"
 STOCK_UNKNOWN = "STOCK_UNKNOWN"
 
 
+_Hidden = dict[int, tuple[LoadedModel, NDArray[np.int32]]]
+_MAX_HIDDEN = 8
+"""So many models, each with the catalogue of a moment, are known to lack what was withdrawn."""
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What is true now, whatever the model has learnt.
@@ -40,12 +46,14 @@ class Circumstances:
         standing: what people decided.
         live: what the shop has said of products and stores.
         stock: what is there.
+        experiments: those that run.
         defaults: what holds where a question leaves it open.
     """
 
     standing: Standing
     live: LiveCatalogue
     stock: Stock
+    experiments: Experiments
     defaults: Defaults = field(default_factory=Defaults)
 
 
@@ -59,6 +67,7 @@ class Inquiry:
         loaded: the model that answers, with the catalogue of the moment.
         started: when the work began, monotonic seconds.
         deadline: when the caller stops waiting, likewise.
+        assignment: what the lot of an experiment has given the shopper, if any.
     """
 
     question: Question
@@ -66,6 +75,7 @@ class Inquiry:
     loaded: LoadedModel
     started: float
     deadline: float
+    assignment: Assignment | None = None
 
 
 class Inquiries:
@@ -93,10 +103,11 @@ class Inquiries:
         self._live = circumstances.live
         self._stock = circumstances.stock
         self._defaults = circumstances.defaults
+        self._experiments = circumstances.experiments
         self._hash_key = hash_key
         self._now = now
         self._monotonic = monotonic
-        self._hidden: tuple[LoadedModel, dict[str, datetime], NDArray[np.int32]] | None = None
+        self._hidden: tuple[dict[str, datetime], _Hidden] = ({}, {})
 
     def open(
         self, question: Question, deadline: float, loaded: LoadedModel | None = None
@@ -107,17 +118,23 @@ class Inquiries:
             question: what is asked.
             deadline: monotonic seconds when the caller stops waiting.
             loaded: the model to answer with, as it was loaded; the current one unless given.
+                The variant of an experiment may have another.
 
         Raises:
             UnavailableError: no model is loaded yet (WARMING_UP).
         """
         started = self._monotonic()
         loaded = loaded or self._slot.current()
-        asker = self._asker(question, loaded)
+        asker = self._known(question)
+        assignment = self._assigned(question, asker)
+        if assignment is not None and assignment.loaded is not None:
+            loaded = assignment.loaded
+        asker = self._asker(question, asker, loaded)
         if not self._live.sees(question.must_see.catalogue, deadline):
             asker = replace(asker, warnings=(*asker.warnings, CONSISTENCY_UNMET))
-        settled = self._defaults.settled(question)
-        return Inquiry(settled, asker, self._live.dressed(loaded), started, deadline)
+        loaded = self._live.dressed(loaded)
+        question = self._defaults.settled(assignment.shaped(question) if assignment else question)
+        return Inquiry(question, asker, loaded, started, deadline, assignment)
 
     def stocked(self, inquiry: Inquiry, store_id: str) -> Stocked:
         """The stock of a store, where the answer depends on any."""
@@ -157,11 +174,16 @@ class Inquiries:
     def withdrawn(self, loaded: LoadedModel) -> NDArray[np.int32]:
         """Item indices of what was withdrawn, looked up once for each model and recall."""
         withdrawn = self._standing.withdrawn
-        known = self._hidden
-        if known is None or known[0] is not loaded or known[1] is not withdrawn:
-            known = (loaded, withdrawn, loaded.assortment.catalogue.items.indices(withdrawn))
-            self._hidden = known
-        return known[2]
+        known, found = self._hidden
+        if known is not withdrawn or len(found) > _MAX_HIDDEN:
+            found = {}
+            self._hidden = (withdrawn, found)
+        # Kept with its model, whose id would else be given to another one.
+        entry = found.get(id(loaded))
+        if entry is None:
+            items = loaded.assortment.catalogue.items.indices(withdrawn)
+            entry = found[id(loaded)] = (loaded, items)
+        return entry[1]
 
     @property
     def withdrawn_ids(self) -> KeysView[str]:
@@ -177,9 +199,13 @@ class Inquiries:
         asker = inquiry.asker
         erased = self._standing.erased_at(asker.shopper) if asker.shopper else 0
         warnings = ",".join(asker.warnings)
-        return f"{erased}|{self._standing.restored_at}|{inquiry.loaded.revision}|{warnings}"
+        assigned = inquiry.assignment
+        variant = f"{assigned.experiment.number}.{assigned.index}" if assigned else ""
+        return (
+            f"{erased}|{self._standing.restored_at}|{inquiry.loaded.revision}|{warnings}|{variant}"
+        )
 
-    def _asker(self, question: Question, loaded: LoadedModel) -> Asker:
+    def _known(self, question: Question) -> Asker:
         """Who asks, as far as they have agreed to be known; notes what stands for them."""
         warnings = () if self._standing.sees(question.must_see.ledger) else (CONSISTENCY_UNMET,)
         if question.visitor_id:
@@ -192,10 +218,29 @@ class Inquiries:
         note(customer=shopper)
         if not self._standing.allows(shopper):
             return Asker(warnings=(*warnings, NO_CONSENT))
-        if self._standing.erased_at(shopper) > loaded.learnt.ledger:
-            return Asker(shopper=shopper, warnings=warnings)
-        customer = loaded.model.customers.index(question.customer_id)
-        return Asker(customer, shopper, warnings=warnings)
+        return Asker(shopper=shopper, warnings=warnings)
+
+    def _assigned(self, question: Question, asker: Asker) -> Assignment | None:
+        """The variant that the lot gives the shopper.
+
+        By the session where nobody in particular asks; a customer who has not consented is no part
+        of any experiment.
+        """
+        unit = asker.shopper
+        if not unit and not question.customer_id and question.session_id:
+            unit = session_hash(self._hash_key, question.session_id)
+        return self._experiments.assign(question, unit, self._now())
+
+    def _asker(self, question: Question, asker: Asker, loaded: LoadedModel) -> Asker:
+        """Who asks, as one model knows them."""
+        asked = question.experiment_id
+        if asked and not self._experiments.knows(asked, self._now()):
+            asker = replace(asker, warnings=(*asker.warnings, UNKNOWN_EXPERIMENT))
+        if not question.customer_id or not asker.shopper:
+            return asker
+        if self._standing.erased_at(asker.shopper) > loaded.learnt.ledger:
+            return asker
+        return replace(asker, customer=loaded.model.customers.index(question.customer_id))
 
 
 def with_shelf(inquiry: Inquiry, situation: Situation, stocked: Stocked) -> Situation:

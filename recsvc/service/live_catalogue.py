@@ -83,13 +83,15 @@ class _Snapshot:
     """What the threads of a process see, all of it of one moment.
 
     Attributes:
-        dressed: the models that may be asked, the newest first.
+        dressed: the current model and the one before, the newest first.
+        kept: other models that may be asked, as the variants of experiments have them.
         shops: the stores that were described.
         revision: of products and stores; ``""`` where nothing was said.
         as_of: every write before it is in here, unix milliseconds of the store.
     """
 
     dressed: tuple[_Dressed, ...] = ()
+    kept: tuple[_Dressed, ...] = ()
     shops: Mapping[str, Shop] = field(default_factory=dict)
     revision: str = ""
     as_of: int = 0
@@ -121,16 +123,28 @@ class LiveCatalogue:
         A model that was not asked for before is dressed first, which takes a while: whoever makes
         a model the current one asks for it before.
         """
-        for dressed in self._now.dressed:
+        now = self._now
+        for dressed in (*now.dressed, *now.kept):
             if dressed.base is loaded:
                 return dressed.loaded
         with self._lock:
             now = self._now
-            if all(dressed.base is not loaded for dressed in now.dressed):
+            if all(dressed.base is not loaded for dressed in (*now.dressed, *now.kept)):
                 dressed = _dressed(loaded, self._products.rows, self._shops.rows, now.revision)
                 # Beside the one before, which answers until this one is the current model.
                 self._now = replace(now, dressed=(dressed, *now.dressed[:1]))
         return self.dressed(loaded)
+
+    def keep(self, models: Sequence[LoadedModel]) -> None:
+        """Dress these models too from now on, beside the current one, and no others."""
+        with self._lock:
+            now = self._now
+            known = {id(dressed.base): dressed for dressed in now.kept}
+            rows = self._products.rows, self._shops.rows
+            kept = tuple(
+                known.get(id(loaded)) or _dressed(loaded, *rows, now.revision) for loaded in models
+            )
+            self._now = replace(now, kept=kept)
 
     @property
     def shops(self) -> Mapping[str, Shop]:
@@ -204,7 +218,7 @@ class LiveCatalogue:
         products, shops, now = self._products, self._shops, self._now
         shops.read_on(lambda known: store.stores_since(known, deadline))
         products.read_on(lambda known: store.products_since(known, deadline))
-        revision, dressed = now.revision, now.dressed
+        revision, dressed, kept = now.revision, now.dressed, now.kept
         if shops.unseen or products.unseen:
             damaged = [n for one in products.unseen for n in one.damaged]
             damaged += [n for one in shops.unseen for n in one.damaged]
@@ -213,17 +227,20 @@ class LiveCatalogue:
             revision = f"{products.revision}.{shops.revision}"
             is_whole = any(changes.is_whole for changes in products.unseen)
             fresh = {name: row for one in products.unseen for name, row in one.rows.items()}
-            dressed = tuple(
-                _dressed(each.base, products.rows, shops.rows, revision, each.since)
-                if is_whole
-                else _redressed(each, fresh, shops.rows if shops.unseen else None, revision)
-                for each in dressed
+            dressed, kept = (
+                tuple(
+                    _dressed(each.base, products.rows, shops.rows, revision, each.since)
+                    if is_whole
+                    else _redressed(each, fresh, shops.rows if shops.unseen else None, revision)
+                    for each in models
+                )
+                for models in (dressed, kept)
             )
         newest = dressed[0].since if dressed else 0.0
         if time.monotonic() - newest > RETIRE_SECONDS:
             dressed = dressed[:1]
         as_of = min(products.as_of, shops.as_of)
-        self._now = _Snapshot(dressed, shops.rows, revision, as_of)
+        self._now = _Snapshot(dressed, kept, shops.rows, revision, as_of)
         # Only now: what is raised above is tried again, with all that was read.
         products.unseen, shops.unseen = [], []
 

@@ -38,6 +38,7 @@ class Question:
     Attributes:
         customer_id: ``""`` for a visitor or nobody in particular.
         visitor_id: ``""`` for a customer or nobody in particular.
+        session_id: of the visit, ``""`` not said; a lot may go by it where there is no other id.
         location: where the shopper is; nothing given is the customer's home.
         catalogue_filter: which products are allowed.
         strict: a category or brand that the catalogue does not know is an error.
@@ -58,11 +59,12 @@ class Question:
         include_products: add each product's catalogue entry.
         page: what the token of the page says, see ``service.pages``; empty for the first page.
         must_see: what the answer must know.
-        unmet: warnings about what was asked and does not exist yet.
+        experiment_id: the only one to take part in; ``""`` any.
     """
 
     customer_id: str = ""
     visitor_id: str = ""
+    session_id: str = ""
     location: Location = field(default_factory=Location)
     catalogue_filter: CatalogueFilter = field(default_factory=CatalogueFilter)
     strict: bool = False
@@ -83,7 +85,7 @@ class Question:
     include_products: bool = False
     page: bytes = b""
     must_see: Written = NOTHING
-    unmet: tuple[str, ...] = ()
+    experiment_id: str = ""
 
     @property
     def looks_at_shelf(self) -> bool:
@@ -113,7 +115,6 @@ class Question:
             self.as_of_time,
             self.explain,
             self.include_products,
-            self.unmet,
         )
         return repr(parts).encode()
 
@@ -222,6 +223,8 @@ class Delivery:
         cache_age_seconds: since it was computed; None where it was computed now.
         degraded_reason: why it is less than it should be, ``""`` where it is not.
         warnings: those of the moment, beside the answer's own.
+        experiment_id: that it belongs to; ``""`` none.
+        variant_id: of that experiment.
     """
 
     recommendation_id: str
@@ -230,6 +233,8 @@ class Delivery:
     cache_age_seconds: float | None = None
     degraded_reason: str = ""
     warnings: tuple[str, ...] = ()
+    experiment_id: str = ""
+    variant_id: str = ""
 
 
 class AnswerCodec(Protocol):

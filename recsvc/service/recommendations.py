@@ -10,11 +10,13 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from hashlib import blake2b
 
 import numpy as np
 
 from recsvc.core.live import NO_ACTS, NO_ITEMS
+from recsvc.core.recommendation_id import Surface
 from recsvc.core.recommender import Query, newcomers_bought
 from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.answers import Answers
@@ -82,8 +84,8 @@ class Recommendations:
                 page token belongs to another question or model (PAGE_TOKEN_MISMATCH).
         """
         inquiry = self._inquiries.open(question, deadline, loaded)
-        started, loaded, shopper = inquiry.started, inquiry.loaded, inquiry.asker.shopper
-        deliver = self._deliveries.delivery
+        loaded, shopper = inquiry.loaded, inquiry.asker.shopper
+        deliver = partial(self._deliveries.delivery, inquiry, Surface.RECOMMEND)
         shown = shown_before(question, shopper, loaded)
         asked, question = question, inquiry.question
         store_id, stocked = self._at_home(inquiry)
@@ -92,7 +94,7 @@ class Recommendations:
         found = cached.get((lambda _: False) if stocked.failed else self._is_allowed)
         if found is not None:
             payload, age = found
-            return Served(payload, deliver(started, ServedFrom.CACHE, age))
+            return Served(payload, deliver(ServedFrom.CACHE, cache_age_seconds=age))
         situation = self._inquiries.situation(inquiry, cached.live, shown)
         is_elsewhere = question.looks_at_shelf and situation.store_id != store_id
         if is_elsewhere:  # the shopper has moved since the model learnt
@@ -116,16 +118,16 @@ class Recommendations:
         payload = self._codec.encode(made)
         if is_late:
             cost.relax()
-            delivery = deliver(started, ServedFrom.FALLBACK, degraded_reason=DEADLINE)
+            delivery = deliver(ServedFrom.FALLBACK, degraded_reason=DEADLINE)
             return Served(payload, delivery)
         cost.learn(self._monotonic() - begun)
         is_blind = cached.skipped and bool(shopper)
         if not is_elsewhere and not stocked.failed:
             now = situation.query.sold_at or 0.0
             unchanged = loaded.assortment.unchanged_until(now) - now
-            cached.put(payload, unchanged - (self._monotonic() - started))
+            cached.put(payload, unchanged - (self._monotonic() - inquiry.started))
         reason = degraded(cached, stocked, is_blind=is_blind)
-        return Served(payload, deliver(started, ServedFrom.MODEL, degraded_reason=reason))
+        return Served(payload, deliver(ServedFrom.MODEL, degraded_reason=reason))
 
     def _at_home(self, inquiry: Inquiry) -> tuple[str, Stocked]:
         """The store where the question is asked or the customer at home, and its stock."""

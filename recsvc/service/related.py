@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from recsvc.core.recommendation_id import Surface
 from recsvc.core.recommender import Ranking
 from recsvc.core.related_reasons import explain_again, explain_similar, explain_together
 from recsvc.errors import InvalidRequestError, NotFoundError
@@ -57,7 +58,7 @@ class Related:
         ranking = inquiry.loaded.recommender.similar(item, situation.query)
         why = partial(explain_similar, item)
         made = self._answer(inquiry, situation, ranking, why)
-        return Computed(made, self._delivery(inquiry, reason))
+        return Computed(made, self._delivery(inquiry, Surface.SIMILAR, reason))
 
     def together(self, product_ids: Sequence[str], question: Question, deadline: float) -> Computed:
         """List products that go into one basket with these.
@@ -84,7 +85,7 @@ class Related:
         ranking = inquiry.loaded.recommender.together(situation.query)
         why = partial(explain_together, situation.query.basket)
         made = self._answer(inquiry, situation, ranking, why)
-        return Computed(made, self._delivery(inquiry, reason))
+        return Computed(made, self._delivery(inquiry, Surface.TOGETHER, reason))
 
     def again(self, question: Question, deadline: float) -> Needed:
         """List what a shopper needs again; nothing where nobody knows what they bought.
@@ -114,7 +115,7 @@ class Related:
         return Needed(
             self._answer(inquiry, situation, found.ranking, explain_again),
             tuple(Need(*row) for row in rows),
-            self._delivery(inquiry, reason),
+            self._delivery(inquiry, Surface.AGAIN, reason),
         )
 
     def _open(self, question: Question, deadline: float) -> Inquiry:
@@ -137,8 +138,9 @@ class Related:
         withdrawn = self._inquiries.withdrawn(loaded)
         return self._answers.answer(question, loaded, situation, ranking, withdrawn, explained=why)
 
-    def _delivery(self, inquiry: Inquiry, reason: str) -> Delivery:
-        return self._deliveries.delivery(inquiry.started, ServedFrom.MODEL, degraded_reason=reason)
+    def _delivery(self, inquiry: Inquiry, surface: Surface, reason: str) -> Delivery:
+        deliver = self._deliveries.delivery
+        return deliver(inquiry, surface, ServedFrom.MODEL, degraded_reason=reason)
 
 
 def _known(loaded: LoadedModel, product_ids: Sequence[str]) -> NDArray[np.int32]:

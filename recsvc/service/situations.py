@@ -121,7 +121,7 @@ def situate(
         session=items.indices(question.recent),
     )
     store_id = store_of(loaded, location, asker.customer)
-    return Situation(query, (*warnings, *question.unmet), store_id)
+    return Situation(query, tuple(warnings), store_id)
 
 
 def store_of(loaded: LoadedModel, location: Location, customer: int) -> str:

@@ -33,7 +33,7 @@ class Bench:
         self.tokens = tokens.consistency
         # No model: recalls need none.
         slot = ModelSlot(registry, logger=Log().logger, metrics=new_metrics()[0])
-        now = new_circumstances(self.standing)
+        now = new_circumstances(self.standing, slot)
         uses = CatalogueUses(
             Catalogue(slot, self.standing, now.live), now.live, now.stock, Recalls(self.standing)
         )

@@ -73,7 +73,7 @@ def answers(
     )
     inquiries = Inquiries(
         slot,
-        new_circumstances(new_standing(slot.registry)),
+        new_circumstances(new_standing(slot.registry), slot),
         hash_key=b"key",
         monotonic=clock,
     )

@@ -172,7 +172,7 @@ def test_an_empty_request_is_a_question() -> None:
 def test_everything_that_is_asked_arrives() -> None:
     """At its limit every field is taken over; coordinates arrive as a cell and nothing finer."""
     request = Request(
-        shopper=common.Shopper(customer_id="x" * 256),
+        shopper=common.Shopper(customer_id="x" * 256, session_id="s1"),
         context=common.RecommendationContext(
             location=common.Location(
                 subdivision_code="GB-ENG",
@@ -229,7 +229,7 @@ def test_everything_that_is_asked_arrives() -> None:
     assert question.include_products
     assert (question.must_see.ledger, question.page) == (1234, b"shown")
     assert question.diversity is Diversity.HIGH
-    assert question.unmet == ("UNKNOWN_EXPERIMENT",)
+    assert (question.session_id, question.experiment_id) == ("s1", "e1")
 
 
 def test_an_unknown_level_of_diversity_is_refused() -> None:

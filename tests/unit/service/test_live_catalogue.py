@@ -166,6 +166,20 @@ def test_two_models_at_once_keep_their_own(bench: Bench) -> None:
     assert bench.ids()[-2:] == ids(bench.live.dressed(other))[-2:] == ["cola", "floss"]
 
 
+def test_models_that_are_kept_follow_beside_the_current_one(bench: Bench) -> None:
+    """Variants of an experiment: dressed once, however often all of them are asked in turn."""
+    others = [load_model(bench.registry, name) for name in ("v2", "v3")]
+    bench.live.keep(others)
+    bench.live.upsert_products([COLA])
+    every = [bench.loaded, *others]
+    first = [bench.live.dressed(loaded) for loaded in every]
+    assert [ids(loaded)[-1] for loaded in first] == ["cola"] * 3
+    again = [bench.live.dressed(loaded) for loaded in [*every, *every]]
+    assert all(one is two for one, two in zip([*first, *first], again, strict=True))
+    bench.live.keep(others[1:])
+    assert bench.live.dressed(others[1]) is first[2]
+
+
 def test_what_a_model_has_learnt_since_is_no_newcomer_to_it(bench: Bench) -> None:
     """The next training knows the product; what was said of it still counts."""
     bench.live.upsert_products([replace(COLA, product_id="b-tea")])
