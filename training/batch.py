@@ -1,28 +1,36 @@
 """Batch scoring: lists for many customers, by the very code that serves."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from enum import StrEnum
 
 import numpy as np
 import polars as pl
 
 from recsvc.core.cells import cell_of
-from recsvc.core.diversity import Diversity
+from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.places import Level, Location
-from recsvc.core.recommender import Query, Ranking, Recommender
+from recsvc.core.recommender import BuyAgain, Query, Ranking, Recommender
 from recsvc.core.sources import Strategy
 
 _TEXT = ("store_id", "country_code", "subdivision_code", "postal_code")
 _LOCATION = (*_TEXT, "latitude", "longitude")
+_UTC = pl.Datetime("us", "UTC")
+
+
+class Surface(StrEnum):
+    """Which list is made."""
+
+    RECOMMEND = "recommend"
+    BUY_AGAIN = "buy-again"
 
 
 def recommend_all(
     recommender: Recommender,
     customers: pl.DataFrame,
+    asked: Query,
     *,
-    size: int,
-    sold_at: float,
-    only_new: bool,
-    diversity: Diversity = Diversity.NONE,
+    surface: Surface = Surface.RECOMMEND,
     tick: Callable[[], object] = lambda: None,
 ) -> pl.DataFrame:
     """Rank for every row of ``customers``.
@@ -30,37 +38,34 @@ def recommend_all(
     Args:
         recommender: the model to rank with.
         customers: as :func:`training.events.read_customers` returns them.
-        size: products a customer, at most.
-        sold_at: when the lists are read, seconds since 1970: what may be sold then. Recency is
-            measured at the end of the data.
-        only_new: leave out what the customer has bought.
-        diversity: how varied the lists are.
+        asked: the question, whoever and wherever the customer is.
+        surface: which list.
         tick: called after each list.
 
     Returns:
-        ``customer_id, rank, product_id, score, strategy, location_level``, and those
+        ``customer_id, rank, product_id, score, strategy, location_level``; of what is needed
+        again also ``due_time`` (UTC), ``usual_interval_days`` and ``usual_quantity``; and those
         location columns that were given, since a customer may be asked for at two places.
     """
-    model = recommender.model
 
-    def one(row: Mapping[str, str | float | None]) -> Ranking:
-        customer = model.customers.index(str(row["customer_id"]))
-        place = recommender.place(customer, _location(row))
-        ranking = recommender.recommend(
-            Query(
-                customer=customer,
-                place=place,
-                size=size,
-                now=model.data_end,
-                sold_at=sold_at,
-                only_new=only_new,
-                diversity=diversity,
-            )
-        )
-        tick()
-        return ranking
+    def queries() -> Iterator[Query]:
+        for row in customers.iter_rows(named=True):
+            customer = recommender.model.customers.index(str(row["customer_id"]))
+            place = recommender.place(customer, _location(row))
+            yield replace(asked, customer=customer, place=place)
+            tick()
 
-    rankings = [one(row) for row in customers.iter_rows(named=True)]
+    if surface is Surface.RECOMMEND:
+        return _table(recommender, customers, [recommender.recommend(q) for q in queries()])
+    needed = [recommender.again(query) for query in queries()]
+    lists = _table(recommender, customers, [found.ranking for found in needed])
+    columns = lists.columns.index("location_level") + 1
+    return pl.concat([lists[:, :columns], _needs(needed), lists[:, columns:]], how="horizontal")
+
+
+def _table(
+    recommender: Recommender, customers: pl.DataFrame, rankings: Sequence[Ranking]
+) -> pl.DataFrame:
     lengths = [len(ranking.items) for ranking in rankings]
     items = np.concatenate([ranking.items for ranking in rankings])
     given = [name for name in _LOCATION if customers[name].null_count() < customers.height]
@@ -69,7 +74,7 @@ def recommend_all(
         {
             "customer_id": repeated["customer_id"],
             "rank": np.concatenate([np.arange(1, n + 1, dtype=np.int32) for n in lengths]),
-            "product_id": model.catalogue.items.ids.take(items.tolist()),
+            "product_id": recommender.model.catalogue.items.ids.take(items.tolist()),
             "score": np.concatenate([ranking.scores for ranking in rankings]),
             "strategy": _names(np.concatenate([r.strategies for r in rankings]), Strategy),
             "location_level": _names(np.concatenate([r.levels for r in rankings]), Level),
@@ -77,6 +82,19 @@ def recommend_all(
         | {name: repeated[name] for name in given},
         # What there are no rows of would have no type.
         schema_overrides=dict.fromkeys(("product_id", "strategy", "location_level"), pl.String),
+    )
+
+
+def _needs(needed: Sequence[BuyAgain]) -> pl.DataFrame:
+    """When each product is needed again, how often and how much."""
+    seconds = np.concatenate([found.due_time for found in needed]).round().astype(np.int64)
+    days = np.concatenate([found.interval_seconds for found in needed]) / SECONDS_A_DAY
+    return pl.DataFrame(
+        {
+            "due_time": pl.Series(seconds * 1_000_000).cast(pl.Datetime("us")).cast(_UTC),
+            "usual_interval_days": days,
+            "usual_quantity": np.concatenate([found.quantity for found in needed]),
+        }
     )
 
 

@@ -1,28 +1,23 @@
 """The ``recsvc-train`` command."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
 from time import monotonic
 from typing import Annotated
 
-import polars as pl
 import typer
-from threadpoolctl import threadpool_limits
 
 from recsvc.artifacts.journal import Note
-from recsvc.artifacts.registry import CURRENT, Registry
-from recsvc.core.diversity import Diversity
-from recsvc.errors import InputError
+from recsvc.artifacts.registry import Registry
 from recsvc.terminal import new_app, run
-from training.batch import recommend_all
 from training.cli_collect import collect_command
 from training.cli_evaluation import compare_command, evaluate_command
 from training.cli_nightly import nightly_command
 from training.cli_promotion import models_command, promote_command, rollback_command, whoami
+from training.cli_recommend import recommend_command
 from training.cli_tuning import settings_command, tune_command
-from training.events import MAX_QUARANTINED_SHARE, read_customers
+from training.events import MAX_QUARANTINED_SHARE
 from training.options import (
     ConfigOption,
     EventsOption,
@@ -31,8 +26,6 @@ from training.options import (
     MapProductsOption,
     MapStoresOption,
     MaxQuarantinedOption,
-    ModelOption,
-    NoQuarantineOption,
     PresetOption,
     ProductsOption,
     QuarantineOption,
@@ -40,7 +33,6 @@ from training.options import (
     SeedOption,
     StoresOption,
     TimezoneOption,
-    load,
     mapping_of,
     print_result,
     reporting,
@@ -191,70 +183,7 @@ app.command("collect")(collect_command)
 app.command("nightly")(nightly_command)
 app.command("tune")(tune_command)
 app.command("settings")(settings_command)
-
-
-@app.command("recommend")
-def recommend_command(
-    customers: Annotated[
-        Path,
-        typer.Option(
-            "--customers",
-            help="Parquet or CSV with customer_id and, optionally, store_id, country_code, "
-            "subdivision_code, postal_code, latitude, longitude: where each is now.",
-        ),
-    ],
-    out: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
-    registry: RegistryOption,
-    model_ref: ModelOption = CURRENT,
-    size: Annotated[int, typer.Option("--k", min=1, max=1000, help="Products a customer.")] = 20,
-    only_new: Annotated[
-        bool, typer.Option("--only-new", help="Leave out what the customer has bought.")
-    ] = False,
-    diversity: Annotated[
-        Diversity, typer.Option("--diversity", help="How varied each list is.")
-    ] = Diversity.NONE,
-    quarantine: NoQuarantineOption = None,
-    max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,
-    as_json: JsonOption = False,
-) -> None:
-    """Write the lists of many customers, the same that the server would answer.
-
-    Recency is measured at the end of the model's data, and what may be sold today. A
-    customer without a place is at home.
-    """
-    if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)) or out.is_dir():
-        raise InputError(f"--out {out}: cannot be written; give a file in a folder that can")
-    if out.resolve() in {path.resolve() for path in (customers, quarantine) if path}:
-        raise InputError(f"--out {out}: is --customers or --quarantine too; give another file")
-    manifest, recommender = load(registry, model_ref)
-    rows = read_customers(customers, quarantine=quarantine, max_quarantined_share=max_quarantined)
-    with (
-        threadpool_limits(1, "blas"),  # a list is too small for two cores
-        reporting() as reporter,
-        reporter.stage("recommend", rows.height) as tick,
-    ):
-        lists = recommend_all(
-            recommender,
-            rows,
-            size=size,
-            sold_at=datetime.now(UTC).timestamp(),
-            only_new=only_new,
-            diversity=diversity,
-            tick=tick,
-        )
-    _write(lists, out)
-    n_customers = lists["customer_id"].n_unique()
-    result = {"version_id": manifest.version_id, "n_customers": n_customers, "out": str(out)}
-    print_result(result, f"{n_customers:,} lists of {manifest.version_id} in {out}", as_json)
-
-
-def _write(lists: pl.DataFrame, out: Path) -> None:
-    try:
-        lists.write_parquet(out)
-    except OSError as error:
-        raise InputError(
-            f"--out {out}: cannot be written ({error.strerror or error}); give another path"
-        ) from None
+app.command("recommend")(recommend_command)
 
 
 def main() -> None:

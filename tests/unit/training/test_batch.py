@@ -1,6 +1,7 @@
 """Batch lists, against the recommender itself."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,7 @@ from recsvc.core.recommender import Query, Recommender
 from recsvc.core.sources import Strategy
 from recsvc.core.vocabulary import MISSING
 from tests.purchases import START, STORES, built, products_of, shop_interactions
-from training.batch import recommend_all
+from training.batch import Surface, recommend_all
 from training.schema import CUSTOMERS
 
 OUTPUT = ["customer_id", "rank", "product_id", "score", "strategy", "location_level"]
@@ -33,6 +34,11 @@ NOW = 1_790_000_000.0
 """When the lists are read: after the end of the data."""
 
 
+def asked(recommender: Recommender, **fields: Any) -> Query:  # noqa: ANN401  # the fields of Query
+    """The question of a batch."""
+    return Query(now=recommender.model.data_end, sold_at=NOW, **fields)
+
+
 def products(lists: pl.DataFrame, customer_id: str) -> list[str]:
     return lists.filter(customer_id=customer_id)["product_id"].to_list()
 
@@ -46,9 +52,7 @@ def test_lists_are_those_of_the_recommender(recommender: Recommender, *, only_ne
     lists = recommend_all(
         recommender,
         customers_of(*({"customer_id": customer_id} for customer_id in ids)),
-        size=12,
-        only_new=only_new,
-        sold_at=NOW,
+        asked(recommender, size=12, only_new=only_new),
     )
 
     assert lists.columns == OUTPUT
@@ -75,7 +79,7 @@ def test_a_place_changes_the_list(recommender: Recommender) -> None:
     stores = [store.store_id for store in STORES[:2]] + ["porto-1"]
     rows = customers_of(*({"customer_id": "c000", "store_id": store} for store in stores))
 
-    lists = recommend_all(recommender, rows, size=10, only_new=True, sold_at=NOW)
+    lists = recommend_all(recommender, rows, asked(recommender, size=10, only_new=True))
 
     assert lists.columns == [*OUTPUT, "store_id"]
     by_store = {store: lists.filter(store_id=store)["product_id"].to_list() for store in stores}
@@ -115,13 +119,40 @@ def test_every_field_of_a_location_counts(
     lists = recommend_all(
         recommender,
         customers_of({"customer_id": "c000"} | given),
-        size=10,
-        only_new=False,
-        sold_at=NOW,
+        asked(recommender, size=10),
     )
 
     assert products(lists, "c000") == recommender.model.catalogue.items.ids.take(expected.items)
     assert set(lists.columns) == {*OUTPUT, *given}
+
+
+def test_needs_are_those_of_the_recommender(recommender: Recommender) -> None:
+    """What a batch says of who needs what again is what a call would answer."""
+    lists = recommend_all(
+        recommender,
+        customers_of({"customer_id": "c000", "store_id": "york-1"}, {"customer_id": "stranger"}),
+        asked(recommender, size=5),
+        surface=Surface.BUY_AGAIN,
+    )
+
+    model = recommender.model
+    found = recommender.again(
+        asked(
+            recommender,
+            customer=model.customers.index("c000"),
+            place=recommender.place(0, Location(store_id="york-1")),
+            size=5,
+        )
+    )
+    assert len(found.ranking.items) == 5
+    assert set(lists["customer_id"]) == {"c000"}
+    assert lists["product_id"].to_list() == model.catalogue.items.ids.take(found.ranking.items)
+    due = lists["due_time"].dt.epoch("s").to_numpy()
+    np.testing.assert_array_equal(due, found.due_time.round())
+    days = lists["usual_interval_days"].to_numpy()
+    np.testing.assert_allclose(days, found.interval_seconds / 86_400)
+    np.testing.assert_array_equal(lists["usual_quantity"].to_numpy(), found.quantity)
+    assert lists.columns[-1] == "store_id"
 
 
 def test_unknown_customers_get_the_list_of_their_place(recommender: Recommender) -> None:
@@ -130,7 +161,7 @@ def test_unknown_customers_get_the_list_of_their_place(recommender: Recommender)
         {"customer_id": "stranger"}, {"customer_id": "stranger in Faro", "store_id": "faro-1"}
     )
 
-    lists = recommend_all(recommender, rows, size=8, only_new=False, sold_at=NOW)
+    lists = recommend_all(recommender, rows, asked(recommender, size=8))
 
     anywhere, faro = products(lists, "stranger"), products(lists, "stranger in Faro")
     assert len(anywhere) == len(faro) == 8
@@ -144,9 +175,7 @@ def test_every_list_ticks(recommender: Recommender) -> None:
     ticks: list[None] = []
     rows = customers_of({"customer_id": "c000"}, {"customer_id": "x"}, {"customer_id": "c001"})
 
-    recommend_all(
-        recommender, rows, size=3, only_new=False, sold_at=NOW, tick=lambda: ticks.append(None)
-    )
+    recommend_all(recommender, rows, asked(recommender, size=3), tick=lambda: ticks.append(None))
 
     assert len(ticks) == 3
 
@@ -155,7 +184,7 @@ def test_the_order_of_the_file_is_kept(recommender: Recommender) -> None:
     """Lists come in the order of the rows."""
     rows = customers_of({"customer_id": "c007"}, {"customer_id": "c001"}, {"customer_id": "c003"})
 
-    lists = recommend_all(recommender, rows, size=2, only_new=False, sold_at=NOW)
+    lists = recommend_all(recommender, rows, asked(recommender, size=2))
 
     assert lists["customer_id"].to_list() == ["c007", "c007", "c001", "c001", "c003", "c003"]
 
@@ -166,9 +195,9 @@ def test_lists_without_products_keep_their_columns(recommender: Recommender) -> 
     nothing_left = Recommender(built(shop_interactions(), products=products_of(ended)))
     row = customers_of({"customer_id": "c000"})
 
-    lists = recommend_all(nothing_left, row, size=5, only_new=False, sold_at=NOW)
+    lists = recommend_all(nothing_left, row, asked(nothing_left, size=5))
 
+    needs = recommend_all(nothing_left, row, asked(nothing_left, size=5), surface=Surface.BUY_AGAIN)
+    assert (needs.height, needs.schema["due_time"]) == (0, pl.Datetime("us", "UTC"))
     assert lists.height == 0
-    assert (
-        lists.schema == recommend_all(recommender, row, size=5, only_new=False, sold_at=NOW).schema
-    )
+    assert lists.schema == recommend_all(recommender, row, asked(recommender, size=5)).schema

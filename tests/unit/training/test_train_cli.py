@@ -4,6 +4,7 @@ import json
 import shlex
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -486,6 +487,73 @@ def test_the_command_to_promote_runs_as_printed(events: Path, capsys: Capture) -
     command = capsys.readouterr().out.partition("to serve it: ")[2].strip().removesuffix(")")
 
     assert run(app, shlex.split(command)[1:]) == 0
+
+
+WRONG_QUESTIONS = [
+    (["--category", "Toys"], "--category 'Toys': no product of this model is in it"),
+    (["--category", "Food", "--brand", "Nobody"], "--brand 'Nobody': no product"),
+    (["--max-price", "3"], "--max-price and --currency: one needs the other"),
+    (["--currency", "GBP"], "--max-price and --currency: one needs the other"),
+    (["--max-price", "-1", "--currency", "GBP"], "--max-price"),
+    (["--surface", "buy-again", "--only-new"], "--only-new: what is needed again was bought"),
+    (["--surface", "window"], "--surface"),
+    (["--stage", "late"], "--stage"),
+]
+
+
+@pytest.mark.parametrize(("options", "said"), WRONG_QUESTIONS)
+def test_a_question_without_sense_is_one_line(
+    registry: Path, customers: Path, capsys: Capture, options: list[str], said: str
+) -> None:
+    """A night of empty lists helps nobody."""
+    given = ["--customers", customers, "--registry", registry, "--out", "o", *options]
+
+    assert said in error_of(capsys, "recommend", *given)
+
+
+def asked(registry: Path, customers: Path, *options: str) -> pl.DataFrame:
+    """The lists that a command writes."""
+    given = ["--customers", str(customers), "--registry", str(registry), "--out", "lists.parquet"]
+    assert run(app, ["recommend", *given, *options]) == 0
+    return pl.read_parquet("lists.parquet")
+
+
+@pytest.mark.parametrize(
+    ("options", "products"),
+    [
+        (["--category", "Drinks > Tea", "--category", "Food>Dairy"], {"tea", "milk", "butter"}),
+        (["--brand", "alta", "--exclude", "soap", "--exclude", "?"], {"espresso", "filter"}),
+        (["--max-price", "2.4", "--currency", "GBP"], {"milk", "butter", "bag"}),
+        (["--category", "Food", "--only-new", "--stage", "cart"], {"butter", "jam"}),
+    ],
+)
+def test_every_filter_of_a_batch_holds(
+    registry: Path, customers: Path, options: list[str], products: set[str]
+) -> None:
+    """As the same filter of a call."""
+    lists = asked(registry, customers, *options)
+
+    anna = lists.filter(pl.col("customer_id") == "anna", pl.col("store_id").is_null())
+    assert set(anna["product_id"]) == products
+
+
+def test_a_batch_says_who_needs_what_again(registry: Path, customers: Path) -> None:
+    """With when, how often and how much; who bought nothing has no row."""
+    lists = asked(registry, customers, "--surface", "buy-again", "--exclude", "bread")
+
+    assert lists.columns == [
+        *("customer_id", "rank", "product_id", "score", "strategy", "location_level"),
+        *("due_time", "usual_interval_days", "usual_quantity", "store_id"),
+    ]
+    assert set(lists["customer_id"]) == {"anna"}
+    assert set(lists["product_id"]) == {"milk", "espresso"}
+    assert set(lists["strategy"]) == {"BUY_AGAIN"}
+    anna = lists.filter(pl.col("store_id").is_null())
+    assert anna["due_time"].is_sorted()
+    assert anna.schema["due_time"] == pl.Datetime("us", "UTC")
+    espresso = anna.row(by_predicate=pl.col("product_id") == "espresso", named=True)
+    assert 5 < espresso["usual_interval_days"] < 60
+    assert espresso["due_time"] > DATA_END_TIME - timedelta(days=3)
 
 
 @pytest.mark.parametrize("option", ["--customers", "--quarantine"])

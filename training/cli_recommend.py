@@ -1,0 +1,141 @@
+"""``recsvc-train recommend``: the questions of the API, asked for many customers at once."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+from threadpoolctl import threadpool_limits
+
+from recsvc.artifacts.registry import CURRENT
+from recsvc.core.catalogue import CatalogueFilter, canonical_path
+from recsvc.core.diversity import Diversity
+from recsvc.core.recommender import Query, Recommender
+from recsvc.core.stages import Stage
+from recsvc.errors import InputError
+from training.batch import Surface, recommend_all
+from training.events import MAX_QUARANTINED_SHARE, read_customers
+from training.options import (
+    JsonOption,
+    MaxQuarantinedOption,
+    ModelOption,
+    NoQuarantineOption,
+    RegistryOption,
+    load,
+    print_result,
+    reporting,
+)
+
+
+def recommend_command(  # noqa: PLR0913  # options of a command line
+    customers: Annotated[
+        Path,
+        typer.Option(
+            "--customers",
+            help="Parquet or CSV with customer_id and, optionally, store_id, country_code, "
+            "subdivision_code, postal_code, latitude, longitude: where each is now.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Parquet file to write.")],
+    registry: RegistryOption,
+    *,
+    model_ref: ModelOption = CURRENT,
+    surface: Annotated[
+        Surface,
+        typer.Option(help="Which list: recommend, or buy-again, what each needs again and when."),
+    ] = Surface.RECOMMEND,
+    stage: Annotated[
+        Stage, typer.Option(help="How far the customers have come; it changes the list.")
+    ] = Stage.ANY,
+    size: Annotated[int, typer.Option("--k", min=1, max=1000, help="Products a customer.")] = 20,
+    only_new: Annotated[
+        bool, typer.Option("--only-new", help="Leave out what the customer has bought.")
+    ] = False,
+    diversity: Annotated[
+        Diversity, typer.Option("--diversity", help="How varied each list is.")
+    ] = Diversity.NONE,
+    categories: Annotated[
+        list[str] | None,
+        typer.Option("--category", help="Only products of this category; may be repeated."),
+    ] = None,
+    brands: Annotated[
+        list[str] | None,
+        typer.Option("--brand", help="Only products of this brand; may be repeated."),
+    ] = None,
+    excluded: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", help="Leave this product out; may be repeated."),
+    ] = None,
+    max_price: Annotated[
+        float | None,
+        typer.Option("--max-price", min=0, help="Only products up to this price; see --currency."),
+    ] = None,
+    currency: Annotated[str, typer.Option(help="Of --max-price: ISO 4217, such as EUR.")] = "",
+    quarantine: NoQuarantineOption = None,
+    max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the lists of many customers, the same that the server would answer.
+
+    Recency is measured at the end of the model's data, and what may be sold today. A
+    customer without a place is at home.
+    """
+    if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)) or out.is_dir():
+        raise InputError(f"--out {out}: cannot be written; give a file in a folder that can")
+    if out.resolve() in {path.resolve() for path in (customers, quarantine) if path}:
+        raise InputError(f"--out {out}: is --customers or --quarantine too; give another file")
+    if only_new and surface is Surface.BUY_AGAIN:
+        raise InputError("--only-new: what is needed again was bought before; leave it out")
+    if (max_price is None) != (not currency):
+        raise InputError("--max-price and --currency: one needs the other; give both or neither")
+    manifest, recommender = load(registry, model_ref)
+    wanted = CatalogueFilter(
+        category_paths=tuple(categories or ()),
+        brands=tuple(brands or ()),
+        price_max=max_price,
+        currency=currency,
+    )
+    _check(recommender, wanted)
+    asked = Query(
+        size=size,
+        now=recommender.model.data_end,
+        sold_at=datetime.now(UTC).timestamp(),
+        stage=stage,
+        only_new=only_new,
+        diversity=diversity,
+        catalogue_filter=wanted or None,
+        excluded=recommender.assortment.catalogue.items.indices(excluded or ()),
+    )
+    rows = read_customers(customers, quarantine=quarantine, max_quarantined_share=max_quarantined)
+    with (
+        threadpool_limits(1, "blas"),  # a list is too small for two cores
+        reporting() as reporter,
+        reporter.stage("recommend", rows.height) as tick,
+    ):
+        lists = recommend_all(recommender, rows, asked, surface=surface, tick=tick)
+    _write(lists, out)
+    n_customers = lists["customer_id"].n_unique()
+    result = {"version_id": manifest.version_id, "n_customers": n_customers, "out": str(out)}
+    print_result(result, f"{n_customers:,} lists of {manifest.version_id} in {out}", as_json)
+
+
+def _check(recommender: Recommender, wanted: CatalogueFilter) -> None:
+    """Refuse a name that no product has: the lists of a whole night would be empty."""
+    index = recommender.assortment.index
+    for path in wanted.category_paths:
+        if canonical_path(path) not in index.categories:
+            raise InputError(f"--category {path!r}: no product of this model is in it")
+    for brand in wanted.brands:
+        if brand.strip().casefold() not in index.brands:
+            raise InputError(f"--brand {brand!r}: no product of this model has it")
+
+
+def _write(lists: pl.DataFrame, out: Path) -> None:
+    try:
+        lists.write_parquet(out)
+    except OSError as error:
+        raise InputError(
+            f"--out {out}: cannot be written ({error.strerror or error}); give another path"
+        ) from None
