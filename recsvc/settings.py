@@ -18,7 +18,7 @@ OFF = "off"
 
 _ADDRESS = re.compile(r"(\[[^\]]+\]|[^:\[\]]+):(\d{1,5})")
 _MAX_PORT = 65535
-_HIDDEN = {"redis_url", "hash_key"}
+_HIDDEN = {"redis_url", "hash_key", "jwt_secret"}
 """Settings whose value may hold a password and is never shown."""
 
 
@@ -80,15 +80,57 @@ def _address_or_off(text: str) -> str:
 Seconds = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class ServerSettings(BaseSettings):
-    """Everything that ``recsvc serve`` and its workers can be told.
-
-    Arguments go before the environment, and the environment before the defaults.
-    """
+class _Settings(BaseSettings):
+    """Arguments go before the environment, and the environment before the defaults."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, frozen=True, use_attribute_docstrings=True, env_ignore_empty=True
     )
+
+    @classmethod
+    def load(cls, given: Mapping[str, Any] | None = None) -> Self:
+        """Read the settings.
+
+        Args:
+            given: what the command line says, by field name; None values are not given.
+
+        Raises:
+            SettingsError: a value cannot be used; one line names it and what is allowed.
+        """
+        arguments = {name: value for name, value in (given or {}).items() if value is not None}
+        try:
+            return cls(**arguments)
+        except ValidationError as error:
+            raise _one_line(error) from error
+
+
+class TokenSettings(_Settings):
+    """Which bearer tokens the doors believe that ask for one."""
+
+    jwt_secret: SecretStr | None = None
+    """Secret that tokens are signed with by HS256, at least 32 bytes; unset none are."""
+
+    jwt_keys_file: Path | None = None
+    """File with the public keys of tokens that are signed with RS256, ES256 or EdDSA: one key as
+    PEM, or a JSON Web Key Set; unset none are."""
+
+    jwt_audience: str = ""
+    """What a token's ``aud`` must name; unset it is not looked at."""
+
+    jwt_issuer: str = ""
+    """What a token's ``iss`` must be; unset it is not looked at."""
+
+    jwt_scope: str = ""
+    """Scope that every token must have; unset none in particular."""
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether there is anything that a token can be checked with."""
+        return self.jwt_secret is not None or self.jwt_keys_file is not None
+
+
+class ServerSettings(_Settings):
+    """Everything that ``recsvc serve`` and its workers can be told."""
 
     registry: str = Field(min_length=1)
     """The model registry: a path or a ``file://`` URI. Required."""
@@ -161,22 +203,6 @@ class ServerSettings(BaseSettings):
 
     poll_interval_seconds: Seconds = Field(default=0.25, gt=0, le=60)
     """How often each process looks for another current model."""
-
-    @classmethod
-    def load(cls, given: Mapping[str, Any] | None = None) -> Self:
-        """Read the settings.
-
-        Args:
-            given: what the command line says, by field name; None values are not given.
-
-        Raises:
-            SettingsError: a value cannot be used; one line names it and what is allowed.
-        """
-        arguments = {name: value for name, value in (given or {}).items() if value is not None}
-        try:
-            return cls(**arguments)
-        except ValidationError as error:
-            raise _one_line(error) from error
 
     @property
     def valkey_dir(self) -> Path:

@@ -1,0 +1,234 @@
+"""Bearer tokens: who is believed, and who is not."""
+
+import hmac
+import json
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from recsvc.credentials import LEEWAY_SECONDS, Key, TokenVerifier, read_keys, secret_key
+from recsvc.errors import CredentialError, ForbiddenError, RecsvcError, SettingsError
+
+SECRET = "s" * 32
+RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+EC = ec.generate_private_key(ec.SECP256R1())
+ED = ed25519.Ed25519PrivateKey.generate()
+ALGORITHMS = {"RS256": RSA, "ES256": EC, "EdDSA": ED}
+
+
+def pem(key: Any) -> bytes:  # noqa: ANN401  # of any kind
+    """The public half."""
+    return bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+
+
+def claims(**changes: object) -> dict[str, Any]:
+    """Those of a good token, with changes; None takes one away."""
+    good = {"sub": "anna", "exp": int(time.time()) + 600, "aud": "shop", "iss": "https://idp"}
+    return {name: value for name, value in (good | changes).items() if value is not None}
+
+
+def signed(
+    key: Any = SECRET,  # noqa: ANN401  # of any kind
+    algorithm: str = "HS256",
+    headers: dict[str, Any] | None = None,
+    **changes: object,
+) -> str:
+    """A token."""
+    return jwt.encode(claims(**changes), key, algorithm, headers=headers)
+
+
+def reason(verifier: TokenVerifier, token: str) -> str:
+    """Why a token is refused; nothing of it may be in the message."""
+    with pytest.raises(RecsvcError) as caught:
+        verifier.verify(token)
+    parts = [part for part in token.split(".") if part]
+    assert not any(part in str(caught.value) for part in [*parts, "anna"])
+    return caught.value.reason
+
+
+@pytest.fixture
+def verifier() -> TokenVerifier:
+    """Believes tokens that are signed with the secret."""
+    return TokenVerifier([secret_key(SECRET)], audience="shop", issuer="https://idp")
+
+
+def test_a_good_token_says_who_and_what(verifier: TokenVerifier) -> None:
+    """The subject is the customer, the scopes are its words."""
+    credential = verifier.verify(signed(scope="recsvc.read recsvc.write"))
+    assert (credential.customer_id, credential.issuer) == ("anna", "https://idp")
+    assert credential.scopes == {"recsvc.read", "recsvc.write"}
+    credential.require("recsvc.read")
+    with pytest.raises(ForbiddenError, match=r"lacks the scope recsvc\.admin") as caught:
+        credential.require("recsvc.admin")
+    assert (caught.value.reason, caught.value.metadata) == (
+        "SCOPE_MISSING",
+        {"scope": "recsvc.admin"},
+    )
+    assert verifier.verify(signed(scope=["a", "b"])).scopes == {"a", "b"}
+    assert verifier.verify(signed(scope=5)).scopes == frozenset()
+
+
+def test_clocks_may_differ_a_little(verifier: TokenVerifier) -> None:
+    """A token that has just expired, or will hold in a moment, is good."""
+    now = int(time.time())
+    assert verifier.verify(signed(exp=now - LEEWAY_SECONDS // 2, nbf=now + LEEWAY_SECONDS // 2))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"exp": 1_000}, "has expired"),
+        ({"exp": None}, "needs exp and sub"),
+        ({"sub": None}, "needs exp and sub"),
+        ({"sub": ""}, "no customer id"),
+        ({"sub": "x" * 257}, "no customer id"),
+        ({"nbf": 4_000_000_000}, "does not hold yet"),
+        ({"aud": "other"}, "for another service"),
+        ({"aud": None}, "needs exp and sub, and aud"),
+        ({"iss": "https://evil"}, "issuer that is not trusted"),
+        ({"iss": None}, "and aud and iss"),
+    ],
+)
+def test_a_token_that_says_the_wrong_thing_is_refused(
+    verifier: TokenVerifier, changes: dict[str, object], said: str
+) -> None:
+    """With what to do about it, and without a word of what it says."""
+    token = signed(**changes)
+    assert reason(verifier, token) == "CREDENTIAL_INVALID"
+    with pytest.raises(CredentialError, match=said):
+        verifier.verify(token)
+
+
+def test_what_is_not_asked_for_is_not_looked_at() -> None:
+    """Without an audience and an issuer of its own, a service believes the key alone."""
+    assert TokenVerifier([secret_key(SECRET)]).verify(signed(aud="any", iss=None))
+
+
+def test_a_scope_may_be_asked_of_every_token() -> None:
+    """Before anything is done with it."""
+    verifier = TokenVerifier([secret_key(SECRET)], scope="recsvc")
+    assert verifier.verify(signed(scope="recsvc other")).customer_id == "anna"
+    assert reason(verifier, signed(scope="other")) == "SCOPE_MISSING"
+    assert reason(verifier, signed()) == "SCOPE_MISSING"
+
+
+def test_no_token_is_another_thing_than_a_bad_one(verifier: TokenVerifier) -> None:
+    """The one is missing, the other invalid."""
+    assert reason(verifier, "") == "CREDENTIAL_MISSING"
+    for nonsense in ("x", "aaaa.bbbb.cccc", signed()[:-4] + "AAAA", "x" * 8_193, DEEP):
+        assert reason(verifier, nonsense) == "CREDENTIAL_INVALID"
+
+
+DEEP = urlsafe_b64encode(b"[" * 5_000).decode() + ".e30.AAAA"
+"""Brackets enough to exhaust a parser."""
+
+
+def confused(public: bytes) -> str:
+    """A token whose HMAC is made with a public key as if that were a secret."""
+
+    def part(content: bytes) -> bytes:
+        return urlsafe_b64encode(content).rstrip(b"=")
+
+    header = part(b'{"alg": "HS256", "typ": "JWT"}')
+    text = header + b"." + part(json.dumps(claims()).encode())
+    return (text + b"." + part(hmac.new(public, text, sha256).digest())).decode()
+
+
+def test_the_key_and_not_the_token_says_the_algorithm(tmp_path: Path) -> None:
+    """No signature at all, or a public key taken for a secret, never passes."""
+    path = tmp_path / "key.pem"
+    path.write_bytes(pem(RSA))
+    verifier = TokenVerifier(read_keys(path))
+    assert verifier.verify(signed(RSA, "RS256")).customer_id == "anna"
+    assert reason(verifier, jwt.encode(claims(), None, "none")) == "CREDENTIAL_INVALID"
+    assert reason(verifier, confused(pem(RSA))) == "CREDENTIAL_INVALID"
+    assert reason(verifier, signed(RSA, "RS512")) == "CREDENTIAL_INVALID"
+    assert reason(TokenVerifier([secret_key(SECRET)]), signed(RSA, "RS256")) == "CREDENTIAL_INVALID"
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_public_keys_of_three_kinds(tmp_path: Path, algorithm: str) -> None:
+    """A PEM file holds one; another one's signature is refused."""
+    path = tmp_path / "key.pem"
+    path.write_bytes(pem(ALGORITHMS[algorithm]))
+    verifier = TokenVerifier(read_keys(path))
+    assert verifier.verify(signed(ALGORITHMS[algorithm], algorithm)).customer_id == "anna"
+    other = ec.generate_private_key(ec.SECP256R1())
+    assert reason(verifier, signed(other, "ES256")) == "CREDENTIAL_INVALID"
+
+
+def web_key(key: Any, algorithm: str, **more: object) -> dict[str, Any]:  # noqa: ANN401  # of any kind
+    """A key as a JSON Web Key Set lists it."""
+    public = jwt.get_algorithm_by_name(algorithm).to_jwk(key.public_key(), as_dict=True)
+    return {"kty": public["kty"], **public, **more}
+
+
+def test_a_key_set_knows_keys_by_name(tmp_path: Path) -> None:
+    """As when an issuer changes its key: both are good, each under its own name."""
+    new = ec.generate_private_key(ec.SECP256R1())
+    path = tmp_path / "keys.json"
+    listed = [web_key(EC, "ES256", kid="old"), web_key(new, "ES256", kid="new", alg="ES256")]
+    path.write_text(json.dumps({"keys": listed}))
+    verifier = TokenVerifier(read_keys(path))
+    assert verifier.verify(signed(EC, "ES256", {"kid": "old"}))
+    assert verifier.verify(signed(new, "ES256", {"kid": "new"}))
+    assert reason(verifier, signed(new, "ES256", {"kid": "old"})) == "CREDENTIAL_INVALID"
+    assert reason(verifier, signed(new, "ES256", {"kid": "else"})) == "CREDENTIAL_INVALID"
+    assert reason(verifier, signed(new, "ES256")) == "CREDENTIAL_INVALID"
+
+
+def test_a_single_key_without_a_name_checks_named_tokens() -> None:
+    """As a PEM file has no place for a name."""
+    verifier = TokenVerifier([Key(EC.public_key(), "ES256")])
+    assert verifier.verify(signed(EC, "ES256", {"kid": "any"}))
+
+
+P384 = ec.generate_private_key(ec.SECP384R1())
+SHORT = rsa.generate_private_key(public_exponent=65_537, key_size=1024)  # noqa: S505  # to be refused
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (lambda: b"nonsense", "cannot be used"),
+        (lambda: b'{"keys": []}', "holds no key"),
+        (lambda: b'{"key": 1}', "cannot be used"),
+        (lambda: pem(P384), "no public key of RSA"),
+        (lambda: pem(SHORT), "needs 2048 bits"),
+        (lambda: ED.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), "cannot"),
+        (lambda: json.dumps({"keys": [web_key(EC, "ES256", use="enc")]}).encode(), "not for sig"),
+        (lambda: json.dumps({"keys": [web_key(RSA, "RS256", alg="PS256")]}).encode(), "PS256"),
+        (lambda: b'{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}', "RECSVC_JWT_SECRET"),
+    ],
+)
+def test_a_file_without_usable_keys_is_refused(
+    tmp_path: Path, content: Callable[[], bytes], said: str
+) -> None:
+    """At the start, with the file and the reason."""
+    path = tmp_path / "keys"
+    path.write_bytes(content())
+    with pytest.raises(SettingsError, match=said) as caught:
+        read_keys(path)
+    assert str(caught.value).startswith(f"RECSVC_JWT_KEYS_FILE: {path} cannot be used")
+
+
+def test_a_secret_that_can_be_guessed_is_refused() -> None:
+    """And is not shown; nor is a file that is not there taken for no file."""
+    with pytest.raises(SettingsError, match="at least 32") as caught:
+        secret_key("hush")
+    assert "hush" not in str(caught.value)
+    with pytest.raises(SettingsError, match="No such file"):
+        read_keys(Path("/none"))
