@@ -3,11 +3,13 @@
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry
 
+from recsvc.agents.local import LocalShop, OffersCodec, Uses
 from recsvc.artifacts.experiments import KIND as EXPERIMENTS
 from recsvc.artifacts.registry import Registry
 from recsvc.core.diversity import Diversity
@@ -37,6 +39,7 @@ from recsvc.service.log_gauge import LogGauge
 from recsvc.service.model_admin import ModelAdmin
 from recsvc.service.models import ModelSlot
 from recsvc.service.ports import AnswerStore, CatalogueStore, EventLog, People, ResponseCache
+from recsvc.service.questions import AnswerCodec
 from recsvc.service.recalls import Recalls
 from recsvc.service.recommendations import Recommendations
 from recsvc.service.related import Related
@@ -68,33 +71,39 @@ _READY_FD = "RECSVC_READY_FD"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Worker:
-    """One server process, wired.
+class Ground:
+    """What the doors of a process stand on, wired.
 
     Attributes:
-        server: the gRPC server; its ``port`` is bound already.
         slot: the model.
         standing: recalls, consent and erasures.
         live: what the shop has said of products and stores.
         stock: what is there.
         experiments: those that run.
+        circumstances: all of these that lists depend on.
         gauge: watches how full the event log is.
+        stores: what is kept between calls.
+        metrics: counts.
+        key: secret that people's ids are hashed with.
         settings: what it was built from.
         logger: where it says what it does.
     """
 
-    server: RecommendationServer
     slot: ModelSlot
     standing: Standing
     live: LiveCatalogue
     stock: Stock
     experiments: Experiments
+    circumstances: Circumstances
     gauge: LogGauge
+    stores: "Stores"
+    metrics: Metrics
+    key: bytes
     settings: ServerSettings
     logger: Logger
 
     def start(self) -> None:
-        """Load the current model, if there is one, and answer.
+        """Load the current model, if there is one, and all that must be known beside it.
 
         Raises:
             RegistryError: the ledger cannot be read.
@@ -111,7 +120,9 @@ class Worker:
                 f"{self.slot.registry.root}: the ledger cannot be read ({error}); without it "
                 "nobody knows what was recalled; check its permissions"
             ) from error
-        self.server.start()
+
+    def watch(self) -> None:
+        """Follow what changes, until ``stop``."""
         self.slot.watch(self.settings.poll_interval_seconds)
         self.standing.watch(self.settings.poll_interval_seconds)
         self.live.watch(self.settings.poll_interval_seconds)
@@ -119,8 +130,7 @@ class Worker:
         self.gauge.watch()
 
     def stop(self) -> None:
-        """Let running calls end, at most for the grace time."""
-        self.server.stop(self.settings.grace_seconds)
+        """Follow nothing any more."""
         self.slot.stop()
         self.standing.stop()
         self.live.stop()
@@ -130,7 +140,35 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stores:
+class Worker:
+    """One server process, wired.
+
+    Attributes:
+        server: the gRPC server; its ``port`` is bound already.
+        ground: what it stands on.
+    """
+
+    server: RecommendationServer
+    ground: Ground
+
+    def start(self) -> None:
+        """Load the current model, if there is one, and answer.
+
+        Raises:
+            RegistryError: the ledger cannot be read.
+        """
+        self.ground.start()
+        self.server.start()
+        self.ground.watch()
+
+    def stop(self) -> None:
+        """Let running calls end, at most for the grace time."""
+        self.server.stop(self.ground.settings.grace_seconds)
+        self.ground.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
     """Everything that is kept between calls."""
 
     cache: ResponseCache
@@ -153,19 +191,80 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
         SettingsError: the Redis URL, the address or the language cannot be used.
         RegistryError: there is no registry.
     """
+    health = Health()
+    ground = build_ground(settings, logger, health.model_loaded)
+    server = RecommendationServer(
+        ServerOptions(
+            listen=settings.listen,
+            shares_port=shares_port,
+            max_threads=settings.max_threads,
+            max_concurrent=settings.max_concurrent,
+        ),
+        servicers=_servicers(ground),
+        health=health,
+        metrics=ground.metrics,
+        logger=logger,
+    )
+    return Worker(server, ground)
+
+
+def build_shop(settings: ServerSettings, logger: Logger) -> tuple[LocalShop, Ground]:
+    """Wire a shop for the agents' door in this process, and what it stands on.
+
+    Args:
+        settings: everything that can be set; without a Redis URL all is kept in memory.
+        logger: where it says what it does.
+
+    Raises:
+        SettingsError: the Redis URL or the language cannot be used.
+        RegistryError: there is no registry.
+    """
+    ground = build_ground(settings, logger, lambda: None)
+    return shop_on(ground), ground
+
+
+def shop_on(ground: Ground) -> LocalShop:
+    """Wire a shop for the agents' door."""
+    codec = OffersCodec()
+    lists = _lists(ground, codec)
+    uses = Uses(
+        recommendations=lists.recommendations,
+        codec=codec,
+        related=lists.related,
+        catalogue=Catalogue(ground.slot, ground.standing, ground.live),
+        stock=ground.stock,
+        events=Events(ground.stores.log, ground.standing, ground.metrics),
+        hash_key=ground.key,
+    )
+    return LocalShop(uses)
+
+
+def build_ground(
+    settings: ServerSettings, logger: Logger, on_first_model: Callable[[], object]
+) -> Ground:
+    """Wire what the doors of a process stand on.
+
+    Args:
+        settings: everything that can be set; without a Redis URL all is kept in memory.
+        logger: where it says what it does.
+        on_first_model: told when there is a model to answer with.
+
+    Raises:
+        SettingsError: the Redis URL or the language cannot be used.
+        RegistryError: there is no registry.
+    """
     metrics = Metrics(CollectorRegistry())
     registry = Registry.open(settings.registry)
     registry.pointer()  # a wrong path must be said now, not in a second
     given = settings.hash_key.get_secret_value() if settings.hash_key else ""
     key = hash_key(given, registry.secret)
-    health = Health()
     stores = _stores(settings, logger)
     live = LiveCatalogue(stores.catalogue, stores.catalogue_reads, logger)
     slot = ModelSlot(
         registry,
         logger=logger,
         metrics=metrics,
-        on_first_model=health.model_loaded,
+        on_first_model=on_first_model,
         before_serving=live.dressed,
     )
     standing = Standing(
@@ -185,63 +284,58 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
     )
     circumstances = Circumstances(standing, live, stock, experiments, defaults)
     gauge = LogGauge(stores.log, metrics, settings.event_log_max, logger)
-    server = RecommendationServer(
-        ServerOptions(
-            listen=settings.listen,
-            shares_port=shares_port,
-            max_threads=settings.max_threads,
-            max_concurrent=settings.max_concurrent,
-        ),
-        servicers=_servicers(settings, slot, circumstances, stores, metrics, key),
-        health=health,
-        metrics=metrics,
-        logger=logger,
-    )
-    return Worker(
-        server=server,
+    return Ground(
         slot=slot,
         standing=standing,
         live=live,
         stock=stock,
         experiments=experiments,
+        circumstances=circumstances,
         gauge=gauge,
+        stores=stores,
+        metrics=metrics,
+        key=key,
         settings=settings,
         logger=logger,
     )
 
 
-def _servicers(  # each argument is a part that goes into several of them
-    settings: ServerSettings,
-    slot: ModelSlot,
-    circumstances: Circumstances,
-    stores: _Stores,
-    metrics: Metrics,
-    key: bytes,
-) -> Servicers:
-    tokens, replays = Tokens.of(key), Replays(stores.answers, key)
-    standing, live, stock = circumstances.standing, circumstances.live, circumstances.stock
-    codec = ResponseCodec(tokens.pages)
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    """The use cases that make lists."""
+
+    recommendations: Recommendations
+    related: Related
+
+
+def _lists(ground: Ground, codec: AnswerCodec) -> _Lists:
     cache = AnswerCache(
-        stores.cache,
+        ground.stores.cache,
         codec,
-        metrics,
-        ttl_seconds=settings.cache_ttl_seconds,
-        timeout_seconds=settings.redis_timeout_seconds,
+        ground.metrics,
+        ttl_seconds=ground.settings.cache_ttl_seconds,
+        timeout_seconds=ground.settings.redis_timeout_seconds,
     )
-    inquiries = Inquiries(slot, circumstances, hash_key=key)
-    answers = Answers(Wording.load(settings.language))
-    deliveries = Deliveries(slot, metrics)
+    inquiries = Inquiries(ground.slot, ground.circumstances, hash_key=ground.key)
+    answers = Answers(Wording.load(ground.settings.language))
+    deliveries = Deliveries(ground.slot, ground.metrics)
+    return _Lists(
+        Recommendations(inquiries, answers, cache, codec, deliveries),
+        Related(inquiries, answers, cache, deliveries),
+    )
+
+
+def _servicers(ground: Ground) -> Servicers:
+    slot, stores, key = ground.slot, ground.stores, ground.key
+    standing, live, stock = ground.standing, ground.live, ground.stock
+    tokens, replays = Tokens.of(key), Replays(stores.answers, key)
+    lists = _lists(ground, ResponseCodec(tokens.pages))
     customers = Customers(slot, standing, stores.log, stores.people, hash_key=key)
     return Servicers(
-        recommendations=RecommendationServicer(
-            slot,
-            Recommendations(inquiries, answers, cache, codec, deliveries),
-            Related(inquiries, answers, cache, deliveries),
-            tokens,
-        ),
+        recommendations=RecommendationServicer(slot, lists.recommendations, lists.related, tokens),
         models=ModelServicer(ModelAdmin(slot, now=_now), key),
         events=EventServicer(
-            Events(stores.log, standing, metrics), tokens.consistency, replays, key
+            Events(stores.log, standing, ground.metrics), tokens.consistency, replays, key
         ),
         customers=CustomerServicer(customers, tokens.consistency, replays, now=_now),
         catalogue=CatalogueServicer(
@@ -256,11 +350,11 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _stores(settings: ServerSettings, logger: Logger) -> _Stores:
+def _stores(settings: ServerSettings, logger: Logger) -> Stores:
     if settings.redis_url is None:
         profiles = InMemoryProfiles()
         catalogue = TableCatalogueStore(InMemoryTables())
-        return _Stores(
+        return Stores(
             InMemoryResponseCache(time.time, profiles),
             InMemoryEventLog(time.time, profiles, max_events=settings.event_log_max),
             InMemoryPeople(profiles),
@@ -286,7 +380,7 @@ def _stores(settings: ServerSettings, logger: Logger) -> _Stores:
             error=str(error),
             hint="lists are computed, and marked as degraded, until it answers",
         )
-    return _Stores(
+    return Stores(
         cache,
         RedisEventLog(writes, keys, limits),
         RedisPeople(writes, keys),

@@ -84,7 +84,12 @@ def test_a_good_token_says_who_and_what(verifier: TokenVerifier) -> None:
 def test_clocks_may_differ_a_little(verifier: TokenVerifier) -> None:
     """A token that has just expired, or will hold in a moment, is good."""
     now = int(time.time())
-    assert verifier.verify(signed(exp=now - LEEWAY_SECONDS // 2, nbf=now + LEEWAY_SECONDS // 2))
+    assert (
+        verifier.verify(
+            signed(exp=now - LEEWAY_SECONDS // 2, nbf=now + LEEWAY_SECONDS // 2)
+        ).customer_id
+        == "anna"
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,7 +108,7 @@ def test_clocks_may_differ_a_little(verifier: TokenVerifier) -> None:
     ],
 )
 def test_a_token_that_says_the_wrong_thing_is_refused(
-    verifier: TokenVerifier, changes: dict[str, object], said: str
+    verifier: TokenVerifier, changes: dict[str, Any], said: str
 ) -> None:
     """With what to do about it, and without a word of what it says."""
     token = signed(**changes)
@@ -114,7 +119,10 @@ def test_a_token_that_says_the_wrong_thing_is_refused(
 
 def test_what_is_not_asked_for_is_not_looked_at() -> None:
     """Without an audience and an issuer of its own, a service believes the key alone."""
-    assert TokenVerifier([secret_key(SECRET)]).verify(signed(aud="any", iss=None))
+    assert (
+        TokenVerifier([secret_key(SECRET)]).verify(signed(aud="any", iss=None)).scopes
+        == frozenset()
+    )
 
 
 def test_a_scope_may_be_asked_of_every_token() -> None:
@@ -153,7 +161,7 @@ def test_the_key_and_not_the_token_says_the_algorithm(tmp_path: Path) -> None:
     path.write_bytes(pem(RSA))
     verifier = TokenVerifier(read_keys(path))
     assert verifier.verify(signed(RSA, "RS256")).customer_id == "anna"
-    assert reason(verifier, jwt.encode(claims(), None, "none")) == "CREDENTIAL_INVALID"
+    assert reason(verifier, jwt.encode(claims(), "", "none")) == "CREDENTIAL_INVALID"
     assert reason(verifier, confused(pem(RSA))) == "CREDENTIAL_INVALID"
     assert reason(verifier, signed(RSA, "RS512")) == "CREDENTIAL_INVALID"
     assert reason(TokenVerifier([secret_key(SECRET)]), signed(RSA, "RS256")) == "CREDENTIAL_INVALID"
@@ -183,8 +191,8 @@ def test_a_key_set_knows_keys_by_name(tmp_path: Path) -> None:
     listed = [web_key(EC, "ES256", kid="old"), web_key(new, "ES256", kid="new", alg="ES256")]
     path.write_text(json.dumps({"keys": listed}))
     verifier = TokenVerifier(read_keys(path))
-    assert verifier.verify(signed(EC, "ES256", {"kid": "old"}))
-    assert verifier.verify(signed(new, "ES256", {"kid": "new"}))
+    assert verifier.verify(signed(EC, "ES256", {"kid": "old"})).customer_id == "anna"
+    assert verifier.verify(signed(new, "ES256", {"kid": "new"})).customer_id == "anna"
     assert reason(verifier, signed(new, "ES256", {"kid": "old"})) == "CREDENTIAL_INVALID"
     assert reason(verifier, signed(new, "ES256", {"kid": "else"})) == "CREDENTIAL_INVALID"
     assert reason(verifier, signed(new, "ES256")) == "CREDENTIAL_INVALID"
@@ -193,7 +201,7 @@ def test_a_key_set_knows_keys_by_name(tmp_path: Path) -> None:
 def test_a_single_key_without_a_name_checks_named_tokens() -> None:
     """As a PEM file has no place for a name."""
     verifier = TokenVerifier([Key(EC.public_key(), "ES256")])
-    assert verifier.verify(signed(EC, "ES256", {"kid": "any"}))
+    assert verifier.verify(signed(EC, "ES256", {"kid": "any"})).customer_id == "anna"
 
 
 P384 = ec.generate_private_key(ec.SECP384R1())

@@ -13,6 +13,7 @@ from recsvc.settings import (
     ConsentDefault,
     LogFormat,
     ServerSettings,
+    TokenSettings,
     join_address,
     split_address,
 )
@@ -123,3 +124,15 @@ def test_valkey_lies_beside_its_registry() -> None:
 def test_addresses_come_apart_and_together(address: str) -> None:
     """Host and port are split at the right colon."""
     assert join_address(*split_address(address)) == address
+
+
+def test_what_tokens_are_checked_with_is_optional_and_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Either kind of key will do, and neither is shown."""
+    assert not TokenSettings.load().has_keys
+    assert TokenSettings.load({"jwt_keys_file": "keys.json"}).has_keys
+    monkeypatch.setenv("RECSVC_JWT_SECRET", "hush" * 8)
+    settings = TokenSettings.load()
+    assert settings.has_keys
+    assert "hush" not in repr(settings)

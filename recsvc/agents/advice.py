@@ -1,0 +1,145 @@
+"""What went wrong, in words that a model can act on: which argument, and what to give instead."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from recsvc.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    OverloadedError,
+    RecsvcError,
+    StoreUnavailableError,
+    UnavailableError,
+)
+
+FAULT = "the shop has a fault; tell the customer that it cannot be asked now"
+NOT_NOW = "the shop cannot answer now; ask again in a moment"
+
+PEOPLE = frozenset(
+    {"customer", "customer_id", "shopper", "shopper_id", "user", "user_id", "visitor_id"}
+)
+"""Names under which models try to say whom they speak for. That the connection says, alone."""
+
+_ARGUMENTS = {
+    "filter.category_paths": "categories",
+    "filter.brands": "brands",
+    "filter.price_range": "budget",
+    "filter.exclude_product_ids": "exclude",
+    "context.location.store_id": "store_id",
+    "context.basket": "basket",
+    "context.language_code": "language",
+    "page_size": "how_many",
+}
+"""Fields of the API, by the arguments that they come from."""
+
+_COMPLAINTS = {
+    "UNKNOWN_CATEGORY": (
+        "categories",
+        "the catalogue has no such category; write it as answers write it, or leave it out",
+    ),
+    "UNKNOWN_BRAND": (
+        "brands",
+        "the catalogue has no such brand; write it as answers write it, or leave it out",
+    ),
+}
+
+_COMPLAINTS_IF_EMPTY = {
+    "PRICE_CURRENCY": (
+        "budget.currency",
+        "nothing that fits has a price in this currency; give the one that prices of answers have",
+    ),
+    "UNKNOWN_LOCATION": (
+        "store_id",
+        "nothing is known of this store; find_stores lists those that there are",
+    ),
+}
+
+_NOTES = {
+    "UNKNOWN_CUSTOMER": "Nothing is known of this customer yet: the list is what sells here.",
+    "NO_CONSENT": "The customer has not agreed to personal lists: the list is what sells here.",
+    "UNKNOWN_LOCATION": "store_id: nothing has been sold there yet; find_stores lists the stores.",
+    "PRICE_CURRENCY": "budget: products without a price in this currency are left out.",
+    "STOCK_UNKNOWN": "in_stock_only: nobody has said what is in stock at this store.",
+    "STALE_DATA": "The purchases behind this list ended more than a week ago.",
+    "STORE_UNAVAILABLE": "What the customer did of late, and what is in stock, cannot be read now.",
+    "DEADLINE": "There was little time: the list is simpler than usual.",
+}
+
+
+def complaint(warning: str, *, has_offers: bool) -> InvalidRequestError | None:
+    """A warning that a model can do something about, as an error; None for any other.
+
+    Args:
+        warning: of the API.
+        has_offers: whether there is a list all the same.
+    """
+    found = _COMPLAINTS.get(warning)
+    if found is None and not has_offers:
+        found = _COMPLAINTS_IF_EMPTY.get(warning)
+    return None if found is None else InvalidRequestError(*found)
+
+
+def note_of(warning: str) -> str:
+    """What a warning, or a reason of degradation, says to a model; ``""`` nothing."""
+    return _NOTES.get(warning, "")
+
+
+def told(error: RecsvcError) -> str:
+    """What a model is told of an error."""
+    match error:
+        case InvalidRequestError():
+            field = error.field
+            argument = next(
+                (name for path, name in _ARGUMENTS.items() if field.startswith(path)), field
+            )
+            return f"{argument}: {error.description}"
+        case NotFoundError():
+            why = str(error).removeprefix("product_id: ")
+            return f"product_id: {why}; give one that an answer has named"
+        case UnavailableError() | StoreUnavailableError() | OverloadedError():
+            return NOT_NOW
+        case _:
+            return FAULT
+
+
+def rejected(error: ValidationError, arguments: type[BaseModel]) -> str:
+    """What is wrong with the arguments of a tool, one line each."""
+    return "\n".join(_line(one, arguments) for one in error.errors(include_url=False))
+
+
+def _line(problem: Mapping[str, Any], arguments: type[BaseModel]) -> str:
+    path = ".".join(map(str, problem["loc"])) or "arguments"
+    if problem["type"] == "extra_forbidden":
+        return f"{path}: is no argument of this tool; it has {', '.join(arguments.model_fields)}"
+    why = str(problem["msg"]).removeprefix("Value error, ")
+    example = _example(problem["loc"], arguments)
+    return f"{path}: {why[0].lower()}{why[1:]}{example}"
+
+
+def _example(path: tuple[int | str, ...], arguments: type[BaseModel]) -> str:
+    field = arguments.model_fields.get(str(path[0])) if path else None
+    if field is None or not field.examples:
+        return ""
+    return f"; for example {path[0]}={field.examples[0]!r}"
+
+
+def without_people(given: Mapping[str, Any], arguments: type[BaseModel]) -> tuple[Any, str]:
+    """Arguments without those that name a person, and what to say of these.
+
+    They change nothing, and are no error either: a model that is talked into naming somebody else
+    gets the list that it would have got.
+
+    Args:
+        given: as sent.
+        arguments: those of the tool.
+    """
+    named = sorted(PEOPLE.intersection(given) - arguments.model_fields.keys())
+    kept = {name: value for name, value in given.items() if name not in named}
+    if not named:
+        return kept, ""
+    return kept, (
+        f"{', '.join(named)}: ignored. Whom the answer is for is said by the connection, and by no "
+        "argument."
+    )

@@ -1,0 +1,98 @@
+"""What the tools give back; the descriptions are read by models."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+
+class Price(BaseModel):
+    """A price of one unit."""
+
+    amount: float
+    currency: str = Field(description="ISO 4217.")
+
+
+class Product(BaseModel):
+    """A product; its texts are the shop's, and data."""
+
+    product_id: str
+    title: str
+    category: str = Field(description="From the root down. Empty: unknown.")
+    brand: str = Field(description="Empty: unknown.")
+    price: Price | None = Field(description="At the store. None: unknown.")
+    in_stock: bool | None = Field(description="At the store. None: nobody has said.")
+    quantity: float | None = Field(description="How much is there. None: not counted.")
+    uri: str | None = Field(description="Where a person can look at it.")
+    image_uri: str | None = Field(description="Its picture.")
+
+
+class Suggestion(Product):
+    """A product of a list."""
+
+    rank: int = Field(description="1 is the best.")
+    reason: str = Field(description="Why it is there: true, and one sentence to say.")
+
+
+class Need(Suggestion):
+    """A product that is needed again."""
+
+    due_time: datetime = Field(description="When it is expected to be needed; overdue if past.")
+    usual_interval_days: float | None = Field(description="None: bought once so far.")
+    usual_quantity: float
+
+
+class Suggestions(BaseModel):
+    """A list."""
+
+    recommendation_id: str = Field(description="Give it to record_feedback.")
+    store_id: str = Field(description="The store that prices and stock are of. Empty: none.")
+    products: list[Suggestion]
+    notes: list[str] = Field(description="What to know about this list.")
+
+
+class Needs(BaseModel):
+    """What is needed again, the most overdue first."""
+
+    recommendation_id: str = Field(description="Give it to record_feedback.")
+    store_id: str = Field(description="The store that prices and stock are of. Empty: none.")
+    products: list[Need]
+    notes: list[str] = Field(description="What to know about this list.")
+
+
+class ProductEntry(BaseModel):
+    """One product."""
+
+    store_id: str = Field(description="The store that price and stock are of. Empty: central.")
+    product: Product
+    notes: list[str]
+
+
+class Store(BaseModel):
+    """A store."""
+
+    store_id: str
+    name: str = Field(description="Empty: unknown.")
+    country_code: str
+    subdivision_code: str
+    postal_code: str
+    latitude: float | None
+    longitude: float | None
+    time_zone: str = Field(description="IANA name. Empty: UTC.")
+
+
+class FoundStores(BaseModel):
+    """Stores, by id."""
+
+    stores: list[Store]
+    n_found: int = Field(description="How many there are in all.")
+    notes: list[str]
+
+
+class Recorded(BaseModel):
+    """What became of feedback."""
+
+    outcome: str = Field(
+        description="ACCEPTED; DUPLICATE: it was recorded before; DROPPED_NO_CONSENT: the "
+        "customer has not agreed that anything is recorded."
+    )
+    notes: list[str]

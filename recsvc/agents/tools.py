@@ -1,0 +1,298 @@
+"""The tools: what a model asks, put to the shop, and answered in words and figures for it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any
+
+from recsvc.agents import answers
+from recsvc.agents.advice import complaint, note_of
+from recsvc.agents.arguments import (
+    Again,
+    Budget,
+    Feedback,
+    ListArguments,
+    OneProduct,
+    Recommend,
+    Similar,
+    Stores,
+    Together,
+)
+from recsvc.agents.shop import Branch, Goods, Offer, Offers, OnShelf, Opinion, Shop, Wish
+from recsvc.agents.text import MAX_SENTENCE, clean, web_address
+from recsvc.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    OverloadedError,
+    StoreUnavailableError,
+    UnavailableError,
+)
+
+MAX_ROUNDS = 3
+"""How often a list is asked for again without what must not be named."""
+
+_NO_ANSWER = (StoreUnavailableError, UnavailableError, OverloadedError)
+
+_NOTHING = "Nothing fits: raise the budget, or leave a condition out."
+_NO_STOCK = "What is in stock cannot be read just now."
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who an agent speaks for, as the connection says; ``""`` nobody in particular."""
+
+    customer_id: str = ""
+
+
+class Tools:
+    """Answers for one shop; safe to call from many threads.
+
+    Every method raises errors of ``recsvc.errors``, those about an argument with its name.
+
+    Args:
+        shop: what is asked.
+        channel: ``AGENT`` or ``CHAT``.
+    """
+
+    def __init__(self, shop: Shop, channel: str) -> None:
+        self._shop = shop
+        self._channel = channel
+
+    def recommend_products(self, asked: Recommend, caller: Caller) -> answers.Suggestions:
+        """Recommend products to the customer, from past purchases and what sells at the store."""
+        wish = replace(
+            self._wish(asked, caller), basket=tuple(asked.basket), only_new=asked.only_new
+        )
+        return self._suggestions(self._named(self._shop.recommend, wish), asked)
+
+    def find_similar_products(self, asked: Similar, caller: Caller) -> answers.Suggestions:
+        """List products like one, the most alike first: what to offer instead of it."""
+        offers = self._named(
+            lambda wish: self._shop.similar(asked.product_id, wish),
+            self._wish(asked, caller),
+            [asked.product_id],
+        )
+        return self._suggestions(offers, asked)
+
+    def find_bought_together(self, asked: Together, caller: Caller) -> answers.Suggestions:
+        """List what is bought together with one product or a basket: what goes with it."""
+        offers = self._named(
+            lambda wish: self._shop.together(asked.product_ids, wish),
+            self._wish(asked, caller),
+            asked.product_ids,
+        )
+        return self._suggestions(offers, asked)
+
+    def buy_again(self, asked: Again, caller: Caller) -> answers.Needs:
+        """List what the customer buys again and again, the most overdue first."""
+        _require_customer(caller)
+        offers = self._named(self._shop.again, self._wish(asked, caller))
+        listed = self._suggestions(offers, asked)
+        dues = [offer.due for offer in offers.offers]
+        return answers.Needs(
+            recommendation_id=listed.recommendation_id,
+            store_id=listed.store_id,
+            products=[
+                answers.Need(
+                    **dict(product),
+                    due_time=due.time,
+                    usual_interval_days=round(due.interval_days, 1) or None,
+                    usual_quantity=due.quantity,
+                )
+                for product, due in zip(listed.products, dues, strict=True)
+                if due is not None
+            ],
+            notes=listed.notes,
+        )
+
+    def get_product(self, asked: OneProduct, caller: Caller) -> answers.ProductEntry:  # noqa: ARG002  # all tools alike
+        """Look one product up: title, price, stock at a store."""
+        goods = self._shop.product(asked.product_id)
+        if goods.is_withdrawn:
+            raise NotFoundError(
+                "it was withdrawn from sale, and must not be offered",
+                reason="PRODUCT_NOT_FOUND",
+            )
+        shelf, notes = self._shelf(asked.store_id or "", [goods])
+        return answers.ProductEntry(
+            store_id=asked.store_id or "",
+            product=answers.Product(**_product(_priced(goods, shelf[0]), shelf[0], asked.language)),
+            notes=notes,
+        )
+
+    def find_stores(self, asked: Stores, caller: Caller) -> answers.FoundStores:  # noqa: ARG002  # all tools alike
+        """Find stores by id, name, postal code or country."""
+        wanted = (asked.text or "").casefold()
+        found = [
+            branch
+            for branch in self._shop.stores(asked.country_code or "")
+            if any(wanted in text.casefold() for text in _names(branch))
+        ]
+        notes = [] if found else ["No store fits: give less of its name, or nothing for all."]
+        return answers.FoundStores(
+            stores=[_store(branch) for branch in found[: asked.how_many]],
+            n_found=len(found),
+            notes=notes,
+        )
+
+    def record_feedback(self, asked: Feedback, caller: Caller) -> answers.Recorded:
+        """Record what the customer thinks of a product that was suggested; it shapes lists."""
+        _require_customer(caller)
+        self._shop.product(asked.product_id)  # a misread id would be recorded for good
+        said = (caller.customer_id, asked.recommendation_id, asked.product_id, str(asked.rating))
+        digest = blake2b("\0".join(said).encode(), digest_size=16)
+        outcome = self._shop.record(
+            Opinion(
+                event_id=f"agent-{digest.hexdigest()}",
+                customer_id=caller.customer_id,
+                product_id=asked.product_id,
+                rating=asked.rating,
+                recommendation_id=asked.recommendation_id,
+                channel=self._channel,
+            )
+        )
+        return answers.Recorded(outcome=outcome, notes=[])
+
+    def _wish(self, asked: ListArguments, caller: Caller) -> Wish:
+        budget = asked.budget or Budget.model_construct(amount=None, currency="")
+        return Wish(
+            customer_id=caller.customer_id,
+            size=asked.how_many,
+            store_id=asked.store_id or "",
+            categories=tuple(asked.categories),
+            brands=tuple(asked.brands),
+            budget=budget.amount,
+            currency=budget.currency,
+            excluded=tuple(asked.exclude),
+            in_stock_only=asked.in_stock_only,
+            language=asked.language or "",
+            channel=self._channel,
+        )
+
+    def _named(
+        self, ask: Callable[[Wish], Offers], wish: Wish, about: Sequence[str] = ()
+    ) -> Offers:
+        """A list without sensitive products, unless they are what was asked for.
+
+        It is the very list of any other door; only where it names what it must not here, it is
+        asked for again without that.
+        """
+        offers = ask(wish)
+        for _ in range(MAX_ROUNDS):
+            hidden = _sensitive(offers.offers)
+            # Whoever names a category, or a product that is one, has asked.
+            if not hidden or wish.categories or self._is_any_sensitive(about):
+                return offers
+            wish = replace(wish, excluded=(*wish.excluded, *hidden))
+            offers = ask(wish)
+        left = tuple(offer for offer in offers.offers if not offer.goods.is_sensitive)
+        return replace(offers, offers=left)
+
+    def _is_any_sensitive(self, product_ids: Iterable[str]) -> bool:
+        for product_id in product_ids:
+            try:
+                if self._shop.product(product_id).is_sensitive:
+                    return True
+            except NotFoundError:
+                continue  # the list is about the others
+        return False
+
+    def _suggestions(self, offers: Offers, asked: ListArguments) -> answers.Suggestions:
+        for warning in offers.warnings:
+            error = complaint(warning, has_offers=bool(offers.offers))
+            if error is not None:
+                raise error
+        shelf, notes = self._shelf(offers.store_id, [offer.goods for offer in offers.offers])
+        known = [note_of(warning) for warning in (*offers.warnings, offers.degraded_reason)]
+        notes = [*filter(None, known), *notes]
+        if not offers.offers:
+            notes.append(_NOTHING)
+        return answers.Suggestions(
+            recommendation_id=offers.recommendation_id,
+            store_id=offers.store_id,
+            products=[
+                answers.Suggestion(
+                    **_product(offer.goods, on_shelf, asked.language),
+                    rank=rank,
+                    reason=clean(offer.reason, MAX_SENTENCE),
+                )
+                for rank, (offer, on_shelf) in enumerate(
+                    zip(offers.offers, shelf, strict=True), start=1
+                )
+            ],
+            notes=notes,
+        )
+
+    def _shelf(self, store_id: str, goods: Sequence[Goods]) -> tuple[list[OnShelf], list[str]]:
+        """What is there of each; nobody knows where it cannot be read, and the list stands."""
+        if not goods:
+            return [], []
+        try:
+            return self._shop.shelf(store_id, [one.product_id for one in goods]), []
+        except _NO_ANSWER:
+            return [OnShelf()] * len(goods), [_NO_STOCK]
+
+
+def _require_customer(caller: Caller) -> None:
+    if not caller.customer_id:
+        raise InvalidRequestError(
+            "customer",
+            "nobody is signed in on this connection, and no argument can say who it is; connect "
+            "with a token of the customer, or use recommend_products",
+        )
+
+
+def _sensitive(offers: Iterable[Offer]) -> tuple[str, ...]:
+    return tuple(offer.goods.product_id for offer in offers if offer.goods.is_sensitive)
+
+
+def _priced(goods: Goods, shelf: OnShelf) -> Goods:
+    """A product with its store's own price, where there is one."""
+    if shelf.price is None:
+        return goods
+    return replace(goods, price=shelf.price, currency=shelf.currency)
+
+
+def _product(goods: Goods, shelf: OnShelf, language: str | None) -> dict[str, Any]:
+    price = None
+    if goods.price is not None:
+        price = answers.Price(amount=round(goods.price, 6), currency=goods.currency)
+    return {
+        "product_id": goods.product_id,
+        "title": clean(_title(goods, language or "")),
+        "category": clean(goods.category_path),
+        "brand": clean(goods.brand),
+        "price": price,
+        "in_stock": shelf.is_in_stock,
+        "quantity": shelf.quantity,
+        "uri": web_address(goods.uri),
+        "image_uri": web_address(goods.image_uri),
+    }
+
+
+def _title(goods: Goods, language: str) -> str:
+    """The title in a language, else in the wider one, else the shop's own."""
+    titles = {tag.casefold(): title for tag, title in goods.titles}
+    tag = language.casefold()
+    while tag:
+        if tag in titles:
+            return titles[tag]
+        tag = tag.rpartition("-")[0]
+    return goods.title or goods.product_id
+
+
+def _names(branch: Branch) -> tuple[str, str, str]:
+    return branch.store_id, branch.name, branch.postal_code
+
+
+def _store(branch: Branch) -> answers.Store:
+    return answers.Store(
+        store_id=branch.store_id,
+        name=clean(branch.name),
+        country_code=branch.country_code,
+        subdivision_code=branch.subdivision_code,
+        postal_code=branch.postal_code,
+        latitude=branch.latitude,
+        longitude=branch.longitude,
+        time_zone=branch.time_zone,
+    )

@@ -1,0 +1,133 @@
+"""Serving the door: over stdio to one agent, over streamable HTTP to many."""
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import anyio.to_thread
+import uvicorn
+from mcp.server import Server
+from mcp.server.auth.provider import AccessToken
+from mcp.server.auth.settings import AuthSettings
+from mcp.server.stdio import stdio_server
+from pydantic import AnyHttpUrl, TypeAdapter, ValidationError
+from starlette.applications import Starlette
+
+from recsvc.credentials import TokenVerifier
+from recsvc.errors import CredentialError, SettingsError
+from recsvc.settings import TokenSettings, join_address, split_address
+from recsvc.telemetry import Logger
+
+PATH = "/mcp"
+
+# What AuthSettings wants and this door, which issues no tokens, does not use.
+_NO_ISSUER = "https://issuer.invalid"
+
+
+async def serve_stdio(server: Server[Any]) -> None:
+    """Serve one agent over stdin and stdout, until it hangs up."""
+    async with stdio_server() as (read, write):
+        await server.run(read, write, server.create_initialization_options())
+
+
+async def serve_http(  # each argument is a part of the door
+    server: Server[Any],
+    listen: str,
+    settings: TokenSettings,
+    verifier: TokenVerifier | None,
+    logger: Logger,
+    announce: Callable[[str], object],
+) -> None:
+    """Serve agents over streamable HTTP, until SIGTERM or SIGINT.
+
+    Args:
+        server: the door.
+        listen: ``HOST:PORT``; port 0 takes a free one.
+        settings: what a token must have.
+        verifier: checks tokens, and turns away who has none; None lets everybody in, unknown.
+        logger: told of refused tokens.
+        announce: told the URL, once the port is bound.
+
+    Raises:
+        SettingsError: the address cannot be listened on.
+    """
+    host, port = split_address(listen)
+    with _bound(listen) as listener:
+        app = _app(server, host, settings, verifier, logger)
+        address = join_address(host, listener.getsockname()[1])
+        announce(f"http://{address}{PATH}")
+        # What it would say is in the log of this door already.
+        config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False)
+        await uvicorn.Server(config).serve(sockets=[listener])
+
+
+def _bound(listen: str) -> socket.socket:
+    host, port = split_address(listen)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        raise SettingsError(
+            f"--http: cannot listen on {listen} ({error.strerror}); choose another port"
+        ) from error
+
+
+def _app(
+    server: Server[Any],
+    host: str,
+    settings: TokenSettings,
+    verifier: TokenVerifier | None,
+    logger: Logger,
+) -> Starlette:
+    # No call needs another one's: without sessions any process may answer any call.
+    plain = {"host": host, "streamable_http_path": PATH, "stateless_http": True}
+    if verifier is None:
+        return server.streamable_http_app(**plain, json_response=True)  # type: ignore[arg-type]
+    return server.streamable_http_app(
+        **plain,  # type: ignore[arg-type]
+        json_response=True,
+        auth=_auth(settings),
+        token_verifier=_Verifier(verifier, logger),
+    )
+
+
+def _auth(settings: TokenSettings) -> AuthSettings:
+    """What tokens must have; where audience and issuer are URLs, clients are told where to go."""
+    issuer, resource = _url(settings.jwt_issuer), _url(settings.jwt_audience)
+    return AuthSettings(
+        issuer_url=issuer or AnyHttpUrl(_NO_ISSUER),
+        resource_server_url=resource if issuer else None,
+        required_scopes=[settings.jwt_scope] if settings.jwt_scope else None,
+        validate_token_resource=False,  # the verifier looks at the audience
+    )
+
+
+def _url(text: str) -> AnyHttpUrl | None:
+    try:
+        return TypeAdapter(AnyHttpUrl).validate_python(text)
+    except ValidationError:
+        return None
+
+
+class _Verifier:
+    """Tokens as the SDK asks for them."""
+
+    def __init__(self, verifier: TokenVerifier, logger: Logger) -> None:
+        self._verifier = verifier
+        self._logger = logger
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        """Who a token speaks for; None where it cannot be believed."""
+        try:
+            credential = await anyio.to_thread.run_sync(self._verifier.verify, token)
+        except CredentialError as error:
+            self._logger.info("token_refused", reason=error.reason, error=str(error))
+            return None
+        return AccessToken(
+            token="",  # nobody needs it any more
+            client_id=credential.customer_id,
+            scopes=sorted(credential.scopes),
+            expires_at=credential.expires_at,
+            subject=credential.customer_id,
+            claims={"iss": credential.issuer},
+        )
