@@ -97,8 +97,9 @@ class Live:
         session: items that interested within the last day; they shape the list.
         basket: items in the basket now; they shape the list and are not on it.
         disliked: items that displeased; they are not on the list.
-        undated: items of which a purchase that the model has learnt was returned since: how often
-            they were bought is known, and when is a guess.
+        undated: items of which it is known how often they were bought, and a guess when: a
+            purchase that the model has learnt was returned since, or one that is later than
+            ``now`` counts as of then.
     """
 
     profile: Profile
@@ -138,7 +139,9 @@ def fold(
     profile = profile.without_latest(in_profile, now, half_lives)
     bought = (acts.kinds == Act.PURCHASE) & ~acts.learnt & (left > 0)
     profile = profile.merged(_bought(acts.where(bought), left[bought], now, half_lives))
-    return Live(profile, session, basket, disliked, in_profile)
+    # Where data has ended long ago, what came since was moved to its end by who asks.
+    moved = acts.items[bought & (acts.times == now)]
+    return Live(profile, session, basket, disliked, np.union1d(in_profile, moved).astype(np.int32))
 
 
 def _undone(acts: Acts) -> tuple[NDArray[np.float64], NDArray[np.int32]]:

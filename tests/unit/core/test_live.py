@@ -398,3 +398,11 @@ def test_a_newcomer_interests_and_displeases() -> None:
     assert live.basket.tolist() == [wanted]
     assert live.disliked.tolist() == [poor]
     assert live.profile.is_empty
+
+
+def test_when_is_a_guess_after_a_return_and_at_the_end_of_the_data() -> None:
+    """How often is known all the same; of every other purchase the time is."""
+    known = profile_of(bought(1, day=-9), bought(1, day=-3), bought(2, day=-3), day=0)
+    live = folded(known, returned(1, day=1), bought(2, day=2), bought(3, day=5), day=5)
+    assert live.undated.tolist() == [1, 3]
+    assert folded(known, bought(2, day=2), viewed(3, day=5), day=5).undated.tolist() == []

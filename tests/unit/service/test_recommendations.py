@@ -422,6 +422,40 @@ def test_there_is_a_list_for_who_has_everything(bench: Bench, act: Act) -> None:
     assert bench.ids(replace(question, excluded=("espresso", "filter"))) == []
 
 
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [
+        (0, "You have bought this 4 times, last on 1 April 2026."),
+        # Recency is measured at the end of the data, and that is not when it was bought.
+        (30, "You have bought this 4 times."),
+    ],
+)
+def test_what_was_just_bought_is_told_where_nothing_else_is_left(
+    bench: Bench, days: int, told: str
+) -> None:
+    """The list was made as if it had not been bought; its reasons were not."""
+    bench.now += days * 86_400
+    bench.did("1", time=bench.now - 3_600, lines=(Line("espresso"), Line("filter")))
+    coffee = CatalogueFilter(category_paths=("Drinks > Coffee",))
+    found = bench.answer(Question(customer_id="anna", catalogue_filter=coffee, explain=True))
+    reasons = {item.product_id: item.reason.text for item in found.items if item.reason}
+    assert reasons["espresso"] == told
+
+
+def test_a_language_has_lists_of_its_own(bench: Bench) -> None:
+    """Where reasons are asked; without them the same one serves all."""
+    for explain in (False, True):
+        english = Question(customer_id="anna", explain=explain)
+        german = replace(english, language="de")
+        assert (english.canonical() == german.canonical()) is not explain
+    found = bench.answer(german).items[0].reason
+    assert found is not None
+    assert (found.language_code, found.text) == (
+        "de",
+        "Sie haben das schon 3-mal gekauft, zuletzt am 28. März 2026.",
+    )
+
+
 def test_a_visitor_is_not_the_customer_of_that_id(bench: Bench) -> None:
     """Neither gets the list of the other."""
     assert bench.answer(Question(visitor_id="anna")).items == bench.answer(Question()).items
