@@ -13,6 +13,7 @@ from recsvc.artifacts.registry import Registry
 from recsvc.terminal import new_app, run
 from training.cli_collect import collect_command
 from training.cli_evaluation import compare_command, evaluate_command
+from training.cli_experiment import app as experiments
 from training.cli_nightly import nightly_command
 from training.cli_promotion import models_command, promote_command, rollback_command, whoami
 from training.cli_recommend import recommend_command
@@ -184,6 +185,7 @@ app.command("nightly")(nightly_command)
 app.command("tune")(tune_command)
 app.command("settings")(settings_command)
 app.command("recommend")(recommend_command)
+app.add_typer(experiments, name="experiment")
 
 
 def main() -> None:

@@ -1,0 +1,225 @@
+"""The commands of experiments: ``recsvc-train experiment``."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from recsvc.artifacts import experiments as definitions
+from recsvc.artifacts.documents import CURRENT
+from recsvc.artifacts.experiments import KIND, Experiment, Metric, read_experiment
+from recsvc.artifacts.journal import Note
+from recsvc.artifacts.registry import Registry
+from recsvc.errors import InputError
+from training.cli_promotion import whoami
+from training.experiments.journeys import follow, read_history
+from training.experiments.power import LOOKS, click_variance, plan
+from training.experiments.report import moments, report
+from training.experiments.text import as_json as report_json
+from training.experiments.text import lines
+from training.options import (
+    EventsOption,
+    JsonOption,
+    MapOption,
+    RegistryOption,
+    TimezoneOption,
+    mapping_of,
+    print_result,
+)
+
+app = typer.Typer(
+    help="Compare models on live traffic: plan, activate, report, stop.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+FileArgument = Annotated[Path, typer.Argument(help="JSON file that defines the experiment.")]
+IdArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Id of the experiment.")]
+
+
+@app.command("plan")
+def plan_command(  # noqa: PLR0913  # options of a command line
+    lift: Annotated[float, typer.Option("--lift", help="Smallest lift worth finding, .05 is 5 %.")],
+    *,
+    baseline: Annotated[
+        float | None,
+        typer.Option("--baseline", help="Share of lists clicked (or bought from) today, 0 to 1."),
+    ] = None,
+    lists: Annotated[
+        float, typer.Option("--lists-per-shopper", help="Lists a shopper sees in the experiment.")
+    ] = 1.0,
+    correlation: Annotated[
+        float,
+        typer.Option("--correlation", help="Of two lists of one shopper, 0 to 1; .1 is usual."),
+    ] = 0.1,
+    events: Annotated[
+        list[Path] | None,
+        typer.Option("--events", help="Instead: the history of events, to learn these from."),
+    ] = None,
+    metric: Annotated[
+        Metric, typer.Option("--metric", help="What decides; with --events.")
+    ] = Metric.CLICK_THROUGH,
+    power: Annotated[float, typer.Option("--power", help="How often it is to be found.")] = 0.8,
+    alpha: Annotated[float, typer.Option("--alpha", help="How often a false alarm may be.")] = 0.05,
+    variants: Annotated[
+        int, typer.Option("--variants", min=2, help="Variants, the control counted, all alike.")
+    ] = 2,
+    as_json: JsonOption = False,
+) -> None:
+    """Say how many shoppers it takes to find a lift.
+
+    Give --baseline with --lists-per-shopper, or --events with the lists that were seen.
+    """
+    _check_share("--power", power)
+    _check_share("--alpha", alpha)
+    if lift <= 0:
+        raise InputError(f"--lift {lift:g}: must be above 0, as .05 for 5 %")
+    if (baseline is None) == (not events):
+        raise InputError("give either --baseline or --events, to know how clicks vary")
+    if baseline is not None:
+        _check_share("--baseline", baseline)
+        variance = click_variance(baseline, lists, correlation)
+    else:
+        variance = _variance(events or [], metric)
+    found = plan(lift, variance, alpha=alpha / (variants - 1), power=power)
+    each = -(-found.n_shoppers // 2)
+    result = {
+        "lift": lift,
+        "power": power,
+        "alpha": alpha,
+        "n_shoppers": each * variants,
+        "n_shoppers_per_variant": each,
+        "n_shoppers_if_looked_at_once": -(-found.n_fixed // 2) * variants,
+    }
+    text = (
+        f"{each:,} shoppers a variant, {each * variants:,} in all, find a lift of {lift:.1%} with "
+        f"probability {power:g}, looked at every day for {LOOKS} days;\n"
+        f"{result['n_shoppers_if_looked_at_once']:,} would do for who looks once, at the end."
+    )
+    print_result(result, text, as_json)
+
+
+def _check_share(option: str, value: float) -> None:
+    if not 0 < value < 1:
+        raise InputError(f"{option} {value:g}: must be between 0 and 1")
+
+
+def _variance(events: list[Path], metric: Metric) -> float:
+    journeys = follow(read_history(events, {}, "UTC"), None)
+    (everybody,) = moments(journeys, metric.value, journeys.variant == 0, 1)
+    variance = float(everybody.relative_variance()[-1])
+    if not variance > 0:
+        raise InputError(f"--events: nothing of {metric.value} to learn from; give --baseline")
+    return variance
+
+
+@app.command("validate")
+def validate_command(
+    file: FileArgument, registry: RegistryOption, *, as_json: JsonOption = False
+) -> None:
+    """Check a definition, and that the registry has what its variants need; changes nothing."""
+    store = Registry.open(registry)
+    experiment = _checked(file, store)
+    _print(experiment, _overlaps(experiment, store), "is sound", as_json=as_json)
+
+
+@app.command("activate")
+def activate_command(
+    file: FileArgument, registry: RegistryOption, *, as_json: JsonOption = False
+) -> None:
+    """Let an experiment run; running servers follow by themselves within a second."""
+    store = Registry.open(registry)
+    experiment = _checked(file, store)
+    overlaps = _overlaps(experiment, store)
+    shelf = store.documents(KIND)
+    definitions.activate(shelf, experiment, datetime.now(UTC), Note(whoami()))
+    _print(experiment, overlaps, "runs", as_json=as_json)
+
+
+@app.command("stop")
+def stop_command(
+    experiment_id: IdArgument, registry: RegistryOption, *, as_json: JsonOption = False
+) -> None:
+    """Let an experiment run no more: everybody gets what is current again."""
+    shelf = Registry.open(registry).documents(KIND)
+    definitions.stop(shelf, experiment_id, datetime.now(UTC), Note(whoami()))
+    left = [each.experiment_id for each in definitions.running(shelf)]
+    result = {"stopped": experiment_id, "running": left}
+    print_result(result, f"{experiment_id} is stopped; running: {', '.join(left) or '-'}", as_json)
+
+
+@app.command("list")
+def list_command(registry: RegistryOption, *, as_json: JsonOption = False) -> None:
+    """List the experiments that run and those that ran."""
+    shelf = Registry.open(registry).documents(KIND)
+    on = {each.experiment_id for each in definitions.running(shelf)}
+    every = sorted(definitions.known(shelf).values(), key=lambda each: each.experiment_id)
+    result = {
+        "experiments": [
+            {"running": each.experiment_id in on, **each.model_dump(mode="json")} for each in every
+        ]
+    }
+    text = [
+        f"{'running' if each.experiment_id in on else 'stopped'}  {each.experiment_id}  "
+        + ", ".join(f"{v.variant_id} {v.weight:g}" for v in each.variants)
+        for each in every
+    ]
+    print_result(result, "\n".join(text) or "no experiment ran here yet", as_json)
+
+
+@app.command("report")
+def report_command(
+    experiment_id: IdArgument,
+    events: EventsOption,
+    registry: RegistryOption,
+    *,
+    column_map: MapOption = None,
+    timezone: TimezoneOption = "UTC",
+    as_json: JsonOption = False,
+) -> None:
+    """Say what an experiment has shown so far; look as often as you like.
+
+    The intervals "safe to peek" and the p-values hold at all looks together. Those of "one look"
+    hold for who had decided beforehand on which day to look, and looks on no other.
+    """
+    experiment = definitions.find(Registry.open(registry).documents(KIND), experiment_id)
+    history = read_history(events, mapping_of("--map", column_map), timezone)
+    found = report(experiment, follow(history, experiment.number))
+    print_result(report_json(found), "\n".join(lines(found)), as_json)
+
+
+def _checked(file: Path, store: Registry) -> Experiment:
+    """A definition whose models are there, each by its whole name."""
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror or error})") from None
+    experiment = read_experiment(text, str(file))
+    variants = [
+        variant
+        if variant.model == CURRENT
+        else variant.model_copy(update={"model": store.manifest(variant.model).version_id})
+        for variant in experiment.variants
+    ]
+    return experiment.model_copy(update={"variants": tuple(variants)})
+
+
+def _overlaps(experiment: Experiment, store: Registry) -> list[str]:
+    """Experiments that run and may mean the same requests."""
+    return [
+        other.experiment_id
+        for other in definitions.running(store.documents(KIND))
+        if other.experiment_id != experiment.experiment_id and experiment.may_meet(other)
+    ]
+
+
+def _print(experiment: Experiment, overlaps: list[str], state: str, *, as_json: bool) -> None:
+    result: dict[str, Any] = {**experiment.model_dump(mode="json"), "overlaps": overlaps}
+    text = [f"{experiment.experiment_id} {state}"]
+    text += [
+        f"{other} may mean the same requests: "
+        f"{min(other, experiment.experiment_id)} gets them, being the first by name"
+        for other in overlaps
+    ]
+    print_result(result, "\n".join(text), as_json)

@@ -1,0 +1,245 @@
+"""What the shoppers of an experiment were shown and did, from the history of events.
+
+A list counts once it was seen: an IMPRESSION names it. Its ``recommendation_id`` says of which
+experiment and variant it is. A shopper belongs to the variant of the first list that they saw.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from recsvc.core.recommendation_id import read_recommendation_id
+from recsvc.errors import InputError
+from training.cells import Kind
+from training.experiments.moments import Float
+from training.schema import EVENTS, LINK, PURCHASE, Column
+from training.tables import Options, read_table
+
+CREDIT: Final = timedelta(days=7)
+"""A purchase is credited to a list that showed the product to the shopper no longer before."""
+BEFORE: Final = timedelta(days=28)
+"""The weeks before a shopper's first list; what was paid then is the covariate."""
+
+_HISTORY = replace(EVENTS, columns=(*EVENTS.columns, Column("recommendation_id", Kind.IDENTIFIER)))
+
+
+@dataclass(frozen=True, slots=True)
+class Deeds:
+    """Something that shoppers did, one entry each time, in the order of days.
+
+    Attributes:
+        shopper: int64: who.
+        day: int64: on which day of the experiment, from 0.
+        value: float64: how much of it.
+    """
+
+    shopper: NDArray[np.int64]
+    day: NDArray[np.int64]
+    value: Float
+
+
+@dataclass(frozen=True, slots=True)
+class Journeys:
+    """Everything that a report needs.
+
+    Attributes:
+        variant: int64 ``(n_shoppers,)``: index of the variant.
+        before: float64 ``(n_shoppers,)``: what was paid in the weeks before.
+        places: by kind of place, the name of each shopper's, ``""`` unknown; where they saw their
+            first list.
+        deeds: by name: ``shown``, ``clicked`` and ``converted`` lists, ``credited`` and ``paid``
+            money, ``lines`` credited and those of them that were ``new`` to the shopper, and
+            ``came``, once a shopper.
+        first_day: of the experiment.
+        n_days: until the last event.
+        n_mixed: shoppers who saw lists of two variants; the first one's count.
+        currency: of all money, ``""`` unknown.
+        n_foreign: purchases in other currencies, which are left out.
+    """
+
+    variant: NDArray[np.int64]
+    before: Float
+    places: Mapping[str, NDArray[np.object_]]
+    deeds: Mapping[str, Deeds]
+    first_day: datetime
+    n_days: int
+    n_mixed: int
+    currency: str
+    n_foreign: int
+
+
+def read_history(paths: Sequence[Path], mapping: Mapping[str, str], timezone: str) -> pl.DataFrame:
+    """Read events with the lists that they name.
+
+    Raises:
+        InputError: a file or column is unusable, or too many rows are.
+    """
+    options = Options(mapping, timezone, datetime.now(UTC), None, 1.0)
+    rows = read_table(_HISTORY, paths, options).rows
+    links = rows.filter(pl.col("event_type") == LINK).select(
+        "visitor_id", pl.col("customer_id").alias("linked")
+    )
+    customer = pl.coalesce("customer_id", "linked")
+    return (
+        rows.filter(pl.col("event_type").fill_null(PURCHASE) != LINK)
+        .join(links.unique("visitor_id", keep="last"), on="visitor_id", how="left")
+        .with_columns(
+            pl.when(customer.is_not_null())
+            .then("c" + customer)
+            .otherwise("v" + pl.col("visitor_id"))
+            .alias("shopper"),
+            pl.col("event_type").fill_null(PURCHASE),
+            (pl.col("quantity").fill_null(1.0) * pl.col("unit_price")).alias("paid"),
+        )
+        .filter(pl.col("event_time").is_not_null())
+        .sort("event_time")
+    )
+
+
+def follow(history: pl.DataFrame, experiment: int | None) -> Journeys:
+    """Follow the shoppers of an experiment.
+
+    Args:
+        history: as ``read_history`` gives it.
+        experiment: number of the experiment; None for all lists, as one variant.
+
+    Raises:
+        InputError: no list of it was seen.
+    """
+    seen = _seen(history, experiment)
+    first = seen.unique("shopper", keep="first", maintain_order=True).with_row_index("row")
+    shoppers = first.select(
+        "shopper", pl.col("row").cast(pl.Int64), pl.col("variant"), since=pl.col("event_time")
+    )
+    start = datetime.combine(first["event_time"].min(), datetime.min.time(), UTC)  # type: ignore[arg-type]  # a time: there is one
+    seen = seen.join(shoppers.select("shopper", "row", of="variant"), on="shopper")
+    n_mixed = seen.filter(pl.col("variant") != pl.col("of"))["shopper"].n_unique()
+    seen = seen.filter(pl.col("variant") == pl.col("of"))
+    shown = seen.unique("recommendation_id", keep="first", maintain_order=True)
+    bought, currency, n_foreign = _bought(history, shoppers)
+    after = bought.filter(pl.col("event_time") >= pl.col("since"))
+    credited = _credited(after, seen, shown)
+    clicks = history.filter(pl.col("event_type") == "CLICK").join(
+        shown.select("recommendation_id", "row"), on="recommendation_id"
+    )
+    once = credited.unique("list", keep="first", maintain_order=True)
+    deeds = {
+        "came": _deeds(first.with_columns(pl.col("row").cast(pl.Int64)), start),
+        "shown": _deeds(shown, start),
+        "clicked": _deeds(
+            clicks.unique("recommendation_id", keep="first", maintain_order=True), start
+        ),
+        "converted": _deeds(once, start),
+        "credited": _deeds(credited, start, "paid"),
+        "paid": _deeds(after, start, "paid"),
+        "lines": _deeds(credited, start),
+        "new": _deeds(credited.filter("is_new"), start),
+    }
+    return Journeys(
+        variant=first["variant"].to_numpy(),
+        before=_before(bought, first.height),
+        places={
+            kind: first[column].fill_null("").to_numpy().astype(np.object_)
+            for kind, column in (("country", "country_code"), ("store", "store_id"))
+        },
+        deeds=deeds,
+        first_day=start,
+        n_days=1 + max(int(each.day.max(initial=0)) for each in deeds.values()),
+        n_mixed=n_mixed,
+        currency=currency,
+        n_foreign=n_foreign,
+    )
+
+
+def _seen(history: pl.DataFrame, experiment: int | None) -> pl.DataFrame:
+    """Impressions of the experiment's lists, the earliest first, with their variants."""
+    impressions = history.filter(
+        (pl.col("event_type") == "IMPRESSION") & pl.col("recommendation_id").is_not_null()
+    )
+    names = impressions["recommendation_id"].unique().to_list()
+    origins = {name: read_recommendation_id(name) for name in names}
+    if experiment is None:
+        variants = dict.fromkeys(names, 0)
+    else:
+        variants = {
+            name: origin.variant
+            for name, origin in origins.items()
+            if origin is not None and origin.experiment == experiment
+        }
+    if not variants:
+        raise InputError(
+            "no IMPRESSION event names a list of this experiment; send one, with the list's "
+            "recommendation_id, for each list that a shopper sees, and collect them: "
+            "recsvc-train collect"
+        )
+    table = pl.DataFrame(
+        {"recommendation_id": list(variants), "variant": list(variants.values())},
+        schema={"recommendation_id": pl.String, "variant": pl.Int64},
+    )
+    return impressions.join(table, on="recommendation_id", maintain_order="left")
+
+
+def _bought(history: pl.DataFrame, shoppers: pl.DataFrame) -> tuple[pl.DataFrame, str, int]:
+    """Purchases of the shoppers, in the currency of most of them."""
+    every = history.filter(
+        (pl.col("event_type") == PURCHASE) & (pl.col("quantity").fill_null(1.0) > 0)
+    )
+    bought = every.join(shoppers.drop("variant"), on="shopper", maintain_order="left")
+    known = bought["currency"].drop_nulls()
+    currency = known.mode().sort()[0] if len(known) else ""
+    own = bought.filter(pl.col("currency").fill_null(currency) == currency)
+    own = own.with_columns(
+        pl.col("paid").fill_null(0.0),
+        # The first time in the whole history, whatever came of it.
+        is_new=pl.col("event_time") == pl.col("event_time").min().over("shopper", "product_id"),
+    )
+    return own, currency, bought.height - own.height
+
+
+def _credited(after: pl.DataFrame, seen: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
+    """Purchases that a list can take the credit for, with that ``list``.
+
+    The one that the purchase itself names, else the last that showed the product to the shopper.
+    """
+    lists = seen.select("row", "product_id", "event_time", list="recommendation_id")
+    found = after.join_asof(
+        lists.sort("event_time"),
+        on="event_time",
+        by=["row", "product_id"],
+        tolerance=CREDIT,
+        check_sortedness=False,
+    )
+    named = found.join(
+        shown.select("row", "recommendation_id", named="recommendation_id"),
+        on=["row", "recommendation_id"],
+        how="left",
+        maintain_order="left",
+    )
+    return named.with_columns(list=pl.coalesce("named", "list")).filter(
+        pl.col("list").is_not_null()
+    )
+
+
+def _before(bought: pl.DataFrame, n_shoppers: int) -> Float:
+    """float64 ``(n_shoppers,)``: what each paid in the weeks before their first list."""
+    since, time = pl.col("since"), pl.col("event_time")
+    paid = bought.filter((time < since) & (time >= since - BEFORE))
+    return summed(paid["row"].to_numpy(), paid["paid"].to_numpy(), n_shoppers)
+
+
+def summed(shopper: NDArray[np.int64], value: Float, n_shoppers: int) -> Float:
+    """float64 ``(n_shoppers,)``: what each did in all."""
+    return np.bincount(shopper, value, n_shoppers).astype(np.float64)
+
+
+def _deeds(rows: pl.DataFrame, start: datetime, value: str | None = None) -> Deeds:
+    amount = pl.lit(1.0) if value is None else pl.col(value)
+    days = (pl.col("event_time") - pl.lit(start)).dt.total_days()
+    table = rows.select("row", day=days, amount=amount).sort("day")
+    return Deeds(table["row"].to_numpy(), table["day"].to_numpy(), table["amount"].to_numpy())
