@@ -52,39 +52,49 @@ def explain(
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One product that needs a reason.
+class Grounds:
+    """What the reasons of one list rest on.
 
     Attributes:
-        model, assortment, ranking: where it stands.
+        model, assortment, ranking: the list, and what made it.
         pairs: counted baskets, if the model has them.
-        position: its position in the ranking.
-        own: of the shopper's products that may be named the one that speaks most for it, if its
-            strategy rests on one.
-        is_counted: whether customers bought both.
-        is_silenced: whether one speaks for it that must not be named.
         hidden: items that must not be named.
+        purchased: items that the shopper has bought.
     """
 
     model: Model
     assortment: Assortment
     ranking: Ranking
     pairs: PairCounts | None
+    hidden: frozenset[int]
+    purchased: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One product that needs a reason.
+
+    Attributes:
+        grounds: those of the list.
+        item: its item index.
+        position: its position in the ranking.
+        own: of the shopper's products that may be named the one that speaks most for it, if its
+            strategy rests on one.
+        is_counted: whether customers bought both.
+        is_silenced: whether one speaks for it that must not be named.
+    """
+
+    grounds: Grounds
+    item: int
     position: int
     own: int
     is_counted: bool
     is_silenced: bool
-    hidden: frozenset[int]
-
-    @property
-    def item(self) -> int:
-        """Its item index."""
-        return int(self.ranking.items[self.position])
 
     @property
     def is_learnt(self) -> bool:
         """Whether the model knows it."""
-        return self.item < self.assortment.n_learnt
+        return self.item < self.grounds.assortment.n_learnt
 
 
 def cases(
@@ -92,26 +102,31 @@ def cases(
 ) -> list[Case]:
     """The products of a ranking, each with what speaks for it."""
     is_learnt = ranking.items < assortment.n_learnt
-    hidden = np.union1d(assortment.unnamed, unnamed)
+    hidden = np.concatenate([assortment.unnamed, unnamed])
     n = len(ranking.items)
     own = np.full(n, MISSING, np.int32)
     is_counted, is_silenced = np.zeros((2, n), np.bool_)
     own[is_learnt], is_counted[is_learnt], is_silenced[is_learnt] = _evidence(
         model, ranking.items[is_learnt], ranking.strategies[is_learnt], ranking.profile, hidden
     )
-    pairs, names = pair_counts(model), frozenset(hidden.tolist())
-    rows = zip(own.tolist(), is_counted.tolist(), is_silenced.tolist(), strict=True)
-    return [
-        Case(model, assortment, ranking, pairs, position, *row, names)
-        for position, row in enumerate(rows)
-    ]
+    grounds = Grounds(
+        model,
+        assortment,
+        ranking,
+        pair_counts(model),
+        frozenset(hidden.tolist()),
+        frozenset(ranking.profile.purchased.tolist()),
+    )
+    columns = (ranking.items, np.arange(n), own, is_counted, is_silenced)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [Case(grounds, *row) for row in rows]
 
 
 def explain_one(case: Case) -> Explanation:
     """Why a product is on a list that its strategy has put it on."""
     if not case.is_learnt:
         return _newcomer(case)
-    return _REASONS[Strategy(int(case.ranking.strategies[case.position]))](case)
+    return _REASONS[Strategy(int(case.grounds.ranking.strategies[case.position]))](case)
 
 
 def _evidence(
@@ -130,6 +145,8 @@ def _evidence(
     evidence = np.full(len(items), MISSING, np.int32)
     is_counted, is_silenced = np.zeros((2, len(items)), np.bool_)
     for strategy in _RESTS_ON_OWN:
+        if not (strategies == strategy).any():
+            continue
         # A strategy may have several sources: the first that knows of a product is asked.
         for name, source in _explainable(model, strategy):
             asked = np.flatnonzero((strategies == strategy) & (evidence == MISSING))
@@ -160,11 +177,11 @@ def _explainable(model: Model, strategy: Strategy) -> list[tuple[str, Explainabl
 
 def bought_before(case: Case) -> Explanation:
     """How often the shopper has bought it, and when last."""
-    ranking, item = case.ranking, case.item
+    ranking, item = case.grounds.ranking, case.item
     n_purchases, last_time = own_purchases(ranking, item)
     if not n_purchases and item in ranking.stand_ins:
         return Explanation(claim=Claim.LIKE_SEEN)
-    if item in case.hidden:  # nobody wants to be reminded of it
+    if item in case.grounds.hidden:  # nobody wants to be reminded of it
         return popular(case)
     if not n_purchases:
         return Explanation(claim=Claim.SEEN, evidence=(item,))
@@ -179,38 +196,35 @@ def bought_before(case: Case) -> Explanation:
 def own_purchases(ranking: Ranking, item: int) -> tuple[int, int]:
     """How often the shopper has bought a product, and when last; 0 where that is not known."""
     profile = ranking.profile
-    at = np.flatnonzero(profile.items == item)
-    if not len(at):
+    at = int(np.searchsorted(profile.items, item))
+    if at == len(profile.items) or profile.items[at] != item:
         return 0, 0
-    last_time = 0 if item in ranking.undated else int(profile.last_time[at[0]])
-    return int(profile.n_purchases[at[0]]), last_time
+    is_guess = len(ranking.undated) and item in ranking.undated
+    return int(profile.n_purchases[at]), 0 if is_guess else int(profile.last_time[at])
 
 
 def _fits_purchases(case: Case) -> Explanation:
-    ranking, own = case.ranking, case.own
+    grounds, own = case.grounds, case.own
     if own == case.item:  # nothing else that the shopper has bought or seen speaks for it
         return bought_before(case)
     if own == MISSING:
         if case.is_silenced:
             return Explanation(claim=Claim.FITS)
-        has_bought = bool(len(ranking.profile.purchased))
-        return Explanation(claim=Claim.LIKE_CUSTOMERS if has_bought else Claim.LIKE_MINDED)
-    if own in ranking.stand_ins:
+        return Explanation(claim=Claim.LIKE_CUSTOMERS if grounds.purchased else Claim.LIKE_MINDED)
+    if len(grounds.ranking.stand_ins) and own in grounds.ranking.stand_ins:
         return Explanation(claim=Claim.FITS_NOW)
-    is_bought = own in ranking.profile.purchased
-    claim = Claim.FITS_BOUGHT if is_bought else Claim.FITS_SEEN
+    claim = Claim.FITS_BOUGHT if own in grounds.purchased else Claim.FITS_SEEN
     return Explanation(claim=claim, evidence=(own,))
 
 
 def _bought_with(case: Case) -> Explanation:
-    own = case.own
+    own, pairs = case.own, case.grounds.pairs
     if own in {MISSING, case.item}:
         return _fits_purchases(case)
-    pair = best_pair(case.pairs, case.item, np.array([own], np.int32)) if case.pairs else None
+    pair = best_pair(pairs, case.item, np.array([own], np.int32)) if pairs else None
     if pair and pair.is_telling:
-        is_bought = own in case.ranking.profile.purchased
         return Explanation(
-            claim=Claim.OWN_LIFT if is_bought else Claim.LIFT,
+            claim=Claim.OWN_LIFT if own in case.grounds.purchased else Claim.LIFT,
             evidence=(own,),
             n_purchases=pair.n_both,
             lift=pair.lift,
@@ -221,16 +235,16 @@ def _bought_with(case: Case) -> Explanation:
 
 
 def _newcomer(case: Case) -> Explanation:
-    assortment, bought = case.assortment, case.ranking.profile.purchased
+    assortment, bought = case.grounds.assortment, list(case.grounds.purchased)
     near, likeness = assortment.near.row(case.item - assortment.n_learnt)
-    can_be_named = ~np.isin(near, list(case.hidden)) & (likeness >= ALIKE)
+    can_be_named = ~np.isin(near, list(case.grounds.hidden)) & (likeness >= ALIKE)
     near, likeness = near[can_be_named], likeness[can_be_named]
     if not len(near):
         return Explanation(claim=Claim.NEW)
     # What the shopper has bought speaks for it before what is not much more like it.
     is_own = np.isin(near, bought) & (likeness >= likeness.max() / 2)
     most = int(near[(likeness + 2 * is_own).argmax()])
-    claim = Claim.NEW_LIKE_BOUGHT if most in bought else Claim.NEW_LIKE
+    claim = Claim.NEW_LIKE_BOUGHT if most in case.grounds.purchased else Claim.NEW_LIKE
     return Explanation(claim=claim, evidence=(most,))
 
 
@@ -240,11 +254,11 @@ def popular(case: Case) -> Explanation:
 
 
 def _popular_here(case: Case) -> Explanation:
-    return _sold(case, Level(int(case.ranking.levels[case.position])))
+    return _sold(case, Level(int(case.grounds.ranking.levels[case.position])))
 
 
 def _sold(case: Case, level: Level) -> Explanation:
-    model, place = case.model, case.ranking.place
+    model, place = case.grounds.model, case.grounds.ranking.place
     count = model.places.purchases(place, case.item, level)
     if not count.n_purchases:
         return Explanation(claim=Claim.IN_RANGE)

@@ -104,10 +104,11 @@ def explain_together(
 
 
 def _goes_with(case: Case, basket: NDArray[np.int32]) -> Explanation:
-    if case.pairs is None or not case.is_learnt:
+    pairs = case.grounds.pairs
+    if pairs is None or not case.is_learnt:
         return explain_one(case)
-    is_hidden = np.isin(basket, list(case.hidden))
-    pair = best_pair(case.pairs, case.item, basket[~is_hidden])
+    is_hidden = np.isin(basket, list(case.grounds.hidden))
+    pair = best_pair(pairs, case.item, basket[~is_hidden])
     if pair:
         return Explanation(
             claim=Claim.LIFT if pair.is_telling else Claim.TOGETHER,
@@ -115,7 +116,7 @@ def _goes_with(case: Case, basket: NDArray[np.int32]) -> Explanation:
             n_purchases=pair.n_both,
             lift=pair.lift if pair.is_telling else 0.0,
         )
-    if best_pair(case.pairs, case.item, basket[is_hidden]):
+    if best_pair(pairs, case.item, basket[is_hidden]):
         return Explanation(claim=Claim.TOGETHER_UNNAMED)
     return explain_one(case)
 
@@ -138,12 +139,12 @@ def explain_again(
 
 
 def _bought_regularly(case: Case) -> Explanation:
-    if case.item in case.hidden:
+    if case.item in case.grounds.hidden:
         return popular(case)
-    n_purchases, last_time = own_purchases(case.ranking, case.item)
+    n_purchases, last_time = own_purchases(case.grounds.ranking, case.item)
     if n_purchases < MIN_REGULAR or not last_time:
         return bought_before(case)
-    profile = case.ranking.profile
+    profile = case.grounds.ranking.profile
     first_time = int(profile.first_time[profile.items == case.item][0])
     interval = (last_time - first_time) / (n_purchases - 1)
     if not round(interval / SECONDS_A_DAY):

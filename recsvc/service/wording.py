@@ -73,7 +73,7 @@ class Voice:
 
     def among(self, texts: Mapping[str, str]) -> str:
         """Of texts by language the one that comes nearest; empty where none is in this one."""
-        known = {tag.lower().replace("_", "-"): text for tag, text in texts.items()}
+        known = {_tag(name): text for name, text in texts.items()}
         return next((known[tag] for tag in self._tags if tag in known), "")
 
     def title(self, item: int, assortment: Assortment) -> str:
@@ -156,17 +156,19 @@ class Wording:
                 f"take one of {', '.join(sorted(catalogues))}"
             )
         self._own = own
+        for tag in catalogues:  # so that no caller waits for CLDR's data
+            self._voice(tag).day(0)
         self.voice = lru_cache(_MAX_REMEMBERED)(self._voice)
 
     @classmethod
     def load(cls, language: str = ENGLISH) -> Self:
         """Read the catalogues that come with the package."""
-        catalogues: dict[str, NullTranslations] = {ENGLISH: NullTranslations()}
-        for file in files("recsvc").joinpath("locale").iterdir():
-            name, _, kind = file.name.rpartition(".")
-            if kind == "po":
-                catalogues[name.lower().replace("_", "-")] = translations(file.read_bytes(), name)
-        return cls(catalogues, language)
+        read = {
+            _tag(file.name.removesuffix(".po")): translations(file.read_bytes())
+            for file in files("recsvc").joinpath("locale").iterdir()
+            if file.name.endswith(".po")
+        }
+        return cls({ENGLISH: NullTranslations(), **read}, language)
 
     @property
     def languages(self) -> list[str]:
@@ -182,7 +184,7 @@ class Wording:
         return self._found(language) or self._own
 
     def _found(self, language: str) -> Voice | None:
-        for tag in _ever_wider(language.lower().replace("_", "-")):
+        for tag in _ever_wider(_tag(language)):
             locale = _locale(_PLAIN.get(tag, tag))
             spoken = next((wider for wider in _ever_wider(tag) if wider in self._catalogues), None)
             if locale and spoken:
@@ -190,17 +192,22 @@ class Wording:
         return None
 
 
-def translations(content: bytes, name: str) -> GNUTranslations:
+def translations(content: bytes) -> GNUTranslations:
     """The messages of a ``.po`` file, as gettext wants them.
 
     Raises:
         PoFileError: it is no such file.
     """
-    catalogue = read_po(BytesIO(content), locale=name, abort_invalid=True)
+    catalogue = read_po(BytesIO(content), abort_invalid=True)
     binary = BytesIO()
     write_mo(binary, catalogue)
     binary.seek(0)
     return GNUTranslations(binary)
+
+
+def _tag(name: str) -> str:
+    """BCP 47 in lower case, of a name that may be gettext's (``pt_BR``)."""
+    return name.lower().replace("_", "-")
 
 
 def _ever_wider(tag: str) -> Iterator[str]:

@@ -241,6 +241,7 @@ def test_a_language_has_as_many_forms_as_it_needs() -> None:
 msgid ""
 msgstr ""
 "Content-Type: text/plain; charset=utf-8\\n"
+"Language: pl\\n"
 "Plural-Forms: nplurals=3; plural=(n==1 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20)"
 " ? 1 : 2);\\n"
 
@@ -250,7 +251,7 @@ msgstr[0] "raz"
 msgstr[1] "{count} razy, mało"
 msgstr[2] "{count} razy"
 """
-    wording = Wording({"pl": translations(content.encode(), "pl")}, "pl")
+    wording = Wording({"pl": translations(content.encode())}, "pl")
     voice = wording.voice("pl")
     told = [say(voice, Claim.BOUGHT, n_purchases=n) for n in (1, 22, 25)]
     assert told == ["raz", "22 razy, mało", "25 razy"]
