@@ -4,7 +4,7 @@ The normal mixture of Robbins (1970): a martingale that would grow without bound
 and that exceeds ``1 / alpha`` with probability ``alpha`` at most, ever, where there is none. Its
 inverse is an always-valid p-value (the mSPRT of Johari et al. 2017); the lifts that it does not
 reject are a confidence sequence, which holds for non-normal data as these grow (Waudby-Smith et al.
-2021, Theorem 2.2). See ``docs/decisions/0010-sequential-inference.md``.
+2021, Theorem 2.2). See ``docs/decisions/0013-sequential-inference.md``.
 """
 
 from dataclasses import dataclass

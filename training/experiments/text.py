@@ -7,6 +7,7 @@ from typing import Any
 from training.experiments.report import Comparison, Report
 
 _PERCENT = {"click_through", "conversion", "new_share"}
+_SMALL_P = 0.001
 
 
 def lines(report: Report) -> list[str]:
@@ -63,7 +64,7 @@ def _row(each: Comparison) -> tuple[str, ...]:
             f"{each.lift:+.1%}",
             f"{each.low:+.1%} … {each.high:+.1%}",
             f"{each.fixed_low:+.1%} … {each.fixed_high:+.1%}",
-            f"{each.p_value:.3f}",
+            f"{each.p_value:.3f}" if each.p_value >= _SMALL_P else f"<{_SMALL_P}",
         )
     values = (_value(each.metric, each.value), _value(each.metric, each.control))
     return (each.metric, each.variant_id, *values, *lifts)

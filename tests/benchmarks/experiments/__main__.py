@@ -6,11 +6,15 @@ from typing import Annotated
 
 import typer
 
+from tests.benchmarks.experiments.methods import compare
 from tests.benchmarks.experiments.runs import METRICS, study
 from tests.benchmarks.experiments.shop import Shop
 
+app = typer.Typer(add_completion=False, no_args_is_help=True)
 
-def main(
+
+@app.command("runs")
+def runs_command(
     metric: Annotated[str, typer.Argument(metavar="|".join(METRICS), help="What is compared.")],
     planted: Annotated[float, typer.Option("--planted", help="The lift that is there.")] = 0.0,
     smallest: Annotated[float, typer.Option("--smallest", help="The lift planned for.")] = 0.05,
@@ -22,5 +26,11 @@ def main(
     sys.stdout.write(json.dumps(found, indent=1) + "\n")
 
 
+@app.command("methods")
+def methods_command() -> None:
+    """Compare ways to look at an experiment more than once."""
+    sys.stdout.write(json.dumps(compare(), indent=1) + "\n")
+
+
 if __name__ == "__main__":
-    typer.run(main)
+    app()
