@@ -8,7 +8,7 @@ import typer
 
 from recsvc.artifacts import experiments as definitions
 from recsvc.artifacts.documents import CURRENT
-from recsvc.artifacts.experiments import KIND, Experiment, Metric, read_experiment
+from recsvc.artifacts.experiments import KIND, Experiment, Metric, Variant, read_experiment
 from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import InputError
@@ -190,19 +190,23 @@ def report_command(
 
 
 def _checked(file: Path, store: Registry) -> Experiment:
-    """A definition whose models are there, each by its whole name."""
+    """A definition whose models and rules are there, each by its whole name."""
     try:
         text = file.read_bytes()
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror or error})") from None
     experiment = read_experiment(text, str(file))
-    variants = [
-        variant
-        if variant.model == CURRENT
-        else variant.model_copy(update={"model": store.manifest(variant.model).version_id})
-        for variant in experiment.variants
-    ]
-    return experiment.model_copy(update={"variants": tuple(variants)})
+    variants = tuple(_resolved(variant, store) for variant in experiment.variants)
+    return experiment.model_copy(update={"variants": variants})
+
+
+def _resolved(variant: Variant, store: Registry) -> Variant:
+    named = {}
+    if variant.model != CURRENT:
+        named["model"] = store.manifest(variant.model).version_id
+    if variant.rules != CURRENT:
+        named["rules"] = store.documents("rules").read(variant.rules)[0]
+    return variant.model_copy(update=named)
 
 
 def _overlaps(experiment: Experiment, store: Registry) -> list[str]:

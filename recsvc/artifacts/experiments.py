@@ -61,12 +61,14 @@ class Variant(Strict):
         variant_id: its name.
         weight: its share of those who take part.
         model: version of the model that answers.
+        rules: version of the rules in force.
         diversity: level of lists whose caller asks for none.
     """
 
     variant_id: Name
     weight: Annotated[float, Field(gt=0, le=1)]
     model: Text = CURRENT
+    rules: Text = CURRENT
     diversity: Diversity | None = None
 
 

@@ -40,7 +40,7 @@ def test_what_is_left_out_is_as_for_everybody() -> None:
         json.dumps({"experiment_id": "summer", "variants": [CONTROL, OTHER]}), "summer.json"
     )
     assert read == experiment()
-    assert read.variants[0].model == "current"
+    assert read.variants[0].model == read.variants[0].rules == "current"
     assert read.weights == (0.5, 0.5)
     assert read.lot == "summer"
     assert read.participants.include("", "", Location())

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from recsvc.artifacts.registry import Registry
 from recsvc.terminal import run
 from tests.experiments import CONTROL, OTHER, experiment
 from tests.histories import crowd, write
-from tests.serving import small_registry
+from tests.serving import NOW, small_registry
 from training.cli import app
 
 Capture = pytest.CaptureFixture[str]
@@ -78,6 +79,16 @@ def test_a_model_that_is_not_there_is_no_variant(shell: Shell) -> None:
 def test_a_version_is_kept_by_its_whole_name(shell: Shell) -> None:
     activated = shell.json("activate", shell.file(variants=[CONTROL, {**OTHER, "model": "v"}]))
     assert activated["variants"][1]["model"] == "v1"
+
+
+def test_rules_of_a_variant_must_be_there_too(shell: Shell) -> None:
+    ruled = {**OTHER, "model": "v1", "rules": "2026"}
+    code, _, error = shell.on("activate", shell.file(variants=[CONTROL, ruled]))
+    assert code == 1
+    assert "version '2026' of the rules is not in" in error
+    version_id = Registry(shell.registry).documents("rules").publish("{}", NOW)
+    activated = shell.json("activate", shell.file(variants=[CONTROL, ruled]))
+    assert activated["variants"][1]["rules"] == version_id
 
 
 def test_two_that_may_mean_the_same_requests_are_told_who_wins(shell: Shell) -> None:
