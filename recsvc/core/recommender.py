@@ -28,6 +28,7 @@ from recsvc.core.rest import resting
 from recsvc.core.sources import Collaborative, ItemToItem, Moment, Strategy
 from recsvc.core.sparse import distinct, top
 from recsvc.core.stages import Stage
+from recsvc.core.tailoring import N_TAILORED, tailored
 from recsvc.core.vocabulary import MISSING
 
 NO_ITEMS = np.zeros(0, np.int32)
@@ -98,6 +99,7 @@ class Ranking:
         stand_ins: int32, learnt items that the profile holds in place of newcomers that the
             shopper has looked at.
         undated: int32, items of the profile whose times are a guess, see :class:`Live`.
+        is_placed: whether the place has shaped it.
     """
 
     items: NDArray[np.int32]
@@ -108,6 +110,7 @@ class Ranking:
     profile: Profile
     stand_ins: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
     undated: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
+    is_placed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +206,7 @@ class Recommender:
     def rank(self, case: Case, ranker: Ranker, form: Form) -> Ranking:
         """A list of the best candidates of a case."""
         place = case.moment.place
-        items, scores = case.items, self._ranked(case, ranker)
-        if len(case.newcomers):
-            near = self.assortment.near
-            scores = np.append(scores, placed(case, self._sources, near, ranker, scores))
-            items = np.append(items, self.assortment.n_learnt + case.newcomers)
+        items, scores = self._scored(case, ranker)
         best = self._reranker.best(items, scores, form)
         is_learnt = best < len(case.items)
         learnt = best[is_learnt]
@@ -233,6 +232,15 @@ class Recommender:
         """The items of :meth:`rank` alone, for who compares many rankers."""
         return case.items[self._reranker.best(case.items, self._ranked(case, ranker), form)]
 
+    def _scored(self, case: Case, ranker: Ranker) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """A case's items, its newcomers last, and what the ranker makes of them."""
+        items, scores = case.items, self._ranked(case, ranker)
+        if len(case.newcomers):
+            near = self.assortment.near
+            scores = np.append(scores, placed(case, self._sources, near, ranker, scores))
+            items = np.append(items, self.assortment.n_learnt + case.newcomers)
+        return items, scores
+
     def _ranked(self, case: Case, ranker: Ranker) -> NDArray[np.float32]:
         if ranker.trees is None:
             return self._fused(case, ranker)
@@ -253,13 +261,17 @@ class Recommender:
     def candidates(self, query: Query) -> Case:
         """All sources' proposals with all sources' scores."""
         live = self.live(query)
-        basket = np.union1d(query.basket, live.basket)
-        session = np.union1d(np.union1d(query.session, live.session), basket)
-        learnt, stand_ins = self._learnt(session.astype(np.int32))
-        profile = live.profile.with_session(distinct([learnt, stand_ins]))
+        profile, stand_ins = self._of_moment(query, live)
         case = self._case(profile, query, self._allowed(query, live), query.customer)
         is_plain = not len(stand_ins) and not len(live.undated)
         return case if is_plain else replace(case, stand_ins=stand_ins, undated=live.undated)
+
+    def _of_moment(self, query: Query, live: Live) -> tuple[Profile, NDArray[np.int32]]:
+        """A profile with the visit, and the items in it that stand in for newcomers."""
+        basket = np.union1d(query.basket, live.basket)
+        session = np.union1d(np.union1d(query.session, live.session), basket)
+        learnt, stand_ins = self._learnt(session.astype(np.int32))
+        return live.profile.with_session(distinct([learnt, stand_ins])), stand_ins
 
     def live(self, query: Query) -> Live:
         """The shopper as of now: what the model learnt, and what came since."""
@@ -283,9 +295,15 @@ class Recommender:
         limit = self.model.n_candidates * (2 if query.only_new else 1)
         limit = max(limit, query.size)
         items = distinct([source.propose(moment, limit) for source in self._sources])
+        newcomers = np.flatnonzero(allowed[n_learnt:])[::-1][:MAX_RANKED].astype(np.int32)
+        return self._case_of(moment, items, newcomers)
+
+    def _case_of(
+        self, moment: Moment, items: NDArray[np.int32], newcomers: NDArray[np.int32]
+    ) -> Case:
+        """A case of given items, whatever the sources would propose."""
         columns = [column for source in self._sources for column in source.score(moment, items)]
         scores = np.stack(columns, axis=1)
-        newcomers = np.flatnonzero(allowed[n_learnt:])[::-1][:MAX_RANKED].astype(np.int32)
         return Case(self.model, moment, items, scores, standardise(scores), newcomers)
 
     def _learnt(self, items: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -311,7 +329,11 @@ class Recommender:
         return self.rank(case, self.model.rankers[Task.COLD], query.form)
 
     def similar(self, item: int, query: Query) -> Ranking:
-        """Products like ``item``: bought by its buyers, near it in the factors, or alike."""
+        """Products like ``item``: bought by its buyers, near it in the factors, or alike.
+
+        Who asks changes the order of the most alike, and nothing else: the list of nobody in
+        particular is the same for all.
+        """
         live = self.live(query)
         allowed = self._allowed(query, live)
         allowed[item] = False
@@ -328,18 +350,41 @@ class Recommender:
             learnt[near] += likeness
         scores = np.append(learnt, self.assortment.near.means(learnt))
         items = np.flatnonzero((scores > 0) & allowed).astype(np.int32)
-        items = items[self._reranker.best(items, scores[items], query.form)]
+        likeness = scores[items]
+        profile, _ = self._of_moment(query, live)
+        is_known = query.customer != MISSING or bool(len(query.acts))
+        is_tailored = is_known and not profile.is_empty
+        if is_tailored:
+            moment = Moment(profile, query.place, allowed[:n_learnt], query.now, query.customer)
+            likeness = self._tailored(items, likeness, moment)
+        best = self._reranker.best(items, likeness, query.form)
+        items = items[best]
         levels = np.full(len(items), Level.EVERYWHERE, np.int8)
         is_learnt = items < n_learnt
         levels[is_learnt] = self.model.places.evidence_levels(query.place, items[is_learnt])
         return Ranking(
             items,
-            scores[items],
+            likeness[best],
             np.full(len(items), Strategy.SIMILAR, np.int8),
             levels,
             query.place,
             live.profile,
+            is_placed=is_tailored,
         )
+
+    def _tailored(
+        self, items: NDArray[np.int32], likeness: NDArray[np.float32], moment: Moment
+    ) -> NDArray[np.float32]:
+        """The likeness of items, which are ascending, and of the most alike the liking as well."""
+        most = np.sort(self._reranker.best(items, likeness, Form(size=N_TAILORED)))
+        n_learnt = self.assortment.n_learnt
+        alike = items[most]
+        is_learnt = alike < n_learnt
+        case = self._case_of(moment, alike[is_learnt], alike[~is_learnt] - n_learnt)
+        _, liking = self._scored(case, self.model.rankers[Task.NEW])
+        kinds = self.assortment.catalogue.category[alike]
+        likeness[most] = tailored(likeness[most], liking, kinds)
+        return likeness
 
     def together(self, query: Query) -> Ranking:
         """Products that go into one basket with those of ``query.basket``."""

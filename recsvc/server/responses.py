@@ -90,18 +90,11 @@ def recommend_response(served: Served) -> api.RecommendResponse:
 
 
 def similar_response(computed: Computed) -> api.ListSimilarProductsResponse:
-    """Write a list of similar products: without levels, since no place has shaped it."""
-    serving = _serving(computed.answer)
-    serving.ClearField("resolved_location")
-    serving.ClearField("location_level")
-    serving.MergeFrom(_delivered(computed.delivery))
-    recommendations = [_item(item) for item in computed.answer.items]
-    for recommendation in recommendations:
-        recommendation.ClearField("location_level")
+    """Write a list of similar products."""
     return api.ListSimilarProductsResponse(
-        recommendations=recommendations,
+        recommendations=[_item(item) for item in computed.answer.items],
         recommendation_id=computed.delivery.recommendation_id,
-        serving=serving,
+        serving=_computed(computed),
     )
 
 
@@ -159,7 +152,7 @@ def _item(item: Item) -> api.RecommendedProduct:
         rank=item.rank,
         score=item.score,
         strategy=_STRATEGIES[item.strategy],
-        location_level=_LEVELS[item.level],
+        location_level=_level(item.level),
         explanation=_explanation(item.reason),
         product=None if item.product is None else product_message(item.product),
     )
@@ -185,7 +178,7 @@ def _facts(why: Explanation) -> api.ReasonFacts:
         lift=why.lift,
         window_start_time=_moment(why.window_start, 0),
         window_end_time=_moment(why.window_end, 0),
-        location_level=None if why.level is None else _LEVELS[why.level],
+        location_level=_level(why.level),
         rule_id=why.rule_id,
     )
 
@@ -273,8 +266,12 @@ def _serving(answer: Answer) -> api.ServingInfo:
         model=_model(answer.model),
         warnings=answer.warnings,
         resolved_location=location_message(answer.location) if answer.location else None,
-        location_level=_LEVELS[answer.level],
+        location_level=_level(answer.level),
     )
+
+
+def _level(level: Level | None) -> str | None:
+    return None if level is None else _LEVELS[level]
 
 
 def _delivered(delivery: Delivery) -> api.ServingInfo:

@@ -12,7 +12,7 @@ from recsvc.core.catalogue import Product
 from recsvc.core.claims import Explanation
 from recsvc.core.explanation import explain
 from recsvc.core.model import Model
-from recsvc.core.places import Level
+from recsvc.core.places import Level, Location
 from recsvc.core.recommender import Ranking
 from recsvc.core.sources import Strategy
 from recsvc.core.vocabulary import MISSING
@@ -84,15 +84,15 @@ class Answers:
                     rank=rank,
                     score=score,
                     strategy=Strategy(strategy),
-                    level=Level(level),
+                    level=Level(level) if ranking.is_placed else None,
                     reason=reasons[rank - 1] if reasons else None,
                     product=products[rank - 1] if products else None,
                 )
                 for rank, (item, score, strategy, level) in enumerate(rows, start=1)
             ),
             model=loaded.reference,
-            location=model.places.describe(ranking.place),
-            level=ranking.place.level,
+            location=model.places.describe(ranking.place) if ranking.is_placed else Location(),
+            level=ranking.place.level if ranking.is_placed else None,
             warnings=_warnings(question, situation, products),
         )
 

@@ -145,7 +145,7 @@ class Item:
         rank: from 1.
         score: comparable within the list alone.
         strategy: the source that put it there.
-        level: finest level of the place that has sold it.
+        level: finest level of the place that has sold it; None where no place shaped the list.
         reason: why it is there, if that was asked.
         product: its catalogue entry, if that was asked.
     """
@@ -154,7 +154,7 @@ class Item:
     rank: int
     score: float
     strategy: Strategy
-    level: Level
+    level: Level | None
     reason: Reason | None
     product: Product | None
 
@@ -191,7 +191,7 @@ class Answer:
         items: the best first.
         model: the version that made it.
         location: the place that was used, level by level.
-        level: the finest level of the place with evidence.
+        level: the finest level of the place with evidence; None where no place shaped the list.
         warnings: in capitals, as the API lists them.
         next_page: what the token of the next page says; empty where there is none.
     """
@@ -199,7 +199,7 @@ class Answer:
     items: tuple[Item, ...]
     model: ModelReference
     location: Location
-    level: Level
+    level: Level | None
     warnings: tuple[str, ...]
     next_page: bytes = b""
 

@@ -105,8 +105,10 @@ class RecommendationServiceServicer:
 
     def ListSimilarProducts(self, request, context):
         """Lists products that are like a product: what else the customers who bought it bought,
-        and what resembles it. The product itself is not among them. The place plays no part:
-        location_level is unspecified and resolved_location unset.
+        and what resembles it. The product itself is not among them. For a shopper of whom something
+        is known the most alike come in an order that leans to their taste; everybody else gets one
+        and the same list, in which the place plays no part: location_level is unspecified and
+        resolved_location unset.
         Errors: FIELD_INVALID, FILTER_UNSUPPORTED, PRODUCT_NOT_FOUND, WARMING_UP.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

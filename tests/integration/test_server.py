@@ -143,6 +143,16 @@ def test_similar_products(stub: api_grpc.RecommendationServiceStub) -> None:
     }
     assert response.serving.location_level == common.LOCATION_LEVEL_UNSPECIFIED
     assert not response.serving.HasField("resolved_location")
+    # For a shopper the same products, at home.
+    request.shopper.customer_id = "anna"
+    request.context.ClearField("location")
+    request.page_size = 0
+    hers = stub.ListSimilarProducts(request, timeout=10)
+    request.ClearField("shopper")
+    everybodys = stub.ListSimilarProducts(request, timeout=10)
+    assert set(ids(hers)) == set(ids(everybodys))
+    assert hers.serving.resolved_location.store_id == "leeds-1"
+    assert hers.serving.location_level == common.LOCATION_LEVEL_STORE
     refused = refusal(
         stub.ListSimilarProducts, api.ListSimilarProductsRequest(product_id="nothing")
     )

@@ -692,6 +692,64 @@ def test_similar_products_are_neighbours_and_near_in_factors(recommender: Recomm
     assert set(ranking.strategies.tolist()) == {Strategy.SIMILAR}
 
 
+def similar_scores(recommender: Recommender, query: Query) -> dict[str, float]:
+    """The products like espresso, and their scores."""
+    ranking = recommender.similar(index_of(recommender, "espresso"), query)
+    return dict(zip(ids(recommender, ranking), ranking.scores.tolist(), strict=True))
+
+
+def test_similar_products_suit_who_asks() -> None:
+    """Who has bread in mind is for butter, of its kind, and the same products are on the list."""
+    recommender = Recommender(weighted(Task.NEW, neighbours=1))
+    bread = viewed(index_of(recommender, "bread"), 1)
+    anybody = similar_scores(recommender, after(recommender, size=50))
+    theirs = similar_scores(recommender, after(recommender, bread, size=50))
+    moved = {name: theirs[name] - anybody[name] for name in anybody}
+    assert theirs.keys() == anybody.keys()
+    assert moved["butter"] > 0.1
+    assert moved["milk"] == pytest.approx(-moved["butter"], abs=1e-6)
+    # What is alone of its kind there stays.
+    assert moved["filter"] == pytest.approx(0, abs=1e-6)
+    assert recommender.similar(0, after(recommender, bread)).is_placed
+
+
+def test_similar_products_are_the_same_for_who_is_not_known(recommender: Recommender) -> None:
+    """Nobody in particular, whatever they look at; and a shopper of whom nothing is known."""
+    bread = np.array([index_of(recommender, "bread")], np.int32)
+    plain = after(recommender, size=50)
+    seen = after(recommender, viewed(0, 90), size=50)  # long ago, and so no interest any more
+    for query in (
+        replace(plain, session=bread),
+        after(recommender, store="leeds-1", size=50),
+        seen,
+    ):
+        assert similar_scores(recommender, query) == similar_scores(recommender, plain)
+        assert not recommender.similar(0, query).is_placed
+
+
+def test_nothing_less_alike_comes_among_the_most_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only they change places: here filter coffee and milk, and not butter."""
+    monkeypatch.setattr("recsvc.core.recommender.N_TAILORED", 2)
+    recommender = Recommender(weighted(Task.NEW, neighbours=1))
+    bread = viewed(index_of(recommender, "bread"), 1)
+    anybody = similar_scores(recommender, after(recommender, size=50))
+    theirs = similar_scores(recommender, after(recommender, bread, size=50))
+    assert theirs == anybody  # each alone of its kind
+    assert list(theirs)[:2] == ["filter", "milk"]
+
+
+def test_similar_products_of_no_kind_suit_who_asks() -> None:
+    """A catalogue without categories is one kind."""
+    model = weighted(Task.NEW, neighbours=1)
+    bare = replace(model.catalogue, category=np.full(10, MISSING, np.int32))
+    recommender = Recommender(replace(model, catalogue=bare))
+    bread = viewed(index_of(recommender, "bread"), 1)
+    anybody = similar_scores(recommender, after(recommender, size=50))
+    theirs = similar_scores(recommender, after(recommender, bread, size=50))
+    assert theirs["butter"] > anybody["butter"]
+    assert theirs["filter"] < anybody["filter"]
+
+
 def test_similar_stops_where_likeness_does(recommender: Recommender) -> None:
     """A product like no other has a list of its own length: none."""
     bag = int(item_indices(recommender.model, "bag")[0])

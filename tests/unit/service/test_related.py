@@ -183,3 +183,19 @@ def test_a_price_that_the_caller_does_not_show_is_said(bench: Bench) -> None:
         asked = replace(ANNA_ASKS, currency=currency)
         assert bench.again(asked).answer.warnings == ()
         assert bench.again(replace(asked, include_products=True)).answer.warnings == warnings
+
+
+def test_similar_products_suit_a_shopper_alone(bench: Bench) -> None:
+    """In the order of who is known and has agreed to it; the place is told where it counted."""
+    everybodys = bench.similar("espresso", ANYBODY).answer
+    assert (everybodys.level, everybodys.location) == (None, Location())
+    assert {item.level for item in everybodys.items} == {None}
+    hers = bench.similar("espresso", ANNA_ASKS).answer
+    assert hers.level is Level.STORE
+    assert hers.location.store_id == "leeds-1"
+    assert [item.score for item in hers.items] != [item.score for item in everybodys.items]
+    assert {i.product_id for i in hers.items} == {i.product_id for i in everybodys.items}
+    for question in (replace(ANYBODY, location=LEEDS), Question(customer_id="stranger")):
+        assert bench.similar("espresso", question).answer.items == everybodys.items
+    bench.standing.set_consent(ANNA.key, Consent.WITHDRAWN)
+    assert bench.similar("espresso", ANNA_ASKS).answer.items == everybodys.items
