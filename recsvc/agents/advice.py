@@ -1,6 +1,7 @@
 """What went wrong, in words that a model can act on: which argument, and what to give instead."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -13,6 +14,9 @@ from recsvc.errors import (
     StoreUnavailableError,
     UnavailableError,
 )
+
+MAX_NAMES = 12
+"""How many names are suggested in place of one that is unknown."""
 
 FAULT = "the shop has a fault; tell the customer that it cannot be asked now"
 NOT_NOW = "the shop cannot answer now; ask again in a moment"
@@ -34,16 +38,11 @@ _ARGUMENTS = {
 }
 """Fields of the API, by the arguments that they come from."""
 
-_COMPLAINTS = {
-    "UNKNOWN_CATEGORY": (
-        "categories",
-        "the catalogue has no such category; write it as answers write it, or leave it out",
-    ),
-    "UNKNOWN_BRAND": (
-        "brands",
-        "the catalogue has no such brand; write it as answers write it, or leave it out",
-    ),
+UNKNOWN_NAMES = {
+    "UNKNOWN_CATEGORY": ("categories", "the catalogue has no such category"),
+    "UNKNOWN_BRAND": ("brands", "the catalogue has no such brand"),
 }
+"""Warnings of names that are in no catalogue: the argument, and what is wrong with it."""
 
 _COMPLAINTS_IF_EMPTY = {
     "PRICE_CURRENCY": (
@@ -68,17 +67,31 @@ _NOTES = {
 }
 
 
-def complaint(warning: str, *, has_offers: bool) -> InvalidRequestError | None:
-    """A warning that a model can do something about, as an error; None for any other.
+def complaint(warning: str) -> InvalidRequestError | None:
+    """Why a list is empty, as an error that a model can act on; None where a warning says not."""
+    found = _COMPLAINTS_IF_EMPTY.get(warning)
+    return None if found is None else InvalidRequestError(*found)
+
+
+def unknown_name(warning: str, names: Iterable[str], asked: Iterable[str]) -> InvalidRequestError:
+    """A name that is in no catalogue, and some that are.
 
     Args:
-        warning: of the API.
-        has_offers: whether there is a list all the same.
+        warning: of ``UNKNOWN_NAMES``.
+        names: of products that may do.
+        asked: what was given.
     """
-    found = _COMPLAINTS.get(warning)
-    if found is None and not has_offers:
-        found = _COMPLAINTS_IF_EMPTY.get(warning)
-    return None if found is None else InvalidRequestError(*found)
+    words = {word for text in asked for word in _words(text)}
+    # Those that share a word with what was asked come first; else in their order.
+    ordered = sorted(dict.fromkeys(names), key=lambda name: words.isdisjoint(_words(name)))
+    some = "; ".join(ordered[:MAX_NAMES])
+    argument, why = UNKNOWN_NAMES[warning]
+    instead = f"some that it has: {some}" if some else "leave it out"
+    return InvalidRequestError(argument, f"{why}; {instead}")
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.casefold()))
 
 
 def note_of(warning: str) -> str:

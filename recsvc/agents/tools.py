@@ -6,8 +6,9 @@ from hashlib import blake2b
 from typing import Any
 
 from recsvc.agents import answers
-from recsvc.agents.advice import complaint, note_of
+from recsvc.agents.advice import UNKNOWN_NAMES, complaint, note_of, unknown_name
 from recsvc.agents.arguments import (
+    MAX_LISTED,
     Again,
     Budget,
     Feedback,
@@ -178,6 +179,7 @@ class Tools:
         asked for again without that.
         """
         offers = ask(wish)
+        self._check(offers, wish)
         for _ in range(MAX_ROUNDS):
             hidden = _sensitive(offers.offers)
             # Whoever names a category, or a product that is one, has asked.
@@ -187,6 +189,26 @@ class Tools:
             offers = ask(wish)
         left = tuple(offer for offer in offers.offers if not offer.goods.is_sensitive)
         return replace(offers, offers=left)
+
+    def _check(self, offers: Offers, wish: Wish) -> None:
+        """Refuse a question that the model can put better, and say how."""
+        for warning in offers.warnings:
+            if warning in UNKNOWN_NAMES:
+                raise self._unknown_name(warning, wish)
+            error = None if offers.offers else complaint(warning)
+            if error is not None:
+                raise error
+
+    def _unknown_name(self, warning: str, wish: Wish) -> InvalidRequestError:
+        """With names of what the customer may like, whatever it costs and wherever it is."""
+        anything = Wish(customer_id=wish.customer_id, size=MAX_LISTED, store_id=wish.store_id)
+        liked = [one.goods for one in self._shop.recommend(anything).offers]
+        named = [one for one in liked if not one.is_sensitive]
+        if warning == "UNKNOWN_CATEGORY":
+            names, asked = [clean(one.category_path) for one in named], wish.categories
+        else:
+            names, asked = [clean(one.brand) for one in named], wish.brands
+        return unknown_name(warning, filter(None, names), asked)
 
     def _is_any_sensitive(self, product_ids: Iterable[str]) -> bool:
         for product_id in product_ids:
@@ -198,10 +220,6 @@ class Tools:
         return False
 
     def _suggestions(self, offers: Offers, asked: ListArguments) -> answers.Suggestions:
-        for warning in offers.warnings:
-            error = complaint(warning, has_offers=bool(offers.offers))
-            if error is not None:
-                raise error
         shelf, notes = self._shelf(offers.store_id, [offer.goods for offer in offers.offers])
         known = [note_of(warning) for warning in (*offers.warnings, offers.degraded_reason)]
         notes = [*filter(None, known), *notes]

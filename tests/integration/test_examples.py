@@ -30,6 +30,25 @@ def recommend(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_the_agents_talk_goes_as_it_is_told(tmp_path: Path) -> None:
+    """Its own checks hold: in stock, within the budget, not that one, nobody else's list."""
+    registry = small_registry(tmp_path / "models").root
+    result = subprocess.run(
+        [
+            *(sys.executable, str(ROOT / "examples" / "agent.py"), str(registry)),
+            *("anna", "leeds-1", "ben", "GBP", "6", "Food;Drinks"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "some that it has: Drinks > Coffee; " in result.stdout
+    assert "> customer_id: ignored." in result.stdout
+    assert "| 1 | milk | Whole milk | 1.15 | yes | You bought this on" in result.stdout
+
+
 def test_the_python_example_shows_two_lists(server: LocalServer) -> None:
     """At home and at the store, five products each, with titles and reasons."""
     result = recommend(server.target, "anna", "leeds-1")

@@ -235,24 +235,42 @@ def test_catalogue_texts_are_cut_and_cleaned() -> None:
 
 
 @pytest.mark.parametrize(
-    ("warning", "is_empty", "argument"),
+    ("warning", "argument"),
     [
-        ("UNKNOWN_CATEGORY", False, "categories"),
-        ("UNKNOWN_BRAND", False, "brands"),
-        ("PRICE_CURRENCY", True, "budget.currency"),
-        ("UNKNOWN_LOCATION", True, "store_id"),
+        ("PRICE_CURRENCY", "budget.currency"),
+        ("UNKNOWN_LOCATION", "store_id"),
     ],
 )
-def test_what_a_model_can_put_right_is_an_error(
-    warning: str,
-    is_empty: bool,  # noqa: FBT001  # a case
-    argument: str,
-) -> None:
-    """That names the argument and says what to give instead."""
-    shop = FakeShop(products=[] if is_empty else goods("tea"), warnings=(warning,))
+def test_what_a_model_can_put_right_is_an_error(warning: str, argument: str) -> None:
+    """Where nothing is left: it names the argument, and says what to give instead."""
+    assert ids(FakeShop(warnings=(warning,)), Recommend())
+    shop = FakeShop(products=[], warnings=(warning,))
     with pytest.raises(InvalidRequestError) as caught:
         Tools(shop, "AGENT").recommend_products(Recommend(), NOBODY)
     assert caught.value.field == argument
+
+
+def test_a_name_that_is_in_no_catalogue_is_answered_with_some_that_are() -> None:
+    """The likest first, none of a sensitive product, and of each argument its own."""
+    products = [
+        Goods(product_id="a", category_path="Food > Bread", brand="Crumb"),
+        TEST_KIT,
+        Goods(product_id="b", category_path="Frozen dinners"),
+        Goods(product_id="c", category_path="Food > Bread", brand="Alta"),
+    ]
+    tools = Tools(FakeShop(products=products, warnings=("UNKNOWN_CATEGORY",)), "AGENT")
+    with pytest.raises(InvalidRequestError) as caught:
+        tools.recommend_products(Recommend(categories=["quick DINNERS"]), NOBODY)
+    assert str(caught.value) == (
+        "categories: the catalogue has no such category; some that it has: Frozen dinners; "
+        "Food > Bread"
+    )
+    tools = Tools(FakeShop(products=products, warnings=("UNKNOWN_BRAND",)), "AGENT")
+    with pytest.raises(InvalidRequestError, match=r"brands: .* has: Crumb; Alta$"):
+        tools.recommend_products(Recommend(brands=["Crum"]), NOBODY)
+    tools = Tools(FakeShop(products=[], warnings=("UNKNOWN_BRAND",)), "AGENT")
+    with pytest.raises(InvalidRequestError, match="leave it out"):
+        tools.recommend_products(Recommend(brands=["Crum"]), NOBODY)
 
 
 def test_everything_else_is_a_note() -> None:
