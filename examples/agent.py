@@ -178,7 +178,7 @@ async def talk(  # the parts of the story
         here = {"store_id": store, "in_stock_only": True, "how_many": N_LISTED}
         affordable = {**here, "budget": budget, "categories": categories}
         say(
-            f"**Shopper:** Something for dinner tonight, nothing above {budget['amount']} "
+            f"**Shopper:** Something for dinner tonight, nothing above {budget['amount']:g} "
             f"{budget['currency']}. I am at store {store}, so only what is there."
         )
         listed = await shop.call("recommend_products", **affordable | {"categories": ["Dinner"]})
