@@ -1,5 +1,6 @@
 """The commands of experiments: ``recsvc-train experiment``."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,8 @@ from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import InputError
 from training.cli_promotion import whoami
-from training.experiments.journeys import follow, read_history
+from training.experiments.journeys import PLACES, follow, read_history
+from training.experiments.off_policy import Rule, estimate
 from training.experiments.power import LOOKS, click_variance, plan
 from training.experiments.report import moments, report
 from training.experiments.text import as_json as report_json
@@ -187,6 +189,55 @@ def report_command(
     history = read_history(events, mapping_of("--map", column_map), timezone)
     found = report(experiment, follow(history, experiment.number))
     print_result(report_json(found), "\n".join(lines(found)), as_json)
+
+
+@app.command("estimate")
+def estimate_command(
+    experiment_id: IdArgument,
+    events: EventsOption,
+    registry: RegistryOption,
+    *,
+    otherwise: Annotated[str, typer.Option("--otherwise", help="Variant of everybody else.")],
+    show: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--show",
+            metavar="PLACE=VARIANT",
+            help="Who gets which variant, as in store:367=newer or country:GB=newer; repeatable.",
+        ),
+    ] = None,
+    metric: Annotated[
+        Metric | None, typer.Option("--metric", help="Of what; what decides it unless given.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Estimate what a rule by place of who gets which variant would have been worth.
+
+    From the lists that the lot gave out, each shopper weighted by how likely they were to see what
+    the rule would show them (off-policy, self-normalised inverse propensities). A model that no
+    variant had cannot be estimated so: make it one.
+    """
+    experiment = definitions.find(Registry.open(registry).documents(KIND), experiment_id)
+    rule = Rule(dict(map(_shown, show or [])), otherwise)
+    journeys = follow(read_history(events, {}, "UTC"), experiment.number)
+    found = estimate(experiment, journeys, rule, (metric or experiment.metric).value)
+    text = (
+        f"{found.metric} {found.value:,.4g} under it, {found.control:,.4g} under the control:\n"
+        f"{found.lift:+.1%}, between {found.low:+.1%} and {found.high:+.1%} for who looks once\n"
+        f"from {found.n_shoppers:,} shoppers, as sure as {found.n_effective:,.0f} of one weight; "
+        f"none weighs more than {found.max_weight:.1f}"
+    )
+    print_result(asdict(found), text, as_json)
+
+
+def _shown(text: str) -> tuple[tuple[str, str], str]:
+    place, equals, variant = text.rpartition("=")
+    kind, colon, name = place.partition(":")
+    if not (equals and colon and name and variant) or kind not in PLACES:
+        raise InputError(
+            f"--show {text}: write it as PLACE=VARIANT, as in store:367=newer or country:GB=newer"
+        )
+    return (kind, name), variant
 
 
 def _checked(file: Path, store: Registry) -> Experiment:

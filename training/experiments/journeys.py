@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -25,6 +26,11 @@ CREDIT: Final = timedelta(days=7)
 """A purchase is credited to a list that showed the product to the shopper no longer before."""
 BEFORE: Final = timedelta(days=28)
 """The weeks before a shopper's first list; what was paid then is the covariate."""
+
+PLACES: Final[Mapping[str, str]] = MappingProxyType(
+    {"country": "country_code", "store": "store_id"}
+)
+"""Kinds of place, and the columns that name them."""
 
 _HISTORY = replace(EVENTS, columns=(*EVENTS.columns, Column("recommendation_id", Kind.IDENTIFIER)))
 
@@ -146,7 +152,7 @@ def follow(history: pl.DataFrame, experiment: int | None) -> Journeys:
         before=_before(bought, first.height),
         places={
             kind: first[column].fill_null("").to_numpy().astype(np.object_)
-            for kind, column in (("country", "country_code"), ("store", "store_id"))
+            for kind, column in PLACES.items()
         },
         deeds=deeds,
         first_day=start,

@@ -68,6 +68,21 @@ def test_an_experiment_runs_from_file_to_report(shell: Shell) -> None:
     assert shell.json("report", "summer", "--events", history) == found
 
 
+def test_a_rule_by_place_is_estimated(shell: Shell) -> None:
+    shell.json("activate", shell.file())
+    history = write(crowd(900, 1.0, of=experiment()), shell.folder)
+    asked = ("estimate", "summer", "--events", history, "--otherwise", "control")
+    rule = ("--show", "store:york-1=other")
+    found = shell.json(*asked, *rule)
+    assert found["metric"] == "click_through"
+    assert found["low"] < 0.5 < found["high"]
+    assert "under it" in shell.on(*asked, *rule, "--metric", "conversion")[1]
+    for wrong in ("york-1=other", "shop:york-1=other", "store:york-1", "store:=other"):
+        code, _, error = shell.on(*asked, "--show", wrong)
+        assert code == 1
+        assert "write it as PLACE=VARIANT" in error
+
+
 def test_a_model_that_is_not_there_is_no_variant(shell: Shell) -> None:
     bad = {**OTHER, "model": "v9"}
     code, _, error = shell.on("activate", shell.file(variants=[CONTROL, bad]))
