@@ -176,6 +176,12 @@ def recommend(  # one argument a flag
     only_new: Annotated[
         bool, typer.Option("--only-new", help="Leave out what the customer has bought.")
     ] = False,
+    language: Annotated[
+        str,
+        typer.Option(
+            metavar="TAG", help="Language of the reasons, BCP 47: de.", show_default=False
+        ),
+    ] = "",
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", help="How long to wait for the answer.", min=0.001)
     ] = 1.0,
@@ -211,6 +217,7 @@ def recommend(  # one argument a flag
                 customer,
                 location=location,
                 page_size=page_size,
+                language_code=language,
                 exclude_purchased=only_new or None,
                 explain=True,
                 include_products=True,

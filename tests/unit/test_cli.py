@@ -60,6 +60,14 @@ def test_a_list_is_a_table_with_reasons(
     assert "from the model" in lines[-1]
 
 
+def test_the_reasons_are_in_the_language_asked(
+    server: LocalServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of what is spoken."""
+    assert recommend(server, "anna", "--page-size", "3", "--language", "de-AT") == 0
+    assert "Sie haben das schon 3-mal gekauft" in capsys.readouterr().out
+
+
 def test_json_is_the_whole_response(
     server: LocalServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
