@@ -113,6 +113,29 @@ class Household:
         sys.stdout.write(f"  listed: {', '.join(found[:6])}, …\n")
         return found
 
+    def goes_with(self, product: str) -> list[str]:
+        """What is bought together with a product."""
+        request = api.ListBoughtTogetherRequest(
+            product_ids=[product], shopper=self.shopper, consistency_token=self.token
+        )
+        request.context.as_of_time.FromDatetime(self.now)
+        response = self.recommendations.ListBoughtTogether(request, timeout=SECONDS)
+        found = [one.product_id for one in response.recommendations]
+        sys.stdout.write(f"  goes with {product}: {', '.join(found[:3])}, …\n")
+        return found
+
+    def needs(self) -> api.ListBuyAgainResponse:
+        """What is needed again, and when."""
+        request = api.ListBuyAgainRequest(shopper=self.shopper, consistency_token=self.token)
+        request.context.as_of_time.FromDatetime(self.now)
+        response: api.ListBuyAgainResponse = self.recommendations.ListBuyAgain(
+            request, timeout=SECONDS
+        )
+        for one in response.recommendations:
+            name, due = one.recommended_product.product_id, one.due_time.ToDatetime(UTC)
+            sys.stdout.write(f"  needed again: {name}, on {due:%d %B %Y}\n")
+        return response
+
 
 def check(is_so: bool, what: str) -> None:  # noqa: FBT001  # the first argument is what is checked
     """End the story where something is not so."""
@@ -160,6 +183,8 @@ def signs_in(home: Household, second: str, third: str) -> None:
         listed = home.products()
         check(second not in listed, "what was bought a second ago is not pushed")
         check("UNKNOWN_CUSTOMER" not in home.asks().serving.warnings, "the service knows us")
+        beside = home.goes_with(second)
+        check(bool(beside) and second not in beside, "something else goes with what was bought")
 
 
 def returns(home: Household, third: str) -> None:
@@ -181,6 +206,8 @@ def rebuys(home: Household, second: str) -> None:
             home.now += timedelta(days=7)
         listed = home.products()
         check(second in listed[:5], "a week later it is needed again, and high on the list")
+        needed = [one.recommended_product.product_id for one in home.needs().recommendations]
+        check(second in needed, "the shop knows when")
 
 
 def moves(home: Household, second: str) -> None:
@@ -262,6 +289,7 @@ def withdraws_consent(home: Household, first: str) -> None:
             == [one.product_id for one in anybody.recommendations],
             "it is what anybody gets",
         )
+        check(not home.needs().recommendations, "nobody says what the household needs again")
         home.does("PURCHASE", first, order="unseen")
         home.token = consent(home, customers.CONSENT_GRANTED)
         check(home.products() == personal, "what was known is read again, and nothing was added")

@@ -180,6 +180,25 @@ def test_the_scale_is_that_of_the_list() -> None:
     assert scores(four, ask(four))["near-milk"] == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.parametrize("excluded", [0, 10])
+def test_similar_newcomers_suit_who_asks(excluded: int) -> None:
+    """Beside learnt products, or by themselves: those like what anna buys move up."""
+    recommender = selling(
+        tiny_model(), new("oat", {"espresso": 0.9}), new("soy", {"soap": 0.8}), new("odd", {})
+    )
+    query = ask(recommender, "anna", excluded=np.arange(excluded, dtype=np.int32))
+    filter_coffee = int(recommender.model.catalogue.items.index("filter"))
+    hers = recommender.similar(filter_coffee, query)
+    everybodys = recommender.similar(filter_coffee, replace(query, customer=MISSING))
+    found, plain = (
+        dict(zip(ids(recommender, one), one.scores.tolist(), strict=True))
+        for one in (hers, everybodys)
+    )
+    assert found.keys() == plain.keys() >= {"oat", "soy"}
+    moved = {name: found[name] - plain[name] for name in found}
+    assert moved["oat"] > moved["soy"]
+
+
 def test_nobody_buys_a_newcomer_again() -> None:
     """Anna's own espresso speaks for itself, and not for what is like it."""
     model = weigh_alike(tiny_model(), own_long=1)

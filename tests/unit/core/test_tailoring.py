@@ -36,6 +36,7 @@ def test_of_products_of_no_known_kind_the_shopper_has_less_say() -> None:
     """They may be anything."""
     liking = np.array([-1.0, 1.0, -1.0, 1.0], np.float32)
     found = tailored(LIKENESS, liking, kinds(MISSING, MISSING, MISSING, MISSING))
+    assert 0 < SHARE_OF_UNKNOWN < SHARE
     assert found == pytest.approx(LIKENESS + liking * SHARE_OF_UNKNOWN * LIKENESS.std())
 
 
