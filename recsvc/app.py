@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from recsvc.agents.local import LocalShop, OffersCodec, Uses
 from recsvc.artifacts.experiments import KIND as EXPERIMENTS
 from recsvc.artifacts.registry import Registry
+from recsvc.artifacts.rules_file import KIND as RULES
 from recsvc.core.diversity import Diversity
 from recsvc.errors import RecsvcError, RegistryError, StoreUnavailableError
 from recsvc.identity import hash_key
@@ -43,6 +44,7 @@ from recsvc.service.questions import AnswerCodec
 from recsvc.service.recalls import Recalls
 from recsvc.service.recommendations import Recommendations
 from recsvc.service.related import Related
+from recsvc.service.shop_rules import ShopRules
 from recsvc.service.standing import Standing
 from recsvc.service.stock import Stock
 from recsvc.service.wording import Wording
@@ -80,6 +82,7 @@ class Ground:
         live: what the shop has said of products and stores.
         stock: what is there.
         experiments: those that run.
+        rules: the shop's rules.
         circumstances: all of these that lists depend on.
         gauge: watches how full the event log is.
         stores: what is kept between calls.
@@ -94,6 +97,7 @@ class Ground:
     live: LiveCatalogue
     stock: Stock
     experiments: Experiments
+    rules: ShopRules
     circumstances: Circumstances
     gauge: LogGauge
     stores: "Stores"
@@ -112,6 +116,7 @@ class Ground:
         # First the model: a worker that comes back among others must not turn callers away.
         self.slot.refresh()
         self.experiments.refresh()
+        self.rules.refresh()
         try:
             # What was recalled or withdrawn must be known before the first answer.
             self.standing.refresh()
@@ -127,6 +132,7 @@ class Ground:
         self.standing.watch(self.settings.poll_interval_seconds)
         self.live.watch(self.settings.poll_interval_seconds)
         self.experiments.watch(self.settings.poll_interval_seconds)
+        self.rules.watch(self.settings.poll_interval_seconds)
         self.gauge.watch()
 
     def stop(self) -> None:
@@ -135,6 +141,7 @@ class Ground:
         self.standing.stop()
         self.live.stop()
         self.experiments.stop()
+        self.rules.stop()
         self.stock.close()
         self.gauge.stop()
 
@@ -282,7 +289,8 @@ def build_ground(
         metrics=metrics,
         before_serving=live.keep,
     )
-    circumstances = Circumstances(standing, live, stock, experiments, defaults)
+    rules = ShopRules(registry.documents(RULES), logger=logger, metrics=metrics)
+    circumstances = Circumstances(standing, live, stock, experiments, rules, defaults)
     gauge = LogGauge(stores.log, metrics, settings.event_log_max, logger)
     return Ground(
         slot=slot,
@@ -290,6 +298,7 @@ def build_ground(
         live=live,
         stock=stock,
         experiments=experiments,
+        rules=rules,
         circumstances=circumstances,
         gauge=gauge,
         stores=stores,

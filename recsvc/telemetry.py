@@ -114,6 +114,11 @@ class Metrics:
             "Models of variants, and lists of experiments, that could not be loaded.",
             registry=registry,
         )
+        self.rules_failures = Counter(
+            "recsvc_rules_failures",
+            "Versions of the shop's rules that could not be read.",
+            registry=registry,
+        )
         self.cache = Counter(
             "recsvc_cache_operations",
             "Use of the response cache: hit, miss, skipped for want of time, unreadable, error.",

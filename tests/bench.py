@@ -29,7 +29,7 @@ from recsvc.store.memory import (
     InMemoryResponseCache,
 )
 from tests.counting import DATA_END, DAY
-from tests.serving import Log, new_metrics, new_standing
+from tests.serving import Log, new_metrics, new_rules, new_standing
 from tests.shoppers import ANNA, KEY, event
 from tests.stores import FailingTables
 
@@ -120,6 +120,7 @@ class Bench:
             before_serving=self.live.keep,
             monotonic=lambda: self.monotonic,
         )
+        self.rules = new_rules(registry)
         answer_cache = AnswerCache(
             self.cache,
             self.codec,
@@ -131,7 +132,7 @@ class Bench:
         )
         inquiries = Inquiries(
             self.slot,
-            Circumstances(self.standing, self.live, self.stock, self.experiments),
+            Circumstances(self.standing, self.live, self.stock, self.experiments, self.rules),
             hash_key=KEY,
             now=lambda: self.now,
             monotonic=lambda: self.monotonic,

@@ -30,6 +30,7 @@ from recsvc.service.experiments import Experiments
 from recsvc.service.inquiries import Circumstances
 from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.models import ModelSlot
+from recsvc.service.shop_rules import ShopRules
 from recsvc.service.standing import Standing
 from recsvc.service.stock import Stock
 from recsvc.settings import LogFormat, LogLevel, ServerSettings
@@ -114,7 +115,15 @@ def new_circumstances(
             logger=Log().logger,
             metrics=new_metrics()[0],
         ),
+        new_rules(slot.registry),
     )
+
+
+def new_rules(registry: Registry) -> ShopRules:
+    """The shop's rules, as they are in the registry now."""
+    rules = ShopRules(registry.documents("rules"), logger=Log().logger, metrics=new_metrics()[0])
+    rules.refresh()
+    return rules
 
 
 def new_metrics() -> tuple[Metrics, CollectorRegistry]:

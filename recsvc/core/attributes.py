@@ -73,6 +73,18 @@ class Attributes:
             having[self.items[self.starts[code] : self.starts[code + 1]]] = True
         return having
 
+    def first(self, name: str) -> NDArray[np.int32]:
+        """int32, shape ``(n_items,)``: the pair of each product's first value, else MISSING."""
+        is_named = np.fromiter(
+            (pair.partition(_BETWEEN)[0] == name for pair in self.pairs.ids),
+            np.bool_,
+            len(self.pairs),
+        )
+        entries = np.flatnonzero(is_named[self.codes])[::-1]  # of several the first is written last
+        first = np.full(len(self), MISSING, np.int32)
+        first[self._rows()[entries]] = self.codes[entries]
+        return first
+
     def replaced(self, at: NDArray[np.int32], values: Sequence[Values]) -> Self:
         """A copy with the attributes of ``at``, distinct items; more may be added."""
         n_items = max(len(self), int(at.max(initial=-1)) + 1)

@@ -1,16 +1,11 @@
 """How varied a list is: levels, and how alike two products are.
 
-Greedy max-sum diversification (Borodin, Lee and Ye, "Max-sum diversification, monotone submodular
-functions and dynamic updates", 2012): the next product is the one with the best score once its
-likenesses to those just before it are taken away. It differs from maximal marginal relevance
-(Carbonell and Goldstein 1998) in the sum in place of the maximum, which at the same cost in nDCG
-gave lists more varied.
+How a list is mixed by them says :mod:`recsvc.core.mixing`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Self
 
 import numpy as np
@@ -30,20 +25,6 @@ class Diversity(StrEnum):
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"
-
-
-PENALTIES: Mapping[Diversity, float] = MappingProxyType(
-    {Diversity.NONE: 0.0, Diversity.LOW: 0.15, Diversity.MEDIUM: 0.35, Diversity.HIGH: 0.8}
-)
-"""What one product just like it costs the next, in deviations of the candidates' scores. Chosen
-for what they cost: docs/rules.md has the figures."""
-
-WINDOW = 10
-"""Products back that a likeness counts. Without an end the tail of a long list, with so much before
-it to be like, would be in no order but that of novelty (a window as in Chen et al. 2018)."""
-
-POOL = 300
-"""Candidates that are mixed, the best: the ones after those only follow."""
 
 
 @dataclass(frozen=True, slots=True)

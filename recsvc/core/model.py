@@ -1,7 +1,7 @@
 """Everything that a version of the model knows, as arrays that agree with each other."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +13,7 @@ from recsvc.core.item_statistics import ItemStatistics
 from recsvc.core.logistic import Logistic
 from recsvc.core.places import Places
 from recsvc.core.ranking import Ranker, Task
+from recsvc.core.segments import Segments
 from recsvc.core.sources import Popularity, Source, source_from_arrays
 from recsvc.core.trees import Trees
 from recsvc.core.visits import Visits
@@ -39,6 +40,7 @@ class Model:
         half_lives: of the memories that ``histories`` were decayed with.
         recent_days: length of the window of the "recent" purchase counts, days.
         n_candidates: products that each source proposes.
+        segments: groups of customers.
     """
 
     customers: Vocabulary
@@ -54,6 +56,7 @@ class Model:
     half_lives: HalfLives
     recent_days: float
     n_candidates: int
+    segments: Segments = field(default_factory=Segments.none)
 
     @property
     def popularity(self) -> Popularity:
@@ -80,6 +83,7 @@ class Model:
             **self.statistics.to_arrays("statistics"),
             **self.places.to_arrays("places"),
             **self.visits.to_arrays("visits"),
+            **self.segments.to_arrays("segments"),
         }
         for source in self.sources:
             arrays |= source.to_arrays(source.name)
@@ -155,4 +159,5 @@ class Model:
             ),
             recent_days=float(parameters["recent_days"]),
             n_candidates=int(parameters["n_candidates"]),
+            segments=Segments.from_arrays(arrays, "segments"),
         )

@@ -58,6 +58,12 @@ class Location:
             country,
         )
 
+    def completed(self, known: Self) -> Self:
+        """The same, with what ``known`` has at the levels that are not given."""
+        names = ("store_id", "postal_code", "cell", "subdivision_code", "country_code")
+        lent = {name: getattr(known, name) for name in names if not getattr(self, name)}
+        return replace(self, **lent)
+
     def __bool__(self) -> bool:
         return any(self.keys())
 

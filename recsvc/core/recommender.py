@@ -23,8 +23,9 @@ from recsvc.core.model import Model
 from recsvc.core.newcomers import MAX_RANKED, placed
 from recsvc.core.places import ANYWHERE, Level, Location, Place
 from recsvc.core.ranking import Ranker, Task, standardise
-from recsvc.core.reranking import Form, Reranker
+from recsvc.core.reranking import Form, Listed, Reranker
 from recsvc.core.rest import resting
+from recsvc.core.ruling import NO_RULING, Ruling
 from recsvc.core.sources import Collaborative, ItemToItem, Moment, Strategy
 from recsvc.core.sparse import distinct, top
 from recsvc.core.stages import Stage
@@ -56,6 +57,7 @@ class Query:
         shown: item indices of the pages before, the first first; they and their variants are not
             on this one.
         diversity: how varied the list should be.
+        ruling: the shop's rules that hold.
         basket: item indices in the basket now; they shape the list and are not on it.
         session: item indices seen just now; they shape the list.
         shelf: what is there at the store, and its prices; ``None`` where nobody has said.
@@ -74,6 +76,7 @@ class Query:
     excluded: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
     shown: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
     diversity: Diversity = Diversity.NONE
+    ruling: Ruling = NO_RULING
     basket: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
     session: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
     shelf: Shelf | None = None
@@ -82,7 +85,7 @@ class Query:
     @property
     def form(self) -> Form:
         """What the list has to be, whatever the scores."""
-        return Form(size=self.size, shown=self.shown, diversity=self.diversity)
+        return Form(size=self.size, shown=self.shown, diversity=self.diversity, ruling=self.ruling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,10 @@ class Ranking:
             shopper has looked at.
         undated: int32, items of the profile whose times are a guess, see :class:`Live`.
         is_placed: whether the place has shaped it.
+        rules: for each product the ids of the shop's rules that moved it there; empty where none
+            hold.
+        picked: places, from 0, of the products that a rule alone put there.
+        applied: ids of the rules that touched the list.
     """
 
     items: NDArray[np.int32]
@@ -111,6 +118,9 @@ class Ranking:
     stand_ins: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
     undated: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
     is_placed: bool = True
+    rules: tuple[tuple[str, ...], ...] = ()
+    picked: tuple[int, ...] = ()
+    applied: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +217,8 @@ class Recommender:
         """A list of the best candidates of a case."""
         place = case.moment.place
         items, scores = self._scored(case, ranker)
-        best = self._reranker.best(items, scores, form)
+        listed = self._reranker.listed(items, scores, form)
+        best = listed.best
         is_learnt = best < len(case.items)
         learnt = best[is_learnt]
         levels = np.full(len(best), Level.EVERYWHERE, np.int8)
@@ -226,11 +237,14 @@ class Recommender:
             case.moment.profile,
             case.stand_ins,
             case.undated,
+            rules=listed.rules,
+            picked=listed.picked,
+            applied=listed.applied,
         )
 
     def order(self, case: Case, ranker: Ranker, form: Form) -> NDArray[np.int32]:
         """The items of :meth:`rank` alone, for who compares many rankers."""
-        return case.items[self._reranker.best(case.items, self._ranked(case, ranker), form)]
+        return case.items[self._reranker.listed(case.items, self._ranked(case, ranker), form).best]
 
     def _scored(self, case: Case, ranker: Ranker) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """A case's items, its newcomers last, and what the ranker makes of them."""
@@ -294,7 +308,9 @@ class Recommender:
         # A list of new products cannot fill up with the shopper's own.
         limit = self.model.n_candidates * (2 if query.only_new else 1)
         limit = max(limit, query.size)
-        items = distinct([source.propose(moment, limit) for source in self._sources])
+        proposed = [source.propose(moment, limit) for source in self._sources]
+        pinned = query.ruling.pinned(moment.allowed, self._reranker.tie_rank)
+        items = distinct([*proposed, pinned])
         newcomers = np.flatnonzero(allowed[n_learnt:])[::-1][:MAX_RANKED].astype(np.int32)
         return self._case_of(moment, items, newcomers)
 
@@ -350,6 +366,7 @@ class Recommender:
             learnt[near] += likeness
         scores = np.append(learnt, self.assortment.near.means(learnt))
         items = np.flatnonzero((scores > 0) & allowed).astype(np.int32)
+        items = np.union1d(items, query.ruling.pinned(allowed, self._reranker.tie_rank))
         likeness = scores[items]
         profile, _ = self._of_moment(query, live)
         is_known = query.customer != MISSING or bool(len(query.acts))
@@ -357,7 +374,8 @@ class Recommender:
         if is_tailored:
             moment = Moment(profile, query.place, allowed[:n_learnt], query.now, query.customer)
             likeness = self._tailored(items, likeness, moment)
-        best = self._reranker.best(items, likeness, query.form)
+        listed = self._reranker.listed(items, likeness, query.form)
+        best = listed.best
         items = items[best]
         levels = np.full(len(items), Level.EVERYWHERE, np.int8)
         is_learnt = items < n_learnt
@@ -370,13 +388,16 @@ class Recommender:
             query.place,
             live.profile,
             is_placed=is_tailored,
+            rules=listed.rules,
+            picked=listed.picked,
+            applied=listed.applied,
         )
 
     def _tailored(
         self, items: NDArray[np.int32], likeness: NDArray[np.float32], moment: Moment
     ) -> NDArray[np.float32]:
         """The likeness of items, which are ascending, and of the most alike the liking as well."""
-        most = np.sort(self._reranker.best(items, likeness, Form(size=N_TAILORED)))
+        most = np.sort(self._reranker.listed(items, likeness, Form(size=N_TAILORED)).best)
         n_learnt = self.assortment.n_learnt
         alike = items[most]
         is_learnt = alike < n_learnt
@@ -398,7 +419,9 @@ class Recommender:
         n_learnt = self.assortment.n_learnt
         known = (profile.n_purchases > 0) & allowed[:n_learnt][profile.items]
         due = due_again(profile.where(known), self.model.statistics)
-        order = np.argsort(due.due_time, kind="stable")[: query.size]
+        order = np.argsort(due.due_time, kind="stable")
+        listed = self._capped(due.items[order], query)
+        order = order[listed.best]
         items = due.items[order]
         levels = self.model.places.evidence_levels(query.place, items)
         ranking = Ranking(
@@ -409,10 +432,20 @@ class Recommender:
             query.place,
             profile,
             undated=live.undated,
+            rules=listed.rules,
+            applied=listed.applied,
         )
         return BuyAgain(
             ranking, due.due_time[order], due.interval_seconds[order], due.quantity[order]
         )
+
+    def _capped(self, items: NDArray[np.int32], query: Query) -> Listed:
+        """The first of ``items`` that no at-most keeps back; other rules do not turn this order."""
+        ruling = Ruling(caps=query.ruling.caps, exclusions=query.ruling.exclusions)
+        if not ruling:
+            return Listed(np.arange(min(len(items), query.size)))
+        places = -np.arange(len(items), dtype=np.float32)
+        return self._reranker.listed(items, places, Form(size=query.size, ruling=ruling))
 
     def _similar(self, item: int) -> NDArray[np.float32]:
         """float32, shape ``(n_learnt,)``: how like a learnt product each of them is."""
@@ -447,6 +480,8 @@ class Recommender:
         allowed = assortment.available(sold_at)
         if query.catalogue_filter:
             allowed &= assortment.index.matching(query.catalogue_filter, shelf)
+        for exclusion in query.ruling.exclusions:
+            allowed[exclusion.items] = False
         if query.in_stock_only:
             allowed &= np.False_ if shelf is None else shelf.in_stock
         allowed[query.excluded] = False

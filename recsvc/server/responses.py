@@ -155,6 +155,7 @@ def _item(item: Item) -> api.RecommendedProduct:
         location_level=_level(item.level),
         explanation=_explanation(item.reason),
         product=None if item.product is None else product_message(item.product),
+        rule_ids=item.rules,
     )
 
 
@@ -267,6 +268,8 @@ def _serving(answer: Answer) -> api.ServingInfo:
         warnings=answer.warnings,
         resolved_location=location_message(answer.location) if answer.location else None,
         location_level=_level(answer.level),
+        rules_version_id=answer.rules_version_id,
+        applied_rule_ids=answer.applied_rules,
     )
 
 

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from recsvc.core.assortment import Assortment, Shelf
 from recsvc.core.catalogue import Product
-from recsvc.core.claims import Explanation
+from recsvc.core.claims import Claim, Explanation
 from recsvc.core.explanation import explain
 from recsvc.core.model import Model
 from recsvc.core.places import Level, Location
 from recsvc.core.recommender import Ranking
+from recsvc.core.ruling import Ruling
 from recsvc.core.sources import Strategy
 from recsvc.core.vocabulary import MISSING
 from recsvc.service.models import LoadedModel
@@ -65,6 +66,10 @@ class Answers:
                 _reason(why, assortment, voice)
                 for why in explained(model, assortment, ranking, withdrawn)
             ]
+            for place in ranking.picked:
+                rule_id = ranking.rules[place][0]
+                why = _picked(rule_id, situation.query.ruling)
+                reasons[place] = _reason(why, assortment, voice)
         products: list[Product] = []
         if question.include_products:
             shelf = situation.query.shelf
@@ -87,6 +92,7 @@ class Answers:
                     level=Level(level) if ranking.is_placed else None,
                     reason=reasons[rank - 1] if reasons else None,
                     product=products[rank - 1] if products else None,
+                    rules=ranking.rules[rank - 1] if ranking.rules else (),
                 )
                 for rank, (item, score, strategy, level) in enumerate(rows, start=1)
             ),
@@ -94,6 +100,8 @@ class Answers:
             location=model.places.describe(ranking.place) if ranking.is_placed else Location(),
             level=ranking.place.level if ranking.is_placed else None,
             warnings=_warnings(question, situation, products),
+            rules_version_id=situation.rules_version_id,
+            applied_rules=ranking.applied,
         )
 
 
@@ -115,6 +123,12 @@ def _product(assortment: Assortment, item: int, shelf: Shelf | None) -> Product:
     code = int(shelf.currency[item])
     currency = shelf.currencies.ids[code] if code != MISSING else ""
     return replace(product, price=float(shelf.price[item]), currency=currency)
+
+
+def _picked(rule_id: str, ruling: Ruling) -> Explanation:
+    """Why something is there that a pin put there: the rule's own sentences where it has any."""
+    says = next(pin.rule.says for pin in ruling.pins if pin.rule.rule_id == rule_id)
+    return Explanation(claim=Claim.PICKED, rule_id=rule_id, sentences=says)
 
 
 def _reason(why: Explanation, assortment: Assortment, voice: Voice) -> Reason:

@@ -3,12 +3,14 @@
 from dataclasses import dataclass, replace
 
 from recsvc.core.diversity import Diversity
+from recsvc.core.recommendation_id import Surface
+from recsvc.core.rules import Rulebook
 from recsvc.service.questions import Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defaults:
-    """The shop's choices.
+    """The shop's settings; its rules go before them.
 
     Attributes:
         diversity: how varied lists are.
@@ -16,8 +18,22 @@ class Defaults:
 
     diversity: Diversity = Diversity.NONE
 
-    def settled(self, question: Question) -> Question:
-        """A question with nothing left open."""
-        if question.diversity is not None:
-            return question
-        return replace(question, diversity=self.diversity)
+    def settled(self, question: Question, book: Rulebook, surface: Surface) -> Question:
+        """A question with nothing left open.
+
+        Args:
+            question: who asks decides first.
+            book: the shop's rules.
+            surface: the kind of list; what is needed again was bought before, whatever the rules
+                say of other lists.
+        """
+        is_again = surface is Surface.AGAIN
+        in_stock_only, only_new = question.in_stock_only, question.only_new
+        return replace(
+            question,
+            in_stock_only=bool(book.in_stock_only if in_stock_only is None else in_stock_only),
+            only_new=bool(
+                book.exclude_purchased and not is_again if only_new is None else only_new
+            ),
+            diversity=question.diversity or book.diversity or self.diversity,
+        )

@@ -14,6 +14,10 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from recsvc.artifacts.documents import CURRENT
+from recsvc.core.recommendation_id import Surface
+from recsvc.core.rules import Occasion
+from recsvc.core.ruling import PreparedRules
 from recsvc.core.vocabulary import MISSING
 from recsvc.identity import customer_hash, session_hash, visitor_hash
 from recsvc.service.defaults import Defaults
@@ -21,6 +25,7 @@ from recsvc.service.experiments import UNKNOWN_EXPERIMENT, Assignment, Experimen
 from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.questions import Question
+from recsvc.service.shop_rules import ShopRules
 from recsvc.service.shopping import LiveProfile
 from recsvc.service.situations import PRICE_CURRENCY, Asker, Situation, lacks_prices, situate
 from recsvc.service.standing import Standing
@@ -47,6 +52,7 @@ class Circumstances:
         live: what the shop has said of products and stores.
         stock: what is there.
         experiments: those that run.
+        rules: the shop's rules.
         defaults: what holds where a question leaves it open.
     """
 
@@ -54,6 +60,7 @@ class Circumstances:
     live: LiveCatalogue
     stock: Stock
     experiments: Experiments
+    rules: ShopRules
     defaults: Defaults = field(default_factory=Defaults)
 
 
@@ -67,6 +74,8 @@ class Inquiry:
         loaded: the model that answers, with the catalogue of the moment.
         started: when the work began, monotonic seconds.
         deadline: when the caller stops waiting, likewise.
+        rules: the shop's rules for the products of the model.
+        surface: the kind of list.
         assignment: what the lot of an experiment has given the shopper, if any.
     """
 
@@ -75,7 +84,20 @@ class Inquiry:
     loaded: LoadedModel
     started: float
     deadline: float
+    rules: PreparedRules
+    surface: Surface
     assignment: Assignment | None = None
+
+    def occasion(self, now: float) -> Occasion:
+        """What the rules look at, as far as the question tells it; ``now`` in unix seconds."""
+        question = self.question
+        return Occasion(
+            surface=self.surface,
+            channel=question.channel,
+            placement_id=question.placement_id,
+            stage=question.stage,
+            now=now if question.as_of_time is None else question.as_of_time,
+        )
 
 
 class Inquiries:
@@ -104,13 +126,18 @@ class Inquiries:
         self._stock = circumstances.stock
         self._defaults = circumstances.defaults
         self._experiments = circumstances.experiments
+        self._rules = circumstances.rules
         self._hash_key = hash_key
         self._now = now
         self._monotonic = monotonic
         self._hidden: tuple[dict[str, datetime], _Hidden] = ({}, {})
 
     def open(
-        self, question: Question, deadline: float, loaded: LoadedModel | None = None
+        self,
+        question: Question,
+        deadline: float,
+        loaded: LoadedModel | None = None,
+        surface: Surface = Surface.RECOMMEND,
     ) -> Inquiry:
         """Begin to work on a question.
 
@@ -119,6 +146,7 @@ class Inquiries:
             deadline: monotonic seconds when the caller stops waiting.
             loaded: the model to answer with, as it was loaded; the current one unless given.
                 The variant of an experiment may have another.
+            surface: the kind of list.
 
         Raises:
             UnavailableError: no model is loaded yet (WARMING_UP).
@@ -133,8 +161,11 @@ class Inquiries:
         if not self._live.sees(question.must_see.catalogue, deadline):
             asker = replace(asker, warnings=(*asker.warnings, CONSISTENCY_UNMET))
         loaded = self._live.dressed(loaded)
-        question = self._defaults.settled(assignment.shaped(question) if assignment else question)
-        return Inquiry(question, asker, loaded, started, deadline, assignment)
+        version_ref = assignment.variant.rules if assignment else CURRENT
+        rules = self._rules.prepared(loaded.assortment, version_ref)
+        shaped = assignment.shaped(question) if assignment else question
+        settled = self._defaults.settled(shaped, rules.book, surface)
+        return Inquiry(settled, asker, loaded, started, deadline, rules, surface, assignment)
 
     def stocked(self, inquiry: Inquiry, store_id: str) -> Stocked:
         """The stock of a store, where the answer depends on any."""
@@ -161,15 +192,22 @@ class Inquiries:
         if question.customer_id and asker.shopper and asker.customer == MISSING and not live.deeds:
             asker = replace(asker, warnings=(*asker.warnings, UNKNOWN_CUSTOMER))
         situation = situate(question, loaded, self._now(), replace(asker, live=live))
-        hidden = self.withdrawn(loaded)
-        if not len(hidden) and not shown:
-            return situation
+        rules = inquiry.rules
+        hidden = [situation.query.excluded, self.withdrawn(loaded)]
+        if inquiry.surface is Surface.AGAIN and not rules.book.sensitive_again:
+            hidden.append(loaded.assortment.unnamed)
+        occasion = replace(
+            inquiry.occasion(self._now()),
+            location=situation.location,
+            segments=loaded.model.segments.of(asker.customer),
+        )
         query = replace(
             situation.query,
-            excluded=np.concatenate([situation.query.excluded, hidden]),
+            excluded=np.concatenate(hidden),
             shown=np.array(shown, np.int32),
+            ruling=rules.ruling(occasion),
         )
-        return replace(situation, query=query)
+        return replace(situation, query=query, rules_version_id=rules.book.version_id)
 
     def withdrawn(self, loaded: LoadedModel) -> NDArray[np.int32]:
         """Item indices of what was withdrawn, looked up once for each model and recall."""
@@ -201,9 +239,9 @@ class Inquiries:
         warnings = ",".join(asker.warnings)
         assigned = inquiry.assignment
         variant = f"{assigned.experiment.number}.{assigned.index}" if assigned else ""
-        return (
-            f"{erased}|{self._standing.restored_at}|{inquiry.loaded.revision}|{warnings}|{variant}"
-        )
+        rules = inquiry.rules.state(inquiry.occasion(self._now()))
+        said = f"{inquiry.loaded.revision}|{warnings}|{variant}|{rules}"
+        return f"{erased}|{self._standing.restored_at}|{said}"
 
     def _known(self, question: Question) -> Asker:
         """Who asks, as far as they have agreed to be known; notes what stands for them."""
@@ -256,7 +294,7 @@ def with_shelf(inquiry: Inquiry, situation: Situation, stocked: Stocked) -> Situ
     query = replace(
         situation.query,
         shelf=stocked.shelf,
-        in_stock_only=question.in_stock_only and not is_blind,
+        in_stock_only=bool(question.in_stock_only) and not is_blind,
     )
     prices = stocked.shelf or inquiry.loaded.assortment.catalogue
     more = {

@@ -51,8 +51,8 @@ class Question:
         placement_id: the spot where it is shown, ``""`` not said.
         currency: what the caller shows prices in, ISO 4217, ``""`` not said.
         language: of the sentences of reasons, BCP 47, ``""`` the shop's own.
-        only_new: leave out what the customer has bought.
-        in_stock_only: leave out what is not known to be in stock at the place.
+        only_new: leave out what the customer has bought; None is as the shop has it.
+        in_stock_only: leave out what is not known to be in stock at the place, likewise.
         diversity: how varied the list should be; None is as the shop has it.
         as_of_time: when recency is measured, unix seconds; None is now.
         explain: say why each product is there.
@@ -77,8 +77,8 @@ class Question:
     placement_id: str = ""
     currency: str = ""
     language: str = ""
-    only_new: bool = False
-    in_stock_only: bool = False
+    only_new: bool | None = None
+    in_stock_only: bool | None = None
     diversity: Diversity | None = None
     as_of_time: float | None = None
     explain: bool = False
@@ -90,7 +90,7 @@ class Question:
     @property
     def looks_at_shelf(self) -> bool:
         """Whether the answer depends on the stock, or the prices, of one store."""
-        return self.in_stock_only or self.include_products or self.catalogue_filter.has_price
+        return bool(self.in_stock_only) or self.include_products or self.catalogue_filter.has_price
 
     def canonical(self) -> bytes:
         """All but shopper and page that the answer depends on, order without meaning aside."""
@@ -148,6 +148,7 @@ class Item:
         level: finest level of the place that has sold it; None where no place shaped the list.
         reason: why it is there, if that was asked.
         product: its catalogue entry, if that was asked.
+        rules: ids of the shop's rules that moved it there.
     """
 
     product_id: str
@@ -157,6 +158,7 @@ class Item:
     level: Level | None
     reason: Reason | None
     product: Product | None
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,8 @@ class Answer:
         level: the finest level of the place with evidence; None where no place shaped the list.
         warnings: in capitals, as the API lists them.
         next_page: what the token of the next page says; empty where there is none.
+        rules_version_id: of the shop's rules that were in force, ``""`` none.
+        applied_rules: ids of those that touched the list.
     """
 
     items: tuple[Item, ...]
@@ -202,6 +206,8 @@ class Answer:
     level: Level | None
     warnings: tuple[str, ...]
     next_page: bytes = b""
+    rules_version_id: str = ""
+    applied_rules: tuple[str, ...] = ()
 
 
 class ServedFrom(StrEnum):

@@ -52,13 +52,13 @@ class Related:
             UnavailableError: no model is loaded yet (WARMING_UP).
             InvalidRequestError: a strict filter names what the catalogue does not know.
         """
-        inquiry = self._open(question, deadline)
+        inquiry = self._open(question, deadline, Surface.SIMILAR)
         item = int(_known(inquiry.loaded, [product_id])[0])
         situation, reason = self._situation(inquiry)
         ranking = inquiry.loaded.recommender.similar(item, situation.query)
         why = partial(explain_similar, item)
         made = self._answer(inquiry, situation, ranking, why)
-        return Computed(made, self._delivery(inquiry, Surface.SIMILAR, reason))
+        return Computed(made, self._delivery(inquiry, reason))
 
     def together(self, product_ids: Sequence[str], question: Question, deadline: float) -> Computed:
         """List products that go into one basket with these.
@@ -79,13 +79,13 @@ class Related:
             basket=tuple(product_ids),
             excluded=(*question.excluded, *question.basket),
         )
-        inquiry = self._open(question, deadline)
+        inquiry = self._open(question, deadline, Surface.TOGETHER)
         _known(inquiry.loaded, product_ids)
         situation, reason = self._situation(inquiry)
         ranking = inquiry.loaded.recommender.together(situation.query)
         why = partial(explain_together, situation.query.basket)
         made = self._answer(inquiry, situation, ranking, why)
-        return Computed(made, self._delivery(inquiry, Surface.TOGETHER, reason))
+        return Computed(made, self._delivery(inquiry, reason))
 
     def again(self, question: Question, deadline: float) -> Needed:
         """List what a shopper needs again; nothing where nobody knows what they bought.
@@ -107,7 +107,7 @@ class Related:
                 "what is needed again was bought before; leave that condition out",
                 reason="FILTER_UNSUPPORTED",
             )
-        inquiry = self._open(question, deadline)
+        inquiry = self._open(question, deadline, Surface.AGAIN)
         situation, reason = self._situation(inquiry)
         found = inquiry.loaded.recommender.again(situation.query)
         columns = (found.due_time, found.interval_seconds, found.quantity)
@@ -115,11 +115,11 @@ class Related:
         return Needed(
             self._answer(inquiry, situation, found.ranking, explain_again),
             tuple(Need(*row) for row in rows),
-            self._delivery(inquiry, Surface.AGAIN, reason),
+            self._delivery(inquiry, reason),
         )
 
-    def _open(self, question: Question, deadline: float) -> Inquiry:
-        inquiry = self._inquiries.open(question, deadline)
+    def _open(self, question: Question, deadline: float, surface: Surface) -> Inquiry:
+        inquiry = self._inquiries.open(question, deadline, surface=surface)
         note(version_id=inquiry.loaded.reference.version_id)
         return inquiry
 
@@ -138,9 +138,9 @@ class Related:
         withdrawn = self._inquiries.withdrawn(loaded)
         return self._answers.answer(question, loaded, situation, ranking, withdrawn, explained=why)
 
-    def _delivery(self, inquiry: Inquiry, surface: Surface, reason: str) -> Delivery:
+    def _delivery(self, inquiry: Inquiry, reason: str) -> Delivery:
         deliver = self._deliveries.delivery
-        return deliver(inquiry, surface, ServedFrom.MODEL, degraded_reason=reason)
+        return deliver(inquiry, inquiry.surface, ServedFrom.MODEL, degraded_reason=reason)
 
 
 def _known(loaded: LoadedModel, product_ids: Sequence[str]) -> NDArray[np.int32]:

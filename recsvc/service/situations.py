@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -33,11 +33,15 @@ class Situation:
         query: the question in indices.
         warnings: what the caller should know, in capitals.
         store_id: the store that it is about, ``""`` none.
+        location: where, with all that is known of it.
+        rules_version_id: of the shop's rules that are in force, ``""`` none.
     """
 
     query: Query
     warnings: tuple[str, ...]
     store_id: str = ""
+    location: Location = field(default_factory=Location)
+    rules_version_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ def situate(
         sold_at=now if question.as_of_time is None else question.as_of_time,
         acts=acts_of(asker.live, items, learnt, partition_of(asker.shopper), latest),
         stage=question.stage,
-        only_new=question.only_new,
+        only_new=bool(question.only_new),
         catalogue_filter=question.catalogue_filter or None,
         excluded=items.indices(question.excluded),
         diversity=question.diversity or Diversity.NONE,
@@ -121,7 +125,8 @@ def situate(
         session=items.indices(question.recent),
     )
     store_id = store_of(loaded, location, asker.customer)
-    return Situation(query, tuple(warnings), store_id)
+    here = location.completed(model.places.describe(place))
+    return Situation(query, tuple(warnings), store_id, here)
 
 
 def store_of(loaded: LoadedModel, location: Location, customer: int) -> str:

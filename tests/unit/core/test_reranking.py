@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 
 from recsvc.core.assortment import Assortment
 from recsvc.core.catalogue import Product
-from recsvc.core.diversity import WINDOW, Diversity, Likeness
-from recsvc.core.reranking import Form, Reranker, standardised
+from recsvc.core.diversity import Diversity, Likeness
+from recsvc.core.mixing import WINDOW
+from recsvc.core.reranking import Form, Reranker
 from tests.samples import PRODUCTS, item_indices, tiny_model
 
 N = len(PRODUCTS)
@@ -25,7 +26,7 @@ def reranker(assortment: Assortment | None = None) -> Reranker:
 
 def listed(form: Form, items: NDArray[np.int32] = EVERY) -> list[str]:
     """The list as ids, of scores that fall in the order of the catalogue."""
-    best = reranker().best(items, FALLING[items], form)
+    best = reranker().listed(items, FALLING[items], form).best
     return tiny_model().catalogue.items.ids.take(items[best].tolist())
 
 
@@ -37,7 +38,7 @@ def distance(names: list[str]) -> float:
 def test_without_diversity_the_scores_order_the_list() -> None:
     """The best first, and of equal scores the lower rank of ties first."""
     assert listed(Form(size=3)) == ["espresso", "filter", "tea"]
-    best = reranker().best(EVERY, np.ones(N, np.float32), Form(size=4))
+    best = reranker().listed(EVERY, np.ones(N, np.float32), Form(size=4)).best
     assert best.tolist() == [0, 1, 2, 3]
 
 
@@ -81,7 +82,7 @@ def test_a_list_longer_than_the_window_lets_go_of_its_head() -> None:
     coffee, tea = item_indices(tiny_model(), "espresso", "tea")
     items = np.array([coffee, tea] * 15, np.int32)
     scores = np.tile(np.array([1.0, 0.9], np.float32), 15)
-    best = reranker().best(items, scores, Form(size=30, diversity=Diversity.HIGH))
+    best = reranker().listed(items, scores, Form(size=30, diversity=Diversity.HIGH)).best
     tail = items[best][20:]
     assert set(tail.tolist()) == {coffee, tea}
     assert sorted(best.tolist()) == list(range(30))
@@ -91,7 +92,7 @@ def test_one_of_each_group_is_listed() -> None:
     """Of two variants the better one; the other makes room."""
     variants = [Product(product_id=name, group_id="coffee") for name in ("espresso", "filter")]
     assortment = Assortment.learnt(tiny_model().catalogue).with_products(variants)
-    best = reranker(assortment).best(EVERY, FALLING, Form(size=2))
+    best = reranker(assortment).listed(EVERY, FALLING, Form(size=2)).best
     assert best.tolist() == [0, 2]
 
 
@@ -100,4 +101,11 @@ def test_nothing_can_be_listed_of_nothing() -> None:
     nothing = np.zeros(0, np.int32)
     for level in Diversity:
         assert listed(Form(size=5, diversity=level), nothing) == []
-    assert len(standardised(np.zeros(0, np.float32))) == 0
+
+
+def test_only_the_best_are_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others follow in the order of their scores."""
+    monkeypatch.setattr("recsvc.core.mixing.POOL", 3)
+    mixed = listed(Form(size=5, diversity=Diversity.HIGH))
+    assert set(mixed[:3]) == {"espresso", "filter", "tea"}
+    assert mixed[3:] == ["milk", "butter"]

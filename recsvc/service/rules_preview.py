@@ -1,0 +1,146 @@
+"""What rules would change before they are in force: customers' lists with and without them."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsvc.core.places import Location
+from recsvc.core.recommender import Query, Ranking, Recommender
+from recsvc.core.rules import Occasion, Rulebook
+from recsvc.core.ruling import PreparedRules
+
+N_NAMED = 10
+"""Products that a preview names, those that come and go most."""
+
+
+@dataclass(slots=True)
+class RuleEffect:
+    """What one rule does.
+
+    Attributes:
+        n_lists: lists that it touches.
+        n_moved: products that it moves to where they are.
+        n_in: those of them that would not be on the list otherwise.
+    """
+
+    n_lists: int = 0
+    n_moved: int = 0
+    n_in: int = 0
+
+
+@dataclass(slots=True)
+class Preview:
+    """What changes from one set of rules to another.
+
+    Attributes:
+        n_lists: how many were made.
+        n_changed: of them, with other products or in another order.
+        n_shorter: of them, with fewer products.
+        came, went: by product id, lists that it comes onto and leaves.
+        rules: by id, of the new rules.
+        given_up: for each list what its products' mean score falls by, in deviations of the scores
+            on the list before.
+    """
+
+    n_lists: int = 0
+    n_changed: int = 0
+    n_shorter: int = 0
+    came: Counter[str] = field(default_factory=Counter)
+    went: Counter[str] = field(default_factory=Counter)
+    rules: dict[str, RuleEffect] = field(default_factory=dict)
+    given_up: list[float] = field(default_factory=list)
+
+    @property
+    def mean_score_given_up(self) -> float:
+        """Over all lists."""
+        return float(np.mean(self.given_up)) if self.given_up else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for a program."""
+        return {
+            "lists": self.n_lists,
+            "changed": self.n_changed,
+            "shorter": self.n_shorter,
+            "mean_score_given_up": round(self.mean_score_given_up, 4),
+            "came": dict(self.came.most_common(N_NAMED)),
+            "went": dict(self.went.most_common(N_NAMED)),
+            "rules": {
+                rule_id: {"lists": each.n_lists, "moved": each.n_moved, "in": each.n_in}
+                for rule_id, each in self.rules.items()
+            },
+        }
+
+
+def preview(
+    recommender: Recommender,
+    before: Rulebook,
+    after: Rulebook,
+    customers: NDArray[np.int32],
+    occasion: Occasion,
+    *,
+    size: int,
+    tick: Callable[[], object] = lambda: None,
+) -> Preview:
+    """Make every customer's list twice, at home.
+
+    Args:
+        recommender: makes the lists.
+        before: rules in force now.
+        after: rules to try.
+        customers: int32, customer indices.
+        occasion: of the lists; each customer's home is the place.
+        size: products a list.
+        tick: called after each customer.
+    """
+    assortment, model = recommender.assortment, recommender.model
+    books = [PreparedRules.of(book, assortment) for book in (before, after)]
+    found = Preview(rules={rule.rule_id: RuleEffect() for rule in after.rules})
+    for customer in customers.tolist():
+        place = recommender.place(customer, Location())
+        here = replace(
+            occasion,
+            location=model.places.describe(place),
+            segments=model.segments.of(customer),
+        )
+        old, new = (
+            recommender.recommend(
+                Query(
+                    customer=customer,
+                    place=place,
+                    size=size,
+                    now=model.data_end,
+                    sold_at=occasion.now,
+                    stage=occasion.stage,
+                    only_new=bool(rules.book.exclude_purchased),
+                    ruling=rules.ruling(here),
+                )
+            )
+            for rules in books
+        )
+        _compare(found, old, new, assortment.catalogue.items.ids.take)
+        tick()
+    return found
+
+
+def _compare(
+    found: Preview, old: Ranking, new: Ranking, names: Callable[[list[int]], list[str]]
+) -> None:
+    found.n_lists += 1
+    found.n_changed += old.items.tolist() != new.items.tolist()
+    found.n_shorter += len(new.items) < len(old.items)
+    is_in = ~np.isin(new.items, old.items)
+    found.came.update(names(new.items[is_in].tolist()))
+    found.went.update(names(np.setdiff1d(old.items, new.items).tolist()))
+    for rule_id in new.applied:
+        found.rules[rule_id].n_lists += 1
+    for place, rule_ids in enumerate(new.rules):
+        for rule_id in rule_ids:
+            found.rules[rule_id].n_moved += 1
+            found.rules[rule_id].n_in += bool(is_in[place])
+    if len(old.items) and len(new.items):
+        deviation = max(float(old.scores.std()), 1e-6)
+        found.given_up.append(float(old.scores.mean() - new.scores.mean()) / deviation)

@@ -1,0 +1,261 @@
+"""Files of rules: what is read, and what is said of faults."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from recsvc.artifacts.rules_check import may_coincide, read_rules
+from recsvc.artifacts.rules_file import RulesFile
+from recsvc.core.catalogue import CatalogueFilter
+from recsvc.core.diversity import Diversity
+from recsvc.core.places import Location
+from recsvc.core.recommendation_id import Surface
+from recsvc.core.rules import Effect, Rule, Selection
+from recsvc.core.stages import Stage
+from recsvc.errors import InputError
+
+TOML = """
+[defaults]
+exclude_purchased = true
+diversity = "low"
+buy_again_sensitive = false
+
+[[rules]]
+rule_id = "tea-week"
+note = "agreed with the buyers"
+action = "pin"
+position = 2
+says = { de = "Die Teewoche.", en = "Tea week." }
+
+[rules.select]
+categories = ["Drinks > Tea"]
+price_max = 5
+currency = "EUR"
+attributes = { label = ["organic"] }
+
+[rules.when]
+places = [{ store_id = "leeds-1" }, { postal_code = "LS1", country_code = "GB" }]
+channels = ["APP", "WEB"]
+placement_ids = ["home"]
+stages = ["discover"]
+segments = ["anonymous"]
+from = 2026-07-01T00:00:00Z
+to = 2026-07-08T00:00:00+02:00
+days = ["sat", "sun"]
+hours = "18:00-24:00"
+time_zone = "Europe/Berlin"
+
+[[rules]]
+rule_id = "mixed"
+action = "at_most"
+limit = 2
+first = 10
+per = "category:1"
+"""
+
+
+def faults(*rules: dict[str, Any], **rest: object) -> list[str]:
+    """What is said of a file, a line each."""
+    with pytest.raises(InputError) as caught:
+        read_rules(json.dumps({"rules": rules, **rest}, indent=1), name="r.json")
+    head, *lines = str(caught.value).splitlines()
+    assert head == "r.json: cannot be used"
+    return [line.strip() for line in lines]
+
+
+def rule(action: str = "exclude", **more: object) -> dict[str, Any]:
+    return {"rule_id": "x", "action": action, "select": {"brands": ["Alta"]}, **more}
+
+
+def test_everything_that_is_written_arrives() -> None:
+    """In TOML, with the defaults of what is not."""
+    book = read_rules(TOML, name="r.toml", is_toml=True).rulebook("v1")
+    assert (book.version_id, book.in_stock_only, book.exclude_purchased) == ("v1", None, True)
+    assert (book.diversity, book.sensitive_again) == (Diversity.LOW, False)
+    tea, mixed = book.rules
+    assert (tea.rule_id, tea.effect, tea.position) == ("tea-week", Effect.PIN, 2)
+    assert tea.says == {"de": "Die Teewoche.", "en": "Tea week."}
+    assert tea.selection == Selection(
+        wanted=CatalogueFilter(
+            category_paths=("Drinks > Tea",),
+            price_max=5,
+            currency="EUR",
+            attributes={"label": ("organic",)},
+        )
+    )
+    when = tea.conditions
+    assert when.places == (
+        Location(store_id="leeds-1"),
+        Location(postal_code="LS1", country_code="GB"),
+    )
+    assert when.channels == {"APP", "WEB"}
+    assert when.placement_ids == {"home"}
+    assert when.stages == {Stage.DISCOVER}
+    assert when.segments == {"anonymous"}
+    assert when.hours is not None
+    assert when.hours.starts == datetime(2026, 7, 1, tzinfo=UTC).timestamp()
+    assert when.hours.ends == datetime(2026, 7, 7, 22, tzinfo=UTC).timestamp()
+    assert when.hours.days == {5, 6}
+    assert (when.hours.opens, when.hours.closes) == (18 * 60, 0)
+    assert str(when.hours.zone) == "Europe/Berlin"
+    assert mixed == Rule(
+        rule_id="mixed",
+        effect=Effect.AT_MOST,
+        conditions=mixed.conditions,
+        limit=2,
+        first=10,
+        per="category:1",
+    )
+    assert mixed.conditions.surfaces == set(Surface)
+    assert mixed.conditions.hours is None
+
+
+def test_what_a_registry_keeps_reads_as_what_was_written() -> None:
+    """As JSON, whatever the file was."""
+    rules = read_rules(TOML, name="r.toml", is_toml=True)
+    assert read_rules(rules.to_json(), name="kept") == rules
+    assert RulesFile().to_json() == "{}\n"
+
+
+@pytest.mark.parametrize(
+    ("action", "surfaces"),
+    [
+        ({"action": "pin", "position": 1}, {Surface.RECOMMEND}),
+        ({"action": "boost", "factor": 2}, {Surface.RECOMMEND}),
+        ({"action": "bury", "factor": 2}, {Surface.RECOMMEND}),
+        ({"action": "at_most", "limit": 1, "first": 5}, set(Surface)),
+        ({"action": "exclude"}, set(Surface)),
+    ],
+)
+def test_where_a_rule_holds_that_does_not_say(
+    action: dict[str, Any], surfaces: set[Surface]
+) -> None:
+    """What forbids holds everywhere, what promotes on the main list."""
+    book = read_rules(json.dumps({"rules": [rule(**action)]}), name="r").rulebook()
+    assert book.rules[0].conditions.surfaces == surfaces
+    given = rule(**action, when={"surfaces": ["similar"]})
+    book = read_rules(json.dumps({"rules": [given]}), name="r").rulebook()
+    assert book.rules[0].conditions.surfaces == {Surface.SIMILAR}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (rule(factor=2), "exclude has no factor; leave it out"),
+        (rule("pin"), "pin needs position"),
+        (rule("boost", factor=1), "factor: Input should be greater than 1"),
+        (rule("at_most", limit=2), "at_most needs first"),
+        (rule("at_most", limit=2, first=9, per="price"), "per: String should match"),
+        (rule("boost", factor=2, says={"en": "x"}), "boost has no says; leave it out"),
+        (rule("explode"), "action: Input should be 'pin', 'boost'"),
+        (rule(select={}), "exclude selects nothing; give select"),
+        (rule(select={"brand": ["x"]}), "select.brand: is no field that is known here"),
+        (rule(select={"price_max": 3}), "a price needs a currency"),
+        (rule(select={"brands": ["x"], "currency": "EUR"}), "and a currency a price"),
+        (
+            rule(select={"price_min": 3, "price_max": 2, "currency": "EUR"}),
+            "price_min is above price_max",
+        ),
+        (rule(select={"attributes": {"a": []}}), "an attribute has no values"),
+        (rule(when={"places": [{}]}), "names no place"),
+        (rule(when={"places": [{"postal_code": "1"}]}), "a postal_code needs its country_code"),
+        (rule(when={"channels": ["FAX"]}), "when.channels.0: Input should be 'WEB'"),
+        (rule(when={"hours": "9-18"}), "when.hours: String should match"),
+        (rule(when={"from": "2026-01-01T00:00:00"}), "when.from: Input should have timezone"),
+        (
+            rule(when={"from": "2026-01-02T00:00:00Z", "to": "2026-01-02T00:00:00Z"}),
+            "'to' is not after 'from'",
+        ),
+        (rule(when={"time_zone": "Mars/Base"}), "'Mars/Base' is no time zone"),
+        (rule(when={"time_zone": "../x"}), "'../x' is no time zone"),
+        (
+            rule("pin", position=1, when={"surfaces": ["buy_again"]}),
+            "pin does not act on buy_again",
+        ),
+    ],
+)
+def test_faults_are_told_with_their_line(wrong: dict[str, Any], said: str) -> None:
+    """The line and name of the rule, the field, and what to do."""
+    good = {"rule_id": "good", "action": "exclude", "select": {"brands": ["Alta"]}}
+    (line,) = faults(good, wrong)
+    assert line.startswith("line 13, rule 'x', ")
+    assert said in line
+
+
+def test_all_faults_are_told_at_once() -> None:
+    """Also of what is no rule, and of a rule without a name."""
+    lines = faults({"action": "exclude"}, rule("pin"), default={}, defaults={"x": 1})
+    assert len(lines) == 4
+    assert "default: is no field that is known here; check its spelling, or leave it out" in lines
+    assert any(line.startswith("defaults.x: is no field") for line in lines)
+    assert any("rule_id: is required" in line for line in lines)
+
+
+@pytest.mark.parametrize(("text", "is_toml"), [("{", False), ("a = ?", True), ("[1", False)])
+def test_what_is_no_file_of_rules_says_where(text: str, *, is_toml: bool) -> None:
+    """The line and column, as the parser has them."""
+    with pytest.raises(InputError, match=r"r: is no (JSON|TOML): .*line 1"):
+        read_rules(text, name="r", is_toml=is_toml)
+    with pytest.raises(InputError, match="file: Input should be"):
+        read_rules("[]", name="r")
+
+
+def test_a_name_is_given_once() -> None:
+    """Responses name rules by it."""
+    (line,) = faults(rule(), rule())
+    assert line.endswith("rule_id: is the name of a rule above; rename it")
+
+
+def pins(first: dict[str, Any], second: dict[str, Any], position: int = 1) -> list[dict[str, Any]]:
+    """Two pins of two products, to place 1 and another, each with its conditions."""
+    return [
+        {"rule_id": "a", "action": "pin", "position": 1, "when": first,
+         "select": {"product_ids": ["tea"]}},
+        {"rule_id": "b", "action": "pin", "position": position, "when": second,
+         "select": {"product_ids": ["jam"]}},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "contradict"),
+    [
+        ({}, {}, True),
+        ({"channels": ["APP"]}, {"channels": ["WEB"]}, False),
+        ({"channels": ["APP"]}, {}, True),
+        ({"segments": ["new"]}, {"segments": ["gold"]}, True),  # one may be in both
+        ({"places": [{"store_id": "a"}]}, {"places": [{"store_id": "b"}]}, False),
+        ({"places": [{"store_id": "a"}]}, {"places": [{"country_code": "GB"}]}, True),
+        ({"days": ["mon"]}, {}, True),
+        ({"days": ["mon"]}, {"days": ["tue"]}, False),
+        ({"days": ["mon"]}, {"days": ["mon", "tue"]}, True),
+        ({"hours": "09:00-12:00"}, {"hours": "12:00-18:00"}, False),
+        ({"hours": "09:00-12:00"}, {"hours": "11:00-18:00"}, True),
+        ({"hours": "09:00-12:00"}, {"hours": "12:00-18:00", "time_zone": "Asia/Tokyo"}, True),
+        ({"hours": "22:00-02:00"}, {"hours": "12:00-18:00"}, True),  # told apart within a day alone
+        ({"to": "2026-01-01T00:00:00Z"}, {"from": "2026-01-01T00:00:00Z"}, False),
+        ({"to": "2026-01-02T00:00:00Z"}, {"from": "2026-01-01T00:00:00Z"}, True),
+    ],
+)
+def test_pins_to_one_place_contradict_where_both_may_hold(
+    first: dict[str, Any], second: dict[str, Any], *, contradict: bool
+) -> None:
+    """Told when written, and not found out by shoppers."""
+    rules = pins(first, second)
+    if contradict:
+        (line,) = faults(*rules)
+        assert "rule 'b', position: pins to place 1 as 'a' does, at times when both hold" in line
+    else:
+        parsed = read_rules(json.dumps({"rules": rules}), name="r").rulebook()
+        one, other = (each.conditions for each in parsed.rules)
+        assert not may_coincide(one, other)
+
+
+def test_one_product_has_one_place() -> None:
+    """Pinned to two, one of the pins would do nothing; other places suit other products."""
+    rules = pins({}, {}, position=2)
+    assert len(read_rules(json.dumps({"rules": rules}), name="r").rules) == 2
+    rules[1]["select"] = rules[0]["select"]
+    (line,) = faults(*rules)
+    assert "pins the product of 'a' to another place; leave one out" in line

@@ -1,0 +1,157 @@
+"""When rules hold."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from recsvc.core.places import Location
+from recsvc.core.recommendation_id import Surface
+from recsvc.core.rules import Conditions, Hours, Occasion, Selection, is_at
+from recsvc.core.stages import Stage
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def at(text: str) -> float:
+    """A moment by Berlin's clock."""
+    return datetime.fromisoformat(text).replace(tzinfo=BERLIN).timestamp()
+
+
+NOW = at("2026-07-03T10:00")
+"""A Friday."""
+
+
+@pytest.mark.parametrize(
+    ("conditions", "occasion", "holds"),
+    [
+        (Conditions(), Occasion(now=NOW), True),
+        (Conditions(channels=frozenset({"APP"})), Occasion(now=NOW, channel="APP"), True),
+        (Conditions(channels=frozenset({"APP"})), Occasion(now=NOW, channel="WEB"), False),
+        (Conditions(channels=frozenset({"APP"})), Occasion(now=NOW), False),
+        (Conditions(placement_ids=frozenset({"a"})), Occasion(now=NOW, placement_id="a"), True),
+        (Conditions(placement_ids=frozenset({"a"})), Occasion(now=NOW, placement_id="b"), False),
+        (Conditions(stages=frozenset({Stage.CART})), Occasion(now=NOW, stage=Stage.CART), True),
+        (Conditions(stages=frozenset({Stage.CART})), Occasion(now=NOW), False),
+        (Conditions(surfaces=frozenset({Surface.SIMILAR})), Occasion(now=NOW), False),
+        (Conditions(segments=frozenset({"anonymous"})), Occasion(now=NOW), True),
+        (Conditions(segments=frozenset({"gold"})), Occasion(now=NOW), False),
+        (
+            Conditions(segments=frozenset({"gold", "silver"})),
+            Occasion(now=NOW, segments=frozenset({"silver", "new"})),
+            True,
+        ),
+    ],
+)
+def test_all_that_is_given_must_be_so(
+    conditions: Conditions, occasion: Occasion, *, holds: bool
+) -> None:
+    """One of the values; what is not given is any."""
+    assert conditions.hold(occasion) is holds
+
+
+def test_who_and_where_are_left_aside_until_they_are_known() -> None:
+    """The question alone tells the rest."""
+    conditions = Conditions(segments=frozenset({"gold"}), places=(Location(country_code="PT"),))
+    assert conditions.may_hold(Occasion(now=NOW))
+    assert not conditions.hold(Occasion(now=NOW))
+
+
+@pytest.mark.parametrize(
+    ("place", "holds"),
+    [
+        (Location(country_code="gb"), True),
+        (Location(store_id="leeds-1"), True),
+        (Location(store_id="york-1"), False),
+        (Location(country_code="GB", store_id="york-1"), False),
+        (Location(postal_code="ls1 4dy", country_code="GB"), True),
+        (Location(subdivision_code="GB-SCT"), False),
+    ],
+)
+def test_a_place_is_met_where_all_that_it_names_is_so(place: Location, *, holds: bool) -> None:
+    """At any level, however it is written."""
+    here = Location(
+        store_id="leeds-1", postal_code="LS1 4DY", subdivision_code="GB-ENG", country_code="GB"
+    )
+    assert is_at(place, here) is holds
+    nowhere = Location(store_id="nowhere")
+    conditions = Conditions(places=(nowhere, place))
+    assert conditions.hold(Occasion(now=NOW, location=here)) is holds
+
+
+@pytest.mark.parametrize(
+    ("moment", "holds"),
+    [
+        ("2026-07-03T09:59:59", False),
+        ("2026-07-03T10:00", True),
+        ("2026-07-05T17:59:59", True),
+        ("2026-07-05T18:00", False),
+    ],
+)
+def test_a_window_has_its_start_and_not_its_end(moment: str, *, holds: bool) -> None:
+    """As availability has."""
+    hours = Hours(starts=NOW, ends=at("2026-07-05T18:00"), zone=UTC)
+    assert Conditions(hours=hours).hold(Occasion(now=at(moment))) is holds
+
+
+@pytest.mark.parametrize(
+    ("moment", "holds"),
+    [
+        ("2026-07-03T23:30", False),  # Friday
+        ("2026-07-04T00:30", True),
+        ("2026-07-04T08:59", True),
+        ("2026-07-05T23:59", True),
+        ("2026-07-06T00:00", False),
+    ],
+)
+def test_days_are_those_of_the_zone(moment: str, *, holds: bool) -> None:
+    """A weekend in Berlin begins before it does in London."""
+    assert Hours(days=frozenset({5, 6}), zone=BERLIN).include(at(moment)) is holds
+
+
+@pytest.mark.parametrize(
+    ("moment", "holds"),
+    [
+        ("2026-07-03T08:59:59", False),
+        ("2026-07-03T09:00", True),
+        ("2026-07-03T17:59:59", True),
+        ("2026-07-03T18:00", False),
+        ("2026-12-03T09:00", True),
+    ],
+)
+def test_hours_are_those_of_the_clock_on_the_wall(moment: str, *, holds: bool) -> None:
+    """In summer as in winter."""
+    assert Hours(opens=9 * 60, closes=18 * 60, zone=BERLIN).include(at(moment)) is holds
+
+
+@pytest.mark.parametrize(
+    ("moment", "holds"),
+    [
+        ("2026-07-03T21:59", False),  # Friday
+        ("2026-07-03T22:00", True),
+        ("2026-07-04T01:59", True),  # still Friday's night
+        ("2026-07-04T02:00", False),
+        ("2026-07-04T22:30", False),
+        ("2026-07-03T01:00", False),  # Thursday's night
+    ],
+)
+def test_a_night_belongs_to_the_day_it_began_on(moment: str, *, holds: bool) -> None:
+    """Hours may go past midnight."""
+    hours = Hours(opens=22 * 60, closes=2 * 60, days=frozenset({4}), zone=BERLIN)
+    assert hours.include(at(moment)) is holds
+
+
+def test_until_midnight() -> None:
+    """The end of a day is the start of the next."""
+    hours = Hours(opens=18 * 60, closes=0, zone=BERLIN)
+    assert [hours.include(at(f"2026-07-03T{clock}")) for clock in ("17:59", "23:59", "00:00")] == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_a_selection_knows_whether_it_selects() -> None:
+    """An empty one means everything."""
+    assert not Selection()
+    assert Selection(product_ids=("tea",))

@@ -1,0 +1,193 @@
+"""The shop's rules in lists, and in every process."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from recsvc.artifacts.registry import Registry
+from recsvc.core.places import Location
+from recsvc.identity import customer_hash
+from recsvc.service.questions import Answer, Question
+from recsvc.service.shop_rules import ShopRules
+from recsvc.service.standing import Consent
+from tests.bench import Bench
+from tests.serving import NOW, Log, new_metrics
+from tests.shoppers import KEY
+
+ANNA = Question(customer_id="anna", size=5)
+
+
+def put(registry: Registry, *rules: Mapping[str, Any], **defaults: object) -> str:
+    """Publish rules and put them in force."""
+    shelf = registry.documents("rules")
+    version_id = shelf.publish(json.dumps({"rules": rules, "defaults": defaults}), NOW)
+    shelf.activate(version_id, NOW)
+    return version_id
+
+
+def pin(product_id: str, position: int = 1, **more: object) -> dict[str, Any]:
+    return {
+        "rule_id": f"pin-{product_id}",
+        "action": "pin",
+        "position": position,
+        "select": {"product_ids": [product_id]},
+        **more,
+    }
+
+
+def exclude(*product_ids: str, **more: object) -> dict[str, Any]:
+    return {
+        "rule_id": "no",
+        "action": "exclude",
+        "select": {"product_ids": product_ids},
+        **more,
+    }
+
+
+@pytest.fixture
+def bench(registry: Registry) -> Bench:
+    return Bench(registry)
+
+
+def ids(answer: Answer) -> list[str]:
+    return [item.product_id for item in answer.items]
+
+
+def ruled(bench: Bench, *rules: Mapping[str, Any], **defaults: object) -> str:
+    version_id = put(bench.registry, *rules, **defaults)
+    bench.rules.refresh()
+    return version_id
+
+
+def test_without_rules_nothing_is_said_of_any(bench: Bench) -> None:
+    """No version, no rule."""
+    answer = bench.answer(ANNA)
+    assert (answer.rules_version_id, answer.applied_rules) == ("", ())
+    assert {item.rules for item in answer.items} == {()}
+
+
+def test_an_answer_says_which_rules_touched_it(bench: Bench) -> None:
+    """The version in force, the rules of the list, and those of each product."""
+    before = ids(bench.answer(ANNA))
+    version_id = ruled(bench, pin("bag", 2), exclude(before[0]))
+    answer = bench.answer(ANNA)
+    assert ids(answer)[1] == "bag"
+    assert before[0] not in ids(answer)
+    assert answer.items[1].rules == ("pin-bag",)
+    assert (answer.rules_version_id, answer.applied_rules) == (version_id, ("no", "pin-bag"))
+
+
+def test_a_kept_list_is_not_given_under_other_rules(bench: Bench) -> None:
+    """Nor after a rollback."""
+    plain = ids(bench.answer(ANNA))
+    ruled(bench, pin("bag"))
+    assert ids(bench.answer(ANNA))[0] == "bag"
+    ruled(bench)
+    assert ids(bench.answer(ANNA)) == plain
+
+
+def test_a_kept_list_ends_with_the_hours_of_its_rules(bench: Bench) -> None:
+    """A pin that ends in ten seconds is gone then, long before the list would have been."""
+    from_ = "2020-01-01T00:00:00Z"
+    ends = datetime.fromtimestamp(bench.now + 10, NOW.tzinfo).isoformat()
+    ruled(bench, pin("bag", when={"from": from_, "to": ends}))
+    assert ids(bench.answer(ANNA))[0] == "bag"
+    bench.now += 11
+    assert ids(bench.answer(ANNA))[0] != "bag"
+
+
+@pytest.mark.parametrize(
+    ("when", "asked", "holds"),
+    [
+        ({"channels": ["APP"]}, {"channel": "APP"}, True),
+        ({"channels": ["APP"]}, {}, False),
+        ({"placement_ids": ["home"]}, {"placement_id": "home"}, True),
+        ({"placement_ids": ["home"]}, {"placement_id": "cart"}, False),
+        ({"places": [{"country_code": "PT"}]}, {"location": Location(store_id="porto-1")}, True),
+        ({"places": [{"country_code": "PT"}]}, {}, False),
+        ({"places": [{"store_id": "leeds-1"}]}, {}, True),  # her home
+        ({"surfaces": ["similar"]}, {}, False),
+    ],
+)
+def test_rules_hold_where_they_say(
+    bench: Bench, when: dict[str, Any], asked: dict[str, Any], *, holds: bool
+) -> None:
+    """By channel, placement, place and kind of list, and kept lists are told apart by it."""
+    ruled(bench, pin("bag", when=when))
+    plain = bench.answer(Question(customer_id="anna", size=5, channel="WEB"))
+    assert "pin-bag" not in plain.applied_rules or "places" in when
+    answer = bench.answer(Question(customer_id="anna", size=5, **asked))
+    assert (ids(answer)[0] == "bag") is holds
+
+
+def test_nothing_withdrawn_or_filtered_out_is_pinned(bench: Bench) -> None:
+    """A pin is no way around a recall or a filter."""
+    ruled(bench, pin("bag"))
+    assert "bag" not in ids(bench.answer(Question(customer_id="anna", excluded=("bag",))))
+    bench.standing.withdraw(["bag"])
+    assert "bag" not in ids(bench.answer(ANNA))
+
+
+def test_a_pin_is_explained_as_one(bench: Bench) -> None:
+    """By its own sentence in the language asked, else by the common one."""
+    ruled(bench, pin("bag", says={"de": "Der Beutel der Woche."}), pin("jam", 2))
+    asked = Question(customer_id="anna", explain=True, language="de-AT")
+    reasons = [item.reason for item in bench.answer(asked).items[:2]]
+    assert [reason.why.rule_id for reason in reasons if reason] == ["pin-bag", "pin-jam"]
+    assert next(reason.text for reason in reasons if reason) == "Der Beutel der Woche."
+
+
+def test_the_shops_defaults_hold_where_a_question_leaves_it_open(bench: Bench) -> None:
+    """And who asks decides otherwise."""
+    ruled(bench, exclude_purchased=True)
+    assert "espresso" not in ids(bench.answer(ANNA))
+    assert "espresso" in ids(bench.answer(Question(customer_id="anna", size=5, only_new=False)))
+
+
+def test_unreadable_rules_leave_the_old_ones_in_force(registry: Registry) -> None:
+    """It is logged once, and the next good ones count."""
+    log = Log()
+    metrics, numbers = new_metrics()
+    rules = ShopRules(registry.documents("rules"), logger=log.logger, metrics=metrics)
+    rules.refresh()
+    good = put(registry, pin("bag"))
+    rules.refresh()
+    bad = registry.documents("rules").publish('{"rules": [{}]}', NOW)
+    registry.documents("rules").activate(bad, NOW)
+    rules.refresh()
+    rules.refresh()
+    assert rules.current.version_id == good
+    assert numbers.get_sample_value("recsvc_rules_failures_total") == 1
+    better = put(registry)
+    rules.refresh()
+    assert rules.current.version_id == better
+
+
+def test_an_experiment_may_ask_for_another_version(bench: Bench) -> None:
+    """One that is not in force; what cannot be read is answered by those that are."""
+    other = bench.registry.documents("rules").publish(json.dumps({"rules": [pin("bag")]}), NOW)
+    ruled(bench, pin("jam"))
+    assortment = bench.slot.current().assortment
+    assert bench.rules.prepared(assortment, other).book.rules[0].rule_id == "pin-bag"
+    assert bench.rules.prepared(assortment, other) is bench.rules.prepared(assortment, other)
+    assert bench.rules.prepared(assortment, "nothing").book is bench.rules.current
+    current = bench.rules.current.version_id
+    assert bench.rules.prepared(assortment, current).book is bench.rules.current
+
+
+def test_rules_for_who_is_not_known(bench: Bench) -> None:
+    """Anonymous: visitors, strangers, and who has not consented or was erased."""
+    ruled(bench, pin("bag", when={"segments": ["anonymous"]}))
+    assert ids(bench.answer(ANNA))[0] != "bag"
+    for asked in (Question(), Question(visitor_id="v"), Question(customer_id="stranger")):
+        assert ids(bench.answer(asked))[0] == "bag"
+    bench.standing.set_consent(customer_hash(KEY, "anna"), Consent.WITHDRAWN)
+    assert ids(bench.answer(ANNA))[0] == "bag"
+    bench.standing.set_consent(customer_hash(KEY, "anna"), Consent.GRANTED)
+    assert ids(bench.answer(replace(ANNA, size=4)))[0] != "bag"
+    bench.standing.erase([customer_hash(KEY, "anna")])
+    assert ids(bench.answer(ANNA))[0] == "bag"
