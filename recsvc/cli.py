@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from recsvc import rules
 from recsvc.errors import InputError, RecsvcError, UnavailableError
 from recsvc.settings import LogFormat, LogLevel, ServerSettings, TokenSettings
 from recsvc.telemetry import make_logger
@@ -19,6 +20,7 @@ from recsvc.terminal import new_app, run
 # must stay small, and --help quick.
 
 app = new_app("Per-customer product recommendations that fit the place and the past purchases.")
+app.add_typer(rules.app, name="rules")
 
 Registry = Annotated[
     str | None,

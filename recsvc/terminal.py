@@ -1,5 +1,8 @@
 """What all command lines share: how they end, and how they say what went wrong."""
 
+import os
+import pwd
+import socket
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -81,3 +84,16 @@ def _fail(message: str, code: int = 1) -> int:
     one_line = " ".join(message.split())
     sys.stderr.write(f"error: {one_line}\n")
     return code
+
+
+def whoami() -> str:
+    """The user of this process and the machine, for the history; never the environment's word."""
+    return f"{user_name(os.getuid())}@{socket.gethostname()}"
+
+
+def user_name(uid: int) -> str:
+    """The name of a user, or the number of one that has no name, as in many a container."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
