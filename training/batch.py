@@ -10,7 +10,10 @@ import polars as pl
 from recsvc.core.cells import cell_of
 from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.places import Level, Location
+from recsvc.core.recommendation_id import Surface as Kind
 from recsvc.core.recommender import BuyAgain, Query, Ranking, Recommender
+from recsvc.core.rules import NO_RULES, Occasion
+from recsvc.core.ruling import PreparedRules
 from recsvc.core.sources import Strategy
 
 _TEXT = ("store_id", "country_code", "subdivision_code", "postal_code")
@@ -25,12 +28,17 @@ class Surface(StrEnum):
     BUY_AGAIN = "buy-again"
 
 
+_KINDS = {Surface.RECOMMEND: Kind.RECOMMEND, Surface.BUY_AGAIN: Kind.AGAIN}
+
+
 def recommend_all(
     recommender: Recommender,
     customers: pl.DataFrame,
     asked: Query,
     *,
     surface: Surface = Surface.RECOMMEND,
+    rules: PreparedRules | None = None,
+    occasion: Occasion | None = None,
     tick: Callable[[], object] = lambda: None,
 ) -> pl.DataFrame:
     """Rank for every row of ``customers``.
@@ -40,6 +48,8 @@ def recommend_all(
         customers: as :func:`training.events.read_customers` returns them.
         asked: the question, whoever and wherever the customer is.
         surface: which list.
+        rules: the shop's, none unless given.
+        occasion: what those look at, customer and place aside; the time of ``asked`` unless given.
         tick: called after each list.
 
     Returns:
@@ -47,12 +57,22 @@ def recommend_all(
         again also ``due_time`` (UTC), ``usual_interval_days`` and ``usual_quantity``; and those
         location columns that were given, since a customer may be asked for at two places.
     """
+    model = recommender.model
+    rules = rules or PreparedRules(NO_RULES, ())
+    occasion = occasion or Occasion(now=asked.now if asked.sold_at is None else asked.sold_at)
+    occasion = replace(occasion, surface=_KINDS[surface], stage=asked.stage)
 
     def queries() -> Iterator[Query]:
         for row in customers.iter_rows(named=True):
-            customer = recommender.model.customers.index(str(row["customer_id"]))
-            place = recommender.place(customer, _location(row))
-            yield replace(asked, customer=customer, place=place)
+            customer = model.customers.index(str(row["customer_id"]))
+            location = _location(row)
+            place = recommender.place(customer, location)
+            here = replace(
+                occasion,
+                location=location.completed(model.places.describe(place)),
+                segments=model.segments.of(customer),
+            )
+            yield replace(asked, customer=customer, place=place, ruling=rules.ruling(here))
             tick()
 
     if surface is Surface.RECOMMEND:

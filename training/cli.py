@@ -10,17 +10,18 @@ import typer
 
 from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
-from recsvc.terminal import new_app, run
+from recsvc.terminal import new_app, run, whoami
 from training.cli_collect import collect_command
 from training.cli_evaluation import compare_command, evaluate_command
 from training.cli_experiment import app as experiments
 from training.cli_nightly import nightly_command
-from training.cli_promotion import models_command, promote_command, rollback_command, whoami
+from training.cli_promotion import models_command, promote_command, rollback_command
 from training.cli_recommend import recommend_command
 from training.cli_tuning import settings_command, tune_command
 from training.events import MAX_QUARANTINED_SHARE
 from training.options import (
     ConfigOption,
+    CustomerSegmentsOption,
     EventsOption,
     JsonOption,
     MapOption,
@@ -41,6 +42,7 @@ from training.options import (
 from training.pipeline import FitInput, Purchases, fit, read
 from training.settings import REMOVABLE, SPLITS
 from training.settings_file import read_settings
+from training.slices import read_segments
 
 app = new_app(
     "Train recommendations from purchases, measure them and publish them.\n\n"
@@ -57,6 +59,7 @@ def fit_command(
     column_map: MapOption = None,
     map_products: MapProductsOption = None,
     map_stores: MapStoresOption = None,
+    segments: CustomerSegmentsOption = None,
     timezone: TimezoneOption = "UTC",
     quarantine: QuarantineOption = Path("quarantine.csv"),
     max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,
@@ -111,6 +114,7 @@ def fit_command(
         quarantine=quarantine,
         max_quarantined_share=max_quarantined,
         test_events=test_events or [],
+        segments=read_segments(segments, max_quarantined) if segments else {},
     )
     with reporting() as reporter:
         manifest = fit(source, settings, store, reporter)

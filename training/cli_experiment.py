@@ -13,7 +13,7 @@ from recsvc.artifacts.experiments import KIND, Experiment, Metric, Variant, read
 from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import InputError
-from training.cli_promotion import whoami
+from recsvc.terminal import whoami
 from training.experiments.journeys import PLACES, follow, read_history
 from training.experiments.off_policy import Rule, estimate
 from training.experiments.power import LOOKS, click_variance, plan

@@ -10,13 +10,15 @@ import typer
 from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import InputError
+from recsvc.terminal import whoami
 from training.cli_collect import NamespaceOption, drained
-from training.cli_promotion import REFUSED, ForceOption, whoami
+from training.cli_promotion import REFUSED, ForceOption
 from training.events import MAX_QUARANTINED_SHARE
 from training.gate import lines
 from training.nightly import Outcome, as_json, nightly
 from training.options import (
     ConfigOption,
+    CustomerSegmentsOption,
     EventsOption,
     JsonOption,
     MapOption,
@@ -38,6 +40,7 @@ from training.pipeline import FitInput
 from training.purge import purge
 from training.settings import REMOVABLE
 from training.settings_file import read_settings
+from training.slices import read_segments
 
 
 def nightly_command(  # noqa: PLR0913  # options of a command line
@@ -64,6 +67,7 @@ def nightly_command(  # noqa: PLR0913  # options of a command line
     column_map: MapOption = None,
     map_products: MapProductsOption = None,
     map_stores: MapStoresOption = None,
+    segments: CustomerSegmentsOption = None,
     timezone: TimezoneOption = "UTC",
     quarantine: QuarantineOption = Path("quarantine.csv"),
     max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,
@@ -99,6 +103,7 @@ def nightly_command(  # noqa: PLR0913  # options of a command line
         timezone=timezone,
         quarantine=quarantine,
         max_quarantined_share=max_quarantined,
+        segments=read_segments(segments, max_quarantined) if segments else {},
     )
     store = Registry.open(registry)
     with reporting() as reporter:

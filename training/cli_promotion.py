@@ -1,9 +1,6 @@
 """The commands that decide what is served: ``promote``, ``rollback`` and ``models``."""
 
 import json
-import os
-import pwd
-import socket
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +15,7 @@ from rich.text import Text
 from recsvc.artifacts.journal import Action, Entry, Gate, Note
 from recsvc.artifacts.registry import CURRENT, Registry, VersionInfo
 from recsvc.errors import InputError
+from recsvc.terminal import whoami
 from training.compare import compare
 from training.events import MAX_QUARANTINED_SHARE
 from training.gate import Decision, decide, lines, verdict
@@ -154,19 +152,6 @@ def models_command(
     # A pipe has no width; a version that is cut off cannot be promoted.
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(table if rows else empty)
-
-
-def whoami() -> str:
-    """The user of this process and the machine, for the history; never the environment's word."""
-    return f"{user_name(os.getuid())}@{socket.gethostname()}"
-
-
-def user_name(uid: int) -> str:
-    """The name of a user, or the number of one that has no name, as in many a container."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"
 
 
 _MODEL_COLUMNS = {

@@ -1,6 +1,7 @@
 """``recsvc-train recommend``: the questions of the API, asked for many customers at once."""
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,10 +10,14 @@ import polars as pl
 import typer
 from threadpoolctl import threadpool_limits
 
-from recsvc.artifacts.registry import CURRENT
+from recsvc.artifacts.registry import CURRENT, Registry
+from recsvc.artifacts.rules_check import rules_in_force
+from recsvc.artifacts.rules_file import KIND
 from recsvc.core.catalogue import CatalogueFilter, canonical_path
 from recsvc.core.diversity import Diversity
 from recsvc.core.recommender import Query, Recommender
+from recsvc.core.rules import NO_RULES, Occasion
+from recsvc.core.ruling import PreparedRules
 from recsvc.core.stages import Stage
 from recsvc.errors import InputError
 from training.batch import Surface, recommend_all
@@ -27,6 +32,9 @@ from training.options import (
     print_result,
     reporting,
 )
+
+NO_RULES_REF = "none"
+"""What ``--rules`` says for none."""
 
 
 def recommend_command(  # noqa: PLR0913  # options of a command line
@@ -51,11 +59,37 @@ def recommend_command(  # noqa: PLR0913  # options of a command line
     ] = Stage.ANY,
     size: Annotated[int, typer.Option("--k", min=1, max=1000, help="Products a customer.")] = 20,
     only_new: Annotated[
-        bool, typer.Option("--only-new", help="Leave out what the customer has bought.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--only-new/--with-bought",
+            help="Leave out what the customer has bought, or not; unset as the rules have it.",
+            show_default=False,
+        ),
+    ] = None,
     diversity: Annotated[
-        Diversity, typer.Option("--diversity", help="How varied each list is.")
-    ] = Diversity.NONE,
+        Diversity | None,
+        typer.Option(
+            "--diversity",
+            help="How varied each list is; unset as the rules have it, else none.",
+            show_default=False,
+        ),
+    ] = None,
+    rules_ref: Annotated[
+        str,
+        typer.Option(
+            "--rules", metavar="VERSION", help="The shop's rules: a version, current, or none."
+        ),
+    ] = CURRENT,
+    channel: Annotated[str, typer.Option(help="Channel that rules may name, such as EMAIL.")] = "",
+    placement: Annotated[str, typer.Option(help="Placement id that rules may name.")] = "",
+    attributes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--attribute",
+            metavar="NAME=VALUE",
+            help="Only products with this attribute; of one name any, of several all.",
+        ),
+    ] = None,
     categories: Annotated[
         list[str] | None,
         typer.Option("--category", help="Only products of this category; may be repeated."),
@@ -96,15 +130,21 @@ def recommend_command(  # noqa: PLR0913  # options of a command line
         brands=tuple(brands or ()),
         price_max=max_price,
         currency=currency,
+        attributes=_attributes(attributes or ()),
     )
     _check(recommender, wanted)
+    book = NO_RULES
+    if rules_ref != NO_RULES_REF:
+        book = rules_in_force(Registry.open(registry).documents(KIND), rules_ref)
+    if only_new is None:
+        only_new = bool(book.exclude_purchased) and surface is Surface.RECOMMEND
     asked = Query(
         size=size,
         now=recommender.model.data_end,
         sold_at=datetime.now(UTC).timestamp(),
         stage=stage,
         only_new=only_new,
-        diversity=diversity,
+        diversity=diversity or book.diversity or Diversity.NONE,
         catalogue_filter=wanted or None,
         excluded=recommender.assortment.catalogue.items.indices(excluded or ()),
     )
@@ -114,11 +154,32 @@ def recommend_command(  # noqa: PLR0913  # options of a command line
         reporting() as reporter,
         reporter.stage("recommend", rows.height) as tick,
     ):
-        lists = recommend_all(recommender, rows, asked, surface=surface, tick=tick)
+        lists = recommend_all(
+            recommender,
+            rows,
+            asked,
+            surface=surface,
+            rules=PreparedRules.of(book, recommender.assortment),
+            occasion=Occasion(
+                channel=channel, placement_id=placement, now=datetime.now(UTC).timestamp()
+            ),
+            tick=tick,
+        )
     _write(lists, out)
     n_customers = lists["customer_id"].n_unique()
     result = {"version_id": manifest.version_id, "n_customers": n_customers, "out": str(out)}
     print_result(result, f"{n_customers:,} lists of {manifest.version_id} in {out}", as_json)
+
+
+def _attributes(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """What ``--attribute`` says, by name."""
+    found: dict[str, tuple[str, ...]] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value):
+            raise InputError(f"--attribute {pair}: write it as NAME=VALUE, as in colour=red")
+        found[name] = (*found.get(name, ()), value)
+    return found
 
 
 def _check(recommender: Recommender, wanted: CatalogueFilter) -> None:
@@ -130,6 +191,9 @@ def _check(recommender: Recommender, wanted: CatalogueFilter) -> None:
     for brand in wanted.brands:
         if brand.strip().casefold() not in index.brands:
             raise InputError(f"--brand {brand!r}: no product of this model has it")
+    for name in wanted.attributes:
+        if name not in recommender.assortment.catalogue.attributes.names:
+            raise InputError(f"--attribute {name}: no product of this model has it")
 
 
 def _write(lists: pl.DataFrame, out: Path) -> None:

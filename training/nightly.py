@@ -109,6 +109,7 @@ def run_key(source: FitInput, settings: TrainingSettings) -> str:
         "events": digest(input_files(source.events, ignore=source.quarantine)),
         "products": digest([source.products] if source.products else []),
         "stores": digest([source.stores] if source.stores else []),
+        "segments": sorted(source.segments.items()),
         "mappings": [
             dict(source.mapping),
             dict(source.product_mapping),

@@ -111,6 +111,14 @@ SegmentsOption = Annotated[
     ),
 ]
 
+CustomerSegmentsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--segments",
+        help="CSV or Parquet file with customer_id and segment: the shop's rules may name them.",
+    ),
+]
+
 
 def load(registry: str, model_ref: str) -> tuple[Manifest, Recommender]:
     """A published version, ready to rank.

@@ -25,6 +25,7 @@ from training.models.histories import fit_histories
 from training.models.item_statistics import fit_item_statistics
 from training.models.place_popularity import fit_places
 from training.models.popularity import fit_popularity
+from training.models.segments import fit_segments
 from training.models.visits import fit_visits
 from training.people import Followed, consenting
 from training.progress import Reporter
@@ -51,6 +52,7 @@ class FitInput:
         test_events: files or folders of what was bought next, to report figures of; read as
             ``events`` are, and never learnt from.
         registry: whose ledger says who may be learnt from; None asks nobody.
+        segments: segment by customer id, for the shop's rules.
     """
 
     events: Sequence[Path]
@@ -64,6 +66,7 @@ class FitInput:
     max_quarantined_share: float = 0.05
     test_events: Sequence[Path] = ()
     registry: Registry | None = None
+    segments: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +113,11 @@ def fit(
 
         learnt = learn(windows, fitted, settings, reporter)
         with reporter.stage("fit on all the data"):
-            model = replace(
-                build(interactions, purchases.products, sources, settings), rankers=learnt.rankers
+            model = build(interactions, purchases.products, sources, settings)
+            segments = fit_segments(
+                model.customers, model.histories, model.data_end, source.segments
             )
+            model = replace(model, rankers=learnt.rankers, segments=segments)
         Recommender(model)  # refuses what could not be served
         with reporter.stage("publish"):
             return registry.publish(

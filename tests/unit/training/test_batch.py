@@ -10,6 +10,8 @@ import pytest
 from recsvc.core.cells import cell_of
 from recsvc.core.places import Level, Location
 from recsvc.core.recommender import Query, Recommender
+from recsvc.core.rules import Conditions, Effect, Rule, Rulebook, Selection
+from recsvc.core.ruling import PreparedRules
 from recsvc.core.sources import Strategy
 from recsvc.core.vocabulary import MISSING
 from tests.purchases import START, STORES, built, products_of, shop_interactions
@@ -201,3 +203,20 @@ def test_lists_without_products_keep_their_columns(recommender: Recommender) -> 
     assert (needs.height, needs.schema["due_time"]) == (0, pl.Datetime("us", "UTC"))
     assert lists.height == 0
     assert lists.schema == recommend_all(recommender, row, asked(recommender, size=5)).schema
+
+
+def test_lists_obey_the_shops_rules(recommender: Recommender) -> None:
+    """Those that hold for the place and the segments of each customer, as in a call."""
+    rows = customers_of({"customer_id": "c000"}, {"customer_id": "nobody"})
+    plain = recommend_all(recommender, rows, asked(recommender, size=5))
+    first = products(plain, "nobody")[0]
+    rule = Rule(
+        rule_id="no",
+        effect=Effect.EXCLUDE,
+        selection=Selection(product_ids=(first,)),
+        conditions=Conditions(segments=frozenset({"anonymous"})),
+    )
+    rules = PreparedRules.of(Rulebook(rules=(rule,)), recommender.assortment)
+    ruled = recommend_all(recommender, rows, asked(recommender, size=5), rules=rules)
+    assert first not in products(ruled, "nobody")
+    assert products(ruled, "c000") == products(plain, "c000")

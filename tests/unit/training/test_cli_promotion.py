@@ -12,11 +12,11 @@ import pytest
 
 from recsvc.artifacts.journal import Gate
 from recsvc.artifacts.registry import Registry
-from recsvc.terminal import run
+from recsvc.terminal import run, user_name, whoami
 from tests.purchases import N_DAYS, START, Lines, shop_events
 from tests.quick import QUICK, quick_fit
 from training.cli import app
-from training.cli_promotion import REFUSED, user_name, whoami
+from training.cli_promotion import REFUSED
 from training.pipeline import FitInput
 
 Capture = pytest.CaptureFixture[str]

@@ -4,7 +4,7 @@ import json
 import shlex
 import shutil
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -498,6 +498,9 @@ WRONG_QUESTIONS = [
     (["--surface", "buy-again", "--only-new"], "--only-new: what is needed again was bought"),
     (["--surface", "window"], "--surface"),
     (["--stage", "late"], "--stage"),
+    (["--attribute", "roast"], "--attribute roast: write it as NAME=VALUE"),
+    (["--attribute", "colour=red"], "--attribute colour: no product of this model has it"),
+    (["--rules", "2020"], "no such version"),
 ]
 
 
@@ -525,6 +528,10 @@ def asked(registry: Path, customers: Path, *options: str) -> pl.DataFrame:
         (["--brand", "alta", "--exclude", "soap", "--exclude", "?"], {"espresso", "filter"}),
         (["--max-price", "2.4", "--currency", "GBP"], {"milk", "butter", "bag"}),
         (["--category", "Food", "--only-new", "--stage", "cart"], {"butter", "jam"}),
+        (
+            ["--attribute", "label=fair", "--attribute", "label=organic"],
+            {"espresso", "tea"},
+        ),
     ],
 )
 def test_every_filter_of_a_batch_holds(
@@ -737,3 +744,35 @@ def test_columns_of_products_and_stores_can_be_mapped(
 
     message = error_of(capsys, *arguments, "--map-products", "product_id=ean")
     assert "products.csv: no column 'ean'; it has sku, what" in message
+
+
+def test_a_batch_obeys_the_rules_in_force(registry: Path, customers: Path) -> None:
+    """Unless it is told not to, and its own options go before their defaults."""
+    tea = {"product_ids": ["tea"]}
+    mail = {"channels": ["EMAIL"]}
+    rules = [
+        {"rule_id": "no-tea", "action": "exclude", "select": tea},
+        {
+            "rule_id": "bag",
+            "action": "pin",
+            "position": 1,
+            "select": {"product_ids": ["bag"]},
+            "when": mail,
+        },
+    ]
+    shelf, now = Registry(registry).documents("rules"), datetime.now(UTC)
+    text = json.dumps({"rules": rules, "defaults": {"exclude_purchased": True}})
+    shelf.activate(shelf.publish(text, now), now)
+
+    def listed(*options: str) -> list[str]:
+        lists = asked(registry, customers, *options)
+        return lists.filter(pl.col("customer_id") == "anna", pl.col("store_id").is_null())[
+            "product_id"
+        ].to_list()
+
+    assert "tea" not in listed()
+    assert "espresso" not in listed()
+    assert "espresso" in listed("--with-bought")
+    assert {"tea", "espresso"} <= set(listed("--rules", "none"))
+    assert listed("--channel", "EMAIL")[0] == "bag"
+    assert "espresso" in listed("--surface", "buy-again")
