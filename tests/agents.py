@@ -55,7 +55,8 @@ def over_http(log: Path, *flags: str, **env: str) -> Iterator[str]:
             yield line.removeprefix("listening on ").strip()
         finally:
             process.terminate()
-            process.wait(START_SECONDS)
+            code = process.wait(START_SECONDS)
+        assert code == 0, log.read_text()
 
 
 def given(result: CallToolResult) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import anyio.to_thread
@@ -46,7 +47,7 @@ async def serve_http(  # each argument is a part of the door
         settings: what a token must have.
         verifier: checks tokens, and turns away who has none; None lets everybody in, unknown.
         logger: told of refused tokens.
-        announce: told the URL, once the port is bound.
+        announce: told the URL, once it answers.
 
     Raises:
         SettingsError: the address cannot be listened on.
@@ -55,10 +56,27 @@ async def serve_http(  # each argument is a part of the door
     with _bound(listen) as listener:
         app = _app(server, host, settings, verifier, logger)
         address = join_address(host, listener.getsockname()[1])
-        announce(f"http://{address}{PATH}")
         # What it would say is in the log of this door already.
         config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False)
-        await uvicorn.Server(config).serve(sockets=[listener])
+        await _Server(config, lambda: announce(f"http://{address}{PATH}")).serve([listener])
+
+
+class _Server(uvicorn.Server):
+    """Says when it answers, and ends well at a signal: running calls do, and then the shop."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        self._announce()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  # uvicorn's signature
+        """Stop; a second signal waits for no call. Theirs would end the process by the signal."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
 
 
 def _bound(listen: str) -> socket.socket:
