@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import anyio.to_thread
@@ -30,6 +30,18 @@ INSTRUCTIONS = (
 )
 
 
+@cache
+def _takes(arguments: type[BaseModel]) -> dict[str, Any]:
+    schema = arguments.model_json_schema()
+    schema.pop("description")  # it is for readers of the code
+    return schema
+
+
+@cache
+def _gives(answer: type[BaseModel]) -> dict[str, Any]:
+    return answer.model_json_schema(mode="serialization")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
     """One tool.
@@ -54,14 +66,12 @@ class Tool:
 
     def described(self) -> types.Tool:
         """As it is listed."""
-        takes = self.arguments.model_json_schema()
-        takes.pop("description")  # it is for readers of the code
         return types.Tool(
             name=self.name,
             title=self.title,
             description=(self.call.__doc__ or "").strip(),
-            input_schema=takes,
-            output_schema=self.answer.model_json_schema(mode="serialization"),
+            input_schema=_takes(self.arguments),
+            output_schema=_gives(self.answer),
             annotations=types.ToolAnnotations(
                 title=self.title,
                 read_only_hint=self.is_read_only,

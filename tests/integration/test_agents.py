@@ -102,7 +102,7 @@ async def ask_everything(client: Client, mode: str) -> None:
     coffee = {"categories": ["Drinks > Coffee"], "budget": {"amount": 6, "currency": "GBP"}}
     assert product_ids(await client.call_tool("recommend_products", coffee)) == ["filter"]
     other = await client.call_tool("find_similar_products", {"product_id": "espresso"})
-    assert product_ids(other)[0] == "filter"
+    assert "filter" in product_ids(other)
     with_it = await client.call_tool("find_bought_together", {"product_ids": ["espresso"]})
     assert "espresso" not in product_ids(with_it)
     needs = given(await client.call_tool("buy_again", {"exclude": ["milk"]}))["products"]

@@ -1,6 +1,6 @@
 """Lists made in a batch and lists answered live, of one published version: the same."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,10 @@ import polars as pl
 import pytest
 from threadpoolctl import threadpool_limits
 
+from recsvc.agents.answers import Needs, Suggestions
+from recsvc.agents.door import toolbox
+from recsvc.agents.tools import Caller, Tools
+from recsvc.app import shop_on
 from recsvc.artifacts.registry import Registry
 from recsvc.client import Client, ask
 from recsvc.core.model import Model
@@ -18,7 +22,7 @@ from recsvc.terminal import run
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
 from tests.purchases import SMALL, STORES, Lines, shop_events, shop_products, shop_stores
-from tests.serving import NOW, local_server
+from tests.serving import NOW, LocalServer, local_server
 from training.batch import recommend_all
 from training.cli import app
 from training.pipeline import FitInput, fit
@@ -47,6 +51,7 @@ class Published:
 
     registry: Registry
     recommender: Recommender
+    server: LocalServer
     client: Client
 
 
@@ -77,7 +82,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
         local_server(registry.root) as server,
         Client(server.target, deadline_seconds=PATIENCE_SECONDS) as client,
     ):
-        yield Published(registry, recommender, client)
+        yield Published(registry, recommender, server, client)
 
 
 @pytest.mark.parametrize("only_new", [False, True], ids=["all", "new"])
@@ -236,3 +241,79 @@ def test_live_and_batch_agree_on_who_needs_what_again(
 def test_the_lists_are_ordered_by_trees(published: Published) -> None:
     """What the lists above compare is the learnt ranker, and not the fusion alone."""
     assert published.recommender.model.rankers[Task.ALL].trees is not None
+
+
+ASKED_OF_AGENTS: dict[str, tuple[str, dict[str, Any], Callable[[Client, str], Iterable[Any]]]] = {
+    "plain": (
+        "recommend_products",
+        {},
+        lambda client, customer: client.recommend(customer, page_size=SIZE).recommendations,
+    ),
+    "narrowed": (
+        "recommend_products",
+        {
+            "categories": ["Food > Coffee", "Food>Dairy"],
+            "budget": {"amount": 4, "currency": "GBP"},
+            "exclude": ["p01"],
+        },
+        lambda client, customer: (
+            client.recommend(
+                customer,
+                page_size=SIZE,
+                categories=["Food > Coffee", "Food>Dairy"],
+                budget=(4, "GBP"),
+                exclude=["p01"],
+            ).recommendations
+        ),
+    ),
+    "new-at-a-store": (
+        "recommend_products",
+        {"only_new": True, "store_id": STORES[0].store_id, "basket": ["p02"]},
+        lambda client, customer: (
+            client.recommend(
+                customer,
+                page_size=SIZE,
+                exclude_purchased=True,
+                store_id=STORES[0].store_id,
+                basket=["p02"],
+            ).recommendations
+        ),
+    ),
+    "together": (
+        "find_bought_together",
+        {"product_ids": ["p03"]},
+        lambda client, customer: (
+            client.list_bought_together(["p03"], customer, page_size=SIZE).recommendations
+        ),
+    ),
+    "again": (
+        "buy_again",
+        {},
+        lambda client, customer: [
+            item.recommended_product
+            for item in client.list_buy_again(customer, page_size=SIZE).recommendations
+        ],
+    ),
+}
+
+
+def test_agents_are_answered_as_everybody_else(published: Published) -> None:
+    """By the tools, for 200 customers and 5 questions: the lists of the client."""
+    customers = published.recommender.model.customers.ids.take(range(N_QUESTIONED))
+    shop = shop_on(published.server.worker.ground)
+    tools = {tool.name: tool for tool in toolbox(Tools(shop, "AGENT"))}
+
+    def told(question: str, customer: str) -> list[str]:
+        name, arguments, _ = ASKED_OF_AGENTS[question]
+        asked = tools[name].arguments.model_validate({**arguments, "how_many": SIZE})
+        answer = tools[name].call(asked, Caller(customer))
+        assert isinstance(answer, Suggestions | Needs)
+        return [product.product_id for product in answer.products]
+
+    for question, (_, _, ask_client) in ASKED_OF_AGENTS.items():
+        lists = {customer: told(question, customer) for customer in customers}
+        assert any(lists.values())
+        assert lists == {
+            customer: [item.product_id for item in ask_client(published.client, customer)]
+            for customer in customers
+        }
