@@ -1,6 +1,6 @@
 """What stands for a person."""
 
-from recsvc.identity import customer_hash, visitor_hash
+from recsvc.identity import customer_hash, session_hash, visitor_hash
 
 
 def test_a_customer_hash_needs_the_key() -> None:
@@ -14,3 +14,9 @@ def test_a_visitor_is_no_customer_of_the_same_id() -> None:
     """The shop may number both from 1."""
     assert visitor_hash(b"key", "7") != customer_hash(b"key", "7")
     assert visitor_hash(b"key", "7") == visitor_hash(b"key", "7")
+
+
+def test_a_session_is_nobody_of_the_same_id() -> None:
+    """A lot that goes by sessions deals nobody else's."""
+    assert session_hash(b"key", "7") not in {customer_hash(b"key", "7"), visitor_hash(b"key", "7")}
+    assert session_hash(b"key", "7") == session_hash(b"key", "7")
