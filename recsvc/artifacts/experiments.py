@@ -105,15 +105,17 @@ class Participants(Strict):
         channels: one of them; empty for any.
         placements: likewise, placement ids.
         places: likewise, places that the request names.
+        segments: likewise, of the shopper, as the current model knows them.
     """
 
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
     channels: tuple[Channel, ...] = ()
     placements: tuple[Text, ...] = ()
     places: tuple[PlaceCondition, ...] = ()
+    segments: tuple[Text, ...] = ()
 
     def include(self, channel: str, placement_id: str, location: Location) -> bool:
-        """Whether a request meets every condition, the share aside."""
+        """Whether a request meets every condition, share and segments aside."""
         return (
             (not self.channels or channel in self.channels)
             and (not self.placements or placement_id in self.placements)

@@ -29,7 +29,7 @@ class Assignment:
         experiment: of what.
         index: of the variant.
         loaded: the model of the variant; None for the current one.
-        is_lacking: whether the variant has a model of its own that could not be loaded.
+        is_lacking: whether the variant has a model or rules of its own that cannot be had.
     """
 
     experiment: Experiment
@@ -96,13 +96,20 @@ class Experiments:
         self._retry_at = 0.0
         self._poller = Poller("experiment-watcher", logger)
 
-    def assign(self, question: Question, unit: str, now: float) -> Assignment | None:
+    def assign(
+        self,
+        question: Question,
+        unit: str,
+        now: float,
+        segments: Callable[[], frozenset[str]] = frozenset,
+    ) -> Assignment | None:
         """The variant of the first experiment that the question belongs to; None for none.
 
         Args:
             question: what is asked.
             unit: what stands for the shopper; ``""`` where nobody in particular asks.
             now: unix seconds.
+            segments: gives those of the shopper.
         """
         known = self._known
         if not unit:
@@ -115,6 +122,7 @@ class Experiments:
                 experiment.is_on(now)
                 and who.include(question.channel, question.placement_id, question.location)
                 and takes_part(experiment.lot, unit, who.share)
+                and (not who.segments or not segments().isdisjoint(who.segments))
             ):
                 index = variant_of(experiment.lot, unit, experiment.weights)
                 return _assignment(experiment, index, known.models)

@@ -154,7 +154,7 @@ class Inquiries:
         started = self._monotonic()
         loaded = loaded or self._slot.current()
         asker = self._known(question)
-        assignment = self._assigned(question, asker)
+        assignment = self._assigned(question, asker, loaded)
         if assignment is not None and assignment.loaded is not None:
             loaded = assignment.loaded
         asker = self._asker(question, asker, loaded)
@@ -163,6 +163,8 @@ class Inquiries:
         loaded = self._live.dressed(loaded)
         version_ref = assignment.variant.rules if assignment else CURRENT
         rules = self._rules.prepared(loaded.assortment, version_ref)
+        if assignment is not None and version_ref not in {CURRENT, rules.book.version_id}:
+            assignment = replace(assignment, is_lacking=True)  # others stand in for its rules
         shaped = assignment.shaped(question) if assignment else question
         settled = self._defaults.settled(shaped, rules.book, surface)
         return Inquiry(settled, asker, loaded, started, deadline, rules, surface, assignment)
@@ -258,7 +260,9 @@ class Inquiries:
             return Asker(warnings=(*warnings, NO_CONSENT))
         return Asker(shopper=shopper, warnings=warnings)
 
-    def _assigned(self, question: Question, asker: Asker) -> Assignment | None:
+    def _assigned(
+        self, question: Question, asker: Asker, current: LoadedModel
+    ) -> Assignment | None:
         """The variant that the lot gives the shopper.
 
         By the session where nobody in particular asks; a customer who has not consented is no part
@@ -267,7 +271,12 @@ class Inquiries:
         unit = asker.shopper
         if not unit and not question.customer_id and question.session_id:
             unit = session_hash(self._hash_key, question.session_id)
-        return self._experiments.assign(question, unit, self._now())
+
+        def segments() -> frozenset[str]:
+            known = self._asker(question, asker, current)
+            return current.model.segments.of(known.customer)
+
+        return self._experiments.assign(question, unit, self._now(), segments)
 
     def _asker(self, question: Question, asker: Asker, loaded: LoadedModel) -> Asker:
         """Who asks, as one model knows them."""

@@ -1,6 +1,8 @@
 """Experiments as they are served: who gets what, and what is said of it."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,13 +14,16 @@ from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
 from recsvc.core.catalogue import Product
 from recsvc.core.diversity import Diversity
+from recsvc.core.model import Model
 from recsvc.core.places import Location
 from recsvc.core.recommendation_id import Surface, read_recommendation_id
+from recsvc.core.segments import Segments
 from recsvc.service.deliveries import Served
 from recsvc.service.questions import Question, ServedFrom
 from recsvc.service.standing import Consent
 from tests.bench import JUST_AFTER, Bench
 from tests.experiments import CONTROL, OTHER, experiment
+from tests.samples import tiny_artifact, tiny_model
 from tests.serving import NOW, corrupt
 from tests.shoppers import ANNA
 
@@ -41,11 +46,11 @@ def all_of(variant: dict[str, Any], **fields: Any) -> Experiment:  # noqa: ANN40
     """One that gives nearly everybody the same variant."""
     other = CONTROL if variant["variant_id"] != "control" else OTHER
     weights = [{**other, "weight": 1e-9}, {**variant, "weight": 1 - 1e-9}]
-    return experiment(variants=weights, **fields)
+    return experiment(**{"variants": weights, **fields})
 
 
 def ask(bench: Bench, visitor: str = "v", **fields: Any) -> Served:  # noqa: ANN401
-    return bench.ask(Question(visitor_id=visitor, size=3, **fields))
+    return bench.ask(Question(**{"visitor_id": visitor, "size": 3, **fields}))
 
 
 def test_without_experiments_nothing_is_said_of_any(bench: Bench) -> None:
@@ -268,6 +273,73 @@ def test_a_variant_may_vary_lists_whose_caller_leaves_it_open(
     plain = bench.ask(Question(size=8, diversity=answered))
     assert in_it.delivery.variant_id == "other"
     assert in_it.payload == plain.payload
+
+
+def pinning(bench: Bench, product_id: str) -> str:
+    """Publish rules that put a product first; return their version, which is not in force."""
+    rule = {
+        "rule_id": "first",
+        "action": "pin",
+        "position": 1,
+        "select": {"product_ids": [product_id]},
+    }
+    return bench.registry.documents("rules").publish(json.dumps({"rules": [rule]}), NOW)
+
+
+def test_a_variant_may_have_rules_of_its_own(bench: Bench) -> None:
+    """Its lists obey them, say so, and are kept apart from those of the rules in force."""
+    last = ask(bench, size=8).payload.decode().split()[-1]
+    version_id = pinning(bench, last)
+    start(
+        bench,
+        experiment(variants=[CONTROL, {**CONTROL, "variant_id": "other", "rules": version_id}]),
+    )
+    for _ in range(2):
+        found = {
+            served.delivery.variant_id: served.payload.decode().split()[0]
+            for served in (ask(bench, visitor) for visitor in VISITORS)
+        }
+        assert found["other"] == last != found["control"]
+    assert {answer.rules_version_id for answer in bench.codec.answers} == {"", version_id}
+
+
+def test_rules_that_cannot_be_read_are_stood_in_for(bench: Bench) -> None:
+    """By those in force, and the response says so."""
+    plain = ask(bench).payload
+    version_id = pinning(bench, "milk")
+    (bench.registry.root / "rules" / "versions" / f"{version_id}.json").unlink()
+    start(bench, all_of({"variant_id": "other", "weight": 0.5, "rules": version_id}))
+    served = ask(bench)
+    assert served.payload == plain
+    assert served.delivery.variant_id == "other"
+    assert served.delivery.warnings == ("VARIANT_UNAVAILABLE",)
+
+
+def test_only_the_segments_that_are_meant_take_part(registry: Registry) -> None:
+    """As the current model knows them; of visitors, and of who was erased, it knows none."""
+    model = tiny_model()
+    own = [["loyal"] if name == "anna" else ["new"] for name in customer_ids(model)]
+    tiny_artifact(registry, replace(model, segments=Segments.of_names(own)), "v4")
+    registry.promote("v4", NOW)
+    bench = Bench(registry)
+    start(bench, all_of(OTHER, participants={"segments": ["loyal", "anonymous"]}))
+
+    def variant(**who: str) -> str:
+        return bench.ask(Question(**who)).delivery.variant_id  # type: ignore[arg-type]  # ids
+
+    assert variant(customer_id="anna") == "other"
+    assert variant(customer_id="ben") == ""
+    assert variant(visitor_id="v") == "other"
+    shelf.stop(registry.documents("experiments"), "summer", NOW, Note())
+    start(bench, all_of(OTHER, experiment_id="loyal", participants={"segments": ["loyal"]}))
+    assert variant(customer_id="anna") == "other"
+    assert variant(visitor_id="v") == ""
+    bench.standing.erase([ANNA.key])
+    assert variant(customer_id="anna") == ""
+
+
+def customer_ids(model: Model) -> list[str]:
+    return list(model.customers.ids.take(range(len(model.customers))))
 
 
 def test_lists_are_counted_by_variant(bench: Bench) -> None:
