@@ -14,7 +14,7 @@ from recsvc import rules
 from recsvc.errors import InputError, RecsvcError, UnavailableError
 from recsvc.settings import LogFormat, LogLevel, ServerSettings, TokenSettings
 from recsvc.telemetry import make_logger
-from recsvc.terminal import new_app, run
+from recsvc.terminal import attributes_of, new_app, run
 
 # gRPC and the model's libraries are imported by the commands that need them: the supervisor
 # must stay small, and --help quick.
@@ -57,6 +57,15 @@ DataDir = Annotated[
         show_default=False,
     ),
 ]
+
+
+class Diversity(StrEnum):
+    """How varied a list is."""
+
+    NONE = "none"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
 
 
 class Channel(StrEnum):
@@ -178,6 +187,23 @@ def recommend(  # one argument a flag
     only_new: Annotated[
         bool, typer.Option("--only-new", help="Leave out what the customer has bought.")
     ] = False,
+    attributes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--attribute",
+            metavar="NAME=VALUE",
+            help="Only products with this attribute; of one name any, of several all.",
+            show_default=False,
+        ),
+    ] = None,
+    diversity: Annotated[
+        Diversity | None,
+        typer.Option(
+            help="How varied the list is; unset as the shop has it.",
+            case_sensitive=False,
+            show_default=False,
+        ),
+    ] = None,
     language: Annotated[
         str,
         typer.Option(
@@ -203,6 +229,7 @@ def recommend(  # one argument a flag
     from recsvc.client import Client  # noqa: PLC0415
     from recsvc.client.table import print_list  # noqa: PLC0415
     from recsvc.v1.common_pb2 import Location  # noqa: PLC0415
+    from recsvc.v1.recommendation_service_pb2 import Diversity as ApiDiversity  # noqa: PLC0415
 
     if (lat is None) != (lon is None):
         raise RecsvcError("--lat and --lon belong together: give both or neither")
@@ -213,6 +240,7 @@ def recommend(  # one argument a flag
         postal_code=postal_code,
         lat_lng=None if lat is None or lon is None else LatLng(latitude=lat, longitude=lon),
     )
+    level = "UNSPECIFIED" if diversity is None else diversity.name
     with Client(target, deadline_seconds=timeout) as client:
         try:
             response = client.recommend(
@@ -221,6 +249,8 @@ def recommend(  # one argument a flag
                 page_size=page_size,
                 language_code=language,
                 exclude_purchased=only_new or None,
+                attributes=attributes_of(attributes or ()),
+                diversity=ApiDiversity.Value(f"DIVERSITY_{level}"),  # type: ignore[arg-type]  # an int to protobuf's stubs
                 explain=True,
                 include_products=True,
             )

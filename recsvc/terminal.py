@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from recsvc import __version__
-from recsvc.errors import RecsvcError
+from recsvc.errors import InputError, RecsvcError
 
 _INTERRUPTED = 130
 """What shells end with after Ctrl-C: 128 and the signal's number."""
@@ -97,3 +97,18 @@ def user_name(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"uid {uid}"
+
+
+def attributes_of(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """What ``--attribute`` says, by name.
+
+    Raises:
+        InputError: one of ``pairs`` is no ``NAME=VALUE``.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value):
+            raise InputError(f"--attribute {pair}: write it as NAME=VALUE, as in colour=red")
+        found[name] = (*found.get(name, ()), value)
+    return found

@@ -1,7 +1,6 @@
 """``recsvc-train recommend``: the questions of the API, asked for many customers at once."""
 
 import os
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +19,7 @@ from recsvc.core.rules import NO_RULES, Occasion
 from recsvc.core.ruling import PreparedRules
 from recsvc.core.stages import Stage
 from recsvc.errors import InputError
+from recsvc.terminal import attributes_of
 from training.batch import Surface, recommend_all
 from training.events import MAX_QUARANTINED_SHARE, read_customers
 from training.options import (
@@ -130,7 +130,7 @@ def recommend_command(  # noqa: PLR0913  # options of a command line
         brands=tuple(brands or ()),
         price_max=max_price,
         currency=currency,
-        attributes=_attributes(attributes or ()),
+        attributes=attributes_of(attributes or ()),
     )
     _check(recommender, wanted)
     book = NO_RULES
@@ -169,17 +169,6 @@ def recommend_command(  # noqa: PLR0913  # options of a command line
     n_customers = lists["customer_id"].n_unique()
     result = {"version_id": manifest.version_id, "n_customers": n_customers, "out": str(out)}
     print_result(result, f"{n_customers:,} lists of {manifest.version_id} in {out}", as_json)
-
-
-def _attributes(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """What ``--attribute`` says, by name."""
-    found: dict[str, tuple[str, ...]] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not (name and equals and value):
-            raise InputError(f"--attribute {pair}: write it as NAME=VALUE, as in colour=red")
-        found[name] = (*found.get(name, ()), value)
-    return found
 
 
 def _check(recommender: Recommender, wanted: CatalogueFilter) -> None:

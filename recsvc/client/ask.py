@@ -1,6 +1,6 @@
 """Questions from plain arguments: each becomes the message that the API wants."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias, TypedDict, TypeVar, Unpack
@@ -44,6 +44,7 @@ class Asked(TypedDict, total=False):
         price_min: the lowest.
         categories: paths that the products lie in or below.
         brands: of the products.
+        attributes: by name, values of which the products have any.
         exclude: product ids that must not be listed.
         in_stock_only: only what is in stock at the place.
         exclude_purchased: nothing that the customer has bought.
@@ -71,6 +72,7 @@ class Asked(TypedDict, total=False):
     price_min: Budget | None
     categories: Iterable[str]
     brands: Iterable[str]
+    attributes: Mapping[str, Iterable[str]]
     exclude: Iterable[str]
     in_stock_only: bool | None
     exclude_purchased: bool | None
@@ -221,6 +223,8 @@ def _filter(asked: Asked) -> common.ProductFilter | None:
         wanted.CopyFrom(given)
     wanted.category_paths.extend(asked.get("categories", ()))
     wanted.brands.extend(asked.get("brands", ()))
+    for name, values in asked.get("attributes", {}).items():
+        wanted.attributes_any[name].values.extend(values)
     wanted.exclude_product_ids.extend(asked.get("exclude", ()))
     budget, price_min = asked.get("budget"), asked.get("price_min")
     if budget is not None:

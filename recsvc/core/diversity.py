@@ -86,19 +86,19 @@ class Alike:
     directions: Vector
     has_direction: NDArray[np.bool_]
 
-    def to(self, position: int) -> Vector:
-        """float32, shape ``(n,)``: how like the one at ``position`` each of them is."""
-        own = self.traits[position]
-        shared = ((self.traits == own) & (own != MISSING)).sum(axis=1)
-        either = self.n_traits + self.n_traits[position] - shared
+    def matrix(self) -> Vector:
+        """float32, shape ``(n, n)``: how alike each two of them are, 1 at most."""
+        n = len(self.n_traits)
+        shared = np.zeros((n, n), np.int32)
+        for codes in self.traits.T:
+            shared += (codes[:, None] == codes) & (codes != MISSING)
+        either = self.n_traits[:, None] + self.n_traits - shared
         jaccard: Vector = (shared / np.maximum(either, 1)).astype(np.float32)
-        if not self.has_direction[position]:
-            return jaccard
-        cosine: Vector = np.clip(self.directions @ self.directions[position], 0, 1)
-        if not self.n_traits[position]:
-            return cosine
-        # Of one without factors or catalogue, the other speaks alone.
-        share = np.where(self.has_direction & (self.n_traits > 0), np.float32(0.5), np.float32(1))
+        cosine: Vector = np.clip(self.directions @ self.directions.T, 0, 1)
+        # Where either lacks factors, or words of the catalogue, the other kind speaks alone.
+        have_factors = self.has_direction[:, None] & self.has_direction
+        have_traits = (self.n_traits > 0)[:, None] & (self.n_traits > 0)
+        share = np.where(have_factors & have_traits, np.float32(0.5), np.float32(1))
         likeness: Vector = share * (jaccard + cosine)
         return likeness
 
@@ -108,8 +108,8 @@ class Alike:
         0 for fewer than two products.
         """
         n = len(self.n_traits)
-        total = sum(float((1 - self.to(i)[i + 1 :]).sum()) for i in range(n - 1))
-        return total / max(n * (n - 1) / 2, 1)
+        likeness = self.matrix()[np.triu_indices(n, 1)]
+        return float((1 - likeness).mean()) if n > 1 else 0.0
 
 
 def traits_of(catalogue: Catalogue) -> NDArray[np.int32]:

@@ -61,8 +61,9 @@ class Mixer:
         pool, above = items[: self._n_pool], shown[-WINDOW:]
         self._worth = standardised(values[: self._n_pool])
         self._penalty = np.float32(penalty)
-        self._alike = likeness.among(np.concatenate([above, pinned, pool]))
         self._n_above, self._first = len(above), len(above) + len(pinned)
+        alike = likeness.among(np.concatenate([above, pinned, pool]))
+        self._alike = alike.matrix()[:, self._first :]
         self._window: deque[Vector] = deque()
         self._near = np.zeros(self._n_pool, np.float32)
         for position in range(len(above)):
@@ -94,7 +95,7 @@ class Mixer:
     def _pass(self, position: int | None) -> None:
         """Let the window slide by one; of what is not mixed nothing is known."""
         zeros = np.zeros(self._n_pool, np.float32)
-        self._window.append(zeros if position is None else self._alike.to(position)[self._first :])
+        self._window.append(zeros if position is None else self._alike[position])
         self._near = self._near + self._window[-1]
         if len(self._window) > WINDOW:
             self._near = self._near - self._window.popleft()

@@ -82,19 +82,20 @@ class Answers:
             strict=True,
         )
         items = assortment.catalogue.items.ids
+        n_shown = len(situation.query.shown)
         return Answer(
             items=tuple(
                 Item(
                     product_id=items[item],
-                    rank=rank,
+                    rank=n_shown + place + 1,
                     score=score,
                     strategy=Strategy(strategy),
                     level=Level(level) if ranking.is_placed else None,
-                    reason=reasons[rank - 1] if reasons else None,
-                    product=products[rank - 1] if products else None,
-                    rules=ranking.rules[rank - 1] if ranking.rules else (),
+                    reason=reasons[place] if reasons else None,
+                    product=products[place] if products else None,
+                    rules=ranking.rules[place] if ranking.rules else (),
                 )
-                for rank, (item, score, strategy, level) in enumerate(rows, start=1)
+                for place, (item, score, strategy, level) in enumerate(rows)
             ),
             model=loaded.reference,
             location=model.places.describe(ranking.place) if ranking.is_placed else Location(),

@@ -243,3 +243,21 @@ def test_an_argument_that_may_be_left_out_is_in_brackets(
     """In one pair."""
     assert run(app, ["recommend", "--help"]) == 0
     assert "recommend [OPTIONS] [CUSTOMER]\n" in capsys.readouterr().out
+
+
+def test_a_list_is_filtered_by_attribute_and_varied_if_asked(
+    server: LocalServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of one name any value, as in the API; what is no NAME=VALUE is an error."""
+
+    def listed(*arguments: str) -> list[str]:
+        capsys.readouterr()
+        assert recommend(server, "anna", "--json", *arguments) == 0
+        response = json.loads(capsys.readouterr().out)
+        return [each["product_id"] for each in response["recommendations"]]
+
+    labelled = listed("--attribute", "label=organic", "--attribute", "label=fair")
+    assert set(labelled) == {"espresso", "tea"}
+    assert listed("--diversity", "high") != listed("--diversity", "none")
+    assert recommend(server, "anna", "--attribute", "label") == 1
+    assert "--attribute label: write it as NAME=VALUE" in capsys.readouterr().err

@@ -27,8 +27,9 @@ def likeness(*, factors: bool = True) -> Likeness:
 def alike(of: Likeness, one: str, other: str) -> float:
     """How alike two products are, the same from both sides."""
     pair = of.among(item_indices(tiny_model(), one, other))
-    assert pair.to(0)[1] == pytest.approx(pair.to(1)[0])
-    return float(pair.to(0)[1])
+    matrix = pair.matrix()
+    assert matrix[0, 1] == pytest.approx(matrix[1, 0])
+    return float(matrix[0, 1])
 
 
 def test_traits_are_the_levels_of_the_category_and_the_brand() -> None:

@@ -1,6 +1,7 @@
 """What rules do with a list."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from recsvc.core.assortment import Assortment
 from recsvc.core.catalogue import CatalogueFilter, Product
 from recsvc.core.diversity import Diversity, Likeness
 from recsvc.core.recommendation_id import Surface
+from recsvc.core.recommender import Query, Recommender
 from recsvc.core.reranking import Form, Listed, Reranker
 from recsvc.core.rules import Conditions, Effect, Occasion, Rule, Rulebook, Selection
 from recsvc.core.ruling import PreparedRules, Ruling, selected, unknown_names
+from tests.counting import DATA_END
 from tests.samples import PRODUCTS, item_indices, tiny_model
 
 N = len(PRODUCTS)
@@ -332,3 +335,21 @@ def test_what_is_pinned_makes_its_like_wait() -> None:
     """A varied list is unlike its pins too."""
     listed = made(pin(1, "espresso"), size=3, diversity=Diversity.HIGH)
     assert names(listed) == ["espresso", "tea", "milk"]
+
+
+def test_what_is_needed_again_keeps_its_order_under_rules() -> None:
+    """Only at-mosts and exclusions act on it; pins and boosts do not turn what is due."""
+    recommender = Recommender(tiny_model())
+    query = Query(customer=recommender.model.customers.index("anna"), now=DATA_END, size=5)
+    due = recommender.again(query).ranking.items.tolist()
+    assert len(due) > 1
+    turned = ruling(turn(Effect.BOOST, 9, NAMES[due[-1]]), pin(1, NAMES[due[-1]]))
+    assert recommender.again(replace(query, ruling=turned)).ranking.items.tolist() == due
+    only_one = ruling(
+        at_most(1, 9, ""),
+        Rule(rule_id="no", effect=Effect.EXCLUDE, selection=products(NAMES[due[0]])),
+    )
+    capped = recommender.again(replace(query, ruling=only_one))
+    assert capped.ranking.items.tolist() == due[1:2]
+    assert len(capped.due_time) == 1
+    assert "no" in capped.ranking.applied

@@ -968,11 +968,14 @@ def test_pages_of_a_varied_list_hold_no_product_twice(bench: Bench) -> None:
     """Each goes on where the one before ended, and none is in the order of the scores alone."""
     plain = bench.ids(Question(customer_id="anna", size=6))
     pages: list[str] = []
+    ranks: list[int] = []
     page = b""
     for _ in range(3):
         asked = Question(customer_id="anna", size=2, diversity=Diversity.HIGH, page=page)
         answer = bench.answer(asked)
         pages += [item.product_id for item in answer.items]
+        ranks += [item.rank for item in answer.items]
         page = answer.next_page
     assert len(set(pages)) == 6
+    assert ranks == [1, 2, 3, 4, 5, 6]
     assert pages != plain
