@@ -16,6 +16,9 @@ from recsvc.telemetry import Logger, Metrics
 _MAX_PREPARED = 8
 """Rules of so many versions, each for the products of a moment, are kept ready."""
 
+_MAX_READY = 2
+"""Of those, the latest are made ready for new rules."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Known:
@@ -86,8 +89,10 @@ class ShopRules:
                 if seen == self._seen:
                     return
                 book = rules_in_force(self._shelf)
-                # The old ones may still be asked for by who took their version a moment ago.
-                self._known = _Known(book)
+                # Looked up here for the products of the moment, so that no caller waits for it.
+                known = {id(own): own for own, _ in self._known.prepared[:_MAX_READY]}
+                ready = tuple((own, PreparedRules.of(book, own)) for own in known.values())
+                self._known = _Known(book, prepared=ready)
                 self._seen = seen
                 self._logger.info("rules_in_force", version_id=book.version_id, n=len(book.rules))
             except RecsvcError as error:

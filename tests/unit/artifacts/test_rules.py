@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -259,3 +260,11 @@ def test_one_product_has_one_place() -> None:
     rules[1]["select"] = rules[0]["select"]
     (line,) = faults(*rules)
     assert "pins the product of 'a' to another place; leave one out" in line
+
+
+def test_the_file_to_copy_is_usable() -> None:
+    """What docs/rules.md shows."""
+    page = Path(__file__).parents[3] / "docs" / "rules.md"
+    text = page.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    rules = read_rules(text, name="rules.md", is_toml=True).rulebook()
+    assert {rule.effect for rule in rules.rules} == set(Effect)

@@ -191,3 +191,12 @@ def test_rules_for_who_is_not_known(bench: Bench) -> None:
     assert ids(bench.answer(replace(ANNA, size=4)))[0] != "bag"
     bench.standing.erase([customer_hash(KEY, "anna")])
     assert ids(bench.answer(ANNA))[0] == "bag"
+
+
+def test_new_rules_are_looked_up_before_they_are_in_force(bench: Bench) -> None:
+    """No caller waits for it: what was looked up is what callers get."""
+    bench.answer(ANNA)
+    ruled(bench, pin("bag"))
+    ((assortment, ready),) = bench.rules._known.prepared
+    assert ready.book is bench.rules.current
+    assert bench.rules.prepared(assortment) is ready
