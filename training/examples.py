@@ -1,19 +1,16 @@
 """What the boosted trees learn from: candidates of a window, and whether they were bought."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsvc.core.places import Place
 from recsvc.core.ranking import Task
-from recsvc.core.recommender import Query, Recommender
+from recsvc.core.recommender import Recommender
+from training.asked import Asked
 from training.evaluate import Tick
-from training.metrics import DEPTH
-from training.split import HoldOut
-from training.targets import bought_by, new_to_customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +39,7 @@ class Examples:
 
 def collect(
     recommender: Recommender,
-    held_out: HoldOut,
-    customers: NDArray[np.int32],
+    asked: Iterable[Asked | None],
     task: Task,
     *,
     negatives: float,
@@ -55,35 +51,23 @@ def collect(
     The features are those of the serving code, on a model that was fitted before the window.
 
     Args:
-        recommender: fitted on ``held_out.history``.
-        held_out: what was known, and what was bought next.
-        customers: int32, who is asked.
-        task: what is asked for; :attr:`Task.NEW` leaves out what each has bought.
+        recommender: fitted on what was known.
+        asked: the questions; those that are ``None`` teach nothing.
+        task: what is asked for.
         negatives: share of the candidates not bought that are kept, drawn at random.
         seed: seed of that draw.
-        tick: called after each customer.
+        tick: called after each question.
     """
     rng = np.random.default_rng(seed)
-    targets = held_out.targets()
-    if task is Task.NEW:
-        targets = new_to_customer(targets, bought_by(recommender.model.histories, targets.shape[1]))
-    features = [np.zeros((0, len(recommender.features.names)), np.float32)]
+    read = recommender.panel(task).features
+    features = [np.zeros((0, len(read.names)), np.float32)]
     labels = [np.zeros(0, np.bool_)]
-    for customer in customers.tolist():
-        relevant = targets.indices[targets.indptr[customer] : targets.indptr[customer + 1]]
-        if len(relevant):
-            case = recommender.candidates(
-                Query(
-                    customer=customer,
-                    place=Place(tuple(recommender.model.histories.homes[customer].tolist())),
-                    size=DEPTH,
-                    now=held_out.now,
-                    only_new=task is Task.NEW,
-                )
-            )
-            bought = np.isin(case.items, relevant)
+    for question in asked:
+        if question is not None:
+            case = recommender.candidates(question.query, task)
+            bought = np.isin(case.items, question.relevant)
             kept = bought | (rng.random(len(bought)) < negatives)
-            features.append(recommender.features.of(case)[kept])
+            features.append(read.of(case)[kept])
             labels.append(bought[kept])
         tick()
     # The first is there so that there is one to concatenate; it is no list.

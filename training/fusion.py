@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recsvc.core.places import PLACE_LEVELS, Place
-from recsvc.core.ranking import Ranker, Task
+from recsvc.core.ranking import Ranker, Task, plain_ranker
 from recsvc.core.recommender import Query, Recommender
 from recsvc.core.vocabulary import MISSING
 from training.evaluate import Tick
@@ -24,21 +24,8 @@ N_FOLDS = 4
 MIN_FOLD = 50
 """Lists; fewer are not worth a search of their own."""
 
-START = {
-    Task.ALL: {"own_long": 1.0, "own_short": 0.3, "collaborative": 0.2, "popularity": 0.1},
-    Task.AWAY: {"own_long": 1.0, "collaborative": 0.2, "place": 0.2, "place_lift": 0.5},
-    Task.NEW: {
-        "collaborative": 1.0,
-        "spectral": 1.0,
-        "ease": 1.0,
-        "like_customers": 0.2,
-        "transitions": 0.2,
-        "popularity": 0.1,
-        "place": 0.2,
-    },
-    Task.COLD: {"popularity": 0.5, "place": 1.0, "place_lift": 0.2},
-}
-"""Where the search starts, and what serves where there is nothing to tune on."""
+TUNED = (Task.ALL, Task.AWAY, Task.NEW, Task.COLD)
+"""Tasks whose lists are of the products that a shopper may buy next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +44,8 @@ class Question:
 
 
 def starting_rankers(scores: tuple[str, ...]) -> dict[Task, Ranker]:
-    """:data:`START` for the scores that there are; where nothing is bought twice all is new."""
-    starts = START if "own_long" in scores else START | {Task.ALL: START[Task.NEW]}
-    return {
-        task: Ranker(np.array([start.get(name, 0.0) for name in scores], np.float32))
-        for task, start in starts.items()
-    }
+    """Where the search starts, and what serves where there is nothing to tune on."""
+    return {task: plain_ranker(task, scores) for task in TUNED}
 
 
 def tune(
@@ -92,7 +75,7 @@ def tune(
         _at_home(recommender, held_out, customers),
         _away(recommender, held_out, customers),
     )
-    for task in Task:
+    for task in TUNED:
         questions = _for_task(recommender, task, away if task is Task.AWAY else at_home)
         if questions:
             problem = _Problem.build(recommender, questions)

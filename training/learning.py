@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Recommender
+from training.asked import lists
 from training.column import Column
 from training.evaluate import BASELINES, Rankers, evaluate, only
 from training.examples import Examples, collect
-from training.fusion import starting_rankers, tune
+from training.fusion import TUNED, starting_rankers, tune
 from training.guard import FUSION, TREES, Verdict, contestants, judge
 from training.interactions import Interactions
 from training.models.boosting import fit_trees
@@ -29,6 +30,7 @@ from training.progress import Reporter
 from training.report import slice_report, summaries, table_lines
 from training.settings import TrainingSettings
 from training.split import Split
+from training.surfaces import Surfaces
 from training.windows import Role, Window
 
 LEARNT = (Task.ALL, Task.NEW)
@@ -96,6 +98,7 @@ def learn(
     fitted: Callable[[Interactions], Recommender],
     settings: TrainingSettings,
     reporter: Reporter,
+    surfaces: Surfaces | None = None,
 ) -> Learnt:
     """Go through the windows in order, and learn a ranker for each task.
 
@@ -104,6 +107,7 @@ def learn(
         fitted: fits all sources on a history.
         settings: of the run.
         reporter: told of each step.
+        surfaces: learns from the late windows, if it is there, what lists do not teach.
     """
     lessons: _Lessons | None = None
     recommender, history = None, None
@@ -124,9 +128,14 @@ def learn(
             _measure(lessons, window, recommender, settings, reporter)
         if window.teaches:
             _gather(lessons, window, recommender, settings, reporter)
+        if surfaces is not None and window.teaches and number > windows.index(last_training):
+            surfaces.see(recommender, window, reporter)
     assert lessons is not None  # noqa: S101  # a plan has at least two windows
     with reporter.stage("learn the rankers from all windows"):
         rankers = _chosen(lessons, _trees(lessons, settings))
+        if surfaces is not None:
+            rankers |= surfaces.rankers()
+            lessons.metrics["surfaces"] = surfaces.metrics
     return Learnt(rankers, lessons.metrics, lessons.reported)
 
 
@@ -145,7 +154,7 @@ def _fuse(
     if not tuning["tuned"]:
         reporter.log(f"only {n_customers} customers to tune on: the default weights are used")
         return
-    with reporter.stage("tune the fusion", len(Task)) as tick:
+    with reporter.stage("tune the fusion", len(TUNED)) as tick:
         lessons.fusion, reached = tune(recommender, window.held_out, customers, settings.seed, tick)
     tuning["ndcg@10"] = {task.value: round(value, 5) for task, value in reached.items()}
     for task, value in reached.items():
@@ -171,8 +180,7 @@ def _gather(
         for task in LEARNT:
             found = collect(
                 recommender,
-                window.held_out,
-                customers,
+                lists(recommender, window.held_out, customers, task),
                 task,
                 negatives=settings.negatives,
                 seed=settings.seed,

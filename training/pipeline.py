@@ -17,9 +17,9 @@ from recsvc.core.model import Model
 from recsvc.core.recommender import Recommender
 from recsvc.errors import InputError
 from training.events import InputReport, read_events, read_products, read_stores
-from training.fusion import starting_rankers
 from training.interactions import Interactions
 from training.learning import learn
+from training.models.baskets import fit_baskets
 from training.models.catalogue import fit_catalogue
 from training.models.histories import fit_histories
 from training.models.item_statistics import fit_item_statistics
@@ -32,6 +32,7 @@ from training.progress import Reporter
 from training.settings import TrainingSettings
 from training.sources import fit_sources, suitable
 from training.split import HoldOut, given
+from training.surfaces import Surfaces
 from training.windows import Window, plan
 
 MODEL_ID = "sources"
@@ -111,13 +112,17 @@ def fit(
         def fitted(history: Interactions) -> Recommender:
             return Recommender(build(history, timeless, sources, settings))
 
-        learnt = learn(windows, fitted, settings, reporter)
+        learnt = learn(windows, fitted, settings, reporter, Surfaces(settings))
         with reporter.stage("fit on all the data"):
             model = build(interactions, purchases.products, sources, settings)
-            segments = fit_segments(
-                model.customers, model.histories, model.data_end, source.segments
+            model = replace(
+                model,
+                baskets=fit_baskets(interactions, model.catalogue, settings),
+                rankers=learnt.rankers,
+                segments=fit_segments(
+                    model.customers, model.histories, model.data_end, source.segments
+                ),
             )
-            model = replace(model, rankers=learnt.rankers, segments=segments)
         Recommender(model)  # refuses what could not be served
         with reporter.stage("publish"):
             return registry.publish(
@@ -237,11 +242,11 @@ def build(
     sources: tuple[str, ...],
     settings: TrainingSettings,
 ) -> Model:
-    """Fit everything but the rankers on ``interactions``; those are the starting weights."""
+    """Fit everything but the rankers and the baskets on ``interactions``."""
     histories = fit_histories(interactions, settings)
     places = fit_places(interactions, settings)
     popularity = fit_popularity(interactions, settings)
-    model = Model(
+    return Model(
         customers=interactions.customers,
         histories=histories,
         catalogue=fit_catalogue(interactions, products),
@@ -256,7 +261,6 @@ def build(
         recent_days=settings.recent_days,
         n_candidates=settings.n_candidates,
     )
-    return replace(model, rankers=starting_rankers(Recommender(model).scores))
 
 
 def _followed(followed: Followed) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def ask(side: Side, questions: Questions, tick: Callable[[], object]) -> dict[Ta
                 only_new=task is Task.NEW,
             )
             case = recommender.candidates(query)
-            ranker = recommender.model.rankers[recommender.task(query, case.moment.profile)]
+            ranker = recommender.ranker(recommender.task(query, case.moment.profile))
             items = recommender.order(case, ranker, query.form)
             # What nobody bought later becomes NOTHING at its rank: it is no hit either way.
             lists[task][row, : len(items)] = side.own_items[items]

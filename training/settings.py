@@ -59,6 +59,7 @@ class TrainingSettings:
             choice of one of three rankers.
         train_customers: customers of each window that the trees learn from, at most.
         judge_customers: customers that decide, and that are reported.
+        surface_questions: questions of each other surface that a window teaches and judges.
         fusion_customers: customers that the weights of the fusion are tuned on, drawn at
             random; the weights' noise falls with more.
         negatives: share of the candidates not bought that the trees learn from: all of them
@@ -93,6 +94,7 @@ class TrainingSettings:
         n_vectors: dimensions of the spectral method.
         basket_memory: how baskets of customers are weighed for their likeness.
         n_like_customers: neighbours kept among customers.
+        basket_partners: products kept of those that each was in one basket with.
         own_share: what a customer's own basket counts beside the neighbours'.
         place_shrinkage: purchases that the wider place's shares count for.
         n_candidates: products that each source proposes; twice as many for lists of new ones.
@@ -112,6 +114,7 @@ class TrainingSettings:
     train_customers: PositiveInt = 2_000
     judge_customers: PositiveInt = 3_000
     fusion_customers: PositiveInt = 800
+    surface_questions: PositiveInt = 1_200
     negatives: PositiveShare = 0.3
     boosting: BoostingSettings = field(default_factory=BoostingSettings)
     short_half_life_days: PositiveFloat = 30.0
@@ -136,6 +139,7 @@ class TrainingSettings:
     n_vectors: PositiveInt = 256
     basket_memory: Annotated[str, OneOf(tuple(Memory))] = "long"
     n_like_customers: PositiveInt = 200
+    basket_partners: PositiveInt = 300
     own_share: Share = 0.7
     place_shrinkage: PositiveFloat = 500.0
     n_candidates: Annotated[int, Field(ge=1, le=400)] = 40
@@ -149,6 +153,7 @@ PRESETS: dict[str, TrainingSettings] = {
         separate_guard=False,
         judge_customers=250,
         fusion_customers=150,
+        surface_questions=500,
         negatives=0.15,
         als_factors=(64, 128),
         ease_max_items=5_000,
@@ -162,6 +167,7 @@ PRESETS: dict[str, TrainingSettings] = {
         train_customers=6_000,
         judge_customers=10_000,
         fusion_customers=3000,
+        surface_questions=4000,
         extra_sources=("bpr",),
     ),
 }

@@ -59,6 +59,13 @@ class HoldOut:
         Products and customers without any purchase before the cut are left out: nothing
         that learns from purchases can know them.
         """
+        lines = self.known_lines()
+        matrix = replace(self.future, lines=lines).matrix(np.ones(lines.height, np.float32))
+        matrix.data[:] = 1
+        return matrix
+
+    def known_lines(self) -> pl.DataFrame:
+        """What customers with a history bought of known products afterwards."""
         known_items = np.bincount(
             self.history.lines["item"].to_numpy(), minlength=len(self.history.items)
         )
@@ -69,11 +76,7 @@ class HoldOut:
         usable = (known_items[lines["item"].to_numpy()] > 0) & (
             known_customers[lines["customer"].to_numpy()] > 0
         )
-        matrix = self.future.select(pl.Series(usable)).matrix(
-            np.ones(int(usable.sum()), np.float32)
-        )
-        matrix.data[:] = 1
-        return matrix
+        return lines.filter(pl.Series(usable))
 
 
 def window_seconds(interactions: Interactions, window_days: float) -> float:

@@ -15,6 +15,7 @@ import polars as pl
 from recsvc.core.model import Model
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
+from training.asked import lists
 from training.evaluate import Rankers, evaluate, only
 from training.examples import Examples, collect
 from training.interactions import Interactions
@@ -115,10 +116,10 @@ class Trials:
         """The candidates of the earlier window, of which there may be so many."""
         key = (settings.n_candidates, task)
         if key not in self._examples:
+            recommender = self._recommender(self.taught.held_out.history, settings)
             self._examples[key] = collect(
-                self._recommender(self.taught.held_out.history, settings),
-                self.taught.held_out,
-                self.taught.customers,
+                recommender,
+                lists(recommender, self.taught.held_out, self.taught.customers, task),
                 task,
                 negatives=settings.negatives,
                 seed=settings.seed,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from recsvc.core.baskets import COLUMNS, Baskets, basket_columns
 from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.item_statistics import ItemStatistics
 from recsvc.core.places import PLACE_LEVELS, Level
@@ -20,6 +21,7 @@ from recsvc.core.vocabulary import MISSING
 
 if TYPE_CHECKING:  # the model holds rankers, which hold no features
     from recsvc.core.model import Model
+    from recsvc.core.panel import Panel
     from recsvc.core.sources import Moment
 
 Column = NDArray[np.float32]
@@ -43,6 +45,7 @@ class Case:
 
     Attributes:
         model: what was learnt.
+        panel: who scored them.
         moment: who and where.
         items: int32, shape ``(n,)``.
         scores: float32, shape ``(n, n_scores)``, as the sources gave them.
@@ -54,6 +57,7 @@ class Case:
     """
 
     model: "Model"
+    panel: "Panel"
     moment: "Moment"
     items: NDArray[np.int32]
     scores: NDArray[np.float32]
@@ -74,9 +78,12 @@ class Features:
     Args:
         model: what was learnt.
         score_names: names of the sources' scores.
+        baskets: what is known of baskets, where the trees read that.
     """
 
-    def __init__(self, model: "Model", score_names: tuple[str, ...]) -> None:
+    def __init__(
+        self, model: "Model", score_names: tuple[str, ...], baskets: Baskets | None = None
+    ) -> None:
         levels = [level for level in PLACE_LEVELS if len(model.places.levels[level].keys)]
         has_place = any(source.name == "place" for source in model.sources)
         groups: dict[str, tuple[tuple[str, ...], Group]] = {
@@ -108,6 +115,8 @@ class Features:
             groups["affinity"] = (names, _Affinity.of(model, kinds))
         if len(model.statistics.log_price):
             groups["price"] = (("log_price", "relative_price"), _price)
+        if baskets is not None:
+            groups["together"] = (COLUMNS, _Together(baskets))
         kept = {name: group for name, group in groups.items() if name not in model.without}
         self._groups = [group for _, group in kept.values()]
         self.model = model
@@ -269,6 +278,16 @@ def _distance(case: Case) -> Iterable[Column]:
 
 def _angle(cosine: Column) -> Column:
     return np.asarray(1_000 * np.arccos(np.clip(cosine, -1, 1)), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class _Together:
+    """How a candidate goes with the basket."""
+
+    baskets: Baskets
+
+    def __call__(self, case: Case) -> Iterable[Column]:
+        return basket_columns(self.baskets, case.moment.basket, case.items)
 
 
 @dataclass(frozen=True, slots=True)

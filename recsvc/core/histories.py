@@ -162,7 +162,7 @@ class Profile:
         bought = (n_purchases > 0) | (self.n_purchases == 0)
         return Profile(*(column[bought] for column in columns))
 
-    def where(self, mask: NDArray[np.bool_]) -> "Profile":
+    def where(self, mask: NDArray[np.bool_] | NDArray[np.intp]) -> "Profile":
         """Those products alone."""
         return Profile(
             self.items[mask],

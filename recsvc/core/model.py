@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from recsvc.core.baskets import Baskets
 from recsvc.core.catalogue import Catalogue
 from recsvc.core.histories import HalfLives, Histories
 from recsvc.core.item_statistics import ItemStatistics
@@ -34,6 +35,7 @@ class Model:
         places: popularity by place.
         visits: where each customer usually buys.
         sources: what proposes and scores products; :class:`Popularity` is one of them.
+        baskets: what is bought in one basket with what, ``None`` where nobody can tell.
         rankers: what orders the candidates of each task.
         without: groups of features that the trees do not see.
         data_end: time of the last event, seconds since 1970, UTC.
@@ -50,6 +52,7 @@ class Model:
     places: Places
     visits: Visits
     sources: tuple[Source, ...]
+    baskets: Baskets | None = None
     rankers: Mapping[Task, Ranker]
     without: frozenset[str] = frozenset()
     data_end: float
@@ -87,6 +90,8 @@ class Model:
         }
         for source in self.sources:
             arrays |= source.to_arrays(source.name)
+        if self.baskets is not None:
+            arrays |= self.baskets.to_arrays("baskets")
         for task, ranker in self.rankers.items():
             if ranker.trees is not None:
                 arrays |= ranker.trees.to_arrays(f"trees.{task.value}")
@@ -105,6 +110,7 @@ class Model:
             "place_shrinkage": self.places.shrinkage,
             "visits_level": self.visits.level.name,
             "without": sorted(self.without),
+            "baskets": None if self.baskets is None else self.baskets.to_parameters(),
             "sources": [{"name": s.name, **s.to_parameters()} for s in self.sources],
             "rankers": {
                 task.value: {
@@ -140,6 +146,10 @@ class Model:
                 source_from_arrays(source["name"], arrays, source["name"], source, places)
                 for source in parameters["sources"]
             ),
+            # Versions from before it was learnt have none.
+            baskets=Baskets.from_arrays(arrays, "baskets", parameters["baskets"])
+            if parameters.get("baskets")
+            else None,
             rankers={
                 Task(task): Ranker(
                     np.array(ranker["weights"], np.float32),

@@ -18,13 +18,40 @@ class Task(StrEnum):
 
     A ranker that is good over all purchases lives on repeats and is poor at what a
     customer has never bought; away from home the place says more than at home; a shopper
-    without a history has nothing but place.
+    without a history has nothing but place; what goes with a basket is another question than
+    what is bought this month, and so is what a shopper runs out of this week.
     """
 
     ALL = "all"
     AWAY = "away"
     NEW = "new"
     COLD = "cold"
+    TOGETHER = "together"
+    TOGETHER_COLD = "together_cold"
+    AGAIN = "again"
+
+
+BESIDE_BASKET = frozenset({Task.TOGETHER, Task.TOGETHER_COLD})
+"""Tasks that ask what goes with a basket."""
+
+PLAIN = {
+    Task.ALL: {"own_long": 1.0, "own_short": 0.3, "collaborative": 0.2, "popularity": 0.1},
+    Task.AWAY: {"own_long": 1.0, "collaborative": 0.2, "place": 0.2, "place_lift": 0.5},
+    Task.NEW: {
+        "collaborative": 1.0,
+        "spectral": 1.0,
+        "ease": 1.0,
+        "like_customers": 0.2,
+        "transitions": 0.2,
+        "popularity": 0.1,
+        "place": 0.2,
+    },
+    Task.COLD: {"popularity": 0.5, "place": 1.0, "place_lift": 0.2},
+    Task.TOGETHER: {"together": 1.0, "own_long": 0.5, "neighbours": 0.2, "popularity": 0.1},
+    Task.TOGETHER_COLD: {"together": 1.0, "neighbours": 0.2, "popularity": 0.1},
+    Task.AGAIN: {"own_long": 1.0, "own_short": 0.1},
+}
+"""Weights of scores where nothing was learnt for a task, and where the search for better starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +71,15 @@ class Ranker:
     trees: Trees | None = None
     logistic: Logistic | None = None
     fusion: float = 0.0
+
+
+def plain_ranker(task: Task, scores: Sequence[str]) -> Ranker:
+    """:data:`PLAIN` weights for the scores that there are.
+
+    Where nothing is bought twice, all is new.
+    """
+    weights = PLAIN[Task.NEW if task is Task.ALL and "own_long" not in scores else task]
+    return Ranker(np.array([weights.get(name, 0.0) for name in scores], np.float32))
 
 
 def standardise(scores: Matrix) -> Matrix:

@@ -16,13 +16,14 @@ from recsvc.core.assortment import Assortment, Shelf
 from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.diversity import Diversity, Likeness
 from recsvc.core.due import due_again
-from recsvc.core.features import Case, Features
+from recsvc.core.features import Case
 from recsvc.core.histories import NO_HISTORY, Profile
 from recsvc.core.live import NO_ACTS, Act, Acts, Live, fold
 from recsvc.core.model import Model
 from recsvc.core.newcomers import MAX_RANKED, placed
+from recsvc.core.panel import Panel
 from recsvc.core.places import ANYWHERE, Level, Location, Place
-from recsvc.core.ranking import Ranker, Task, standardise
+from recsvc.core.ranking import BESIDE_BASKET, Ranker, Task, plain_ranker
 from recsvc.core.reranking import Form, Listed, Reranker
 from recsvc.core.rest import resting
 from recsvc.core.ruling import NO_RULING, Ruling
@@ -122,6 +123,16 @@ class Ranking:
     picked: tuple[int, ...] = ()
     applied: tuple[str, ...] = ()
 
+    def where(self, positions: NDArray[np.intp]) -> "Ranking":
+        """The products at these positions alone, in their order."""
+        return replace(
+            self,
+            items=self.items[positions],
+            scores=self.scores[positions],
+            strategies=self.strategies[positions],
+            levels=self.levels[positions],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class BuyAgain:
@@ -153,26 +164,20 @@ class Recommender:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.assortment = Assortment.learnt(model.catalogue)
-        self._sources = model.sources
-        self.scores = tuple(name for source in model.sources for name in source.features)
-        """Names of the columns of :attr:`Case.scores`."""
-        self.features = Features(model, self.scores)
-        n_features = len(self.features.names)
+        self._panel = Panel(model)
+        self.scores = self._panel.scores
+        """Names of the columns of :attr:`Case.scores` of lists for a shopper."""
+        self.features = self._panel.features
+        """What their trees read."""
+        self._beside = self._panel if model.baskets is None else Panel(model, model.baskets)
         for task, ranker in model.rankers.items():
+            n_features = len(self.panel(task).features.names)
             # Trees would read the wrong columns in silence.
             if ranker.trees is not None and ranker.trees.n_features != n_features:
                 raise ValueError(
                     f"the trees of {task.value!r} read {ranker.trees.n_features} features, "
                     f"this model has {n_features}"
                 )
-        self._score_strategies = np.array(
-            [s for source in model.sources for s in source.features.values()], np.int8
-        )
-        self._strategies = np.unique(self._score_strategies)
-        # Sums the scores of one strategy: (n_scores, n_strategies) of 0 and 1.
-        self._by_strategy = (self._score_strategies[:, None] == self._strategies[None, :]).astype(
-            np.float32
-        )
         # Ties go to the more popular product: its place in the order of popularity.
         tie_rank = np.empty(len(model.catalogue), np.int32)
         tie_rank[model.popularity.order] = np.arange(len(model.catalogue), dtype=np.int32)
@@ -199,6 +204,15 @@ class Recommender:
         other._reranker = Reranker(assortment, likeness, tie_rank)  # noqa: SLF001  # one of its own kind
         return other
 
+    def panel(self, task: Task) -> Panel:
+        """The sources that a task asks."""
+        return self._beside if task in BESIDE_BASKET else self._panel
+
+    def ranker(self, task: Task) -> Ranker:
+        """What orders the candidates of a task: what was learnt for it, else plain weights."""
+        ranker = self.model.rankers.get(task)
+        return plain_ranker(task, self.panel(task).scores) if ranker is None else ranker
+
     def place(self, customer: int, location: Location) -> Place:
         """Where the shopper is: the location given, else the customer's home."""
         if location:
@@ -211,7 +225,7 @@ class Recommender:
         """The best products for a shopper in a place."""
         case = self.candidates(query)
         task = self.task(query, case.moment.profile)
-        return self.rank(case, self.model.rankers[task], query.form)
+        return self.rank(case, self.ranker(task), query.form)
 
     def rank(self, case: Case, ranker: Ranker, form: Form) -> Ranking:
         """A list of the best candidates of a case."""
@@ -224,9 +238,8 @@ class Recommender:
         levels = np.full(len(best), Level.EVERYWHERE, np.int8)
         levels[is_learnt] = self.model.places.evidence_levels(place, case.items[learnt])
         strategies = np.full(len(best), Strategy.SIMILAR, np.int8)
-        terms = case.standardised[learnt] * ranker.weights
-        strategies[is_learnt] = self._strategy(
-            levels[is_learnt], ranker.weights, case.scores[learnt], terms
+        strategies[is_learnt] = case.panel.strategies(
+            case, learnt, levels[is_learnt], ranker.weights
         )
         return Ranking(
             items[best],
@@ -251,14 +264,14 @@ class Recommender:
         items, scores = case.items, self._ranked(case, ranker)
         if len(case.newcomers):
             near = self.assortment.near
-            scores = np.append(scores, placed(case, self._sources, near, ranker, scores))
+            scores = np.append(scores, placed(case, case.panel.sources, near, ranker, scores))
             items = np.append(items, self.assortment.n_learnt + case.newcomers)
         return items, scores
 
     def _ranked(self, case: Case, ranker: Ranker) -> NDArray[np.float32]:
         if ranker.trees is None:
             return self._fused(case, ranker)
-        features = self.features.of(case)
+        features = case.panel.features.of(case)
         learnt = ranker.trees.predict(features)
         if ranker.logistic is not None:
             learnt += ranker.logistic.predict(features)
@@ -272,13 +285,33 @@ class Recommender:
         scores: NDArray[np.float32] = case.standardised @ ranker.weights
         return scores
 
-    def candidates(self, query: Query) -> Case:
-        """All sources' proposals with all sources' scores."""
+    def candidates(self, query: Query, task: Task | None = None) -> Case:
+        """All sources' proposals with all sources' scores.
+
+        Args:
+            query: the question.
+            task: what it is asked for; unless given, a list for the shopper.
+        """
         live = self.live(query)
-        profile, stand_ins = self._of_moment(query, live)
-        case = self._case(profile, query, self._allowed(query, live), query.customer)
+        allowed = self._allowed(query, live)
+        if task is Task.AGAIN:
+            return self._again(live, query, allowed)
+        known = replace(live, profile=NO_HISTORY) if task is Task.TOGETHER_COLD else live
+        profile, stand_ins = self._of_moment(query, known)
+        moment = self._moment(profile, query, allowed, query.customer)
+        if task in BESIDE_BASKET:
+            basket = np.union1d(query.basket, live.basket).astype(np.int32)
+            moment = replace(moment, basket=distinct(list(self._learnt(basket))))
+        case = self._case(moment, query, allowed, task)
         is_plain = not len(stand_ins) and not len(live.undated)
         return case if is_plain else replace(case, stand_ins=stand_ins, undated=live.undated)
+
+    def _again(self, live: Live, query: Query, allowed: NDArray[np.bool_]) -> Case:
+        """What the shopper has bought, and nothing else."""
+        profile = live.profile
+        moment = self._moment(profile, query, allowed, query.customer)
+        own = profile.items[(profile.n_purchases > 0) & moment.allowed[profile.items]]
+        return replace(self._panel.case(moment, own), undated=live.undated)
 
     def _of_moment(self, query: Query, live: Live) -> tuple[Profile, NDArray[np.int32]]:
         """A profile with the visit, and the items in it that stand in for newcomers."""
@@ -298,29 +331,27 @@ class Recommender:
             half_lives=self.model.half_lives,
         )
 
-    def _case(
+    def _moment(
         self, profile: Profile, query: Query, allowed: NDArray[np.bool_], customer: int = MISSING
+    ) -> Moment:
+        learnt = allowed[: self.assortment.n_learnt]
+        return Moment(profile, query.place, learnt, query.now, customer, query.only_new)
+
+    def _case(
+        self,
+        moment: Moment,
+        query: Query,
+        allowed: NDArray[np.bool_],
+        task: Task | None = None,
     ) -> Case:
-        n_learnt = self.assortment.n_learnt
-        moment = Moment(
-            profile, query.place, allowed[:n_learnt], query.now, customer, query.only_new
-        )
         # A list of new products cannot fill up with the shopper's own.
         limit = self.model.n_candidates * (2 if query.only_new else 1)
         limit = max(limit, query.size)
-        proposed = [source.propose(moment, limit) for source in self._sources]
+        panel = self._panel if task is None else self.panel(task)
         pinned = query.ruling.pinned(moment.allowed, self._reranker.tie_rank)
-        items = distinct([*proposed, pinned])
-        newcomers = np.flatnonzero(allowed[n_learnt:])[::-1][:MAX_RANKED].astype(np.int32)
-        return self._case_of(moment, items, newcomers)
-
-    def _case_of(
-        self, moment: Moment, items: NDArray[np.int32], newcomers: NDArray[np.int32]
-    ) -> Case:
-        """A case of given items, whatever the sources would propose."""
-        columns = [column for source in self._sources for column in source.score(moment, items)]
-        scores = np.stack(columns, axis=1)
-        return Case(self.model, moment, items, scores, standardise(scores), newcomers)
+        items = distinct([panel.propose(moment, limit), pinned])
+        newcomers = np.flatnonzero(allowed[self.assortment.n_learnt :])[::-1][:MAX_RANKED]
+        return panel.case(moment, items, newcomers.astype(np.int32))
 
     def _learnt(self, items: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Those of ``items`` that are learnt, and what stands in for the others: the most alike."""
@@ -339,10 +370,11 @@ class Recommender:
         For a caller who cannot wait: it reads no history, beyond what the query excludes,
         and so costs a fraction of :meth:`recommend`.
         """
-        case = self._case(NO_HISTORY, query, self._allowed(query, self.live(query)))
+        allowed = self._allowed(query, self.live(query))
+        case = self._case(self._moment(NO_HISTORY, query, allowed), query, allowed)
         if len(case.items):  # who is in a hurry is not asked to wait for what is new
             case = replace(case, newcomers=NO_ITEMS)
-        return self.rank(case, self.model.rankers[Task.COLD], query.form)
+        return self.rank(case, self.ranker(Task.COLD), query.form)
 
     def similar(self, item: int, query: Query) -> Ranking:
         """Products like ``item``: bought by its buyers, near it in the factors, or alike.
@@ -401,51 +433,44 @@ class Recommender:
         n_learnt = self.assortment.n_learnt
         alike = items[most]
         is_learnt = alike < n_learnt
-        case = self._case_of(moment, alike[is_learnt], alike[~is_learnt] - n_learnt)
-        _, liking = self._scored(case, self.model.rankers[Task.NEW])
+        case = self._panel.case(moment, alike[is_learnt], alike[~is_learnt] - n_learnt)
+        _, liking = self._scored(case, self.ranker(Task.NEW))
         kinds = self.assortment.catalogue.category[alike]
         likeness[most] = tailored(likeness[most], liking, kinds)
         return likeness
 
     def together(self, query: Query) -> Ranking:
         """Products that go into one basket with those of ``query.basket``."""
-        case = self.candidates(replace(query, only_new=True))
-        return self.rank(case, self.model.rankers[Task.NEW], query.form)
+        is_known = bool(len(self.live(query).profile.purchased))
+        task = Task.TOGETHER if is_known else Task.TOGETHER_COLD
+        return self.rank(self.candidates(query, task), self.ranker(task), query.form)
 
     def again(self, query: Query) -> BuyAgain:
         """What the shopper needs again, the soonest due first."""
-        live = self.live(query)
-        profile, allowed = live.profile, self._allowed(query, live)
-        n_learnt = self.assortment.n_learnt
-        known = (profile.n_purchases > 0) & allowed[:n_learnt][profile.items]
-        due = due_again(profile.where(known), self.model.statistics)
+        case = self.candidates(query, Task.AGAIN)
+        # Rules that move products have no say in what is due: those that keep some back have,
+        # first in what is chosen, and once more in the order that is shown.
+        keeping = Ruling(caps=query.ruling.caps, exclusions=query.ruling.exclusions)
+        form = replace(query.form, ruling=keeping)
+        ranking = self.rank(case, self.ranker(Task.AGAIN), form)
+        due = due_again(ranking.profile, ranking.items, self.model.statistics)
         order = np.argsort(due.due_time, kind="stable")
-        listed = self._capped(due.items[order], query)
+        listed = self._kept(ranking.items[order], form)
         order = order[listed.best]
-        items = due.items[order]
-        levels = self.model.places.evidence_levels(query.place, items)
-        ranking = Ranking(
-            items,
-            -(due.due_time[order] - query.now).astype(np.float32),
-            np.full(len(items), Strategy.BUY_AGAIN, np.int8),
-            levels,
-            query.place,
-            profile,
-            undated=live.undated,
-            rules=listed.rules,
-            applied=listed.applied,
-        )
+        ranking = replace(ranking.where(order), rules=listed.rules, applied=listed.applied)
         return BuyAgain(
-            ranking, due.due_time[order], due.interval_seconds[order], due.quantity[order]
+            ranking,
+            due.due_time[order],
+            due.interval_seconds[order],
+            due.quantity[order],
         )
 
-    def _capped(self, items: NDArray[np.int32], query: Query) -> Listed:
-        """The first of ``items`` that no at-most keeps back; other rules do not turn this order."""
-        ruling = Ruling(caps=query.ruling.caps, exclusions=query.ruling.exclusions)
-        if not ruling:
-            return Listed(np.arange(min(len(items), query.size)))
+    def _kept(self, items: NDArray[np.int32], form: Form) -> Listed:
+        """Those of ``items``, in their order, that the rules of ``form`` do not keep back."""
+        if not form.ruling:
+            return Listed(np.arange(len(items)))
         places = -np.arange(len(items), dtype=np.float32)
-        return self._reranker.listed(items, places, Form(size=query.size, ruling=ruling))
+        return self._reranker.listed(items, places, form)
 
     def _similar(self, item: int) -> NDArray[np.float32]:
         """float32, shape ``(n_learnt,)``: how like a learnt product each of them is."""
@@ -497,36 +522,6 @@ class Recommender:
         if query.only_new:
             allowed[live.profile.purchased] = False
         return allowed
-
-    def _strategy(
-        self,
-        levels: NDArray[np.int8],
-        weights: NDArray[np.float32],
-        scores: NDArray[np.float32],
-        terms: NDArray[np.float32],
-    ) -> NDArray[np.int8]:
-        """The strategy that put each product there: the largest contribution that is true.
-
-        Standardised scores can credit a source with a product that it knows nothing of
-        (all others scored lower still); such credit is taken away.
-        """
-        speaks = (scores > 0) & (weights > 0)
-        # Shares are logarithms and never positive: a place speaks for what it has sold.
-        nearby = self._score_strategies == Strategy.POPULAR_NEARBY
-        speaks[:, nearby] = (levels < Level.EVERYWHERE)[:, None] & (weights > 0)[nearby]
-        is_true = speaks @ self._by_strategy > 0
-        # Whatever nothing else speaks for fills the list up by its popularity.
-        is_true[:, self._strategies == Strategy.POPULAR] = True
-        credit = np.where(is_true, terms @ self._by_strategy, -np.inf)
-        if nearby.any():
-            # What is popular everywhere and more so here is popular here: one reason, not two.
-            here = scores[:, self.scores.index("place_lift")] > 0
-            popular = credit[:, self._strategies == Strategy.POPULAR]
-            credit[:, self._strategies == Strategy.POPULAR_NEARBY] += np.where(
-                here[:, None], np.maximum(popular, 0), 0
-            )
-        strategies: NDArray[np.int8] = self._strategies[credit.argmax(axis=1)]
-        return strategies
 
 
 def newcomers_bought(acts: Acts, n_learnt: int, now: float) -> NDArray[np.int32]:

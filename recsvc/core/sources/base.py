@@ -68,6 +68,7 @@ class Moment:
         only_new: whether what the shopper has bought is left out.
         now: the moment that recency is measured at, seconds since 1970, UTC; the profile was
             decayed up to it.
+        basket: int32, ascending: learnt items of the basket, where that is what is asked about.
     """
 
     profile: Profile
@@ -76,6 +77,7 @@ class Moment:
     now: float
     customer: int = MISSING
     only_new: bool = False
+    basket: Items = field(default_factory=lambda: np.zeros(0, np.int32))
     # Dense scores cost far more than reading them off: a source computes its own once,
     # for proposing and for scoring.
     _dense: dict[str, Scores] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
 from tests.benchmarks.quality.ablations import load
 from tests.benchmarks.quality.datasets import DataSet
+from training import asked
 from training.column import Column
 from training.evaluate import evaluate
 from training.examples import Examples, collect
@@ -53,8 +54,7 @@ def lists(
             [
                 collect(
                     recommender,
-                    window.held_out,
-                    window.customers,
+                    asked.lists(recommender, window.held_out, window.customers, task),
                     task,
                     negatives=settings.negatives,
                     seed=settings.seed,

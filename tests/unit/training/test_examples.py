@@ -9,6 +9,7 @@ from recsvc.core.ranking import Task
 from recsvc.core.recommender import Query, Recommender
 from tests.purchases import built, shop_interactions
 from tests.quick import QUICK
+from training.asked import lists
 from training.evaluate import target_customers
 from training.examples import Examples, collect
 from training.metrics import DEPTH
@@ -31,7 +32,8 @@ def gather(
     recommender: Recommender, held_out: HoldOut, task: Task, negatives: float, seed: int = 0
 ) -> Examples:
     customers = target_customers(held_out.targets(), N_CUSTOMERS)
-    return collect(recommender, held_out, customers, task, negatives=negatives, seed=seed)
+    asked = lists(recommender, held_out, customers, task)
+    return collect(recommender, asked, task, negatives=negatives, seed=seed)
 
 
 def test_all_that_was_bought_is_kept(recommender: Recommender, held_out: HoldOut) -> None:
@@ -85,7 +87,13 @@ def test_nobody_gives_no_examples(recommender: Recommender, held_out: HoldOut) -
     """Without customers there are no rows, of the same width; windows are put together."""
     nobody = np.zeros(0, np.int32)
 
-    none = collect(recommender, held_out, nobody, Task.ALL, negatives=1.0, seed=0)
+    none = collect(
+        recommender,
+        lists(recommender, held_out, nobody, Task.ALL),
+        Task.ALL,
+        negatives=1.0,
+        seed=0,
+    )
 
     assert none.features.shape == (0, len(recommender.features.names))
     some = gather(recommender, held_out, Task.ALL, 0.2)

@@ -5,11 +5,11 @@ import pytest
 from numpy.typing import NDArray
 
 from recsvc.core.histories import SECONDS_A_DAY
-from recsvc.core.ranking import Task
+from recsvc.core.ranking import PLAIN, Task
 from recsvc.core.recommender import Recommender
 from tests.purchases import built, interactions_of, shop_events, shop_interactions
 from training.evaluate import evaluate, target_customers
-from training.fusion import MIN_FOLD, START, starting_rankers, tune
+from training.fusion import MIN_FOLD, starting_rankers, tune
 from training.split import HoldOut, hold_out
 
 WINDOW = 28 * SECONDS_A_DAY
@@ -33,7 +33,7 @@ def test_the_start_names_only_scores_that_exist(recommender: Recommender) -> Non
     """Every starting weight belongs to a score; a score without one starts at 0."""
     # Regressions are fitted where they suit the data; all others are in this shop.
     known = {*recommender.scores, "ease", "spectral", "transitions"}
-    assert {name for start in START.values() for name in start} <= known
+    assert {name for start in PLAIN.values() for name in start} <= known
 
     rankers = starting_rankers(("popularity", "place", "unheard_of"))
 

@@ -15,6 +15,7 @@ from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Recommender
 from tests.purchases import START, Lines, built, interactions_of
 from tests.quick import QUICK
+from training.asked import lists
 from training.examples import Examples, collect
 from training.fusion import starting_rankers, tune
 from training.guard import FUSION, TREES
@@ -124,17 +125,17 @@ def same(one: Ranker, other: Ranker) -> bool:
 
 def examples_of(windows: list[Window], task: Task) -> Examples:
     """What was bought in all of ``windows``, each asked of a model of what came before it."""
+    models = [fitted(window.held_out.history) for window in windows]
     return Examples.together(
         [
             collect(
-                fitted(window.held_out.history),
-                window.held_out,
-                window.customers,
+                model,
+                lists(model, window.held_out, window.customers, task),
                 task,
                 negatives=SETTINGS.negatives,
                 seed=SETTINGS.seed,
             )
-            for window in windows
+            for model, window in zip(models, windows, strict=True)
         ]
     )
 

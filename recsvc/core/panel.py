@@ -1,0 +1,105 @@
+"""The sources that are asked for a list, and what the rankers read of their answers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recsvc.core.baskets import Baskets
+from recsvc.core.features import Case, Features
+from recsvc.core.model import Model
+from recsvc.core.places import Level
+from recsvc.core.ranking import standardise
+from recsvc.core.sources import Moment, Source, Strategy
+from recsvc.core.sparse import distinct
+
+NO_NEWCOMERS = np.zeros(0, np.int32)
+
+
+class Panel:
+    """Some sources of one model; immutable, and shared by all threads.
+
+    Args:
+        model: what was learnt.
+        baskets: the source of what goes with a basket, where it is asked too.
+    """
+
+    def __init__(self, model: Model, baskets: Baskets | None = None) -> None:
+        self._model = model
+        self.sources: Sequence[Source] = (
+            model.sources
+            if baskets is None
+            else (
+                *model.sources,
+                baskets,
+            )
+        )
+        self.scores = tuple(name for source in self.sources for name in source.features)
+        """Names of the columns of :attr:`Case.scores`."""
+        self.features = Features(model, self.scores, baskets)
+        self._score_strategies = np.array(
+            [s for source in self.sources for s in source.features.values()], np.int8
+        )
+        self._strategies = np.unique(self._score_strategies)
+        # Sums the scores of one strategy: (n_scores, n_strategies) of 0 and 1.
+        self._by_strategy = (self._score_strategies[:, None] == self._strategies[None, :]).astype(
+            np.float32
+        )
+
+    def propose(self, moment: Moment, limit: int) -> NDArray[np.int32]:
+        """The union of what the sources propose, ascending."""
+        return distinct([source.propose(moment, limit) for source in self.sources])
+
+    def case(
+        self,
+        moment: Moment,
+        items: NDArray[np.int32],
+        newcomers: NDArray[np.int32] = NO_NEWCOMERS,
+    ) -> Case:
+        """Candidates with all sources' scores.
+
+        Args:
+            moment: who asks, and where.
+            items: int32, distinct: the candidates that the model has learnt.
+            newcomers: int32: which of the others are allowed, the latest first.
+        """
+        columns = [column for source in self.sources for column in source.score(moment, items)]
+        scores = np.stack(columns, axis=1)
+        return Case(self._model, self, moment, items, scores, standardise(scores), newcomers)
+
+    def strategies(
+        self,
+        case: Case,
+        positions: NDArray[np.intp],
+        levels: NDArray[np.int8],
+        weights: NDArray[np.float32],
+    ) -> NDArray[np.int8]:
+        """The strategy that put each product there: the largest contribution that is true.
+
+        Standardised scores can credit a source with a product that it knows nothing of
+        (all others scored lower still); such credit is taken away.
+
+        Args:
+            case: the candidates.
+            positions: shape ``(n,)``: which of them are asked about.
+            levels: int8, shape ``(n,)``: finest :class:`Level` that has sold each of these.
+            weights: float32, of the fusion, one a score.
+        """
+        scores, terms = case.scores[positions], case.standardised[positions] * weights
+        speaks = (scores > 0) & (weights > 0)
+        # Shares are logarithms and never positive: a place speaks for what it has sold.
+        nearby = self._score_strategies == Strategy.POPULAR_NEARBY
+        speaks[:, nearby] = (levels < Level.EVERYWHERE)[:, None] & (weights > 0)[nearby]
+        is_true = speaks @ self._by_strategy > 0
+        # Whatever nothing else speaks for fills the list up by its popularity.
+        is_true[:, self._strategies == Strategy.POPULAR] = True
+        credit = np.where(is_true, terms @ self._by_strategy, -np.inf)
+        if nearby.any():
+            # What is popular everywhere and more so here is popular here: one reason, not two.
+            here = scores[:, self.scores.index("place_lift")] > 0
+            popular = credit[:, self._strategies == Strategy.POPULAR]
+            credit[:, self._strategies == Strategy.POPULAR_NEARBY] += np.where(
+                here[:, None], np.maximum(popular, 0), 0
+            )
+        strategies: NDArray[np.int8] = self._strategies[credit.argmax(axis=1)]
+        return strategies

@@ -1,0 +1,120 @@
+"""In how many baskets products, and their categories, were together."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from recsvc.core.baskets import POPULARITY_POWER, Baskets, Pairs
+from recsvc.core.catalogue import Catalogue
+from recsvc.core.sparse import SparseRows
+from recsvc.core.vocabulary import MISSING
+from training.interactions import Interactions
+from training.settings import TrainingSettings
+
+MAX_LINES = 100
+"""Products of a basket that is counted: a wholesale order of a thousand is no basket, and has
+half a million pairs."""
+
+MIN_PAIRED = 0.1
+"""Share of the baskets that hold two products, at least: with fewer there is nothing to tell."""
+
+BLOCK_PAIRS = 1 << 24
+"""Pairs that are counted before they are cut, at most: 200 MiB."""
+
+
+def fit_baskets(
+    interactions: Interactions, catalogue: Catalogue, settings: TrainingSettings
+) -> Baskets | None:
+    """Count the pairs of all orders; ``None`` where orders hold one product each.
+
+    Of each product the ``basket_partners`` that are closest to it are kept.
+    """
+    lines = interactions.lines
+    ranks = lines.select(pl.struct("customer", "order").rank("dense")).to_series()
+    order = ranks.to_numpy().astype(np.int64) - 1
+    item = lines["item"].to_numpy()
+    kind = catalogue.category
+    sizes = np.bincount(order)
+    if (sizes > 1).mean() < MIN_PAIRED:
+        return None
+    usable = sizes[order] <= MAX_LINES
+    order, item = np.unique(order[usable], return_inverse=True)[1], item[usable]
+    n_with = np.bincount(item, minlength=len(interactions.items)).astype(np.float32)
+    known = kind[item] != MISSING
+    n_kinds = len(catalogue.categories)
+    return Baskets(
+        _pairs(order, item, len(interactions.items), settings.basket_partners),
+        _pairs(order[known], kind[item[known]], n_kinds, n_kinds),
+        kind,
+        _shares(kind, n_with),
+    )
+
+
+def _pairs(order: NDArray[np.int64], thing: NDArray[np.int32], n: int, n_kept: int) -> Pairs:
+    n_baskets = int(order.max(initial=-1)) + 1
+    ones = csr_array((np.ones(len(order), np.float32), (order, thing)), (n_baskets, n))
+    ones.sum_duplicates()
+    ones.data[:] = 1
+    others = np.maximum(np.diff(ones.indptr) - 1, 1)
+    n_with = np.bincount(ones.indices, minlength=n).astype(np.float32)
+    in_small = ones.copy()
+    in_small.data = np.repeat(1 / others, np.diff(ones.indptr)).astype(np.float32)
+    rows = list(_closest(ones, in_small, n_with, n_kept))
+    return Pairs(
+        n_baskets,
+        n_with,
+        SparseRows.from_rows([(columns, both) for columns, both, _ in rows]),
+        np.concatenate([np.zeros(0, np.float32), *(close for _, _, close in rows)]),
+    )
+
+
+_Row = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
+
+
+def _closest(
+    ones: csr_array, in_small: csr_array, n_with: NDArray[np.float32], n_kept: int
+) -> Iterator[_Row]:
+    """For each thing its partners, in how many baskets both were, and how close they are."""
+    by_thing = csr_array(ones.T.tocsr())
+    leaning = 1 / np.maximum(n_with, 1) ** POPULARITY_POWER
+    # The most that a row can hold: the lines of all its baskets.
+    n_most = np.maximum(by_thing @ np.diff(ones.indptr), 1)
+    bounds = [0, *_blocks(n_most)]
+    for first, last in pairwise(bounds):
+        both = csr_array(by_thing[first:last] @ ones)
+        # The same pairs as ``both``: only the values differ.
+        close = csr_array(by_thing[first:last] @ in_small)
+        both.sort_indices()
+        close.sort_indices()
+        for row in range(last - first):
+            span = slice(both.indptr[row], both.indptr[row + 1])
+            columns = both.indices[span].astype(np.int32)
+            kept = columns != first + row
+            columns, together, near = columns[kept], both.data[span][kept], close.data[span][kept]
+            if len(columns) > n_kept:
+                best = np.argpartition(-near * leaning[columns], n_kept)[:n_kept]
+                best.sort()
+                columns, together, near = columns[best], together[best], near[best]
+            yield columns, together.astype(np.float32), near.astype(np.float32)
+
+
+def _blocks(n_most: NDArray[np.float64]) -> list[int]:
+    """Where blocks of rows end that hold at most :data:`BLOCK_PAIRS` entries, one row at least."""
+    ends, held = [], 0.0
+    for row, most in enumerate(n_most.tolist()):
+        if held and held + most > BLOCK_PAIRS:
+            ends.append(row)
+            held = 0.0
+        held += most
+    return [*ends, len(n_most)]
+
+
+def _shares(kind: NDArray[np.int32], n_with: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Each product's share of its kind; 0 for one of no kind."""
+    totals = np.bincount(kind + 1, n_with, int(kind.max(initial=-1)) + 2)
+    shares = n_with / np.maximum(totals[kind + 1], 1)
+    return np.where(kind == MISSING, 0, shares).astype(np.float32)
