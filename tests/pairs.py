@@ -1,60 +1,51 @@
 """Counted baskets, given by hand or counted from purchases."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import permutations
-from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
+from recsvc.core.baskets import Baskets, Pairs
 from recsvc.core.model import Model
-from recsvc.core.sources import Moment, Strategy
+from recsvc.core.sparse import SparseRows
+from recsvc.core.vocabulary import MISSING
+
+N_ITEMS = 10
+"""As many as the sample's shop has."""
 
 
-@dataclass(frozen=True)
-class CountedPairs:
-    """A source that proposes nothing and knows baskets, as ``core.pairs.PairCounts``."""
-
-    n_baskets: int
-    singles: Mapping[int, int] = field(default_factory=dict)
-    both: Mapping[tuple[int, int], int] = field(default_factory=dict)
-
-    name: ClassVar[str] = "counted_pairs"
-    features: ClassVar[Mapping[str, Strategy]] = {}
-
-    @classmethod
-    def of(cls, baskets: Iterable[set[int]]) -> "CountedPairs":
-        """Count baskets of item indices."""
-        singles: dict[int, int] = {}
-        both: dict[tuple[int, int], int] = {}
-        counted = list(baskets)
-        for basket in counted:
-            for item in basket:
-                singles[item] = singles.get(item, 0) + 1
-            for pair in permutations(basket, 2):
-                both[pair] = both.get(pair, 0) + 1
-        return cls(len(counted), singles, both)
-
-    def n_with(self, item: int) -> int:
-        return self.singles.get(item, 0)
-
-    def n_both(self, item: int, others: NDArray[np.int32]) -> NDArray[np.int64]:
-        return np.array([self.both.get((item, other), 0) for other in others.tolist()], np.int64)
-
-    def propose(self, moment: Moment, limit: int) -> NDArray[np.int32]:  # noqa: ARG002  # a source's
-        return np.zeros(0, np.int32)
-
-    def score(self, moment: Moment, items: NDArray[np.int32]) -> list[NDArray[np.float32]]:  # noqa: ARG002  # likewise
-        return []
-
-    def to_arrays(self, prefix: str) -> Mapping[str, NDArray[np.generic]]:  # noqa: ARG002  # likewise
-        return {}
-
-    def to_parameters(self) -> dict[str, Any]:
-        return {}
+def pairs_of(
+    n_baskets: int, n_with: Mapping[int, int], n_both: Mapping[tuple[int, int], int]
+) -> Pairs:
+    """Return counts: of baskets, of those with a product, and of those with two, either way."""
+    alone = np.zeros(N_ITEMS, np.float32)
+    both = np.zeros((N_ITEMS, N_ITEMS), np.float32)
+    for item, n in n_with.items():
+        alone[item] = n
+    for (one, other), n in n_both.items():
+        both[one, other] = both[other, one] = n
+    rows = SparseRows.from_csr(csr_array(both))
+    return Pairs(n_baskets, alone, rows, rows.values)
 
 
-def with_pairs(model: Model, pairs: CountedPairs) -> Model:
-    """The model with baskets that somebody counted."""
-    return replace(model, sources=(*model.sources, pairs))
+def counted_pairs(baskets: Iterable[set[int]]) -> Pairs:
+    """Count baskets of item indices."""
+    counted = list(baskets)
+    items = range(N_ITEMS)
+    return pairs_of(
+        len(counted),
+        {item: sum(item in basket for basket in counted) for item in items},
+        {pair: sum({*pair} <= basket for basket in counted) for pair in permutations(items, 2)},
+    )
+
+
+def with_pairs(model: Model, pairs: Pairs) -> Model:
+    """The model with baskets that somebody counted; of categories nobody has."""
+    n = len(model.catalogue)
+    no_kinds = Pairs(
+        pairs.n_baskets, np.zeros(0, np.float32), SparseRows.from_rows([]), np.zeros(0, np.float32)
+    )
+    kind, shares = np.full(n, MISSING, np.int32), np.zeros(n, np.float32)
+    return replace(model, baskets=Baskets(pairs, no_kinds, kind, shares))

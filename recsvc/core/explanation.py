@@ -1,6 +1,6 @@
 """Why a product is on a shopper's list: what is claimed, and the facts that bear it out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import ceil
 
@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.assortment import Assortment
+from recsvc.core.baskets import Pairs
 from recsvc.core.claims import Claim, Explanation
 from recsvc.core.histories import SECONDS_A_DAY, Profile
 from recsvc.core.live import NO_ITEMS
 from recsvc.core.model import Model
-from recsvc.core.pairs import PairCounts, best_pair, pair_counts
+from recsvc.core.pairs import Pair, counted, most_telling, pair
 from recsvc.core.places import Level
 from recsvc.core.recommender import Ranking
 from recsvc.core.sources import Explainable, Strategy
@@ -27,7 +28,7 @@ MIN_WINDOW_DAYS = 2
 NOT_COUNTED = frozenset({"ease"})
 """Item-to-item sources that may tie products together which nobody has bought both."""
 
-_RESTS_ON_OWN = (Strategy.COLLABORATIVE, Strategy.SIMILAR, Strategy.BOUGHT_TOGETHER)
+_RESTS_ON_OWN = (Strategy.COLLABORATIVE, Strategy.SIMILAR)
 
 
 def explain(
@@ -58,6 +59,10 @@ class Grounds:
     Attributes:
         model, assortment, ranking: the list, and what made it.
         pairs: counted baskets, if the model has them.
+        basket: items of the basket, if that is what was asked about; what stands in for others
+            is not among them.
+        together: float32, shape ``(len(basket), n)``: how many baskets had each of them and each
+            product of the ranking.
         hidden: items that must not be named.
         purchased: items that the shopper has bought.
     """
@@ -65,7 +70,9 @@ class Grounds:
     model: Model
     assortment: Assortment
     ranking: Ranking
-    pairs: PairCounts | None
+    pairs: Pairs | None
+    basket: NDArray[np.int32]
+    together: NDArray[np.float32]
     hidden: frozenset[int]
     purchased: frozenset[int]
 
@@ -109,11 +116,18 @@ def cases(
     own[is_learnt], is_counted[is_learnt], is_silenced[is_learnt] = _evidence(
         model, ranking.items[is_learnt], ranking.strategies[is_learnt], ranking.profile, hidden
     )
+    pairs = None if model.baskets is None else model.baskets.products
+    basket = np.setdiff1d(ranking.basket, ranking.stand_ins) if pairs else NO_ITEMS
+    together = np.zeros((len(basket), n), np.float32)
+    if pairs and len(basket):
+        together[:, is_learnt] = pairs.matrix(basket, ranking.items[is_learnt], pairs.both.values)
     grounds = Grounds(
         model,
         assortment,
         ranking,
-        pair_counts(model),
+        pairs,
+        basket,
+        together,
         frozenset(hidden.tolist()),
         frozenset(ranking.profile.purchased.tolist()),
     )
@@ -218,20 +232,50 @@ def _fits_purchases(case: Case) -> Explanation:
 
 
 def _bought_with(case: Case) -> Explanation:
-    own, pairs = case.own, case.grounds.pairs
+    own = case.own
     if own in {MISSING, case.item}:
         return _fits_purchases(case)
-    pair = best_pair(pairs, case.item, np.array([own], np.int32)) if pairs else None
-    if pair and pair.is_telling:
+    found = counted(case.grounds.pairs, case.item, own)
+    if found and found.is_telling:
         return Explanation(
             claim=Claim.OWN_LIFT if own in case.grounds.purchased else Claim.LIFT,
             evidence=(own,),
-            n_purchases=pair.n_both,
-            lift=pair.lift,
+            n_purchases=found.n_both,
+            lift=found.lift,
         )
-    if case.is_counted or pair:
+    if case.is_counted or found:
         return Explanation(claim=Claim.ALSO_BOUGHT, evidence=(own,))
     return _fits_purchases(case)
+
+
+def goes_with(case: Case) -> Explanation | None:
+    """What of the basket was together with it: the highest lift, else the most baskets."""
+    pairs = dict(_with_basket(case))
+    visible = [one for other, one in pairs.items() if other not in case.grounds.hidden]
+    best = most_telling(visible)
+    if best is None:
+        return Explanation(claim=Claim.TOGETHER_UNNAMED) if pairs else None
+    return Explanation(
+        claim=Claim.LIFT if best.is_telling else Claim.TOGETHER,
+        evidence=(best.other,),
+        n_purchases=best.n_both,
+        lift=best.lift if best.is_telling else 0.0,
+    )
+
+
+def _with_basket(case: Case) -> Iterator[tuple[int, Pair]]:
+    grounds = case.grounds
+    if grounds.pairs is None:
+        return
+    n_both = grounds.together[:, case.position]
+    for at in np.flatnonzero(n_both).tolist():
+        other = int(grounds.basket[at])
+        yield other, pair(grounds.pairs, case.item, other, float(n_both[at]))
+
+
+def _bought_together(case: Case) -> Explanation:
+    # Without a pair, it is what stands in for a newcomer of the basket that speaks for it.
+    return goes_with(case) or Explanation(claim=Claim.FITS_NOW)
 
 
 def _newcomer(case: Case) -> Explanation:
@@ -286,7 +330,7 @@ _REASONS: dict[Strategy, Callable[[Case], Explanation]] = {
     Strategy.BUY_AGAIN: bought_before,
     Strategy.COLLABORATIVE: _fits_purchases,
     Strategy.SIMILAR: _bought_with,
-    Strategy.BOUGHT_TOGETHER: _bought_with,
+    Strategy.BOUGHT_TOGETHER: _bought_together,
     Strategy.POPULAR_NEARBY: _popular_here,
     Strategy.POPULAR: popular,
 }

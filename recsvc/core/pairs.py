@@ -1,12 +1,11 @@
 """How much more often than by chance two products are bought together."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recsvc.core.model import Model
+from recsvc.core.baskets import Pairs
 
 MIN_BOTH = 3
 """Baskets with both products from which on a lift is said: one or two may be chance."""
@@ -15,24 +14,9 @@ MIN_LIFT = 1.1
 """The least lift that is said: with one decimal, less would read as no lift at all."""
 
 
-@runtime_checkable
-class PairCounts(Protocol):
-    """Counted baskets."""
-
-    @property
-    def n_baskets(self) -> int:
-        """How many were counted."""
-
-    def n_with(self, item: int) -> int:
-        """How many of them have a product."""
-
-    def n_both(self, item: int, others: NDArray[np.int32]) -> NDArray[np.int64]:
-        """How many have ``item`` and each of ``others``; 0 where that is not known."""
-
-
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two products in one basket.
+    """Two products that were in one basket.
 
     Attributes:
         other: item index of the second one.
@@ -50,25 +34,27 @@ class Pair:
         return self.n_both >= MIN_BOTH and self.lift >= MIN_LIFT
 
 
-def pair_counts(model: Model) -> PairCounts | None:
-    """The counts of a model, ``None`` where it was trained without."""
-    return next((source for source in model.sources if isinstance(source, PairCounts)), None)
+def pair(pairs: Pairs, item: int, other: int, n_both: float) -> Pair:
+    """What ``n_both`` baskets with both, one at least, say of ``item`` and ``other``."""
+    n_each = float(pairs.n_with[item]) * float(pairs.n_with[other])
+    return Pair(other, round(n_both), n_both * pairs.n_baskets / n_each)
 
 
-def best_pair(counts: PairCounts, item: int, others: NDArray[np.int32]) -> Pair | None:
-    """Of ``others`` the one that is most telling of ``item``; ``None`` where none was with it.
+def counted(pairs: Pairs | None, item: int, other: int) -> Pair | None:
+    """The pair as it was counted, from either side: of each product the closest are kept."""
+    if pairs is None:
+        return None
+    n_both = max(
+        float(pairs.both.at(here, np.array([there], np.int32))[0])
+        for here, there in ((item, other), (other, item))
+    )
+    return pair(pairs, item, other, n_both) if n_both else None
 
-    The highest lift of those that are worth saying, else what was most often with it.
-    """
-    both = counts.n_both(item, others)
-    n_item = counts.n_with(item)
-    pairs = [
-        Pair(other, n, n * counts.n_baskets / (n_item * counts.n_with(other)))
-        for other, n in zip(others.tolist(), both.tolist(), strict=True)
-        if n
-    ]
+
+def most_telling(pairs: Iterable[Pair]) -> Pair | None:
+    """The highest lift of those that are worth saying, else what was most often together."""
     return max(
         pairs,
-        key=lambda pair: (pair.is_telling, pair.lift if pair.is_telling else pair.n_both),
+        key=lambda one: (one.is_telling, one.lift if one.is_telling else one.n_both),
         default=None,
     )

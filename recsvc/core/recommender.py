@@ -108,6 +108,7 @@ class Ranking:
             hold.
         picked: places, from 0, of the products that a rule alone put there.
         applied: ids of the rules that touched the list.
+        basket: int32, learnt items of the basket, where that is what was asked about.
     """
 
     items: NDArray[np.int32]
@@ -122,6 +123,7 @@ class Ranking:
     rules: tuple[tuple[str, ...], ...] = ()
     picked: tuple[int, ...] = ()
     applied: tuple[str, ...] = ()
+    basket: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
 
     def where(self, positions: NDArray[np.intp]) -> "Ranking":
         """The products at these positions alone, in their order."""
@@ -253,6 +255,7 @@ class Recommender:
             rules=listed.rules,
             picked=listed.picked,
             applied=listed.applied,
+            basket=case.moment.basket,
         )
 
     def order(self, case: Case, ranker: Ranker, form: Form) -> NDArray[np.int32]:

@@ -4,19 +4,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.assortment import Assortment
+from recsvc.core.baskets import Pairs
 from recsvc.core.claims import Claim, Explanation
 from recsvc.core.explanation import (
     Case,
     bought_before,
     cases,
     explain_one,
+    goes_with,
     own_purchases,
     popular,
 )
 from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.live import NO_ITEMS
 from recsvc.core.model import Model
-from recsvc.core.pairs import PairCounts, best_pair, pair_counts
+from recsvc.core.pairs import counted
 from recsvc.core.recommender import Ranking
 from recsvc.core.sources import ItemToItem
 
@@ -42,31 +44,31 @@ def explain_similar(
     """
     if item in assortment.unnamed or item in unnamed:
         return [Explanation(claim=Claim.SIMILAR_UNNAMED)] * len(ranking.items)
-    pairs, neighbours = pair_counts(model), model.source("neighbours")
-    counted = np.zeros(0, np.int32)
+    pairs = None if model.baskets is None else model.baskets.products
+    neighbours, same_buyers = model.source("neighbours"), NO_ITEMS
     if item < assortment.n_learnt and isinstance(neighbours, ItemToItem):
-        counted = neighbours.weights.row(item)[0]
+        same_buyers = neighbours.weights.row(item)[0]
     return [
-        _like(assortment, item, other, pairs, has_both=other in counted)
+        _like(assortment, item, other, pairs, has_both=other in same_buyers)
         for other in ranking.items.tolist()
     ]
 
 
 def _like(
-    assortment: Assortment, item: int, other: int, pairs: PairCounts | None, *, has_both: bool
+    assortment: Assortment, item: int, other: int, pairs: Pairs | None, *, has_both: bool
 ) -> Explanation:
     """Why ``other`` is on a list of products like ``item``."""
     n_learnt = assortment.n_learnt
     if item < n_learnt and other < n_learnt:
-        pair = best_pair(pairs, other, np.array([item], np.int32)) if pairs else None
-        if pair and pair.is_telling:
+        found = counted(pairs, other, item)
+        if found and found.is_telling:
             return Explanation(
                 claim=Claim.SIMILAR_LIFT,
                 evidence=(item,),
-                n_purchases=pair.n_both,
-                lift=pair.lift,
+                n_purchases=found.n_both,
+                lift=found.lift,
             )
-        claim = Claim.SAME_BUYERS if has_both or pair else Claim.SAME_TASTE
+        claim = Claim.SAME_BUYERS if has_both or found else Claim.SAME_TASTE
     elif any(
         new >= n_learnt and old in assortment.near.row(new - n_learnt)[0]
         for new, old in ((item, other), (other, item))
@@ -78,7 +80,6 @@ def _like(
 
 
 def explain_together(
-    basket: NDArray[np.int32],
     model: Model,
     assortment: Assortment,
     ranking: Ranking,
@@ -87,10 +88,9 @@ def explain_together(
     """One explanation for each product of a list of what goes with a basket.
 
     Args:
-        basket: item indices of what was asked about.
         model: the model that made the list.
         assortment: its products.
-        ranking: the list.
+        ranking: the list, with the basket that was asked about.
         unnamed: items that no reason may name, beside the assortment's own.
 
     Returns:
@@ -98,27 +98,8 @@ def explain_together(
         most often with it; where none ever was, what brought it there instead.
     """
     return [
-        _goes_with(case, basket[basket < assortment.n_learnt])
-        for case in cases(model, assortment, ranking, unnamed)
+        goes_with(case) or explain_one(case) for case in cases(model, assortment, ranking, unnamed)
     ]
-
-
-def _goes_with(case: Case, basket: NDArray[np.int32]) -> Explanation:
-    pairs = case.grounds.pairs
-    if pairs is None or not case.is_learnt:
-        return explain_one(case)
-    is_hidden = np.isin(basket, list(case.grounds.hidden))
-    pair = best_pair(pairs, case.item, basket[~is_hidden])
-    if pair:
-        return Explanation(
-            claim=Claim.LIFT if pair.is_telling else Claim.TOGETHER,
-            evidence=(pair.other,),
-            n_purchases=pair.n_both,
-            lift=pair.lift if pair.is_telling else 0.0,
-        )
-    if best_pair(pairs, case.item, basket[is_hidden]):
-        return Explanation(claim=Claim.TOGETHER_UNNAMED)
-    return explain_one(case)
 
 
 def explain_again(

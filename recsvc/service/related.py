@@ -83,8 +83,7 @@ class Related:
         _known(inquiry.loaded, product_ids)
         situation, reason = self._situation(inquiry)
         ranking = inquiry.loaded.recommender.together(situation.query)
-        why = partial(explain_together, situation.query.basket)
-        made = self._answer(inquiry, situation, ranking, why)
+        made = self._answer(inquiry, situation, ranking, explain_together)
         return Computed(made, self._delivery(inquiry, reason))
 
     def again(self, question: Question, deadline: float) -> Needed:

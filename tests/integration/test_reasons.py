@@ -356,10 +356,13 @@ def test_lifts_are_those_of_the_baskets(shop: Shop, told: list[Told]) -> None:
     for p in shop.purchases:
         baskets[p.customer_id, p.order_id].add(p.product_id)
     orders = list(baskets.values())
-    for one in told:
-        facts, (evidence, *_) = one.facts, [*one.why.evidence_product_ids, ""]
-        if not evidence or not (facts.lift or one.why.reason_code == "BOUGHT_TOGETHER"):
+    together = coded(told, "BOUGHT_TOGETHER")
+    lifted = [one for one in told if one.facts.lift]
+    assert {one.why.reason_code for one in lifted} > {"BOUGHT_TOGETHER", "SIMILAR_PRODUCT"}
+    for one in (*together, *lifted):
+        if not one.why.evidence_product_ids:
             continue
+        facts, (evidence,) = one.facts, one.why.evidence_product_ids
         pair = {one.product.product_id, evidence}
         n_both = sum(pair <= order for order in orders)
         assert facts.n_purchases == n_both

@@ -383,7 +383,7 @@ def test_reasons_are_sentences_that_hide_what_must_be_hidden(
     lists: list[tuple[Explain, Ranking]] = [
         (explain, recommender.recommend(query)),
         (partial(explain_similar, 0), recommender.similar(0, query)),
-        (partial(explain_together, query.basket), recommender.together(query)),
+        (explain_together, recommender.together(query)),
         (explain_again, recommender.again(query).ranking),
     ]
     voice = WORDING.voice(language)

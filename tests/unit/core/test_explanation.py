@@ -18,7 +18,7 @@ from recsvc.core.sparse import SparseRows
 from recsvc.core.vocabulary import MISSING
 from tests.acts import acts_of, bought, returned
 from tests.counting import DATA_END, DAY, RECENT_DAYS, Purchase
-from tests.pairs import CountedPairs, with_pairs
+from tests.pairs import pairs_of, with_pairs
 from tests.rankers import weigh_alike
 from tests.samples import PURCHASES, SIMILARITY, STORES, item_indices, tiny_model
 
@@ -121,7 +121,7 @@ def test_a_neighbour_has_its_lift() -> None:
     milk = int(item_indices(model, "milk")[0])
     singles = {espresso: 10, coffee: 4, butter: 10, milk: 10}
     both = {(coffee, espresso): 4, (butter, milk): 2}
-    model = with_pairs(model, CountedPairs(100, singles, both))
+    model = with_pairs(model, pairs_of(100, singles, both))
     found = reasons(model, rank(model, "anna", only_new=True))
     assert found["filter"] == Explanation(
         claim=Claim.OWN_LIFT, evidence=(espresso,), n_purchases=4, lift=10
@@ -144,7 +144,7 @@ def test_a_regression_claims_no_purchases() -> None:
     espresso, coffee = item_indices(model, "espresso", "filter").tolist()
     found = reasons(model, rank(model, "anna", only_new=True))["filter"]
     assert found == Explanation(claim=Claim.FITS_BOUGHT, evidence=(espresso,))
-    counted = CountedPairs(100, {espresso: 50, coffee: 50}, {(coffee, espresso): 1})
+    counted = pairs_of(100, {espresso: 50, coffee: 50}, {(coffee, espresso): 1})
     found = reasons(with_pairs(model, counted), rank(model, "anna", only_new=True))["filter"]
     assert found == Explanation(claim=Claim.ALSO_BOUGHT, evidence=(espresso,))
 
@@ -483,3 +483,19 @@ def test_newcomers_alone_have_reasons() -> None:
         "new-0": Explanation(claim=Claim.NEW_LIKE_BOUGHT, evidence=(milk,)),
         "new-1": Explanation(claim=Claim.NEW),
     }
+
+
+def test_what_goes_with_a_basket_says_so_on_any_list() -> None:
+    """A product is not named that only stands in for what is in the basket."""
+    counts = pairs_of(100, {0: 10, 1: 4}, {(0, 1): 4})
+    model = with_pairs(tiny_model(), counts)
+    espresso, coffee = item_indices(model, "espresso", "filter").tolist()
+    query = Query(now=DATA_END, size=50, basket=np.array([espresso], np.int32))
+    ranking = Recommender(model).together(query)
+    together = np.full(len(ranking.items), Strategy.BOUGHT_TOGETHER, np.int8)
+    ranking = replace(ranking, strategies=together)
+    found = reasons(model, ranking)["filter"]
+    assert found == Explanation(claim=Claim.LIFT, evidence=(espresso,), n_purchases=4, lift=10)
+    assert coffee in ranking.items
+    for_another = replace(ranking, stand_ins=ranking.basket)
+    assert reasons(model, for_another)["filter"] == Explanation(claim=Claim.FITS_NOW)

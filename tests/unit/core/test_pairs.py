@@ -1,18 +1,22 @@
 """How much more often than by chance two products are bought together."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from recsvc.core.pairs import Pair, best_pair, pair_counts
-from tests.pairs import CountedPairs, with_pairs
-from tests.samples import tiny_model
+from recsvc.core.pairs import Pair, counted, most_telling
+from recsvc.core.sparse import SparseRows
+from tests.pairs import counted_pairs
 
 BREAD, BUTTER, JAM, SOAP = range(4)
 BASKETS = [{BREAD, BUTTER}, {BREAD, BUTTER, JAM}, {BREAD, BUTTER}, {BREAD, SOAP}, {SOAP}] * 2
+PAIRS = counted_pairs(BASKETS)
 
 
 def of(item: int, *others: int) -> Pair | None:
-    return best_pair(CountedPairs.of(BASKETS), item, np.array(others, np.int32))
+    found = (counted(PAIRS, item, other) for other in others)
+    return most_telling(one for one in found if one)
 
 
 def test_lift_is_what_was_counted_over_what_was_to_be_expected() -> None:
@@ -25,9 +29,8 @@ def test_the_highest_lift_speaks() -> None:
     found = of(BUTTER, SOAP, JAM, BREAD)
     assert found == Pair(BREAD, 6, 1.25)  # jam in 2 baskets alone may be chance
     assert found.is_telling
-    thrice = CountedPairs.of(BASKETS + BASKETS)
-    found = best_pair(thrice, BUTTER, np.array([BREAD, JAM], np.int32))
-    assert found == Pair(JAM, 4, 4 * 20 / (12 * 4))
+    twice = counted_pairs(BASKETS + BASKETS)
+    assert counted(twice, BUTTER, JAM) == Pair(JAM, 4, 4 * 20 / (12 * 4))
 
 
 @pytest.mark.parametrize(
@@ -45,9 +48,16 @@ def test_without_a_telling_lift_the_most_baskets_speak() -> None:
     assert of(JAM) is None
 
 
-def test_a_model_may_have_counted_baskets() -> None:
-    """They are a source's."""
-    model = tiny_model()
-    counts = CountedPairs.of(BASKETS)
-    assert pair_counts(model) is None
-    assert pair_counts(with_pairs(model, counts)) is counts
+def test_a_pair_is_known_from_either_side() -> None:
+    """Of each product the closest others are kept; without counts there is none."""
+    one_sided = replace(
+        PAIRS,
+        both=SparseRows(
+            np.array([0, 1, *[1] * 9], np.int64),
+            np.array([BUTTER], np.int32),
+            np.array([6], np.float32),
+        ),
+    )
+    assert counted(one_sided, BREAD, BUTTER) == of(BREAD, BUTTER)
+    assert counted(one_sided, BUTTER, BREAD) == of(BUTTER, BREAD)
+    assert counted(None, BREAD, BUTTER) is None

@@ -15,7 +15,7 @@ from recsvc.core.related_reasons import explain_again, explain_similar, explain_
 from recsvc.core.sparse import SparseRows
 from tests.acts import acts_of, bought, returned
 from tests.counting import DATA_END, DAY
-from tests.pairs import CountedPairs, with_pairs
+from tests.pairs import pairs_of, with_pairs
 from tests.samples import item_indices, tiny_model
 
 MODEL = tiny_model()
@@ -41,7 +41,7 @@ def test_like_products_were_bought_by_the_same_customers() -> None:
 def test_like_products_have_their_lift() -> None:
     """Where it is telling; a basket with both is a customer with both."""
     singles = {ESPRESSO: 10, COFFEE: 4, TEA: 50}
-    counts = CountedPairs(100, singles, {(COFFEE, ESPRESSO): 4, (TEA, ESPRESSO): 1})
+    counts = pairs_of(100, singles, {(COFFEE, ESPRESSO): 4, (TEA, ESPRESSO): 1})
     found = similar(with_pairs(MODEL, counts), ESPRESSO)
     assert found[COFFEE] == Explanation(
         claim=Claim.SIMILAR_LIFT, evidence=(ESPRESSO,), n_purchases=4, lift=10
@@ -93,11 +93,11 @@ def together(
     query = Query(now=DATA_END, size=50, basket=np.array(basket, np.int32))
     ranking = Recommender(model).selling(assortment).together(query)
     hidden = np.array(unnamed, np.int32)
-    told = explain_together(query.basket, model, assortment, ranking, hidden)
+    told = explain_together(model, assortment, ranking, hidden)
     return dict(zip(ranking.items.tolist(), told, strict=True))
 
 
-COUNTS = CountedPairs(
+COUNTS = pairs_of(
     100,
     {ESPRESSO: 10, MILK: 20, COFFEE: 4, BUTTER: 10, BREAD: 10},
     {(COFFEE, ESPRESSO): 4, (COFFEE, MILK): 3, (BUTTER, MILK): 2, (BUTTER, ESPRESSO): 1},
@@ -165,6 +165,7 @@ def test_regular_purchases_have_an_interval() -> None:
     )
     assert found[ESPRESSO].code is ReasonCode.DUE_AGAIN
     assert found[MILK].claim is Claim.BOUGHT_ON  # once, and so at no interval
+    assert again("clara")[TEA].claim is Claim.BOUGHT_ON  # twice: a single interval is no habit
 
 
 def test_purchases_since_are_in_the_interval() -> None:
