@@ -20,7 +20,7 @@ from recsvc.core.model import Model
 from training.interactions import Interactions
 from training.models.als import AlsSettings
 from training.models.boosting import BoostingSettings
-from training.pipeline import build
+from training.pipeline import build_whole
 from training.schema import EVENTS, PRODUCTS
 from training.schema import STORES as STORE_COLUMNS
 from training.settings import TrainingSettings
@@ -177,7 +177,7 @@ def built(
 ) -> Model:
     """A model of ``interactions`` with the sources that suit them and the starting weights."""
     with threadpool_limits(1, "blas"):
-        return build(interactions, products, suitable(interactions, settings), settings)
+        return build_whole(interactions, products, suitable(interactions, settings), settings)
 
 
 class Lines:

@@ -9,7 +9,7 @@ from recsvc import __version__
 from recsvc.artifacts.manifest import Manifest
 from recsvc.artifacts.registry import Registry
 from tests.purchases import SMALL
-from training.pipeline import MODEL_ID, FitInput, build, read
+from training.pipeline import MODEL_ID, FitInput, build_whole, read
 from training.progress import Reporter
 from training.settings import TrainingSettings
 from training.sources import suitable
@@ -32,7 +32,7 @@ def quick_fit(
         purchases = read(source, reporter)
         interactions = purchases.interactions
         sources = suitable(interactions, settings)
-        model = build(interactions, purchases.products, sources, settings)
+        model = build_whole(interactions, purchases.products, sources, settings)
     return registry.publish(
         model.to_arrays(),
         model_id=MODEL_ID,

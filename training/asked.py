@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.places import ANYWHERE, Place
+from recsvc.core.query import Query
 from recsvc.core.ranking import Task
-from recsvc.core.recommender import Query, Recommender
+from recsvc.core.recommender import Recommender
 from recsvc.core.vocabulary import MISSING
 from training.metrics import DEPTH
 from training.split import HoldOut

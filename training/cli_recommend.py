@@ -14,7 +14,8 @@ from recsvc.artifacts.rules_check import rules_in_force
 from recsvc.artifacts.rules_file import KIND
 from recsvc.core.catalogue import CatalogueFilter, canonical_path
 from recsvc.core.diversity import Diversity
-from recsvc.core.recommender import Query, Recommender
+from recsvc.core.query import Query
+from recsvc.core.recommender import Recommender
 from recsvc.core.rules import NO_RULES, Occasion
 from recsvc.core.ruling import PreparedRules
 from recsvc.core.stages import Stage

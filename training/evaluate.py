@@ -8,8 +8,9 @@ from scipy.sparse import csr_array
 
 from recsvc.core.diversity import Diversity
 from recsvc.core.places import Place
+from recsvc.core.query import Query
 from recsvc.core.ranking import Ranker, Task
-from recsvc.core.recommender import Query, Recommender
+from recsvc.core.recommender import Recommender
 from training.column import Column
 from training.metrics import DEPTH, NOTHING
 from training.targets import bought_by, new_to_customer

@@ -9,8 +9,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recsvc.core.places import PLACE_LEVELS, Place
+from recsvc.core.query import Query
 from recsvc.core.ranking import Ranker, Task, plain_ranker
-from recsvc.core.recommender import Query, Recommender
+from recsvc.core.recommender import Recommender
 from recsvc.core.vocabulary import MISSING
 from training.evaluate import Tick
 from training.metrics import NDCG_AT, discounts, ideal_gains

@@ -128,7 +128,8 @@ def learn(
             _measure(lessons, window, recommender, settings, reporter)
         if window.teaches:
             _gather(lessons, window, recommender, settings, reporter)
-        if surfaces is not None and window.teaches and number > windows.index(last_training):
+        is_late = number > windows.index(last_training)
+        if surfaces is not None and window.teaches and is_late:
             surfaces.see(recommender, window, reporter)
     assert lessons is not None  # noqa: S101  # a plan has at least two windows
     with reporter.stage("learn the rankers from all windows"):

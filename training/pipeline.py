@@ -17,6 +17,7 @@ from recsvc.core.model import Model
 from recsvc.core.recommender import Recommender
 from recsvc.errors import InputError
 from training.events import InputReport, read_events, read_products, read_stores
+from training.fusion import starting_rankers
 from training.interactions import Interactions
 from training.learning import learn
 from training.models.baskets import fit_baskets
@@ -114,10 +115,9 @@ def fit(
 
         learnt = learn(windows, fitted, settings, reporter, Surfaces(settings))
         with reporter.stage("fit on all the data"):
-            model = build(interactions, purchases.products, sources, settings)
+            model = build_whole(interactions, purchases.products, sources, settings)
             model = replace(
                 model,
-                baskets=fit_baskets(interactions, model.catalogue, settings),
                 rankers=learnt.rankers,
                 segments=fit_segments(
                     model.customers, model.histories, model.data_end, source.segments
@@ -242,11 +242,11 @@ def build(
     sources: tuple[str, ...],
     settings: TrainingSettings,
 ) -> Model:
-    """Fit everything but the rankers and the baskets on ``interactions``."""
+    """Fit all but the rankers, which are the plain ones, and the baskets on ``interactions``."""
     histories = fit_histories(interactions, settings)
     places = fit_places(interactions, settings)
     popularity = fit_popularity(interactions, settings)
-    return Model(
+    model = Model(
         customers=interactions.customers,
         histories=histories,
         catalogue=fit_catalogue(interactions, products),
@@ -261,6 +261,18 @@ def build(
         recent_days=settings.recent_days,
         n_candidates=settings.n_candidates,
     )
+    return replace(model, rankers=starting_rankers(Recommender(model).scores))
+
+
+def build_whole(
+    interactions: Interactions,
+    products: pl.DataFrame | None,
+    sources: tuple[str, ...],
+    settings: TrainingSettings,
+) -> Model:
+    """:func:`build`, and the baskets, which take a while and which few windows need."""
+    model = build(interactions, products, sources, settings)
+    return replace(model, baskets=fit_baskets(interactions, model.catalogue, settings))
 
 
 def _followed(followed: Followed) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from recsvc.core.places import Level, Location
+from recsvc.core.query import Query
 from recsvc.core.ranking import Task
-from recsvc.core.recommender import Query, Recommender
+from recsvc.core.recommender import Recommender
 from recsvc.core.vocabulary import MISSING, Vocabulary
 from training.column import Column
 from training.evaluate import target_customers

@@ -19,7 +19,7 @@ from training.asked import Asked
 from training.evaluate import target_customers
 from training.examples import Examples, collect
 from training.models.baskets import fit_baskets
-from training.models.boosting import fit_trees
+from training.models.boosting import BoostingSettings, fit_trees
 from training.models.logistic import fit_logistic
 from training.progress import Reporter
 from training.settings import TrainingSettings
@@ -29,6 +29,11 @@ from training.windows import Role, Window
 
 LOGISTIC_SHARE = 0.5
 """What the regression's log-odds count beside the trees', as for lists."""
+
+AGAIN_FUSION = 1.0
+"""What the plain weights, own frequency that is, count beside what was learnt of what runs out:
+next to it all else says little, and trees alone do not reach it (precision@10 of what a household
+buys within a week .223 without, .2305 with, .2256 own frequency alone)."""
 
 AT = 10
 """Products of a list that are looked at."""
@@ -65,6 +70,8 @@ class Surfaces:
             window: of those that teach.
             reporter: told of each step.
         """
+        if "trees" in self.settings.without:  # they are all that is learnt here
+            return
         history = window.held_out.history
         with reporter.stage("count what was in one basket"):
             baskets = fit_baskets(history, recommender.model.catalogue, self.settings)
@@ -94,6 +101,8 @@ class Surfaces:
         n_asked = min(settings.surface_questions, settings.judge_customers)
         asked = _asked(recommender, held_out, n_asked, settings.seed + OTHER_SEED)
         for task, ranker in self._learnt().items():
+            if task not in asked:
+                continue
             plain = self._plain[task]
             with reporter.stage(f"judge {task.value}"):
                 found = _recalls(recommender, asked[task], task, (ranker, plain))
@@ -111,19 +120,31 @@ class Surfaces:
             examples = Examples.together(parts)
             if len(examples.lengths) < MIN_ASKED or not examples.labels.any():
                 continue
-            boosting = replace(self.settings.boosting, pairwise=False)
+            boosting = _boosting(task, self.settings.boosting)
             trees = fit_trees(
                 examples.features, examples.labels, examples.lengths, boosting, self.settings.seed
             )
             logistic = fit_logistic(examples.features, examples.labels)
             logistic = replace(logistic, weights=logistic.weights * LOGISTIC_SHARE)
-            rankers[task] = Ranker(self._plain[task].weights, trees, logistic)
+            fusion = AGAIN_FUSION if task is Task.AGAIN else 0.0
+            rankers[task] = Ranker(self._plain[task].weights, trees, logistic, fusion)
         return rankers
 
     def rankers(self) -> dict[Task, Ranker]:
         """Those that have won."""
         learnt = self._learnt()
         return {task: ranker for task, ranker in learnt.items() if self.served.get(task, False)}
+
+
+def _boosting(task: Task, boosting: BoostingSettings) -> BoostingSettings:
+    """A basket lacks one product: the log-odds of each tell as much as comparing them.
+
+    What runs out is a matter of which of one's own comes before which; there are few, so that
+    the trees must be small.
+    """
+    if task is not Task.AGAIN:
+        return replace(boosting, pairwise=False)
+    return replace(boosting, pairwise=True, n_leaves=16, min_data_in_leaf=400)
 
 
 def _asked(

@@ -11,11 +11,11 @@ from recsvc.core.assortment import Assortment
 from recsvc.core.baskets import Pairs
 from recsvc.core.claims import Claim, Explanation
 from recsvc.core.histories import SECONDS_A_DAY, Profile
+from recsvc.core.lists import Ranking
 from recsvc.core.live import NO_ITEMS
 from recsvc.core.model import Model
 from recsvc.core.pairs import Pair, counted, most_telling, pair
 from recsvc.core.places import Level
-from recsvc.core.recommender import Ranking
 from recsvc.core.sources import Explainable, Strategy
 from recsvc.core.vocabulary import MISSING
 

@@ -6,30 +6,30 @@ The stages of a list::
 """
 
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsvc.core.assortment import Assortment, Shelf
-from recsvc.core.catalogue import CatalogueFilter
-from recsvc.core.diversity import Diversity, Likeness
+from recsvc.core.allowed import allowed_by
+from recsvc.core.assortment import Assortment
+from recsvc.core.diversity import Likeness
 from recsvc.core.due import due_again
 from recsvc.core.features import Case
 from recsvc.core.histories import NO_HISTORY, Profile
-from recsvc.core.live import NO_ACTS, Act, Acts, Live, fold
+from recsvc.core.lists import BuyAgain, Ranking
+from recsvc.core.live import Live, fold
 from recsvc.core.model import Model
 from recsvc.core.newcomers import MAX_RANKED, placed
 from recsvc.core.panel import Panel
 from recsvc.core.places import ANYWHERE, Level, Location, Place
+from recsvc.core.query import Query
 from recsvc.core.ranking import BESIDE_BASKET, Ranker, Task, plain_ranker
 from recsvc.core.reranking import Form, Listed, Reranker
-from recsvc.core.rest import resting
-from recsvc.core.ruling import NO_RULING, Ruling
+from recsvc.core.ruling import Ruling
 from recsvc.core.sources import Collaborative, ItemToItem, Moment, Strategy
 from recsvc.core.sparse import distinct, top
-from recsvc.core.stages import Stage
 from recsvc.core.tailoring import N_TAILORED, tailored
 from recsvc.core.vocabulary import MISSING
 
@@ -38,119 +38,6 @@ NO_SCORES = np.zeros(0, np.float32)
 
 N_STAND_IN = 5
 """Learnt products that stand in for one that is new, where a shopper has looked at it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
-    """One question, in the model's indices.
-
-    Attributes:
-        customer: customer index, :data:`MISSING` for one that the model does not know.
-        place: where the shopper is.
-        size: how many products at most.
-        now: the moment that recency is measured at, seconds since 1970, UTC.
-        sold_at: when the products must be sold, likewise; ``None`` is ``now``.
-        acts: what the shopper has done since the model learnt.
-        stage: how far the shopper has come.
-        only_new: leave out what the customer has bought.
-        catalogue_filter: what the caller allows, ``None`` everything.
-        excluded: item indices that must not be on the list.
-        shown: item indices of the pages before, the first first; they and their variants are not
-            on this one.
-        diversity: how varied the list should be.
-        ruling: the shop's rules that hold.
-        basket: item indices in the basket now; they shape the list and are not on it.
-        session: item indices seen just now; they shape the list.
-        shelf: what is there at the store, and its prices; ``None`` where nobody has said.
-        in_stock_only: leave out what is not known to be there.
-    """
-
-    customer: int = MISSING
-    place: Place = ANYWHERE
-    size: int = 20
-    now: float
-    sold_at: float | None = None
-    acts: Acts = NO_ACTS
-    stage: Stage = Stage.ANY
-    only_new: bool = False
-    catalogue_filter: CatalogueFilter | None = None
-    excluded: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
-    shown: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
-    diversity: Diversity = Diversity.NONE
-    ruling: Ruling = NO_RULING
-    basket: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
-    session: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
-    shelf: Shelf | None = None
-    in_stock_only: bool = False
-
-    @property
-    def form(self) -> Form:
-        """What the list has to be, whatever the scores."""
-        return Form(size=self.size, shown=self.shown, diversity=self.diversity, ruling=self.ruling)
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """A finished list, best first; all arrays have shape ``(n,)``.
-
-    Attributes:
-        items: int32, indices of the assortment, distinct.
-        scores: float32, not rising; comparable within this list alone.
-        strategies: int8, :class:`Strategy` that contributed most.
-        levels: int8, finest :class:`Level` of the place that has sold the product.
-        place: the place that the list is for.
-        profile: the purchases that it was made from.
-        stand_ins: int32, learnt items that the profile holds in place of newcomers that the
-            shopper has looked at.
-        undated: int32, items of the profile whose times are a guess, see :class:`Live`.
-        is_placed: whether the place has shaped it.
-        rules: for each product the ids of the shop's rules that moved it there; empty where none
-            hold.
-        picked: places, from 0, of the products that a rule alone put there.
-        applied: ids of the rules that touched the list.
-        basket: int32, learnt items of the basket, where that is what was asked about.
-    """
-
-    items: NDArray[np.int32]
-    scores: NDArray[np.float32]
-    strategies: NDArray[np.int8]
-    levels: NDArray[np.int8]
-    place: Place
-    profile: Profile
-    stand_ins: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
-    undated: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
-    is_placed: bool = True
-    rules: tuple[tuple[str, ...], ...] = ()
-    picked: tuple[int, ...] = ()
-    applied: tuple[str, ...] = ()
-    basket: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
-
-    def where(self, positions: NDArray[np.intp]) -> "Ranking":
-        """The products at these positions alone, in their order."""
-        return replace(
-            self,
-            items=self.items[positions],
-            scores=self.scores[positions],
-            strategies=self.strategies[positions],
-            levels=self.levels[positions],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class BuyAgain:
-    """What a shopper needs again; all arrays have shape ``(n,)``.
-
-    Attributes:
-        ranking: the products, the soonest due first.
-        due_time: float64, when each is expected to be needed again, seconds since 1970.
-        interval_seconds: float64, the usual time between two purchases of it.
-        quantity: float64, how much of it is usually bought at once.
-    """
-
-    ranking: Ranking
-    due_time: NDArray[np.float64]
-    interval_seconds: NDArray[np.float64]
-    quantity: NDArray[np.float64]
 
 
 class Recommender:
@@ -296,7 +183,7 @@ class Recommender:
             task: what it is asked for; unless given, a list for the shopper.
         """
         live = self.live(query)
-        allowed = self._allowed(query, live)
+        allowed = allowed_by(query, live, self.model.statistics, self.assortment)
         if task is Task.AGAIN:
             return self._again(live, query, allowed)
         known = replace(live, profile=NO_HISTORY) if task is Task.TOGETHER_COLD else live
@@ -373,7 +260,7 @@ class Recommender:
         For a caller who cannot wait: it reads no history, beyond what the query excludes,
         and so costs a fraction of :meth:`recommend`.
         """
-        allowed = self._allowed(query, self.live(query))
+        allowed = allowed_by(query, self.live(query), self.model.statistics, self.assortment)
         case = self._case(self._moment(NO_HISTORY, query, allowed), query, allowed)
         if len(case.items):  # who is in a hurry is not asked to wait for what is new
             case = replace(case, newcomers=NO_ITEMS)
@@ -386,7 +273,7 @@ class Recommender:
         particular is the same for all.
         """
         live = self.live(query)
-        allowed = self._allowed(query, live)
+        allowed = allowed_by(query, live, self.model.statistics, self.assortment)
         allowed[item] = False
         n_learnt = self.assortment.n_learnt
         if item < n_learnt:
@@ -460,7 +347,12 @@ class Recommender:
         order = np.argsort(due.due_time, kind="stable")
         listed = self._kept(ranking.items[order], form)
         order = order[listed.best]
-        ranking = replace(ranking.where(order), rules=listed.rules, applied=listed.applied)
+        ranking = replace(
+            ranking.where(order),
+            strategies=np.full(len(order), Strategy.BUY_AGAIN, np.int8),
+            rules=listed.rules,
+            applied=listed.applied,
+        )
         return BuyAgain(
             ranking,
             due.due_time[order],
@@ -500,37 +392,3 @@ class Recommender:
         if customer == MISSING or level == Level.EVERYWHERE:
             return False
         return bool(self.model.histories.homes[customer, level] != place.indices[level])
-
-    def _allowed(self, query: Query, live: Live) -> NDArray[np.bool_]:
-        """Bool, shape ``(n_items,)``: what the rules, the shopper and the caller leave."""
-        sold_at = query.now if query.sold_at is None else query.sold_at
-        assortment, shelf = self.assortment, query.shelf
-        allowed = assortment.available(sold_at)
-        if query.catalogue_filter:
-            allowed &= assortment.index.matching(query.catalogue_filter, shelf)
-        for exclusion in query.ruling.exclusions:
-            allowed[exclusion.items] = False
-        if query.in_stock_only:
-            allowed &= np.False_ if shelf is None else shelf.in_stock
-        allowed[query.excluded] = False
-        allowed[assortment.with_variants(query.shown)] = False
-        allowed[query.basket] = False
-        allowed[live.basket] = False
-        allowed[live.disliked] = False
-        acts = query.acts
-        if len(acts):
-            allowed[resting(live.profile, acts, self.model.statistics, query.now)] = False
-            # Nothing tells when a newcomer is needed again: it waits until the model knows it.
-            allowed[newcomers_bought(acts, assortment.n_learnt, query.now)] = False
-        if query.only_new:
-            allowed[live.profile.purchased] = False
-        return allowed
-
-
-def newcomers_bought(acts: Acts, n_learnt: int, now: float) -> NDArray[np.int32]:
-    """Items that are new to the model, and that the shopper has bought and kept."""
-    signs = np.select([acts.kinds == Act.PURCHASE, acts.kinds == Act.RETURN], [1.0, -1.0])
-    counts = (acts.items >= n_learnt) & (acts.times <= now) & (signs != 0)
-    items, at = np.unique(acts.items[counts], return_inverse=True)
-    left = np.bincount(at, (signs * acts.quantities)[counts], len(items))
-    return items[left > 0]

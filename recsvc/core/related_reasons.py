@@ -16,10 +16,10 @@ from recsvc.core.explanation import (
     popular,
 )
 from recsvc.core.histories import SECONDS_A_DAY
+from recsvc.core.lists import Ranking
 from recsvc.core.live import NO_ITEMS
 from recsvc.core.model import Model
 from recsvc.core.pairs import counted
-from recsvc.core.recommender import Ranking
 from recsvc.core.sources import ItemToItem
 
 MIN_REGULAR = 3

@@ -11,9 +11,9 @@ from recsvc.core.assortment import Assortment, Shelf
 from recsvc.core.catalogue import Product
 from recsvc.core.claims import Claim, Explanation
 from recsvc.core.explanation import explain
+from recsvc.core.lists import Ranking
 from recsvc.core.model import Model
 from recsvc.core.places import Level, Location
-from recsvc.core.recommender import Ranking
 from recsvc.core.ruling import Ruling
 from recsvc.core.sources import Strategy
 from recsvc.core.vocabulary import MISSING

@@ -13,7 +13,8 @@ from recsvc.artifacts.registry import Registry
 from recsvc.core.assortment import Assortment
 from recsvc.core.model import Model
 from recsvc.core.places import Location
-from recsvc.core.recommender import Query, Recommender
+from recsvc.core.query import Query
+from recsvc.core.recommender import Recommender
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import ArtifactError, RecsvcError, UnavailableError
 from recsvc.service.poller import Poller

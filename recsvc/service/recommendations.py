@@ -15,9 +15,10 @@ from hashlib import blake2b
 
 import numpy as np
 
+from recsvc.core.allowed import newcomers_bought
 from recsvc.core.live import NO_ACTS, NO_ITEMS
+from recsvc.core.query import Query
 from recsvc.core.recommendation_id import Surface
-from recsvc.core.recommender import Query, newcomers_bought
 from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.answers import Answers
 from recsvc.service.cost import CostEstimate

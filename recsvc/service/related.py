@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from recsvc.core.lists import Ranking
 from recsvc.core.recommendation_id import Surface
-from recsvc.core.recommender import Ranking
 from recsvc.core.related_reasons import explain_again, explain_similar, explain_together
 from recsvc.errors import InvalidRequestError, NotFoundError
 from recsvc.service.answer_cache import AnswerCache

@@ -10,7 +10,7 @@ from recsvc.core.catalogue import CatalogueFilter, canonical_path
 from recsvc.core.catalogue_index import Prices
 from recsvc.core.diversity import Diversity
 from recsvc.core.places import PLACE_LEVELS, Level, Location, Place
-from recsvc.core.recommender import Query
+from recsvc.core.query import Query
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import InvalidRequestError
 from recsvc.identity import partition_of

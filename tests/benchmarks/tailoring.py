@@ -19,7 +19,8 @@ from threadpoolctl import threadpool_limits
 
 from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.places import Location
-from recsvc.core.recommender import Query, Recommender
+from recsvc.core.query import Query
+from recsvc.core.recommender import Recommender
 from recsvc.core.vocabulary import MISSING
 from recsvc.terminal import new_app, run
 from training.options import load

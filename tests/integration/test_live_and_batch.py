@@ -16,8 +16,9 @@ from recsvc.app import shop_on
 from recsvc.artifacts.registry import Registry
 from recsvc.client import Client, ask
 from recsvc.core.model import Model
+from recsvc.core.query import Query
 from recsvc.core.ranking import Task
-from recsvc.core.recommender import Query, Recommender
+from recsvc.core.recommender import Recommender
 from recsvc.terminal import run
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api

@@ -14,7 +14,8 @@ import pytest
 from recsvc.artifacts.registry import Registry
 from recsvc.core.model import Model
 from recsvc.core.places import Location
-from recsvc.core.recommender import Query, Recommender
+from recsvc.core.query import Query
+from recsvc.core.recommender import Recommender
 from recsvc.core.sources import Strategy
 from recsvc.terminal import run
 from tests.purchases import N_CUSTOMERS, N_DAYS, START, shop_events, write_shop

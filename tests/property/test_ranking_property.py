@@ -15,10 +15,12 @@ from recsvc.core.assortment import Assortment
 from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, CatalogueFilter
 from recsvc.core.claims import Claim, ReasonCode
 from recsvc.core.explanation import explain
+from recsvc.core.lists import Ranking
 from recsvc.core.model import Model
 from recsvc.core.places import PLACE_LEVELS, Level, Location
+from recsvc.core.query import Query
 from recsvc.core.ranking import Task
-from recsvc.core.recommender import Query, Ranking, Recommender
+from recsvc.core.recommender import Recommender
 from recsvc.core.related_reasons import explain_again, explain_similar, explain_together
 from recsvc.core.sources import Strategy
 from recsvc.core.vocabulary import MISSING

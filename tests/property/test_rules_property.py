@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.diversity import Diversity
+from recsvc.core.lists import Ranking
 from recsvc.core.places import ANYWHERE
-from recsvc.core.recommender import Query, Ranking, Recommender
+from recsvc.core.query import Query
+from recsvc.core.recommender import Recommender
 from recsvc.core.rules import Effect, Occasion, Rule, Rulebook, Selection
 from recsvc.core.ruling import PreparedRules
 from recsvc.core.vocabulary import MISSING

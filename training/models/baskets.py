@@ -39,7 +39,7 @@ def fit_baskets(
     item = lines["item"].to_numpy()
     kind = catalogue.category
     sizes = np.bincount(order)
-    if (sizes > 1).mean() < MIN_PAIRED:
+    if np.count_nonzero(sizes > 1) < max(1, MIN_PAIRED * len(sizes)):
         return None
     usable = sizes[order] <= MAX_LINES
     order, item = np.unique(order[usable], return_inverse=True)[1], item[usable]

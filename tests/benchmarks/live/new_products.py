@@ -13,7 +13,8 @@ from recsvc.artifacts.registry import Registry
 from recsvc.core.assortment import Assortment
 from recsvc.core.catalogue import Product, canonical_path
 from recsvc.core.places import Location
-from recsvc.core.recommender import Query, Recommender
+from recsvc.core.query import Query
+from recsvc.core.recommender import Recommender
 from recsvc.service.models import load_model
 from training.pipeline import FitInput, fit
 from training.progress import ConsoleReporter

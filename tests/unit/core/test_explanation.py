@@ -10,9 +10,11 @@ from recsvc.core.assortment import Assortment
 from recsvc.core.catalogue import Product
 from recsvc.core.claims import Claim, Explanation, ReasonCode
 from recsvc.core.explanation import explain
+from recsvc.core.lists import Ranking
 from recsvc.core.model import Model
 from recsvc.core.places import Level, Location
-from recsvc.core.recommender import Query, Ranking, Recommender
+from recsvc.core.query import Query
+from recsvc.core.recommender import Recommender
 from recsvc.core.sources import Collaborative, ItemToItem, LikeCustomers, Memory, Strategy
 from recsvc.core.sparse import SparseRows
 from recsvc.core.vocabulary import MISSING

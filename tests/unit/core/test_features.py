@@ -19,7 +19,8 @@ from recsvc.core.features import (
 from recsvc.core.histories import Histories
 from recsvc.core.model import Model
 from recsvc.core.places import Level, Location
-from recsvc.core.recommender import Query, Recommender
+from recsvc.core.query import Query
+from recsvc.core.recommender import Recommender
 from tests.counting import (
     DATA_END,
     RECENT_DAYS,

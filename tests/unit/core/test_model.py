@@ -9,10 +9,12 @@ import pytest
 
 from recsvc.artifacts.registry import Registry
 from recsvc.core.catalogue import CatalogueFilter
+from recsvc.core.lists import Ranking
 from recsvc.core.model import Model
 from recsvc.core.places import Location
+from recsvc.core.query import Query
 from recsvc.core.ranking import Task
-from recsvc.core.recommender import Query, Ranking, Recommender
+from recsvc.core.recommender import Recommender
 from recsvc.core.vocabulary import MISSING
 from tests.counting import DATA_END
 from tests.rankers import Stump, grow, regress

@@ -13,12 +13,14 @@ from recsvc.core.assortment import Assortment, Shelf
 from recsvc.core.catalogue import CatalogueFilter, Product
 from recsvc.core.claims import Claim
 from recsvc.core.explanation import explain
+from recsvc.core.lists import Ranking
 from recsvc.core.live import Act
 from recsvc.core.model import Model
 from recsvc.core.newcomers import MAX_RANKED
 from recsvc.core.places import Level, Location
+from recsvc.core.query import Query
 from recsvc.core.ranking import Task
-from recsvc.core.recommender import N_STAND_IN, Query, Ranking, Recommender
+from recsvc.core.recommender import N_STAND_IN, Recommender
 from recsvc.core.sources import Strategy
 from recsvc.core.sparse import SparseRows
 from recsvc.core.vocabulary import MISSING

@@ -8,11 +8,13 @@ import pytest
 
 from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.histories import NO_HISTORY
+from recsvc.core.lists import Ranking
 from recsvc.core.live import Act
 from recsvc.core.model import Model
 from recsvc.core.places import ANYWHERE, Level, Location, Place
+from recsvc.core.query import Query
 from recsvc.core.ranking import Ranker, Task
-from recsvc.core.recommender import Query, Ranking, Recommender
+from recsvc.core.recommender import Recommender
 from recsvc.core.reranking import Form
 from recsvc.core.sources import Collaborative, Strategy
 from recsvc.core.vocabulary import MISSING
@@ -311,7 +313,7 @@ def test_trees_know_the_place_of_the_call() -> None:
 def test_trees_rank_nothing() -> None:
     """Where nothing is allowed trees, and the fusion beside them, have nothing to order."""
     model = tiny_model()
-    for task in Task:
+    for task in model.rankers:
         model = grow(model, task, *STUMPS)
     rankers = {task: replace(ranker, fusion=1.0) for task, ranker in model.rankers.items()}
     recommender = Recommender(replace(model, rankers=rankers))

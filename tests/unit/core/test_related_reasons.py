@@ -8,9 +8,11 @@ import pytest
 from recsvc.core.assortment import Assortment
 from recsvc.core.catalogue import Product
 from recsvc.core.claims import Claim, Explanation, ReasonCode
+from recsvc.core.lists import Ranking
 from recsvc.core.model import Model
 from recsvc.core.places import Level
-from recsvc.core.recommender import Query, Ranking, Recommender
+from recsvc.core.query import Query
+from recsvc.core.recommender import Recommender
 from recsvc.core.related_reasons import explain_again, explain_similar, explain_together
 from recsvc.core.sparse import SparseRows
 from tests.acts import acts_of, bought, returned

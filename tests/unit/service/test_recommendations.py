@@ -10,7 +10,7 @@ from recsvc.core.catalogue import CatalogueFilter, Product
 from recsvc.core.diversity import Diversity
 from recsvc.core.live import Act
 from recsvc.core.places import Level, Location
-from recsvc.core.recommender import Query
+from recsvc.core.query import Query
 from recsvc.core.sources import Strategy
 from recsvc.core.stages import Stage
 from recsvc.core.vocabulary import MISSING

@@ -9,7 +9,8 @@ import pytest
 
 from recsvc.core.cells import cell_of
 from recsvc.core.places import Level, Location
-from recsvc.core.recommender import Query, Recommender
+from recsvc.core.query import Query
+from recsvc.core.recommender import Recommender
 from recsvc.core.rules import Conditions, Effect, Rule, Rulebook, Selection
 from recsvc.core.ruling import PreparedRules
 from recsvc.core.sources import Strategy

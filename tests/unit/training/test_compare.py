@@ -11,8 +11,9 @@ import pytest
 
 from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.places import Location
+from recsvc.core.query import Query
 from recsvc.core.ranking import Ranker, Task
-from recsvc.core.recommender import Query, Recommender
+from recsvc.core.recommender import Recommender
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import InputError
 from tests.purchases import START, built, interactions_of, shop_interactions

@@ -7,8 +7,9 @@ import pytest
 
 from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.places import Location
+from recsvc.core.query import Query
 from recsvc.core.ranking import Task
-from recsvc.core.recommender import Query, Recommender
+from recsvc.core.recommender import Recommender
 from tests.purchases import SMALL, built, shop_interactions
 from training.evaluate import BASELINES, evaluate, only, target_customers, with_baselines
 from training.split import HoldOut, hold_out

@@ -5,8 +5,9 @@ import pytest
 
 from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.places import Location
+from recsvc.core.query import Query
 from recsvc.core.ranking import Task
-from recsvc.core.recommender import Query, Recommender
+from recsvc.core.recommender import Recommender
 from tests.purchases import built, shop_interactions
 from tests.quick import QUICK
 from training.asked import lists

@@ -9,7 +9,7 @@ from recsvc.core.ranking import PLAIN, Task
 from recsvc.core.recommender import Recommender
 from tests.purchases import built, interactions_of, shop_events, shop_interactions
 from training.evaluate import evaluate, target_customers
-from training.fusion import MIN_FOLD, starting_rankers, tune
+from training.fusion import MIN_FOLD, TUNED, starting_rankers, tune
 from training.split import HoldOut, hold_out
 
 WINDOW = 28 * SECONDS_A_DAY
@@ -33,11 +33,11 @@ def test_the_start_names_only_scores_that_exist(recommender: Recommender) -> Non
     """Every starting weight belongs to a score; a score without one starts at 0."""
     # Regressions are fitted where they suit the data; all others are in this shop.
     known = {*recommender.scores, "ease", "spectral", "transitions"}
-    assert {name for start in PLAIN.values() for name in start} <= known
+    assert {name for task in TUNED for name in PLAIN[task]} <= known
 
     rankers = starting_rankers(("popularity", "place", "unheard_of"))
 
-    assert rankers.keys() == set(Task)
+    assert rankers.keys() == set(TUNED)
     assert rankers[Task.COLD].weights.tolist() == [0.5, 1.0, 0.0]
 
 
@@ -49,8 +49,8 @@ def test_tuning_improves_on_the_start(recommender: Recommender, held_out: HoldOu
         recommender, held_out, drawn(held_out), seed=0, tick=lambda: ticks.append(None)
     )
 
-    assert len(ticks) == len(Task)
-    assert rankers.keys() == reached.keys() == set(Task)
+    assert len(ticks) == len(TUNED)
+    assert rankers.keys() == reached.keys() == set(TUNED)
     start = starting_rankers(recommender.scores)
     columns = evaluate(
         recommender, held_out.targets(), held_out.now, {"start": start, "tuned": rankers}
@@ -69,7 +69,7 @@ def test_tuning_is_deterministic(recommender: Recommender, held_out: HoldOut) ->
     """The same customers and seed find the same weights."""
     first, second = (tune(recommender, held_out, drawn(held_out, 60), seed=3) for _ in range(2))
 
-    for task in Task:
+    for task in TUNED:
         np.testing.assert_array_equal(first[0][task].weights, second[0][task].weights)
     assert first[1] == second[1]
 

@@ -17,7 +17,7 @@ from tests.purchases import START, Lines, built, interactions_of
 from tests.quick import QUICK
 from training.asked import lists
 from training.examples import Examples, collect
-from training.fusion import starting_rankers, tune
+from training.fusion import TUNED, starting_rankers, tune
 from training.guard import FUSION, TREES
 from training.interactions import Interactions
 from training.learning import LEARNT, Learnt, fit_ranker, is_enough, learn
@@ -219,8 +219,8 @@ def test_with_too_few_customers_the_starting_weights_serve() -> None:
     assert "tune the fusion" not in lines.said
     assert learnt.metrics["fusion"] == {"customers": 19, "tuned": False}
     start = starting_rankers(fitted(windows[0].held_out.history).scores)
-    assert learnt.rankers.keys() == start.keys() == set(Task)
-    for task in Task:
+    assert learnt.rankers.keys() == start.keys() == set(TUNED)
+    for task in TUNED:
         assert same(learnt.rankers[task], start[task])
 
 
@@ -237,10 +237,10 @@ def test_the_fusion_is_tuned_on_the_last_window_that_teaches_it() -> None:
     recommender = fitted(later.held_out.history)
     tuned, reached = tune(recommender, later.held_out, later.customers, SETTINGS.seed)
     assert lines.said.count("tune the fusion") == 1
-    for task in Task:
+    for task in TUNED:
         assert same(learnt.rankers[task], tuned[task])
     # No purchase has a place, so that nobody was ever away.
-    assert reached.keys() == set(Task) - {Task.AWAY}
+    assert reached.keys() == set(TUNED) - {Task.AWAY}
     assert learnt.metrics["fusion"] == {
         "customers": 20,
         "tuned": True,
@@ -502,7 +502,7 @@ def test_the_same_seed_learns_the_same() -> None:
 
     assert first.metrics["fusion"]["tuned"]
     assert first.rankers[Task.ALL].trees is not None
-    for task in Task:
+    for task in TUNED:
         assert same(first.rankers[task], again.rankers[task])
     assert first.metrics == again.metrics
     assert not same(first.rankers[Task.ALL], other.rankers[Task.ALL])

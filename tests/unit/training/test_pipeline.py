@@ -13,8 +13,8 @@ from recsvc.artifacts.manifest import Manifest
 from recsvc.artifacts.registry import Registry
 from recsvc.core.model import Model
 from recsvc.core.places import Location
-from recsvc.core.ranking import Task
-from recsvc.core.recommender import Query, Recommender
+from recsvc.core.query import Query
+from recsvc.core.recommender import Recommender
 from recsvc.errors import InputError
 from tests.purchases import (
     SMALL,
@@ -30,6 +30,7 @@ from tests.purchases import (
     stores_of,
     write_shop,
 )
+from training.fusion import TUNED
 from training.pipeline import MODEL_ID, FitInput, fit, read
 from training.settings import FEATURE_GROUPS, REMOVABLE, TrainingSettings
 
@@ -114,7 +115,7 @@ def test_the_manifest_says_what_was_learnt_from_what(
     assert manifest.parameters["training"]["n_like_customers"] == SMALL.n_like_customers
     fusion, guard, test = (manifest.metrics[name] for name in ("fusion", "guard", "test"))
     assert fusion["tuned"]
-    assert set(fusion["ndcg@10"]) == {task.value for task in Task}
+    assert set(fusion["ndcg@10"]) == {task.value for task in TUNED}
     assert guard["from"] < test["from"]
     for task in ("all", "new"):
         assert guard[task]["served"] in {"trees", "fusion", *guard[task]["ndcg@10"]}

@@ -22,7 +22,8 @@ from recsvc.core.explanation import explain
 from recsvc.core.histories import NO_HISTORY
 from recsvc.core.model import Model
 from recsvc.core.places import ANYWHERE, Location, Place
-from recsvc.core.recommender import Query, Recommender
+from recsvc.core.query import Query
+from recsvc.core.recommender import Recommender
 from recsvc.core.sources import (
     Explainable,
     Items,
