@@ -111,7 +111,7 @@ def learn(
     """
     lessons: _Lessons | None = None
     recommender, history = None, None
-    last_training = [w for w in windows if Role.TRAIN in w.roles][-1]
+    last_training = [n for n, w in enumerate(windows, 1) if Role.TRAIN in w.roles][-1]
     for number, window in enumerate(windows, 1):
         if recommender is None or window.held_out.history is not history:
             history = window.held_out.history
@@ -122,14 +122,13 @@ def learn(
             starting_rankers(recommender.scores),
             fusion_share(window.held_out.method),
         )
-        if Role.TRAIN in window.roles and window is last_training:
+        if number == last_training:
             _fuse(lessons, window, recommender, settings, reporter)
         if window.roles & {Role.GUARD, Role.TEST}:
             _measure(lessons, window, recommender, settings, reporter)
         if window.teaches:
             _gather(lessons, window, recommender, settings, reporter)
-        is_late = number > windows.index(last_training)
-        if surfaces is not None and window.teaches and is_late:
+        if surfaces is not None and window.teaches and number >= last_training:
             surfaces.see(recommender, window, reporter)
     assert lessons is not None  # noqa: S101  # a plan has at least two windows
     with reporter.stage("learn the rankers from all windows"):
