@@ -39,11 +39,19 @@ from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.log_gauge import LogGauge
 from recsvc.service.model_admin import ModelAdmin
 from recsvc.service.models import ModelSlot
-from recsvc.service.ports import AnswerStore, CatalogueStore, EventLog, People, ResponseCache
+from recsvc.service.ports import (
+    AnswerStore,
+    CatalogueStore,
+    EventLog,
+    People,
+    ResponseCache,
+    ServedLists,
+)
 from recsvc.service.questions import AnswerCodec
 from recsvc.service.recalls import Recalls
 from recsvc.service.recommendations import Recommendations
 from recsvc.service.related import Related
+from recsvc.service.served_log import ServedLog
 from recsvc.service.shop_rules import ShopRules
 from recsvc.service.standing import Standing
 from recsvc.service.stock import Stock
@@ -62,9 +70,11 @@ from recsvc.store.memory import (
     InMemoryPeople,
     InMemoryProfiles,
     InMemoryResponseCache,
+    InMemoryServedLists,
 )
 from recsvc.store.people import RedisPeople
 from recsvc.store.response_cache import RedisResponseCache
+from recsvc.store.served_lists import RedisServedLists
 from recsvc.store.tables import InMemoryTables, RedisTables
 from recsvc.supervisor import EXIT_CONFIGURATION, STOP_SIGNALS, signal_pipe, signals_within
 from recsvc.telemetry import Logger, Metrics, make_logger
@@ -85,6 +95,7 @@ class Ground:
         rules: the shop's rules.
         circumstances: all of these that lists depend on.
         gauge: watches how full the event log is.
+        served: keeps a sample of the lists.
         stores: what is kept between calls.
         metrics: counts.
         key: secret that people's ids are hashed with.
@@ -100,6 +111,7 @@ class Ground:
     rules: ShopRules
     circumstances: Circumstances
     gauge: LogGauge
+    served: ServedLog
     stores: "Stores"
     metrics: Metrics
     key: bytes
@@ -134,6 +146,7 @@ class Ground:
         self.experiments.watch(self.settings.poll_interval_seconds)
         self.rules.watch(self.settings.poll_interval_seconds)
         self.gauge.watch()
+        self.served.start()
 
     def stop(self) -> None:
         """Follow nothing any more."""
@@ -144,6 +157,7 @@ class Ground:
         self.rules.stop()
         self.stock.close()
         self.gauge.stop()
+        self.served.stop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +195,7 @@ class Stores:
     cache: ResponseCache
     log: EventLog
     people: People
+    served: ServedLists
     answers: AnswerStore
     catalogue: CatalogueStore
     catalogue_reads: CatalogueStore
@@ -291,6 +306,9 @@ def build_ground(
     )
     rules = ShopRules(registry.documents(RULES), logger=logger, metrics=metrics)
     circumstances = Circumstances(standing, live, stock, experiments, rules, defaults)
+    served = ServedLog(
+        stores.served, standing, settings.served_sample, metrics=metrics, logger=logger
+    )
     gauge = LogGauge(stores.log, metrics, settings.event_log_max, logger)
     return Ground(
         slot=slot,
@@ -301,6 +319,7 @@ def build_ground(
         rules=rules,
         circumstances=circumstances,
         gauge=gauge,
+        served=served,
         stores=stores,
         metrics=metrics,
         key=key,
@@ -327,7 +346,7 @@ def _lists(ground: Ground, codec: AnswerCodec) -> _Lists:
     )
     inquiries = Inquiries(ground.slot, ground.circumstances, hash_key=ground.key)
     answers = Answers(Wording.load(ground.settings.language))
-    deliveries = Deliveries(ground.slot, ground.metrics)
+    deliveries = Deliveries(ground.slot, ground.metrics, ground.served)
     return _Lists(
         Recommendations(inquiries, answers, cache, codec, deliveries),
         Related(inquiries, answers, cache, deliveries),
@@ -339,7 +358,7 @@ def _servicers(ground: Ground) -> Servicers:
     standing, live, stock = ground.standing, ground.live, ground.stock
     tokens, replays = Tokens.of(key), Replays(stores.answers, key)
     lists = _lists(ground, ResponseCodec(tokens.pages))
-    customers = Customers(slot, standing, stores.log, stores.people, hash_key=key)
+    customers = Customers(slot, standing, stores.log, stores.people, stores.served, hash_key=key)
     return Servicers(
         recommendations=RecommendationServicer(slot, lists.recommendations, lists.related, tokens),
         models=ModelServicer(ModelAdmin(slot, now=_now), key),
@@ -367,6 +386,7 @@ def _stores(settings: ServerSettings, logger: Logger) -> Stores:
             InMemoryResponseCache(time.time, profiles),
             InMemoryEventLog(time.time, profiles, max_events=settings.event_log_max),
             InMemoryPeople(profiles),
+            InMemoryServedLists(seconds=settings.served_days * 86_400),
             InMemoryAnswerStore(),
             catalogue,
             catalogue,
@@ -393,6 +413,7 @@ def _stores(settings: ServerSettings, logger: Logger) -> Stores:
         cache,
         RedisEventLog(writes, keys, limits),
         RedisPeople(writes, keys),
+        RedisServedLists(writes, keys, days=settings.served_days),
         RedisAnswerStore(writes, keys),
         TableCatalogueStore(RedisTables(writes, keys)),
         TableCatalogueStore(RedisTables(reads, keys)),

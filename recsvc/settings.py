@@ -188,6 +188,12 @@ class ServerSettings(_Settings):
     event_log_max: int = Field(default=1_000_000, ge=64, le=1_000_000_000)
     """Events that may wait for ``recsvc-train collect``; at it new ones are refused."""
 
+    served_sample: float = Field(default=0.01, ge=0, le=1)
+    """Share of the lists that are kept for ``recsvc-train replay``; 0 keeps none."""
+
+    served_days: int = Field(default=7, ge=1, le=30)
+    """How long they are kept, days, and up to an hour more."""
+
     log_level: LogLevel = LogLevel.INFO
     """``debug``, ``info``, ``warning`` or ``error``; one line a call is ``info``."""
 

@@ -119,6 +119,12 @@ class Metrics:
             "Versions of the shop's rules that could not be read.",
             registry=registry,
         )
+        self.served_lists = Counter(
+            "recsvc_served_lists",
+            "Lists of the sample that is kept: kept, dropped for want of room, failed, forgotten.",
+            ["outcome"],
+            registry=registry,
+        )
         self.cache = Counter(
             "recsvc_cache_operations",
             "Use of the response cache: hit, miss, skipped for want of time, unreadable, error.",

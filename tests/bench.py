@@ -18,6 +18,7 @@ from recsvc.service.questions import Answer, Question
 from recsvc.service.recommendations import Recommendations
 from recsvc.service.related import Related
 from recsvc.service.selling import StockRecord
+from recsvc.service.served_log import ServedLog
 from recsvc.service.shopping import Outcome, Shopper
 from recsvc.service.stock import FRESH_SECONDS, Stock
 from recsvc.service.wording import Wording
@@ -94,6 +95,7 @@ class Bench:
         ttl_seconds: float = 60,
         *,
         consents_by_default: bool = True,
+        served: ServedLog | None = None,
     ) -> None:
         self.registry = registry
         self.now = now
@@ -139,7 +141,7 @@ class Bench:
         )
         answers = Answers(Wording.load())
         deliveries = Deliveries(
-            self.slot, metrics, now=lambda: self.now, monotonic=lambda: self.monotonic
+            self.slot, metrics, served, now=lambda: self.now, monotonic=lambda: self.monotonic
         )
         self.recommendations = Recommendations(
             inquiries,

@@ -9,7 +9,7 @@ from pathlib import Path
 import redis
 
 from recsvc.errors import StoreUnavailableError
-from recsvc.service.ports import AnswerStore, EventLog, People, ResponseCache
+from recsvc.service.ports import AnswerStore, EventLog, People, ResponseCache, ServedLists
 from recsvc.service.selling import Changes
 from recsvc.store.answers import RedisAnswerStore
 from recsvc.store.breaker import CircuitBreaker
@@ -23,13 +23,18 @@ from recsvc.store.memory import (
     InMemoryPeople,
     InMemoryProfiles,
     InMemoryResponseCache,
+    InMemoryServedLists,
 )
 from recsvc.store.people import RedisPeople
 from recsvc.store.response_cache import RedisResponseCache
+from recsvc.store.served_lists import RedisServedLists
 from recsvc.store.tables import InMemoryTables, Kept, RedisTables, Row, Tables
 
 ROOM = 10
 """Events that these logs have room for, of one partition of shoppers."""
+
+SERVED_DAYS = 2
+"""These stores keep served lists so long."""
 
 
 class SetClock:
@@ -91,6 +96,7 @@ class Stores:
     cache: ResponseCache
     log: EventLog
     people: People
+    served: ServedLists
     answers: AnswerStore
     tables: Tables
 
@@ -102,6 +108,7 @@ def in_memory(clock: Callable[[], float]) -> Stores:
         InMemoryResponseCache(clock, profiles),
         InMemoryEventLog(clock, profiles, max_events=ROOM),
         InMemoryPeople(profiles),
+        InMemoryServedLists(max_lists=64, seconds=SERVED_DAYS * 86_400, clock=clock),
         InMemoryAnswerStore(),
         InMemoryTables(),
     )
@@ -115,6 +122,7 @@ def in_redis(client: redis.Redis, clock: Callable[[], float]) -> Stores:
         RedisResponseCache(guarded, keys, clock=clock),
         RedisEventLog(guarded, keys, LogLimits(max_events=64 * ROOM)),
         RedisPeople(guarded, keys),
+        RedisServedLists(guarded, keys, days=SERVED_DAYS, max_an_hour=128, clock=clock),
         RedisAnswerStore(guarded, keys),
         RedisTables(guarded, keys),
     )

@@ -17,6 +17,7 @@ from training.cli_experiment import app as experiments
 from training.cli_nightly import nightly_command
 from training.cli_promotion import models_command, promote_command, rollback_command
 from training.cli_recommend import recommend_command
+from training.cli_replay import replay_command
 from training.cli_tuning import settings_command, tune_command
 from training.events import MAX_QUARANTINED_SHARE
 from training.options import (
@@ -189,6 +190,7 @@ app.command("nightly")(nightly_command)
 app.command("tune")(tune_command)
 app.command("settings")(settings_command)
 app.command("recommend")(recommend_command)
+app.command("replay")(replay_command)
 app.add_typer(experiments, name="experiment")
 
 

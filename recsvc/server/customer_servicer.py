@@ -1,7 +1,7 @@
 """``recsvc.v1.CustomerService``: convert, call the use case, convert back."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 import grpc
 
@@ -140,6 +140,14 @@ class CustomerServicer(api_grpc.CustomerServiceServicer):
             )
         for event in events:
             yield api.ExportCustomerResponse(event=event_message(event))
+        for served in self._customers.served(request.customer_id):
+            yield api.ExportCustomerResponse(
+                served=api.ServedList(
+                    recommendation_id=served.recommendation_id,
+                    serve_time=timestamp(datetime.fromtimestamp(served.served_time, UTC)),
+                    product_ids=served.product_ids,
+                )
+            )
 
     def _update(self, request: api.UpdateCustomerRequest) -> api.UpdateCustomerResponse:
         wanted = _mask(request)

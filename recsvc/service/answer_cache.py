@@ -12,6 +12,10 @@ from recsvc.service.shopping import NO_DEEDS, LiveProfile
 from recsvc.telemetry import Metrics
 
 
+def _nothing() -> LiveProfile:
+    return NO_DEEDS
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerCache:
     """Where answers are kept, and how patiently.
@@ -55,6 +59,7 @@ class CacheSlot:
 
     Attributes:
         live: what the shopper did of late; known after ``get`` has found no answer.
+        beside: reads what the shopper had done, beside an answer that was found.
         failed: whether the store could not be used, so that the answer is computed without it.
         skipped: whether there was no time to ask it.
     """
@@ -63,6 +68,7 @@ class CacheSlot:
     _key: CacheKey
     _deadline: float
     live: LiveProfile = field(default=NO_DEEDS, init=False)
+    beside: Callable[[], LiveProfile] = field(default=_nothing, init=False)
     failed: bool = field(default=False, init=False)
     skipped: bool = field(default=False, init=False)
 
@@ -86,6 +92,7 @@ class CacheSlot:
                     outcome = "unreadable"
                 elif is_allowed(entry.payload):
                     self._count("hit")
+                    self.beside = found.live
                     return entry.payload, max(0.0, owner.now() - entry.stored_at)
             self.live = found.live()
         except StoreUnavailableError:

@@ -14,8 +14,9 @@ from recsvc.core.vocabulary import MISSING
 from recsvc.errors import NotFoundError, StoreUnavailableError
 from recsvc.identity import customer_hash, visitor_hash
 from recsvc.service.models import LoadedModel, ModelSlot
-from recsvc.service.ports import EventLog, People, Person
+from recsvc.service.ports import EventLog, People, Person, ServedLists
 from recsvc.service.selling import NOTHING, Written
+from recsvc.service.served import ServedList
 from recsvc.service.shopping import Event, Shopper
 from recsvc.service.shopping import Person as Kind
 from recsvc.service.standing import Consent, Standing
@@ -96,6 +97,7 @@ class Customers:
         standing: consent and erasures.
         log: live events.
         people: what callers have set.
+        served: lists that were served.
         hash_key: secret that people's ids are hashed with.
     """
 
@@ -105,6 +107,7 @@ class Customers:
         standing: Standing,
         log: EventLog,
         people: People,
+        served: ServedLists,
         *,
         hash_key: bytes,
     ) -> None:
@@ -112,6 +115,7 @@ class Customers:
         self._standing = standing
         self._log = log
         self._people = people
+        self._served = served
         self._hash_key = hash_key
 
     def get(self, customer_id: str, must_see: Written = NOTHING) -> Customer:
@@ -215,6 +219,8 @@ class Customers:
         # First what no crash may undo: from here on nobody is asked about the customer.
         time, position = self._standing.erase([customer, *visitors])
         n_events = sum(self._log.erase(shopper) for shopper in (*visitors, customer))
+        for shopper in (*visitors, customer):
+            self._served.erase(shopper)
         self._people.delete(customer)
         return Receipt(uuid4().hex, time, customer, n_events, len(visitors), position)
 
@@ -236,6 +242,18 @@ class Customers:
         ]
         events = (event for person in people for event in self._log.events_of(person))
         return customer, self._learnt_products(customer_id), events
+
+    def served(self, customer_id: str) -> Iterator[ServedList]:
+        """The lists that are kept of what a customer was served, of linked visitors too.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time.
+        """
+        customer = customer_hash(self._hash_key, customer_id)
+        visitor_ids = self._people.get(customer).visitor_ids
+        visitors = (visitor_hash(self._hash_key, visitor_id) for visitor_id in visitor_ids)
+        for shopper in (*visitors, customer):
+            yield from self._served.of_shopper(shopper)
 
     def _learnt_products(self, customer_id: str) -> list[Learnt]:
         found = self._profile(customer_id, customer_hash(self._hash_key, customer_id))

@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from recsvc.core.recommendation_id import ListOrigin, Surface, new_recommendation_id
+from recsvc.core.recommendation_id import ListOrigin, new_recommendation_id
 from recsvc.service.answer_cache import CacheSlot
+from recsvc.service.basis import Basis
 from recsvc.service.experiments import VARIANT_UNAVAILABLE
 from recsvc.service.inquiries import Inquiry
 from recsvc.service.models import ModelSlot
 from recsvc.service.questions import Answer, Delivery, Need, ServedFrom
+from recsvc.service.served_log import ServedLog
 from recsvc.service.stock import Stocked
 from recsvc.telemetry import Metrics, note
 
@@ -49,6 +51,7 @@ class Deliveries:
     Args:
         slot: tells whether the current model is the one that was chosen.
         metrics: counts how lists were made.
+        log: keeps a sample of what was delivered; None keeps nothing.
         now: unix seconds.
         monotonic: monotonic seconds.
     """
@@ -57,29 +60,39 @@ class Deliveries:
         self,
         slot: ModelSlot,
         metrics: Metrics,
+        log: ServedLog | None = None,
         *,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slot = slot
         self._metrics = metrics
+        self._log = log
         self._now = now
         self._monotonic = monotonic
 
     def delivery(
         self,
         inquiry: Inquiry,
-        surface: Surface,
         served_from: ServedFrom,
+        basis: Basis,
         *,
         cache_age_seconds: float | None = None,
         degraded_reason: str = "",
     ) -> Delivery:
-        """Deliver the answer to a question."""
+        """Deliver the answer to a question.
+
+        Args:
+            inquiry: the question.
+            served_from: how the answer came about.
+            basis: what it was made from.
+            cache_age_seconds: since it was computed; None where it was computed now.
+            degraded_reason: why it is less than it should be, ``""`` where it is not.
+        """
         self._metrics.answers.labels(served_from).inc()
         if degraded_reason:
             self._metrics.degraded.labels(degraded_reason).inc()
-        origin = ListOrigin(surface, int(self._now()))
+        origin = ListOrigin(inquiry.surface, int(self._now()))
         experiment_id = variant_id = ""
         warnings = (MODEL_LOAD_FAILED,) if self._slot.is_behind else ()
         assigned = inquiry.assignment
@@ -106,6 +119,8 @@ class Deliveries:
             served_from=served_from.value,
             degraded_reason=degraded_reason,
         )
+        if self._log is not None:
+            self._log.offer(inquiry, delivery, basis)
         return delivery
 
 

@@ -77,6 +77,7 @@ class Inquiry:
         rules: the shop's rules for the products of the model.
         surface: the kind of list.
         assignment: what the lot of an experiment has given the shopper, if any.
+        heeds: position of the ledger; every decision before it is heeded.
     """
 
     question: Question
@@ -87,6 +88,7 @@ class Inquiry:
     rules: PreparedRules
     surface: Surface
     assignment: Assignment | None = None
+    heeds: int = 0
 
     def occasion(self, now: float) -> Occasion:
         """What the rules look at, as far as the question tells it; ``now`` in unix seconds."""
@@ -98,6 +100,45 @@ class Inquiry:
             stage=question.stage,
             now=now if question.as_of_time is None else question.as_of_time,
         )
+
+    def situation(
+        self,
+        live: LiveProfile,
+        now: float,
+        withdrawn: NDArray[np.int32],
+        shown: Sequence[int] = (),
+    ) -> Situation:
+        """The question in the terms of its model, its stock aside.
+
+        Args:
+            live: what the shopper did of late.
+            now: unix seconds.
+            withdrawn: item indices that must not be on the list, whatever the rules say.
+            shown: item indices of the pages before.
+
+        Raises:
+            InvalidRequestError: a strict filter names what the catalogue does not know.
+        """
+        question, asker, loaded = self.question, self.asker, self.loaded
+        if question.customer_id and asker.shopper and asker.customer == MISSING and not live.deeds:
+            asker = replace(asker, warnings=(*asker.warnings, UNKNOWN_CUSTOMER))
+        situation = situate(question, loaded, now, replace(asker, live=live))
+        book = self.rules.book
+        hidden = [situation.query.excluded, withdrawn]
+        if self.surface is Surface.AGAIN and not book.sensitive_again:
+            hidden.append(loaded.assortment.unnamed)
+        occasion = replace(
+            self.occasion(now),
+            location=situation.location,
+            segments=loaded.model.segments.of(asker.customer),
+        )
+        query = replace(
+            situation.query,
+            excluded=np.concatenate(hidden),
+            shown=np.array(shown, np.int32),
+            ruling=self.rules.ruling(occasion),
+        )
+        return replace(situation, query=query, rules_version_id=book.version_id)
 
 
 class Inquiries:
@@ -152,6 +193,7 @@ class Inquiries:
             UnavailableError: no model is loaded yet (WARMING_UP).
         """
         started = self._monotonic()
+        heeds = self._standing.position
         loaded = loaded or self._slot.current()
         asker = self._known(question)
         assignment = self._assigned(question, asker, loaded)
@@ -167,7 +209,7 @@ class Inquiries:
             assignment = replace(assignment, is_lacking=True)  # others stand in for its rules
         shaped = assignment.shaped(question) if assignment else question
         settled = self._defaults.settled(shaped, rules.book, surface)
-        return Inquiry(settled, asker, loaded, started, deadline, rules, surface, assignment)
+        return Inquiry(settled, asker, loaded, started, deadline, rules, surface, assignment, heeds)
 
     def stocked(self, inquiry: Inquiry, store_id: str) -> Stocked:
         """The stock of a store, where the answer depends on any."""
@@ -190,26 +232,7 @@ class Inquiries:
         Raises:
             InvalidRequestError: a strict filter names what the catalogue does not know.
         """
-        question, asker, loaded = inquiry.question, inquiry.asker, inquiry.loaded
-        if question.customer_id and asker.shopper and asker.customer == MISSING and not live.deeds:
-            asker = replace(asker, warnings=(*asker.warnings, UNKNOWN_CUSTOMER))
-        situation = situate(question, loaded, self._now(), replace(asker, live=live))
-        rules = inquiry.rules
-        hidden = [situation.query.excluded, self.withdrawn(loaded)]
-        if inquiry.surface is Surface.AGAIN and not rules.book.sensitive_again:
-            hidden.append(loaded.assortment.unnamed)
-        occasion = replace(
-            inquiry.occasion(self._now()),
-            location=situation.location,
-            segments=loaded.model.segments.of(asker.customer),
-        )
-        query = replace(
-            situation.query,
-            excluded=np.concatenate(hidden),
-            shown=np.array(shown, np.int32),
-            ruling=rules.ruling(occasion),
-        )
-        return replace(situation, query=query, rules_version_id=rules.book.version_id)
+        return inquiry.situation(live, self._now(), self.withdrawn(inquiry.loaded), shown)
 
     def withdrawn(self, loaded: LoadedModel) -> NDArray[np.int32]:
         """Item indices of what was withdrawn, looked up once for each model and recall."""

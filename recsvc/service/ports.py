@@ -7,6 +7,7 @@ from typing import Protocol
 from recsvc.core.catalogue import Product
 from recsvc.core.places import Location
 from recsvc.service.selling import Changes, Shop, StockRecord
+from recsvc.service.served import ServedList
 from recsvc.service.shopping import Event, LiveProfile, Outcome, Shopper
 
 ANONYMOUS = "anonymous"
@@ -237,6 +238,33 @@ class CatalogueStore(Protocol):
 
     def stock_since(self, store_id: str, known: int, deadline: float) -> Changes[StockRecord]:
         """Read stock of one store that was written since a revision."""
+        ...
+
+
+class ServedLists(Protocol):
+    """Keeps lists that were served, for a set time, by their names and by who asked.
+
+    Every method raises ``StoreUnavailableError`` where the store cannot answer in time.
+    """
+
+    def add(self, lists: Sequence[ServedList]) -> int:
+        """Keep lists; return how many there was room for."""
+        ...
+
+    def find(self, recommendation_id: str) -> ServedList | None:
+        """Return a list by its name, None where it is not kept, or not any more."""
+        ...
+
+    def every(self) -> Iterator[ServedList]:
+        """Every list that is kept, by the hour in which it was served."""
+        ...
+
+    def of_shopper(self, shopper: str) -> list[ServedList]:
+        """The lists that a shopper (a hash) was served, the oldest first."""
+        ...
+
+    def erase(self, shopper: str) -> int:
+        """Forget the lists of a shopper (a hash), and return how many those were."""
         ...
 
 

@@ -16,11 +16,12 @@ from hashlib import blake2b
 import numpy as np
 
 from recsvc.core.allowed import newcomers_bought
+from recsvc.core.lists import Ranking
 from recsvc.core.live import NO_ACTS, NO_ITEMS
 from recsvc.core.query import Query
-from recsvc.core.recommendation_id import Surface
 from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.answers import Answers
+from recsvc.service.basis import Basis, basis_of
 from recsvc.service.cost import CostEstimate
 from recsvc.service.deliveries import DEADLINE, Deliveries, Served, degraded
 from recsvc.service.inquiries import Inquiries, Inquiry, with_shelf
@@ -47,6 +48,7 @@ class Recommendations:
         cache: keeps answers.
         codec: writes answers as the door sends them.
         deliveries: says what is true of each.
+        now: unix seconds.
         monotonic: monotonic seconds, those of every ``deadline``.
     """
 
@@ -58,6 +60,7 @@ class Recommendations:
         codec: AnswerCodec,
         deliveries: Deliveries,
         *,
+        now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._inquiries = inquiries
@@ -65,6 +68,7 @@ class Recommendations:
         self._cache = cache
         self._codec = codec
         self._deliveries = deliveries
+        self._now = now
         self._monotonic = monotonic
         # Reasons cost about as much again, so lists with them are estimated apart.
         self._costs = {explain: CostEstimate(FIRST_COST_SECONDS) for explain in (False, True)}
@@ -86,7 +90,7 @@ class Recommendations:
         """
         inquiry = self._inquiries.open(question, deadline, loaded)
         loaded, shopper = inquiry.loaded, inquiry.asker.shopper
-        deliver = partial(self._deliveries.delivery, inquiry, Surface.RECOMMEND)
+        deliver = partial(self._deliveries.delivery, inquiry)
         shown = shown_before(question, shopper, loaded)
         asked, question = question, inquiry.question
         store_id, stocked = self._at_home(inquiry)
@@ -95,7 +99,16 @@ class Recommendations:
         found = cached.get((lambda _: False) if stocked.failed else self._is_allowed)
         if found is not None:
             payload, age = found
-            return Served(payload, deliver(ServedFrom.CACHE, cache_age_seconds=age))
+            kept = Basis(
+                made_time=self._now() - age,
+                product_ids=partial(self._codec.product_ids, payload),
+                live=cached.beside,
+                shelf=stocked.shelf,
+                in_stock_only=bool(question.in_stock_only),
+                withdrawn=self._inquiries.withdrawn(loaded),
+                shown=shown,
+            )
+            return Served(payload, deliver(ServedFrom.CACHE, kept, cache_age_seconds=age))
         situation = self._inquiries.situation(inquiry, cached.live, shown)
         is_elsewhere = question.looks_at_shelf and situation.store_id != store_id
         if is_elsewhere:  # the shopper has moved since the model learnt
@@ -103,23 +116,17 @@ class Recommendations:
         situation = with_shelf(inquiry, situation, stocked)
         cost, begun = self._costs[question.explain], self._monotonic()
         is_late = deadline - begun < SAFETY * cost.seconds
-        rank = loaded.recommender.popular if is_late else loaded.recommender.recommend
-        ranking = rank(situation.query)
-        if not len(ranking.items) and not shown:
-            # Whatever is allowed was just bought or is in the basket: better that than nothing.
-            live = loaded.recommender.live(situation.query)
-            ranking = rank(_without_acts(loaded, situation.query))
-            # What was done of late has not shaped the list, and is told with it all the same.
-            ranking = replace(ranking, profile=live.profile, undated=live.undated)
+        ranking = recommended(loaded, situation.query, is_late=is_late)
         withdrawn = self._inquiries.withdrawn(loaded)
         made = replace(
             self._answers.answer(question, loaded, situation, ranking, withdrawn),
             next_page=next_page(asked, shopper, loaded, ranking.items),
         )
         payload = self._codec.encode(made)
+        basis = basis_of(made, situation, withdrawn)
         if is_late:
             cost.relax()
-            delivery = deliver(ServedFrom.FALLBACK, degraded_reason=DEADLINE)
+            delivery = deliver(ServedFrom.FALLBACK, basis, degraded_reason=DEADLINE)
             return Served(payload, delivery)
         cost.learn(self._monotonic() - begun)
         is_blind = cached.skipped and bool(shopper)
@@ -128,7 +135,7 @@ class Recommendations:
             unchanged = loaded.assortment.unchanged_until(now) - now
             cached.put(payload, unchanged - (self._monotonic() - inquiry.started))
         reason = degraded(cached, stocked, is_blind=is_blind)
-        return Served(payload, deliver(ServedFrom.MODEL, degraded_reason=reason))
+        return Served(payload, deliver(ServedFrom.MODEL, basis, degraded_reason=reason))
 
     def _at_home(self, inquiry: Inquiry) -> tuple[str, Stocked]:
         """The store where the question is asked or the customer at home, and its stock."""
@@ -153,6 +160,25 @@ class Recommendations:
         digest.update(question.page)
         shopper = inquiry.asker.shopper or ANONYMOUS
         return CacheKey(loaded.generation, shopper, digest.hexdigest())
+
+
+def recommended(loaded: LoadedModel, query: Query, *, is_late: bool) -> Ranking:
+    """The list that a model recommends.
+
+    Args:
+        loaded: the model.
+        query: the question in its terms.
+        is_late: there is no time for more than what is popular at the place.
+    """
+    rank = loaded.recommender.popular if is_late else loaded.recommender.recommend
+    ranking = rank(query)
+    if len(ranking.items) or len(query.shown):
+        return ranking
+    # Whatever is allowed was just bought or is in the basket: better that than nothing.
+    live = loaded.recommender.live(query)
+    ranking = rank(_without_acts(loaded, query))
+    # What was done of late has not shaped the list, and is told with it all the same.
+    return replace(ranking, profile=live.profile, undated=live.undated)
 
 
 def _without_acts(loaded: LoadedModel, query: Query) -> Query:

@@ -13,10 +13,11 @@ from recsvc.core.related_reasons import explain_again, explain_similar, explain_
 from recsvc.errors import InvalidRequestError, NotFoundError
 from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.answers import Answers, Explain
+from recsvc.service.basis import basis_of
 from recsvc.service.deliveries import Computed, Deliveries, Needed, degraded
 from recsvc.service.inquiries import Inquiries, Inquiry, with_shelf
 from recsvc.service.models import LoadedModel
-from recsvc.service.questions import Answer, Delivery, Need, Question, ServedFrom
+from recsvc.service.questions import Need, Question, ServedFrom
 from recsvc.service.situations import Situation
 from recsvc.telemetry import note
 
@@ -57,8 +58,7 @@ class Related:
         situation, reason = self._situation(inquiry)
         ranking = inquiry.loaded.recommender.similar(item, situation.query)
         why = partial(explain_similar, item)
-        made = self._answer(inquiry, situation, ranking, why)
-        return Computed(made, self._delivery(inquiry, reason))
+        return self._computed(inquiry, situation, ranking, why, reason, (product_id,))
 
     def together(self, product_ids: Sequence[str], question: Question, deadline: float) -> Computed:
         """List products that go into one basket with these.
@@ -83,8 +83,7 @@ class Related:
         _known(inquiry.loaded, product_ids)
         situation, reason = self._situation(inquiry)
         ranking = inquiry.loaded.recommender.together(situation.query)
-        made = self._answer(inquiry, situation, ranking, explain_together)
-        return Computed(made, self._delivery(inquiry, reason))
+        return self._computed(inquiry, situation, ranking, explain_together, reason)
 
     def again(self, question: Question, deadline: float) -> Needed:
         """List what a shopper needs again; nothing where nobody knows what they bought.
@@ -111,11 +110,8 @@ class Related:
         found = inquiry.loaded.recommender.again(situation.query)
         columns = (found.due_time, found.interval_seconds, found.quantity)
         rows = zip(*(column.tolist() for column in columns), strict=True)
-        return Needed(
-            self._answer(inquiry, situation, found.ranking, explain_again),
-            tuple(Need(*row) for row in rows),
-            self._delivery(inquiry, reason),
-        )
+        made = self._computed(inquiry, situation, found.ranking, explain_again, reason)
+        return Needed(made.answer, tuple(Need(*row) for row in rows), made.delivery)
 
     def _open(self, question: Question, deadline: float, surface: Surface) -> Inquiry:
         inquiry = self._inquiries.open(question, deadline, surface=surface)
@@ -130,16 +126,21 @@ class Related:
         reason = degraded(recent, stocked, is_blind=recent.skipped)
         return with_shelf(inquiry, situation, stocked), reason
 
-    def _answer(
-        self, inquiry: Inquiry, situation: Situation, ranking: Ranking, why: Explain
-    ) -> Answer:
+    def _computed(  # what a list was made from is recorded with it
+        self,
+        inquiry: Inquiry,
+        situation: Situation,
+        ranking: Ranking,
+        why: Explain,
+        reason: str,
+        about: tuple[str, ...] = (),
+    ) -> Computed:
         question, loaded = inquiry.question, inquiry.loaded
         withdrawn = self._inquiries.withdrawn(loaded)
-        return self._answers.answer(question, loaded, situation, ranking, withdrawn, explained=why)
-
-    def _delivery(self, inquiry: Inquiry, reason: str) -> Delivery:
+        made = self._answers.answer(question, loaded, situation, ranking, withdrawn, explained=why)
+        basis = replace(basis_of(made, situation, withdrawn), about=about)
         deliver = self._deliveries.delivery
-        return deliver(inquiry, inquiry.surface, ServedFrom.MODEL, degraded_reason=reason)
+        return Computed(made, deliver(inquiry, ServedFrom.MODEL, basis, degraded_reason=reason))
 
 
 def _known(loaded: LoadedModel, product_ids: Sequence[str]) -> NDArray[np.int32]:

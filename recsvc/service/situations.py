@@ -35,6 +35,8 @@ class Situation:
         store_id: the store that it is about, ``""`` none.
         location: where, with all that is known of it.
         rules_version_id: of the shop's rules that are in force, ``""`` none.
+        live: what the shopper did of late.
+        time: when it was found, unix seconds.
     """
 
     query: Query
@@ -42,6 +44,8 @@ class Situation:
     store_id: str = ""
     location: Location = field(default_factory=Location)
     rules_version_id: str = ""
+    live: LiveProfile = NO_DEEDS
+    time: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ def situate(
     )
     store_id = store_of(loaded, location, asker.customer)
     here = location.completed(model.places.describe(place))
-    return Situation(query, tuple(warnings), store_id, here)
+    return Situation(query, tuple(warnings), store_id, here, live=asker.live, time=now)
 
 
 def store_of(loaded: LoadedModel, location: Location, customer: int) -> str:

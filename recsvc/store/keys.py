@@ -63,6 +63,10 @@ class KeySchema:
         """Return the key of a partition's stream of events."""
         return f"{self.namespace}:v{SCHEMA_VERSION}:{{p:{partition:02}}}:events"
 
+    def served(self, partition: int, hour: int) -> str:
+        """Return the key of a partition's lists that were served in an hour since 1970."""
+        return f"{self.namespace}:v{SCHEMA_VERSION}:{{p:{partition:02}}}:served:{hour}"
+
     def moving(self, visitor: str) -> str:
         """Return the key of a visitor's profile on its way to a customer."""
         return f"{self._partition(visitor)}:moving:{visitor}"

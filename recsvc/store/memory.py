@@ -1,6 +1,7 @@
 """The stores of a single process: tests and batches that need no Redis."""
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from zlib import crc32
 from recsvc.core.live import Act
 from recsvc.errors import PreconditionError
 from recsvc.service.ports import CachedEntry, CacheKey, Lookup, Person
+from recsvc.service.served import MAX_SERVED_DAYS, ServedList
 from recsvc.service.shopping import NO_DEEDS, Deed, Event, LiveProfile, Outcome, Shopper
 from recsvc.store.profile_format import deed_of
 
@@ -215,3 +217,59 @@ class InMemoryPeople:
     def delete(self, customer: str) -> None:
         """Forget a person."""
         self._people.pop(customer, None)
+
+
+class InMemoryServedLists:
+    """``ServedLists`` of one process; the oldest leaves first.
+
+    Args:
+        max_lists: how many are kept at most.
+        seconds: how long each is kept.
+        clock: returns unix seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_lists: int = 10_000,
+        seconds: float = MAX_SERVED_DAYS * 86_400,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._max_lists = max_lists
+        self._seconds = seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._lists: OrderedDict[str, ServedList] = OrderedDict()
+
+    def add(self, lists: Sequence[ServedList]) -> int:
+        """Keep lists; return how many there was room for."""
+        with self._lock:
+            for served in lists:
+                self._lists[served.recommendation_id] = served
+            while len(self._lists) > self._max_lists:
+                self._lists.popitem(last=False)
+        return len(lists)
+
+    def find(self, recommendation_id: str) -> ServedList | None:
+        """Return a list by its name, None where it is not kept, or not any more."""
+        return next(
+            (one for one in self.every() if one.recommendation_id == recommendation_id), None
+        )
+
+    def every(self) -> Iterator[ServedList]:
+        """Every list that is kept, the oldest first."""
+        since = self._clock() - self._seconds
+        with self._lock:
+            return iter([one for one in self._lists.values() if one.served_time >= since])
+
+    def of_shopper(self, shopper: str) -> list[ServedList]:
+        """The lists that a shopper (a hash) was served, the oldest first."""
+        return [one for one in self.every() if one.shopper == shopper]
+
+    def erase(self, shopper: str) -> int:
+        """Forget the lists of a shopper (a hash), and return how many those were."""
+        with self._lock:
+            theirs = [name for name, one in self._lists.items() if one.shopper == shopper]
+            for name in theirs:
+                del self._lists[name]
+        return len(theirs)

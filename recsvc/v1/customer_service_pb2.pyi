@@ -143,14 +143,26 @@ class ExportCustomerRequest(_message.Message):
     def __init__(self, customer_id: _Optional[str] = ...) -> None: ...
 
 class ExportCustomerResponse(_message.Message):
-    __slots__ = ("customer", "event", "learnt")
+    __slots__ = ("customer", "event", "learnt", "served")
     CUSTOMER_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
     LEARNT_FIELD_NUMBER: _ClassVar[int]
+    SERVED_FIELD_NUMBER: _ClassVar[int]
     customer: Customer
     event: _event_service_pb2.Event
     learnt: LearntPurchases
-    def __init__(self, customer: _Optional[_Union[Customer, _Mapping]] = ..., event: _Optional[_Union[_event_service_pb2.Event, _Mapping]] = ..., learnt: _Optional[_Union[LearntPurchases, _Mapping]] = ...) -> None: ...
+    served: ServedList
+    def __init__(self, customer: _Optional[_Union[Customer, _Mapping]] = ..., event: _Optional[_Union[_event_service_pb2.Event, _Mapping]] = ..., learnt: _Optional[_Union[LearntPurchases, _Mapping]] = ..., served: _Optional[_Union[ServedList, _Mapping]] = ...) -> None: ...
+
+class ServedList(_message.Message):
+    __slots__ = ("recommendation_id", "serve_time", "product_ids")
+    RECOMMENDATION_ID_FIELD_NUMBER: _ClassVar[int]
+    SERVE_TIME_FIELD_NUMBER: _ClassVar[int]
+    PRODUCT_IDS_FIELD_NUMBER: _ClassVar[int]
+    recommendation_id: str
+    serve_time: _timestamp_pb2.Timestamp
+    product_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, recommendation_id: _Optional[str] = ..., serve_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., product_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class LearntPurchases(_message.Message):
     __slots__ = ("product_id", "purchase_count", "first_time", "last_time")

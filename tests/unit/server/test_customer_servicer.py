@@ -21,6 +21,7 @@ from recsvc.store.memory import (
     InMemoryEventLog,
     InMemoryPeople,
     InMemoryProfiles,
+    InMemoryServedLists,
 )
 from recsvc.telemetry import collected_facts
 from recsvc.v1 import common_pb2 as common
@@ -41,10 +42,11 @@ class Bench:
         self.standing = new_standing(slot.registry)
         self.log = InMemoryEventLog(lambda: T0, InMemoryProfiles())
         self.people = InMemoryPeople()
+        self.served = InMemoryServedLists(clock=lambda: T0)
         self.answers = InMemoryAnswerStore()
         self.tokens = ConsistencyTokens(KEY)
         self.servicer = CustomerServicer(
-            Customers(slot, self.standing, self.log, self.people, hash_key=KEY),
+            Customers(slot, self.standing, self.log, self.people, self.served, hash_key=KEY),
             self.tokens,
             Replays(self.answers, KEY),
             now=lambda: NOW,

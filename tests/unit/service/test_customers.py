@@ -12,11 +12,16 @@ from recsvc.core.places import Location
 from recsvc.errors import NotFoundError, StoreUnavailableError
 from recsvc.service.customers import Customer, Customers, Learnt
 from recsvc.service.models import ModelSlot
-from recsvc.service.ports import Person
+from recsvc.service.ports import People, Person
 from recsvc.service.selling import Written
 from recsvc.service.shopping import Event, Outcome
 from recsvc.service.standing import Consent, Standing
-from recsvc.store.memory import InMemoryEventLog, InMemoryPeople, InMemoryProfiles
+from recsvc.store.memory import (
+    InMemoryEventLog,
+    InMemoryPeople,
+    InMemoryProfiles,
+    InMemoryServedLists,
+)
 from tests.counting import DATA_END, DATA_END_TIME, DAY
 from tests.samples import tiny_model
 from tests.serving import NOW, Log, new_metrics, new_standing
@@ -36,6 +41,7 @@ class Bench:
     profiles: InMemoryProfiles
     log: InMemoryEventLog
     people: InMemoryPeople
+    served: InMemoryServedLists
     customers: Customers
 
     def did(self, *events: Event) -> None:
@@ -74,9 +80,13 @@ def bench_of(registry: Registry) -> Bench:
     standing = new_standing(registry)
     profiles = InMemoryProfiles()
     log = InMemoryEventLog(lambda: T0, profiles)
-    people = InMemoryPeople()
-    customers = Customers(slot, standing, log, people, hash_key=KEY)
-    return Bench(registry, slot, standing, profiles, log, people, customers)
+    people, served = InMemoryPeople(), InMemoryServedLists(clock=lambda: T0)
+    customers = Customers(slot, standing, log, people, served, hash_key=KEY)
+    return Bench(registry, slot, standing, profiles, log, people, served, customers)
+
+
+def customers_over(bench: Bench, people: People) -> Customers:
+    return Customers(bench.slot, bench.standing, bench.log, people, bench.served, hash_key=KEY)
 
 
 @pytest.fixture
@@ -182,7 +192,7 @@ class BusyPeople(InMemoryPeople):
 
 def test_nothing_is_lost_of_what_others_change_meanwhile(bench: Bench) -> None:
     """An erasure must find every visitor."""
-    customers = Customers(bench.slot, bench.standing, bench.log, BusyPeople(), hash_key=KEY)
+    customers = customers_over(bench, BusyPeople())
     customers.link("guest", "anna", T0)
     assert customers.get("anna").visitor_ids == ("v1", "v2", "v3", "guest")
 
@@ -196,7 +206,7 @@ class DeadPeople(InMemoryPeople):
 
 def test_consent_is_heeded_though_the_store_is_down(bench: Bench) -> None:
     """The caller hears that it failed; nobody reads on against the customer's will."""
-    customers = Customers(bench.slot, bench.standing, bench.log, DeadPeople(), hash_key=KEY)
+    customers = customers_over(bench, DeadPeople())
     with pytest.raises(StoreUnavailableError):
         customers.update(
             "anna",

@@ -1,0 +1,203 @@
+"""Writes down a sample of the lists that are served, off the request path.
+
+A call leaves what it has at hand in a bounded queue and goes on; one thread turns that into records
+and stores them. Where the queue is full a list is dropped and counted: no call ever waits.
+"""
+
+import math
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from zlib import crc32
+
+import numpy as np
+
+from recsvc import __version__
+from recsvc.core.vocabulary import MISSING
+from recsvc.errors import StoreUnavailableError
+from recsvc.service.basis import Basis, held_back
+from recsvc.service.inquiries import Inquiry
+from recsvc.service.ports import ServedLists
+from recsvc.service.questions import Delivery
+from recsvc.service.selling import NOTHING
+from recsvc.service.served import ServedList
+from recsvc.service.shopping import NO_DEEDS
+from recsvc.service.standing import Standing
+from recsvc.telemetry import Logger, Metrics
+
+MAX_WAITING = 1_000
+"""Lists that wait to be written at most."""
+BATCH = 100
+STOP_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    """What a call has left."""
+
+    inquiry: Inquiry
+    delivery: Delivery
+    basis: Basis
+    time: float
+
+
+class ServedLog:
+    """Keeps a sample of the lists that are served; safe to share between threads.
+
+    Args:
+        lists: where they are kept.
+        standing: says who may be known, and who was erased.
+        sample: share of lists, 0 to 1; which ones depends on their names alone.
+        metrics: counts what became of them.
+        logger: told when they cannot be written.
+        max_waiting: lists that wait at most.
+        now: unix seconds.
+    """
+
+    def __init__(
+        self,
+        lists: ServedLists,
+        standing: Standing,
+        sample: float,
+        *,
+        metrics: Metrics,
+        logger: Logger,
+        max_waiting: int = MAX_WAITING,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._lists = lists
+        self._standing = standing
+        self._below = math.floor(sample * 2**32)
+        self._metrics = metrics
+        self._logger = logger
+        self._now = now
+        self._waiting: queue.Queue[_Serving | None] = queue.Queue(max_waiting)
+        self._thread: threading.Thread | None = None
+        self._complaint = ""
+
+    def wants(self, recommendation_id: str) -> bool:
+        """Whether a list is in the sample."""
+        return crc32(recommendation_id.encode()) < self._below
+
+    def offer(self, inquiry: Inquiry, delivery: Delivery, basis: Basis) -> None:
+        """Leave a list of the sample to be written; returns at once, whatever happens to it."""
+        if not self.wants(delivery.recommendation_id):
+            return
+        try:
+            self._waiting.put_nowait(_Serving(inquiry, delivery, basis, self._now()))
+        except queue.Full:
+            self._count("dropped", 1)
+
+    def start(self) -> None:
+        """Write from a thread of its own, until ``stop``."""
+        if not self._below:
+            return
+        self._thread = threading.Thread(target=self._run, name="served-log", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, with what waits written if that takes a moment only."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        try:
+            self._waiting.put(None, timeout=STOP_SECONDS)
+        except queue.Full:
+            return  # the thread is a daemon, and hangs in the store
+        thread.join(STOP_SECONDS)
+
+    def _run(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            batch, is_last = self._batch(first)
+            try:
+                self.write(batch)
+            except (
+                Exception
+            ) as error:  # a thread that ended would leave the process behind for good
+                self._count("failed", len(batch))
+                self._logger.exception("served_list_failed", error=str(error))
+            if is_last:
+                return
+
+    def _batch(self, first: _Serving) -> tuple[list[_Serving], bool]:
+        """What waits, and whether nothing comes after it."""
+        batch = [first]
+        while len(batch) < BATCH:
+            try:
+                following = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if following is None:
+                return batch, True
+            batch.append(following)
+        return batch, False
+
+    def write(self, servings: Sequence[_Serving]) -> None:
+        """Store lists, but those of who may not be known any more."""
+        try:
+            self._standing.refresh()
+            kept = [serving for serving in servings if self._may_keep(serving)]
+            self._count("forgotten", len(servings) - len(kept))
+            n_kept = self._lists.add([_record(serving) for serving in kept])
+            # Who was erased while this was written may have been looked for before it was.
+            self._standing.refresh()
+            for serving in kept:
+                if not self._may_keep(serving):
+                    self._lists.erase(serving.inquiry.asker.shopper)
+        except (StoreUnavailableError, OSError) as error:
+            self._count("failed", len(servings))
+            if str(error) != self._complaint:
+                self._logger.warning("served_lists_not_written", error=str(error))
+            self._complaint = str(error)
+            return
+        self._complaint = ""
+        self._count("kept", n_kept)
+        self._count("dropped", len(kept) - n_kept)
+
+    def _may_keep(self, serving: _Serving) -> bool:
+        shopper, question = serving.inquiry.asker.shopper, serving.inquiry.question
+        if not shopper:
+            return True
+        is_erased = self._standing.erased_at(shopper) > serving.inquiry.heeds
+        return not is_erased and (not question.customer_id or self._standing.allows(shopper))
+
+    def _count(self, outcome: str, n: int) -> None:
+        self._metrics.served_lists.labels(outcome).inc(n)
+
+
+def _record(serving: _Serving) -> ServedList:
+    inquiry, delivery, basis = serving.inquiry, serving.delivery, serving.basis
+    loaded, asker = inquiry.loaded, inquiry.asker
+    question = replace(inquiry.question, session_id="", page=b"", must_see=NOTHING)
+    if not asker.shopper:  # without consent: as if nobody in particular had asked
+        question = replace(question, customer_id="", visitor_id="")
+    sold_at = basis.made_time if question.as_of_time is None else question.as_of_time
+    held = held_back(loaded, question.catalogue_filter, basis, sold_at)
+    names = loaded.assortment.catalogue.items.ids
+    return ServedList(
+        recommendation_id=delivery.recommendation_id,
+        served_time=serving.time,
+        made_time=basis.made_time,
+        surface=inquiry.surface,
+        shopper=asker.shopper,
+        question=question,
+        about=basis.about,
+        is_known=asker.customer != MISSING,
+        live=basis.live() if asker.shopper else NO_DEEDS,
+        version_id=loaded.reference.version_id,
+        generation=loaded.generation,
+        rules_version_id=inquiry.rules.book.version_id,
+        experiment_id=delivery.experiment_id,
+        variant_id=delivery.variant_id,
+        revision=loaded.revision,
+        held_back=np.packbits(held).tobytes(),
+        n_items=len(held),
+        shown=tuple(names[item] for item in basis.shown),
+        served_from=delivery.served_from,
+        degraded_reason=delivery.degraded_reason,
+        product_ids=tuple(basis.product_ids()),
+        scores=tuple(basis.scores()),
+        code_version=__version__,
+    )

@@ -1,0 +1,136 @@
+"""How a served list lies in the store: JSON with whole names, compressed.
+
+Version 1. Times are unix seconds; what is left out is as nothing was said. ``docs/replay.md`` lists
+the fields.
+"""
+
+import json
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from typing import Any, Final
+
+from recsvc.core.catalogue import CatalogueFilter
+from recsvc.core.diversity import Diversity
+from recsvc.core.live import Act
+from recsvc.core.places import Location
+from recsvc.core.recommendation_id import Surface
+from recsvc.core.stages import Stage
+from recsvc.service.questions import Question, ServedFrom
+from recsvc.service.served import ServedList
+from recsvc.service.shopping import Deed, LiveProfile
+
+VERSION: Final = 1
+
+_NOT_KEPT = frozenset({"session_id", "page", "must_see"})
+"""Fields of a question that its list does not depend on, or that are kept otherwise."""
+
+
+def pack(served: ServedList) -> bytes:
+    """Write a served list; :func:`unpack` reads it back."""
+    document = {"version": VERSION} | _given(served, _WRITE)
+    return zlib.compress(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def unpack(packed: bytes) -> ServedList:
+    """Read what :func:`pack` wrote.
+
+    Raises:
+        ValueError: it is damaged, or of another version.
+    """
+    try:
+        document = json.loads(zlib.decompress(packed))
+        version = document.pop("version")
+        if version != VERSION:
+            raise ValueError(f"a served list is of version {version}, not {VERSION}")
+        return ServedList(**_read(document, _READ))
+    except (zlib.error, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"a served list is damaged ({error!r})") from error
+
+
+def _given(of: Any, write: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:  # noqa: ANN401  # any dataclass
+    """The fields of a dataclass that differ from their defaults."""
+    found = {}
+    for field in fields(of):
+        value = getattr(of, field.name)
+        default = field.default
+        if field.default_factory is not MISSING:
+            default = field.default_factory()
+        if field.name not in _NOT_KEPT and value != default:
+            found[field.name] = write.get(field.name, _as_it_is)(value)
+    return found
+
+
+def _read(document: Mapping[str, Any], read: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
+    return {name: read.get(name, _as_tuple)(value) for name, value in document.items()}
+
+
+def _as_it_is(value: Any) -> Any:  # noqa: ANN401  # JSON
+    return value
+
+
+def _as_tuple(value: Any) -> Any:  # noqa: ANN401  # JSON
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _write_location(location: Location) -> dict[str, Any]:
+    return _given(location, {})
+
+
+def _read_location(document: Mapping[str, Any]) -> Location:
+    return Location(**document)
+
+
+def _write_filter(wanted: CatalogueFilter) -> dict[str, Any]:
+    return _given(wanted, {"attributes": dict})
+
+
+def _read_filter(document: Mapping[str, Any]) -> CatalogueFilter:
+    attributes = {"attributes": lambda found: {n: tuple(v) for n, v in found.items()}}
+    return CatalogueFilter(**_read(document, attributes))
+
+
+def _write_question(question: Question) -> dict[str, Any]:
+    return _given(
+        question,
+        {"location": _write_location, "catalogue_filter": _write_filter},
+    )
+
+
+def _read_question(document: Mapping[str, Any]) -> Question:
+    readers: dict[str, Callable[[Any], Any]] = {
+        "location": _read_location,
+        "catalogue_filter": _read_filter,
+        "stage": Stage,
+        "diversity": Diversity,
+    }
+    return Question(**_read(document, readers))
+
+
+def _write_live(live: LiveProfile) -> dict[str, Any]:
+    return {
+        "revision": live.revision,
+        "home": _write_location(live.home),
+        "deeds": [_given(deed, {"location": _write_location}) for deed in live.deeds],
+    }
+
+
+def _read_live(document: Mapping[str, Any]) -> LiveProfile:
+    readers: dict[str, Callable[[Any], Any]] = {"act": Act, "location": _read_location}
+    deeds = tuple(Deed(**_read(deed, readers)) for deed in document["deeds"])
+    return LiveProfile(document["revision"], deeds, _read_location(document["home"]))
+
+
+_WRITE: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "question": _write_question,
+    "live": _write_live,
+    "held_back": lambda bits: b64encode(zlib.compress(bits)).decode(),
+}
+_READ: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "surface": Surface,
+    "question": _read_question,
+    "live": _read_live,
+    "held_back": lambda text: zlib.decompress(b64decode(text)),
+    "served_from": ServedFrom,
+}

@@ -1,0 +1,193 @@
+"""Served lists in Redis: a hash for each hour and partition of shoppers, which expires as a whole.
+
+The name of a list says when it was served, and so in which hour it lies; whoever asked says in
+which partition, so that a shopper's lists are found without an index of them. A value begins with
+the hash of the shopper: to erase them none need be unpacked.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from recsvc.core.recommendation_id import read_recommendation_id
+from recsvc.errors import StoreUnavailableError
+from recsvc.identity import N_PARTITIONS, partition_of
+from recsvc.service.served import MAX_SERVED_DAYS, ServedList
+from recsvc.store.guarded import GuardedRedis
+from recsvc.store.keys import KeySchema
+from recsvc.store.served_format import pack, unpack
+
+HOUR = 3_600
+MAX_AN_HOUR = 64_000
+"""Lists of an hour that are kept at most, of all partitions together."""
+
+_SHOPPER_BYTES = 16
+_NOBODY = b"-" * _SHOPPER_BYTES
+
+_ADD = """
+if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[1]) then
+  return 0
+end
+redis.call('HSET', KEYS[1], ARGV[3], ARGV[4])
+redis.call('EXPIREAT', KEYS[1], ARGV[2])
+return 1
+"""
+
+
+class RedisServedLists:
+    """``ServedLists`` that all processes of a deployment share.
+
+    Args:
+        guarded: the client.
+        keys: the key schema of this shop.
+        days: how long a list is kept, and up to an hour more.
+        max_an_hour: lists of an hour at most.
+        clock: returns unix seconds.
+    """
+
+    def __init__(
+        self,
+        guarded: GuardedRedis,
+        keys: KeySchema,
+        *,
+        days: int = MAX_SERVED_DAYS,
+        max_an_hour: int = MAX_AN_HOUR,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._redis = guarded
+        self._keys = keys
+        self._seconds = days * 24 * HOUR
+        self._max = max(1, max_an_hour // N_PARTITIONS)
+        self._clock = clock
+        self._add = guarded.client.register_script(_ADD)
+
+    def add(self, lists: Sequence[ServedList]) -> int:
+        """Keep lists; return how many there was room for.
+
+        Raises:
+            StoreUnavailableError: Redis cannot answer in time.
+        """
+
+        def ask() -> int:
+            with self._redis.client.pipeline(transaction=False) as pipeline:
+                for served in lists:
+                    hour = int(served.served_time) // HOUR
+                    self._add(
+                        keys=[self._keys.served(_partition(served), hour)],
+                        args=[
+                            self._max,
+                            (hour + 1) * HOUR + self._seconds,
+                            served.recommendation_id,
+                            (served.shopper.encode() or _NOBODY) + pack(served),
+                        ],
+                        client=pipeline,
+                    )
+                return sum(map(int, pipeline.execute()))
+
+        return self._redis.ask(ask) if lists else 0
+
+    def find(self, recommendation_id: str) -> ServedList | None:
+        """Return a list by its name, None where it is not kept, or not any more.
+
+        Raises:
+            StoreUnavailableError: Redis cannot answer in time, or the list is damaged.
+        """
+        origin = read_recommendation_id(recommendation_id)
+        if origin is None:
+            return None
+        # Named in one second, it may have been written down in the next hour.
+        hours = dict.fromkeys((origin.time // HOUR, (origin.time + 60) // HOUR))
+        names = [self._keys.served(p, hour) for hour in hours for p in range(N_PARTITIONS)]
+
+        def ask() -> list[Any]:
+            with self._redis.client.pipeline(transaction=False) as pipeline:
+                for name in names:
+                    pipeline.hget(name, recommendation_id)
+                return list(pipeline.execute())
+
+        found = [value for value in self._redis.ask(ask) if value is not None]
+        return _read(found[0]) if found else None
+
+    def every(self) -> Iterator[ServedList]:
+        """Every list that is kept, by the hour in which it was served.
+
+        Raises:
+            StoreUnavailableError: Redis cannot answer in time, or a list is damaged.
+        """
+        for hour in self._hours():
+            names = [self._keys.served(partition, hour) for partition in range(N_PARTITIONS)]
+            for hashed in self._whole(names):
+                yield from map(_read, hashed.values())
+
+    def of_shopper(self, shopper: str) -> list[ServedList]:
+        """The lists that a shopper (a hash) was served, the oldest first.
+
+        Raises:
+            StoreUnavailableError: Redis cannot answer in time, or a list is damaged.
+        """
+        found = [_read(value) for _, _, value in self._theirs(shopper)]
+        return sorted(found, key=lambda served: served.served_time)
+
+    def erase(self, shopper: str) -> int:
+        """Forget the lists of a shopper (a hash), and return how many those were.
+
+        Raises:
+            StoreUnavailableError: Redis cannot answer in time; repeating it is safe.
+        """
+        theirs = [(key, field) for key, field, _ in self._theirs(shopper)]
+
+        def ask() -> int:
+            with self._redis.client.pipeline(transaction=False) as pipeline:
+                for key, field in theirs:
+                    pipeline.hdel(key, field)
+                return sum(map(int, pipeline.execute()))
+
+        return self._redis.ask(ask) if theirs else 0
+
+    def _theirs(self, shopper: str) -> list[tuple[str, str, bytes]]:
+        """Key, field and value of each list of a shopper."""
+        partition = partition_of(shopper)
+        names = [self._keys.served(partition, hour) for hour in self._hours()]
+
+        def ask() -> list[Any]:
+            with self._redis.client.pipeline(transaction=False) as pipeline:
+                for name in names:
+                    pipeline.exists(name)
+                return list(pipeline.execute())
+
+        there = [
+            name for name, is_there in zip(names, self._redis.ask(ask), strict=True) if is_there
+        ]
+        begins = shopper.encode()
+        return [
+            (name, field.decode(), value)
+            for name, hashed in zip(there, self._whole(there), strict=True)
+            for field, value in hashed.items()
+            if value.startswith(begins)
+        ]
+
+    def _whole(self, names: Sequence[str]) -> list[dict[bytes, bytes]]:
+        def ask() -> list[Any]:
+            with self._redis.client.pipeline(transaction=False) as pipeline:
+                for name in names:
+                    pipeline.hgetall(name)
+                return list(pipeline.execute())
+
+        return self._redis.ask(ask) if names else []
+
+    def _hours(self) -> range:
+        """Those of which something may be kept, whatever the setting was when it was."""
+        now = int(self._clock()) // HOUR
+        return range(now - 24 * MAX_SERVED_DAYS - 1, now + 2)
+
+
+def _partition(served: ServedList) -> int:
+    # Those of nobody in particular are spread by their names.
+    return partition_of(served.shopper or served.recommendation_id)
+
+
+def _read(value: bytes) -> ServedList:
+    try:
+        return unpack(value[_SHOPPER_BYTES:])
+    except ValueError as error:
+        raise StoreUnavailableError(str(error)) from error

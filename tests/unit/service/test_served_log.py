@@ -1,0 +1,158 @@
+"""The log of served lists: what is left by a call becomes a record, and no call waits for it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from recsvc.artifacts.registry import Registry
+from recsvc.errors import StoreUnavailableError
+from recsvc.service.ports import ServedLists
+from recsvc.service.questions import Question, ServedFrom
+from recsvc.service.served import ServedList
+from recsvc.service.served_log import ServedLog
+from recsvc.service.standing import Consent, Standing
+from recsvc.store.memory import InMemoryServedLists
+from tests.bench import Bench
+from tests.serving import Log, new_metrics, new_standing, small_registry, wait_until
+from tests.shoppers import ANNA
+
+
+class DeadLists(InMemoryServedLists):
+    """A store that is not there."""
+
+    def add(self, lists: Sequence[ServedList]) -> int:
+        raise StoreUnavailableError(f"down for {len(lists)}")
+
+
+class Meanwhile(InMemoryServedLists):
+    """Somebody is erased by another process just when their list is written."""
+
+    def __init__(self, standing: Standing) -> None:
+        super().__init__()
+        self.standing = standing
+
+    def add(self, lists: Sequence[ServedList]) -> int:
+        self.standing.erase([ANNA.key])
+        return super().add(lists)
+
+
+class Kept:
+    """A bench whose lists are kept, and where."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        lists: ServedLists | None = None,
+        sample: float = 1.0,
+        room: int = 9,
+    ) -> None:
+        self.metrics, self.counts = new_metrics()
+        self.logged = Log()
+        self.standing = new_standing(registry)
+        self.lists = lists or InMemoryServedLists()
+        self.log = ServedLog(
+            self.lists,
+            self.standing,
+            sample,
+            metrics=self.metrics,
+            logger=self.logged.logger,
+            max_waiting=room,
+        )
+        self.bench = Bench(registry, served=self.log)
+
+    def ask(self, **fields: object) -> str:
+        question = Question(**{"customer_id": "anna"} | fields)  # type: ignore[arg-type]  # its fields
+        return self.bench.ask(question).delivery.recommendation_id
+
+    def count(self, outcome: str) -> float:
+        return (
+            self.counts.get_sample_value("recsvc_served_lists_total", {"outcome": outcome}) or 0.0
+        )
+
+    def write(self) -> None:
+        """All that waits, and the end of the thread."""
+        self.log.start()
+        self.log.stop()
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return small_registry(tmp_path / "models")
+
+
+def test_a_list_is_kept_as_it_was_given(registry: Registry) -> None:
+    """From the cache with what it was made from, but for the scores, which nobody has any more."""
+    kept = Kept(registry)
+    names = [kept.ask(session_id="s"), kept.ask()]
+    kept.write()
+    first, second = (kept.lists.find(name) for name in names)
+    assert first is not None
+    assert second is not None
+    assert (first.served_from, second.served_from) == (ServedFrom.MODEL, ServedFrom.CACHE)
+    assert first.product_ids == second.product_ids
+    assert len(first.scores) == len(first.product_ids)
+    assert second.scores == ()
+    assert first.question.session_id == ""
+    assert (first.shopper, first.is_known, first.version_id) == (ANNA.key, True, "v1")
+    assert kept.count("kept") == 2
+
+
+def test_a_full_queue_drops_and_waits_for_nobody(registry: Registry) -> None:
+    """Nothing writes here: what there is no room for is counted, and every call is answered."""
+    kept = Kept(registry, room=2)
+    for _ in range(5):
+        kept.ask()
+    assert kept.count("dropped") == 3
+
+
+@pytest.mark.parametrize("sample", [0.0, 0.3])
+def test_a_share_of_the_lists_is_kept(registry: Registry, sample: float) -> None:
+    """Chosen by their names."""
+    kept = Kept(registry, sample=sample, room=1_000)
+    names = [kept.ask() for _ in range(200)]
+    kept.write()
+    found = {name for name in names if kept.lists.find(name)}
+    assert found == {name for name in names if kept.log.wants(name)}
+    assert len(found) == pytest.approx(200 * sample, abs=30)
+
+
+def test_who_does_not_consent_is_nobody(registry: Registry) -> None:
+    """No id, no hash, nothing that they did."""
+    kept = Kept(registry)
+    kept.standing.set_consent(ANNA.key, Consent.WITHDRAWN)
+    kept.bench.standing.refresh()
+    name = kept.ask()
+    kept.write()
+    found = kept.lists.find(name)
+    assert found is not None
+    assert (found.shopper, found.question.customer_id, found.live.deeds) == ("", "", ())
+
+
+def test_who_is_erased_or_says_no_before_it_is_written_is_forgotten(registry: Registry) -> None:
+    """The call was answered before, and its list waited."""
+    kept = Kept(registry)
+    kept.ask()
+    kept.standing.erase([ANNA.key])
+    kept.write()
+    assert list(kept.lists.every()) == []
+    assert kept.count("forgotten") == 1
+
+
+def test_who_is_erased_while_it_is_written_is_forgotten(registry: Registry) -> None:
+    """Though the erasure had looked before there was anything to find."""
+    kept = Kept(registry, Meanwhile(new_standing(registry)))
+    kept.ask()
+    kept.write()
+    assert list(kept.lists.every()) == []
+
+
+def test_a_store_that_is_down_is_said_once(registry: Registry) -> None:
+    """And counted each time."""
+    kept = Kept(registry, DeadLists())
+    kept.log.start()
+    for number in (1, 2):
+        kept.ask()
+        wait_until(lambda number=number: kept.count("failed") == number)  # type: ignore[misc]  # a default
+    kept.log.stop()
+    assert len(kept.logged.lines("served_lists_not_written")) == 1

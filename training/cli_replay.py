@@ -1,0 +1,69 @@
+"""The command that makes served lists again: ``replay``."""
+
+from typing import Annotated
+
+import typer
+
+from recsvc.artifacts.registry import Registry
+from recsvc.errors import InputError
+from recsvc.store.breaker import CircuitBreaker
+from recsvc.store.catalogue_store import TableCatalogueStore
+from recsvc.store.connection import connect
+from recsvc.store.guarded import GuardedRedis
+from recsvc.store.keys import KeySchema
+from recsvc.store.served_lists import RedisServedLists
+from recsvc.store.tables import RedisTables
+from training.cli_collect import TIMEOUT_SECONDS, NamespaceOption, RedisOption
+from training.options import JsonOption, RegistryOption, print_result, reporting
+from training.replay import Replayer, found_or_refuse, replayed_json, replayed_lines
+
+
+def replay_command(
+    redis: RedisOption,
+    registry: RegistryOption,
+    *,
+    recommendation_id: Annotated[
+        str | None, typer.Argument(metavar="[RECOMMENDATION_ID]", help="Which list.")
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Instead: every list that is kept, and how many differ.")
+    ] = False,
+    namespace: NamespaceOption = "recsvc",
+    as_json: JsonOption = False,
+) -> int:
+    """Make a served list again, and say why each product is on it.
+
+    From its model, its rules, and what the shopper had done by then; exit code 1 where it is not
+    what was served. Lists are kept as RECSVC_SERVED_SAMPLE and RECSVC_SERVED_DAYS of the service
+    say.
+    """
+    if every == bool(recommendation_id):
+        raise InputError("give either the id of a list, or --all")
+    store = Registry.open(registry)
+    client = connect(
+        redis, connect_timeout_seconds=TIMEOUT_SECONDS, socket_timeout_seconds=TIMEOUT_SECONDS
+    )
+    try:
+        guarded, keys = GuardedRedis(client, CircuitBreaker()), KeySchema(namespace)
+        lists = RedisServedLists(guarded, keys)
+        replayer = Replayer(store, TableCatalogueStore(RedisTables(guarded, keys)))
+        if recommendation_id:
+            found = replayed_json(replayer.replay(found_or_refuse(recommendation_id, lists.find)))
+            print_result(found, "\n".join(replayed_lines(found)), as_json)
+            return 0 if found["identical"] else 1
+        served = filter(replayer.may_replay, lists.every())
+        with reporting() as reporter, reporter.stage("replay") as tick:
+            names, different = 0, []
+            for one in served:
+                replayed = replayer.replay(one)
+                names += 1
+                if not replayed.is_identical:
+                    different.append(replayed_json(replayed))
+                tick()
+    finally:
+        client.close()
+    result = {"lists": names, "identical": names - len(different), "different": different}
+    text = [f"{result['identical']:,} of {names:,} lists are identical"]
+    text += [line for each in different for line in ("", *replayed_lines(each))]
+    print_result(result, "\n".join(text), as_json)
+    return 1 if different else 0
