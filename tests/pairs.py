@@ -1,10 +1,11 @@
 """Counted baskets, given by hand or counted from purchases."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from recsvc.core.baskets import Baskets, Pairs
@@ -39,6 +40,44 @@ def counted_pairs(baskets: Iterable[set[int]]) -> Pairs:
         {item: sum(item in basket for basket in counted) for item in items},
         {pair: sum({*pair} <= basket for basket in counted) for pair in permutations(items, 2)},
     )
+
+
+def counted_baskets(baskets: Collection[set[int]], kind: NDArray[np.int32]) -> Baskets:
+    """Count baskets of item indices, and of what kinds they are, plainly."""
+    n_with = np.array([sum(i in basket for basket in baskets) for i in range(len(kind))])
+    kinds = [{int(kind[i]) for i in basket} - {MISSING} for basket in baskets]
+    totals = [sum(n_with[kind == one]) for one in kind]
+    shares = [
+        n / total if one != MISSING and total else 0
+        for n, one, total in zip(n_with, kind, totals, strict=True)
+    ]
+    return Baskets(
+        _counted(baskets, len(kind)),
+        _counted(kinds, int(kind.max(initial=-1)) + 1),
+        kind,
+        np.array(shares, np.float32),
+    )
+
+
+def _counted(baskets: Collection[set[int]], n: int) -> Pairs:
+    both, close = np.zeros((n, n), np.float32), np.zeros((n, n), np.float32)
+    for basket in baskets:
+        for one, other in permutations(basket, 2):
+            both[one, other] += 1
+            close[one, other] += 1 / (len(basket) - 1)
+    n_with = [sum(thing in basket for basket in baskets) for thing in range(n)]
+    return Pairs(
+        len(baskets),
+        np.array(n_with, np.float32),
+        SparseRows.from_csr(csr_array(both)),
+        SparseRows.from_csr(csr_array(close)).values,
+    )
+
+
+def with_baskets(model: Model, *baskets: str) -> Model:
+    """The model with these baskets, each the ids of its products with spaces between them."""
+    known = [set(model.catalogue.items.indices(basket.split()).tolist()) for basket in baskets]
+    return replace(model, baskets=counted_baskets(known, model.catalogue.category))
 
 
 def with_pairs(model: Model, pairs: Pairs) -> Model:

@@ -24,9 +24,11 @@ class Stump(NamedTuple):
 
 def weigh(model: Model, weights: Mapping[Task, Mapping[str, float]]) -> Model:
     """Return ``model`` with these weights; scores that are not named, or not there, have 0."""
-    names = Recommender(model).scores
+    recommender = Recommender(model)
     rankers = {
-        task: Ranker(np.array([given.get(name, 0.0) for name in names], np.float32))
+        task: Ranker(
+            np.array([given.get(n, 0.0) for n in recommender.panel(task).scores], np.float32)
+        )
         for task, given in weights.items()
     }
     return replace(model, rankers={**model.rankers, **rankers})
@@ -39,7 +41,7 @@ def weigh_alike(model: Model, **weights: float) -> Model:
 
 def grow(model: Model, task: Task, *stumps: Stump) -> Model:
     """Return ``model`` with trees for ``task``, which keeps its weights."""
-    names = Recommender(model).features.names
+    names = Recommender(model).panel(task).features.names
     trees = Trees.from_trees([_tree(stump, names) for stump in stumps], len(names))
     ranker = replace(model.rankers[task], trees=trees)
     return replace(model, rankers={**model.rankers, task: ranker})
@@ -47,7 +49,7 @@ def grow(model: Model, task: Task, *stumps: Stump) -> Model:
 
 def regress(model: Model, task: Task, **weights: float) -> Model:
     """Return ``model`` with a regression beside the trees of ``task``, by names of features."""
-    names = Recommender(model).features.names
+    names = Recommender(model).panel(task).features.names
     known = np.array([weights.get(name, 0.0) for name in names], np.float32)
     wide = np.full(len(names), 1_000, np.float32)
     logistic = Logistic(-wide, wide, np.ones(len(names), np.float32), known)

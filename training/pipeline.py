@@ -14,6 +14,7 @@ from recsvc.artifacts.manifest import Manifest
 from recsvc.artifacts.registry import Registry
 from recsvc.core.histories import HalfLives
 from recsvc.core.model import Model
+from recsvc.core.ranking import BESIDE_BASKET
 from recsvc.core.recommender import Recommender
 from recsvc.errors import InputError
 from training.events import InputReport, read_events, read_products, read_stores
@@ -118,7 +119,12 @@ def fit(
             model = build_whole(interactions, purchases.products, sources, settings)
             model = replace(
                 model,
-                rankers=learnt.rankers,
+                # What early baskets have taught is of no use where all together have too few.
+                rankers={
+                    task: ranker
+                    for task, ranker in learnt.rankers.items()
+                    if model.baskets is not None or task not in BESIDE_BASKET
+                },
                 segments=fit_segments(
                     model.customers, model.histories, model.data_end, source.segments
                 ),

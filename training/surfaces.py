@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from recsvc.core.ranking import Ranker, Task, plain_ranker
@@ -24,7 +25,7 @@ from training.models.logistic import fit_logistic
 from training.progress import Reporter
 from training.settings import TrainingSettings
 from training.significance import Interval, paired_bootstrap
-from training.split import HoldOut
+from training.split import HoldOut, Split
 from training.windows import Role, Window
 
 LOGISTIC_SHARE = 0.5
@@ -72,13 +73,14 @@ class Surfaces:
         """
         if "trees" in self.settings.without:  # they are all that is learnt here
             return
-        history = window.held_out.history
+        held_out = _of_customers(window)
+        history = held_out.history
         with reporter.stage("count what was in one basket"):
             baskets = fit_baskets(history, recommender.model.catalogue, self.settings)
         beside = Recommender(replace(recommender.model, baskets=baskets))
         if Role.GUARD in window.roles:
-            self._judge(beside, window.held_out, reporter)
-        self._gather(beside, window.held_out, reporter)
+            self._judge(beside, held_out, reporter)
+        self._gather(beside, held_out, reporter)
 
     def _gather(self, recommender: Recommender, held_out: HoldOut, reporter: Reporter) -> None:
         settings = self.settings
@@ -134,6 +136,18 @@ class Surfaces:
         """Those that have won."""
         learnt = self._learnt()
         return {task: ranker for task, ranker in learnt.items() if self.served.get(task, False)}
+
+
+def _of_customers(window: Window) -> HoldOut:
+    """What a window holds out: of one cut by chance, that of its own customers.
+
+    Such windows are all of one cut, and would else be judged by the very orders they taught.
+    """
+    held_out = window.held_out
+    if held_out.method is not Split.RANDOM:
+        return held_out
+    its_own = np.isin(held_out.future.lines["customer"].to_numpy(), window.customers)
+    return replace(held_out, future=held_out.future.select(pl.Series(its_own)))
 
 
 def _boosting(task: Task, boosting: BoostingSettings) -> BoostingSettings:

@@ -42,15 +42,6 @@ class Pairs:
     both: SparseRows
     close: Scores
 
-    def lifts(self, item: int, others: Items) -> Scores:
-        """How many times as often as chance ``item`` is in one basket with each of ``others``.
-
-        0 where it never was, or too seldom to be kept.
-        """
-        expected = self.n_with[item] * self.n_with[others] / np.float32(max(self.n_baskets, 1))
-        lifts: Scores = self.both.at(item, others) / np.maximum(expected, np.float32(1e-9))
-        return lifts
-
     def matrix(self, rows: Items, columns: Items, values: Scores) -> Scores:
         """float32, shape ``(len(rows), len(columns))``: ``values``, of ``both``, as a table."""
         at = np.full(len(self.n_with), MISSING, np.int32)
@@ -65,7 +56,7 @@ class Pairs:
 
     def log_lifts(self, rows: Items, columns: Items, prior: float) -> Scores:
         """Logarithm of the lift of each pair, shrunk; shape ``(len(rows), len(columns))``."""
-        expected = np.outer(self.n_with[rows], self.n_with[columns]) / max(self.n_baskets, 1)
+        expected = np.outer(self.n_with[rows], self.n_with[columns]) / self.n_baskets
         together = self.matrix(rows, columns, self.both.values)
         return np.asarray(np.log((together + prior) / (expected + prior)), np.float32)
 

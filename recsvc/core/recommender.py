@@ -186,9 +186,11 @@ class Recommender:
         allowed = allowed_by(query, live, self.model.statistics, self.assortment)
         if task is Task.AGAIN:
             return self._again(live, query, allowed)
-        known = replace(live, profile=NO_HISTORY) if task is Task.TOGETHER_COLD else live
-        profile, stand_ins = self._of_moment(query, known)
-        moment = self._moment(profile, query, allowed, query.customer)
+        customer = query.customer
+        if task is Task.TOGETHER_COLD:  # the same for all, whoever asks
+            customer, live = MISSING, replace(live, profile=NO_HISTORY)
+        profile, stand_ins = self._of_moment(query, live)
+        moment = self._moment(profile, query, allowed, customer)
         if task in BESIDE_BASKET:
             basket = np.union1d(query.basket, live.basket).astype(np.int32)
             moment = replace(moment, basket=distinct(list(self._learnt(basket))))

@@ -27,6 +27,7 @@ from recsvc.core.vocabulary import MISSING
 from recsvc.service.answers import Explain
 from recsvc.service.wording import Wording
 from tests.counting import DATA_END, DAY, Item, Purchase, Shop, Shopping, model_of
+from tests.pairs import counted_baskets
 from tests.rankers import Stump, grow, weigh
 from tests.samples import STORES as SAMPLE_STORES
 
@@ -92,6 +93,7 @@ LINES = st.lists(
     ),
     max_size=25,
 )
+BASKETS = st.none() | st.lists(st.sets(st.integers(0, 11), min_size=1), min_size=1, max_size=6)
 PAIRS = st.lists(
     st.tuples(st.integers(0, 11), st.integers(0, 11), st.sampled_from([0.1, 0.5])), max_size=10
 )
@@ -134,8 +136,12 @@ def shopping_of(draw: st.DrawFn) -> Shopping:
 
 
 def model_drawn(draw: st.DrawFn, shopping: Shopping) -> Model:
-    """Draw a model, with any sources left out and any weights."""
+    """Draw a model, with any sources left out and any weights, with baskets or without."""
     model = model_of(shopping)
+    n_items, baskets = len(model.catalogue), draw(BASKETS)
+    if baskets is not None:
+        there = [{item % n_items for item in basket} for basket in baskets]
+        model = replace(model, baskets=counted_baskets(there, model.catalogue.category))
     left_out = draw(st.sets(st.sampled_from([s.name for s in model.sources[:-1]])))
     model = replace(
         model,
@@ -144,13 +150,14 @@ def model_drawn(draw: st.DrawFn, shopping: Shopping) -> Model:
         n_candidates=draw(st.integers(1, 6)),
     )
     recommender = Recommender(model)
-    n_scores, names = len(recommender.scores), recommender.features.names
     weights = {
-        task: dict(zip(recommender.scores, draw(WEIGHTS)[:n_scores], strict=True)) for task in Task
+        task: dict(zip(recommender.panel(task).scores, draw(WEIGHTS), strict=False))
+        for task in Task
     }
     model = weigh(model, weights)
-    for task in draw(st.sets(st.sampled_from(Task))) if names else ():
-        stumps = st.builds(Stump, st.sampled_from(names), LIMITS, LEAVES, LEAVES)
+    for task in draw(st.sets(st.sampled_from(Task))):
+        names = st.sampled_from(recommender.panel(task).features.names)
+        stumps = st.builds(Stump, names, LIMITS, LEAVES, LEAVES)
         model = grow(model, task, *draw(st.lists(stumps, max_size=3)))
     return model
 
@@ -217,6 +224,7 @@ def lists(asked: Asked) -> list[Ranking]:
         recommender.recommend(asked.query),
         recommender.popular(asked.query),
         recommender.similar(0, asked.query),
+        recommender.together(asked.query),
     ]
 
 
@@ -239,6 +247,20 @@ def test_nothing_forbidden_is_on_a_list(asked: Asked) -> None:
     for ranking in lists(asked):
         assert set(ranking.items.tolist()) <= allowed(asked)
     assert 0 not in Recommender(asked.model).similar(0, asked.query).items
+
+
+@given(questions())
+def test_what_is_needed_again_was_bought_and_is_allowed(asked: Asked) -> None:
+    """All of it if the list is long enough, each once, the soonest due first."""
+    recommender = Recommender(asked.model)
+    found = recommender.again(asked.query)
+    own = {i for i, p in enumerate(asked.shopping.products) if p.product_id in bought(asked)}
+    listed = found.ranking.items.tolist()
+    assert len(listed) == len(set(listed)) == min(asked.query.size, len(own & allowed(asked)))
+    assert set(listed) <= own & allowed(asked)
+    assert (np.diff(found.due_time) >= 0).all()
+    columns = (found.due_time, found.interval_seconds, found.quantity, found.ranking.strategies)
+    assert {len(column) for column in columns} == {len(listed)}
 
 
 @given(questions())
@@ -399,13 +421,13 @@ def test_reasons_are_sentences_that_hide_what_must_be_hidden(
             assert not set(reason.evidence) & set(unnamed.tolist())
 
 
-@given(questions())
-def test_features_are_numbers(asked: Asked) -> None:
-    """One number a candidate and name, never NaN or infinite."""
-    recommender = Recommender(asked.model)
-    case = recommender.candidates(asked.query)
-    table = recommender.features.of(case)
-    assert table.shape == (len(case.items), len(recommender.features.names))
+@given(questions(), st.sampled_from([None, *Task]))
+def test_features_are_numbers(asked: Asked, task: Task | None) -> None:
+    """One number a candidate and name, never NaN or infinite, whatever the task."""
+    case = Recommender(asked.model).candidates(asked.query, task)
+    features = case.panel.features
+    table = features.of(case)
+    assert table.shape == (len(case.items), len(features.names))
     assert np.isfinite(table).all()
 
 

@@ -29,7 +29,7 @@ BLOCK_PAIRS = 1 << 24
 def fit_baskets(
     interactions: Interactions, catalogue: Catalogue, settings: TrainingSettings
 ) -> Baskets | None:
-    """Count the pairs of all orders; ``None`` where orders hold one product each.
+    """Count the pairs of all orders; ``None`` where hardly any holds two products.
 
     Of each product the ``basket_partners`` that are closest to it are kept.
     """
@@ -39,23 +39,26 @@ def fit_baskets(
     item = lines["item"].to_numpy()
     kind = catalogue.category
     sizes = np.bincount(order)
-    if np.count_nonzero(sizes > 1) < max(1, MIN_PAIRED * len(sizes)):
+    n_paired = np.count_nonzero((sizes > 1) & (sizes <= MAX_LINES))
+    if n_paired < max(1, MIN_PAIRED * len(sizes)):
         return None
     usable = sizes[order] <= MAX_LINES
-    order, item = np.unique(order[usable], return_inverse=True)[1], item[usable]
+    orders, order = np.unique(order[usable], return_inverse=True)
+    item = item[usable]
     n_with = np.bincount(item, minlength=len(interactions.items)).astype(np.float32)
     known = kind[item] != MISSING
     n_kinds = len(catalogue.categories)
     return Baskets(
-        _pairs(order, item, len(interactions.items), settings.basket_partners),
-        _pairs(order[known], kind[item[known]], n_kinds, n_kinds),
+        _pairs(len(orders), order, item, len(interactions.items), settings.basket_partners),
+        _pairs(len(orders), order[known], kind[item[known]], n_kinds, n_kinds),
         kind,
         _shares(kind, n_with),
     )
 
 
-def _pairs(order: NDArray[np.int64], thing: NDArray[np.int32], n: int, n_kept: int) -> Pairs:
-    n_baskets = int(order.max(initial=-1)) + 1
+def _pairs(
+    n_baskets: int, order: NDArray[np.int64], thing: NDArray[np.int32], n: int, n_kept: int
+) -> Pairs:
     ones = csr_array((np.ones(len(order), np.float32), (order, thing)), (n_baskets, n))
     ones.sum_duplicates()
     ones.data[:] = 1
