@@ -36,7 +36,7 @@ class Suggestion(Product):
 class Need(Suggestion):
     """A product that is needed again."""
 
-    due_time: datetime = Field(description="When it is expected to be needed; overdue if past.")
+    due_time: datetime = Field(description="When it is expected to be needed; soon if overdue.")
     usual_interval_days: float | None = Field(description="None: bought once so far.")
     usual_quantity: float
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from recsvc.core.allowed import allowed_by
 from recsvc.core.assortment import Assortment
 from recsvc.core.diversity import Likeness
-from recsvc.core.due import due_again
+from recsvc.core.due import due_again, needed_again
 from recsvc.core.features import Case
 from recsvc.core.histories import NO_HISTORY, Profile
 from recsvc.core.lists import BuyAgain, Ranking
@@ -199,10 +199,11 @@ class Recommender:
         return case if is_plain else replace(case, stand_ins=stand_ins, undated=live.undated)
 
     def _again(self, live: Live, query: Query, allowed: NDArray[np.bool_]) -> Case:
-        """What the shopper has bought, and nothing else."""
-        profile = live.profile
-        moment = self._moment(profile, query, allowed, query.customer)
-        own = profile.items[(profile.n_purchases > 0) & moment.allowed[profile.items]]
+        """What the shopper buys again and again, and nothing else."""
+        moment = self._moment(live.profile, query, allowed, query.customer)
+        own = needed_again(live.profile)
+        # Without times nobody can tell when anything is due.
+        own = own[moment.allowed[own]] if self.model.data_end else NO_ITEMS
         return replace(self._panel.case(moment, own), undated=live.undated)
 
     def _of_moment(self, query: Query, live: Live) -> tuple[Profile, NDArray[np.int32]]:
@@ -345,7 +346,13 @@ class Recommender:
         keeping = Ruling(caps=query.ruling.caps, exclusions=query.ruling.exclusions)
         form = replace(query.form, ruling=keeping)
         ranking = self.rank(case, self.ranker(Task.AGAIN), form)
-        due = due_again(ranking.profile, ranking.items, self.model.statistics)
+        due = due_again(
+            ranking.profile,
+            ranking.items,
+            self.model.statistics,
+            self.model.half_lives,
+            query.now,
+        )
         order = np.argsort(due.due_time, kind="stable")
         listed = self._kept(ranking.items[order], form)
         order = order[listed.best]
