@@ -1,13 +1,15 @@
 """The commands that measure: ``evaluate`` one published version, ``compare`` two."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from threadpoolctl import threadpool_limits
 
-from recsvc.artifacts.registry import CURRENT
+from recsvc.artifacts.registry import CURRENT, Registry
 from recsvc.errors import InputError
 from training.compare import compare
+from training.compare_lists import ListComparison, lists_json, lists_lines
 from training.evaluate import evaluate, target_customers, with_baselines
 from training.events import MAX_QUARANTINED_SHARE
 from training.options import (
@@ -91,9 +93,26 @@ def evaluate_command(  # noqa: PLR0913  # options of a command line
 def compare_command(  # noqa: PLR0913  # options of a command line
     version_a: Annotated[str, typer.Argument(metavar="A", help="A version, or its beginning.")],
     version_b: Annotated[str, typer.Argument(metavar="B", help="Another, or current.")],
-    events: EventsOption,
     registry: RegistryOption,
     *,
+    events: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--events",
+            help="CSV or Parquet file of later events, or a folder of them; may be given more than "
+            "once.",
+        ),
+    ] = None,
+    customer: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--customer", help="Show how the lists of this customer differ, and why; repeatable."
+        ),
+    ] = None,
+    customers: Annotated[
+        int | None,
+        typer.Option("--customers", min=1, help="The same of so many, drawn at random."),
+    ] = None,
     column_map: MapOption = None,
     timezone: TimezoneOption = "UTC",
     segments: SegmentsOption = None,
@@ -104,21 +123,38 @@ def compare_command(  # noqa: PLR0913  # options of a command line
     """Measure two published versions on the same purchases, made after the data of both ended.
 
     Each difference is A less B with its 95 % interval over customers; * marks those that are
-    clear of 0.
+    clear of 0. With --customer or --customers it shows their two lists side by side, under the
+    rules in force: how many products both hold, and which move most, with the reason of each.
     """
+    asks_lists = bool(customer) or customers is not None
+    if not events and not asks_lists:
+        raise InputError("give --events to measure, --customer or --customers to see lists")
     a, first = load(registry, version_a)
     b, second = load(registry, version_b)
-    source = FitInput(
-        events=events,
-        mapping=mapping_of("--map", column_map),
-        timezone=timezone,
-        quarantine=quarantine,
-        max_quarantined_share=max_quarantined,
-    )
-    by_customer = read_segments(segments, max_quarantined) if segments else None
+    result: dict[str, Any] = {"a": a.version_id, "b": b.version_id}
+    lines = [f"A is {a.version_id}, B is {b.version_id}"]
     with reporting() as reporter:
-        purchases = read(source, reporter).interactions
-        comparison = compare(first, second, purchases, reporter, segments=by_customer)
-    result = {"a": a.version_id, "b": b.version_id} | comparison_json(comparison)
-    lines = [f"A is {a.version_id}, B is {b.version_id}", *comparison_lines(comparison)]
+        if events:
+            source = FitInput(
+                events=events,
+                mapping=mapping_of("--map", column_map),
+                timezone=timezone,
+                quarantine=quarantine,
+                max_quarantined_share=max_quarantined,
+            )
+            by_customer = read_segments(segments, max_quarantined) if segments else None
+            purchases = read(source, reporter).interactions
+            comparison = compare(first, second, purchases, reporter, segments=by_customer)
+            result |= comparison_json(comparison)
+            lines += comparison_lines(comparison)
+        if asks_lists:
+            pair = ListComparison(Registry.open(registry), (a.version_id, b.version_id))
+            names = [*(customer or []), *(pair.sample(customers) if customers else [])]
+            with threadpool_limits(1, "blas"), reporter.stage("lists", len(names)) as tick:
+                found = []
+                for name in names:
+                    found.append(pair.of(name))
+                    tick()
+            result["lists_of_customers"] = lists_json(found)
+            lines += ["", *lists_lines(found)]
     print_result(result, "\n".join(lines), as_json)

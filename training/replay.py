@@ -27,6 +27,22 @@ from recsvc.settings import LogFormat, LogLevel
 from recsvc.telemetry import make_logger
 
 
+def standing_of(registry: Registry) -> Standing:
+    """What people have decided by now.
+
+    Raises:
+        OSError: the ledger cannot be read.
+    """
+    standing = Standing(
+        registry.ledger,
+        consents_by_default=os.environ.get("RECSVC_CONSENT_DEFAULT", "").lower() != "withdrawn",
+        logger=make_logger(LogLevel.WARNING, LogFormat.CONSOLE, sys.stderr),
+        now=lambda: datetime.now(UTC),
+    )
+    standing.refresh()
+    return standing
+
+
 class Replayer:
     """Makes lists again; models and rules are read once each.
 
@@ -40,13 +56,7 @@ class Replayer:
         logger = make_logger(LogLevel.WARNING, LogFormat.CONSOLE, sys.stderr)
         self._live = LiveCatalogue(catalogue, catalogue, logger)
         self._live.follow()
-        self._standing = Standing(
-            registry.ledger,
-            consents_by_default=os.environ.get("RECSVC_CONSENT_DEFAULT", "").lower() != "withdrawn",
-            logger=logger,
-            now=lambda: datetime.now(UTC),
-        )
-        self._standing.refresh()
+        self._standing = standing_of(registry)
         self._answers = Answers(Wording.load())
         self._models: dict[str, LoadedModel] = {}
         self._scenes: dict[tuple[str, str], Scene] = {}

@@ -1,6 +1,6 @@
 """A served list made again: the same question, to the same model, with what was true then."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -117,34 +117,61 @@ def replay(
     )
     # What filter and stock kept off the list is in what was held back.
     query = replace(situation.query, catalogue_filter=None, in_stock_only=False)
-    situation = replace(situation, query=query)
-    ranking, why = _ranking(served, loaded, situation)
-    unnamed = items.indices(withdrawn)
-    answer = answers.answer(question, loaded, situation, ranking, unnamed, explained=why)
+    answer = listed(
+        inquiry,
+        replace(situation, query=query),
+        answers,
+        unnamed=items.indices(withdrawn),
+        about=served.about,
+        is_late=served.served_from is ServedFrom.FALLBACK,
+    )
     return Replayed(served, answer, tuple(_doubts(served, loaded, code_version)))
 
 
-def _ranking(
-    served: ServedList, loaded: LoadedModel, situation: Situation
-) -> tuple[Ranking, Explain]:
-    recommender, query = loaded.recommender, situation.query
-    match served.surface:
+def listed(  # what a list depends on
+    inquiry: Inquiry,
+    situation: Situation,
+    answers: Answers,
+    *,
+    unnamed: NDArray[np.int32],
+    about: Sequence[str] = (),
+    is_late: bool = False,
+) -> Answer:
+    """The list of a question, as the service makes it, whatever the surface.
+
+    Args:
+        inquiry: the question.
+        situation: the same as its model sees it.
+        answers: puts reasons into words.
+        unnamed: items that no reason may name.
+        about: of similar products the one that was asked about.
+        is_late: there was no time for more than what is popular at the place.
+
+    Raises:
+        NotFoundError: the product that it is about is not known (PRODUCT_NOT_FOUND).
+    """
+    loaded, query = inquiry.loaded, situation.query
+    recommender = loaded.recommender
+    ranking: Ranking
+    explained: Explain
+    match inquiry.surface:
         case Surface.RECOMMEND:
-            is_late = served.served_from is ServedFrom.FALLBACK
-            return recommended(loaded, query, is_late=is_late), explain
+            ranking, explained = recommended(loaded, query, is_late=is_late), explain
         case Surface.SIMILAR:
-            item = loaded.assortment.catalogue.items.index(served.about[0])
+            item = loaded.assortment.catalogue.items.index(about[0])
             if item == MISSING:
                 raise NotFoundError(
-                    f"product {served.about[0]!r}, which the list was about, is not in the "
-                    "catalogue any more; give the --redis that has it",
+                    f"product {about[0]!r}, which the list was about, is not in the catalogue "
+                    "any more; give the --redis that has it",
                     reason="PRODUCT_NOT_FOUND",
                 )
-            return recommender.similar(item, query), partial(explain_similar, item)
+            ranking, explained = recommender.similar(item, query), partial(explain_similar, item)
         case Surface.TOGETHER:
-            return recommender.together(query), explain_together
+            ranking, explained = recommender.together(query), explain_together
         case Surface.AGAIN:
-            return recommender.again(query).ranking, explain_again
+            ranking, explained = recommender.again(query).ranking, explain_again
+    question = inquiry.question
+    return answers.answer(question, loaded, situation, ranking, unnamed, explained=explained)
 
 
 def _held_back(served: ServedList, loaded: LoadedModel) -> NDArray[np.int32]:

@@ -192,15 +192,28 @@ def test_stock_and_new_prices_do_not_change_what_was_served(
 
 
 def test_nothing_is_left_of_who_was_erased(shop: Shop) -> None:
-    """The list is not found any more, and no key of Redis has the id or the list."""
+    """Their lists are given out before, and are not found any more afterwards."""
     anna, ben = shop.recommend("anna"), shop.recommend("ben")
     wait_until(lambda: shop.n_kept() == 2)
+    request = customers.ExportCustomerRequest(customer_id="anna")
+    exported = list(shop.customers.ExportCustomer(request, timeout=SECONDS))
+    (served,) = (each.served for each in exported if each.HasField("served"))
+    assert served.recommendation_id == anna.recommendation_id
+    assert list(served.product_ids) == [item.product_id for item in anna.recommendations]
     shop.customers.EraseCustomer(
         customers.EraseCustomerRequest(customer_id="anna"), timeout=SECONDS
     )
     assert shop.kept().find(anna.recommendation_id) is None
     assert shop.kept().find(ben.recommendation_id) is not None
     assert shop.replay(anna.recommendation_id) == 1
+
+
+def test_one_list_is_named_or_all_are(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    """Anything else is an error in one line."""
+    assert shop.replay() == 1
+    assert "give either the id of a list, or --all" in capsys.readouterr().err
+    assert shop.replay("nonsense") == 1
+    assert "nonsense: no such list is kept" in capsys.readouterr().err
 
 
 def test_who_does_not_consent_is_in_no_record(shop: Shop) -> None:

@@ -137,3 +137,49 @@ def test_segments_that_cannot_be_read_are_one_line(
 
     assert "tiers.csv" in message
     assert "no column 'segment'" in message
+
+
+def test_lists_of_customers_are_compared_side_by_side(registry: Path, capsys: Capture) -> None:
+    """Drawn at random or named, without any purchases to measure by, each move with its reason."""
+    arguments = ("compare", "older", "newer", "--registry", registry)
+
+    found = json.loads(said(capsys, *arguments, "--customers", 5, "--json"))
+
+    lists = found["lists_of_customers"]["lists"]
+    assert len(lists) == 5
+    mean = sum(each["overlap"]["10"] for each in lists) / 5
+    assert found["lists_of_customers"]["overlap"]["10"] == pytest.approx(mean, abs=1e-4)
+    moves = [move for each in lists for move in (*each["up"], *each["down"])]
+    assert moves
+    for each in lists:
+        assert all((m["rank_b"] or 101) < (m["rank_a"] or 101) for m in each["up"])
+        assert all((m["rank_b"] or 101) > (m["rank_a"] or 101) for m in each["down"])
+    assert all(bool(move["why_a"]) == (move["rank_a"] is not None) for move in moves)
+    assert all(bool(move["why_b"]) == (move["rank_b"] is not None) for move in moves)
+    named = lists[0]["customer_id"]
+    text = said(capsys, *arguments, "--customer", named)
+    assert f"{named}: both lists share {lists[0]['overlap']['10']:.0%} of 10" in text
+
+
+def test_a_model_has_the_lists_that_it_has(registry: Path, capsys: Capture) -> None:
+    """Against itself nothing moves."""
+    arguments = ("compare", "older", "older", "--registry", registry)
+    found = json.loads(said(capsys, *arguments, "--customers", 2, "--json"))
+    for each in found["lists_of_customers"]["lists"]:
+        assert (each["overlap"], each["up"], each["down"]) == ({"10": 1.0, "20": 1.0}, [], [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ((), "give --events to measure"),
+        (("--customer", "nobody"), "--customer nobody: neither model knows"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(
+    registry: Path, capsys: Capture, arguments: tuple[str, ...], complaint: str
+) -> None:
+    """In one line."""
+    given = ["compare", "older", "newer", "--registry", str(registry), *arguments]
+    assert run(app, given) == 1
+    assert complaint in capsys.readouterr().err
