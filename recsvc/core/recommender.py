@@ -18,6 +18,7 @@ from recsvc.core.diversity import Likeness
 from recsvc.core.due import due_again, needed_again
 from recsvc.core.features import Case
 from recsvc.core.histories import NO_HISTORY, Profile
+from recsvc.core.journey import staged
 from recsvc.core.lists import BuyAgain, Ranking
 from recsvc.core.live import Live, fold
 from recsvc.core.model import Model
@@ -112,9 +113,13 @@ class Recommender:
 
     def recommend(self, query: Query) -> Ranking:
         """The best products for a shopper in a place."""
-        case = self.candidates(query)
-        task = self.task(query, case.moment.profile)
-        return self.rank(case, self.ranker(task), query.form)
+        live = self.live(query)
+        allowed = allowed_by(query, live, self.model.statistics, self.assortment)
+        kinds = self.assortment.catalogue.category
+        asked = staged(query, live, allowed, kinds, self.model.statistics)
+        case = self._candidates(asked.query, live, asked.allowed, asked.task)
+        task = asked.task or self.task(asked.query, case.moment.profile)
+        return self.rank(case, self.ranker(task), asked.query.form)
 
     def rank(self, case: Case, ranker: Ranker, form: Form) -> Ranking:
         """A list of the best candidates of a case."""
@@ -184,6 +189,11 @@ class Recommender:
         """
         live = self.live(query)
         allowed = allowed_by(query, live, self.model.statistics, self.assortment)
+        return self._candidates(query, live, allowed, task)
+
+    def _candidates(
+        self, query: Query, live: Live, allowed: NDArray[np.bool_], task: Task | None
+    ) -> Case:
         if task is Task.AGAIN:
             return self._again(live, query, allowed)
         customer = query.customer

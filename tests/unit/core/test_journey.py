@@ -1,0 +1,174 @@
+"""Each stage of the journey has a list of its own; one that lacks what it is about has none."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recsvc.core.catalogue import CatalogueFilter
+from recsvc.core.diversity import Diversity
+from recsvc.core.lists import Ranking
+from recsvc.core.places import Location
+from recsvc.core.query import Query
+from recsvc.core.recommender import Recommender
+from recsvc.core.stages import Stage
+from tests.acts import acts_of, bought, viewed
+from tests.counting import DATA_END
+from tests.samples import item_indices, tiny_model
+
+
+@pytest.fixture(scope="module")
+def recommender() -> Recommender:
+    return Recommender(tiny_model())
+
+
+def ask(
+    recommender: Recommender,
+    stage: Stage,
+    customer: str = "",
+    basket: Sequence[str] = (),
+    session: Sequence[str] = (),
+    **query: Any,  # noqa: ANN401  # the fields of Query
+) -> Ranking:
+    model = recommender.model
+    index = model.customers.index(customer)
+    return recommender.recommend(
+        Query(
+            **{
+                "customer": index,
+                "place": recommender.place(index, Location()),
+                "now": DATA_END,
+                "size": 50,
+                "stage": stage,
+                "basket": item_indices(model, *basket),
+                "session": item_indices(model, *session),
+                **query,
+            }
+        )
+    )
+
+
+def names(recommender: Recommender, ranking: Ranking) -> list[str]:
+    return recommender.model.catalogue.items.ids.take(ranking.items)
+
+
+def listed(recommender: Recommender, stage: Stage, *args: Any, **query: Any) -> list[str]:  # noqa: ANN401  # those of ask
+    return names(recommender, ask(recommender, stage, *args, **query))
+
+
+def test_discoveries_are_new_to_the_shopper(recommender: Recommender) -> None:
+    """Nothing that they have bought is on the list, and the list is mixed."""
+    found = listed(recommender, Stage.DISCOVER, "anna")
+    assert found
+    assert not {"espresso", "milk", "bread"} & set(found)
+    mixed = listed(recommender, Stage.ANY, "anna", only_new=True, diversity=Diversity.MEDIUM)
+    assert found == mixed
+    high = listed(recommender, Stage.DISCOVER, "anna", diversity=Diversity.HIGH)
+    assert high == listed(recommender, Stage.ANY, "anna", only_new=True, diversity=Diversity.HIGH)
+
+
+def test_where_there_is_nothing_to_discover_the_list_is_for_no_stage(
+    recommender: Recommender,
+) -> None:
+    """A filter that leaves what was bought alone still gets a list."""
+    coffee = CatalogueFilter(category_paths=("Food > Bakery",))
+    assert listed(recommender, Stage.DISCOVER, "anna", catalogue_filter=coffee) == ["bread"]
+
+
+def test_alternatives_are_of_the_category_in_view(recommender: Recommender) -> None:
+    """And not what is in view itself; what was viewed live counts as well."""
+    assert listed(recommender, Stage.CONSIDER, "anna", session=("espresso",)) == ["filter"]
+    espresso = int(item_indices(recommender.model, "espresso")[0])
+    looked = acts_of(viewed(espresso, 0))
+    assert listed(recommender, Stage.CONSIDER, "clara", acts=looked) == ["filter"]
+
+
+@pytest.mark.parametrize("session", [(), ("jam",)])
+def test_with_no_alternative_the_list_is_for_no_stage(
+    recommender: Recommender, session: tuple[str, ...]
+) -> None:
+    """Nothing is in view, or it is the only one of its category."""
+    found = listed(recommender, Stage.CONSIDER, "anna", session=session)
+    assert found == listed(recommender, Stage.ANY, "anna", session=session)
+
+
+@pytest.mark.parametrize("customer", ["anna", "stranger"])
+def test_a_basket_is_filled_with_what_goes_with_it(recommender: Recommender, customer: str) -> None:
+    """As for those products by themselves, for who is known and who is not."""
+    found = ask(recommender, Stage.CART, customer, ("tea",))
+    index = recommender.model.customers.index(customer)
+    query = Query(
+        customer=index,
+        place=recommender.place(index, Location()),
+        now=DATA_END,
+        size=50,
+        basket=item_indices(recommender.model, "tea"),
+    )
+    assert found.items.tolist() == recommender.together(query).items.tolist()
+    assert "tea" not in names(recommender, found)
+
+
+@pytest.mark.parametrize("stage", [Stage.CART, Stage.CHECKOUT, Stage.POST_PURCHASE])
+def test_without_a_basket_the_list_is_for_no_stage(recommender: Recommender, stage: Stage) -> None:
+    """There is nothing to go with."""
+    assert listed(recommender, stage, "stranger") == listed(recommender, Stage.ANY, "stranger")
+
+
+def test_additions_at_checkout_are_small(recommender: Recommender) -> None:
+    """None costs more than the usual product of the basket."""
+    model = recommender.model
+    prices = model.statistics.log_price
+    found = ask(recommender, Stage.CHECKOUT, "anna", ("tea", "jam"))
+    bound = np.nanmedian(prices[item_indices(model, "tea", "jam")])
+    assert len(found.items)
+    assert (prices[found.items] <= bound).all()
+    cart = ask(recommender, Stage.CART, "anna", ("tea", "jam"))
+    assert (prices[cart.items] > bound).any()
+
+
+def test_where_prices_are_not_known_checkout_is_as_the_basket(recommender: Recommender) -> None:
+    """Nobody can say what is small; nor where nothing costs so little."""
+    unknown = np.full_like(recommender.model.statistics.log_price, np.nan)
+    statistics = replace(recommender.model.statistics, log_price=unknown)
+    priceless = Recommender(tiny_model(statistics=statistics))
+    assert listed(priceless, Stage.CHECKOUT, "anna", ("tea",)) == listed(
+        priceless, Stage.CART, "anna", ("tea",)
+    )
+    dear = CatalogueFilter(category_paths=("Drinks",))
+    args = ("anna", ("milk",))
+    assert listed(recommender, Stage.CHECKOUT, *args, catalogue_filter=dear) == listed(
+        recommender, Stage.CART, *args, catalogue_filter=dear
+    )
+
+
+def test_after_a_purchase_nothing_competes_with_it(recommender: Recommender) -> None:
+    """Neither what was bought is on the list nor anything of its categories."""
+    found = listed(recommender, Stage.POST_PURCHASE, "anna", ("espresso", "milk"))
+    assert found
+    assert not {"espresso", "filter", "milk", "butter"} & set(found)
+
+
+def test_what_was_bought_is_the_last_order(recommender: Recommender) -> None:
+    """The one just ingested, else the last that the model has learnt, if it is of this week."""
+    model = recommender.model
+    given = listed(recommender, Stage.POST_PURCHASE, "filipa", ("bread",))
+    assert listed(recommender, Stage.POST_PURCHASE, "filipa") == given
+    tea = int(item_indices(model, "tea")[0])
+    ordered = acts_of(bought(tea, 0))
+    live = ask(recommender, Stage.POST_PURCHASE, "filipa", acts=ordered, now=DATA_END + 60)
+    assert live.basket.tolist() == [tea]
+    # dora bought 75 days ago: that is over.
+    assert listed(recommender, Stage.POST_PURCHASE, "dora") == listed(
+        recommender, Stage.ANY, "dora"
+    )
+
+
+def test_where_all_else_competes_it_may(recommender: Recommender) -> None:
+    """Better something of the category than nothing."""
+    coffee = CatalogueFilter(category_paths=("Drinks > Coffee",))
+    found = listed(
+        recommender, Stage.POST_PURCHASE, "stranger", ("espresso",), catalogue_filter=coffee
+    )
+    assert found == ["filter"]
