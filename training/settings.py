@@ -59,7 +59,8 @@ class TrainingSettings:
             choice of one of three rankers.
         train_customers: customers of each window that the trees learn from, at most.
         judge_customers: customers that decide, and that are reported.
-        surface_questions: questions of each other surface that a window teaches and judges.
+        surface_questions: baskets of a window that teach what goes together, and as many that
+            judge; of customers, for what they need again, twice as many.
         fusion_customers: customers that the weights of the fusion are tuned on, drawn at
             random; the weights' noise falls with more.
         negatives: share of the candidates not bought that the trees learn from: all of them
@@ -114,7 +115,7 @@ class TrainingSettings:
     train_customers: PositiveInt = 2_000
     judge_customers: PositiveInt = 3_000
     fusion_customers: PositiveInt = 800
-    surface_questions: PositiveInt = 1_200
+    surface_questions: PositiveInt = 500
     negatives: PositiveShare = 0.3
     boosting: BoostingSettings = field(default_factory=BoostingSettings)
     short_half_life_days: PositiveFloat = 30.0
@@ -153,7 +154,7 @@ PRESETS: dict[str, TrainingSettings] = {
         separate_guard=False,
         judge_customers=250,
         fusion_customers=150,
-        surface_questions=500,
+        surface_questions=300,
         negatives=0.15,
         als_factors=(64, 128),
         ease_max_items=5_000,
@@ -167,7 +168,7 @@ PRESETS: dict[str, TrainingSettings] = {
         train_customers=6_000,
         judge_customers=10_000,
         fusion_customers=3000,
-        surface_questions=4000,
+        surface_questions=2_000,
         extra_sources=("bpr",),
     ),
 }

@@ -170,7 +170,8 @@ def _asked(
         for task in (Task.TOGETHER_COLD, Task.TOGETHER):
             asked[task] = past.baskets(recommender, held_out, task, at_most, seed)
     if held_out.history.has_times and "own_long" in recommender.scores:
-        customers = target_customers(held_out.targets(), at_most, seed)
+        # Their lists are short, and cost less.
+        customers = target_customers(held_out.targets(), 2 * at_most, seed)
         asked[Task.AGAIN] = past.again(recommender, held_out, customers)
     return asked
 
