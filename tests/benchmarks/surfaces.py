@@ -227,8 +227,8 @@ def _traits(
     assert model.baskets is not None
     likeness = Likeness.of(model.catalogue, None, np.zeros(0, np.float32))
     kinds, prices = model.catalogue.category, model.statistics.log_price
-    lifts = np.stack([model.baskets.products.lifts(i, listed) for i in query.basket.tolist()])
-    is_beside = lifts.max(axis=0) > 2  # twice as often as chance
+    lifts = model.baskets.products.log_lifts(query.basket, listed, prior=1.0)
+    is_beside = lifts.max(axis=0) > np.log(2)  # twice as often as chance
     differs = ~np.isin(kinds[listed], kinds[query.basket])
     own = model.histories.profile(query.customer).purchased
     return {
