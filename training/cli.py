@@ -12,6 +12,7 @@ from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
 from recsvc.terminal import new_app, run, whoami
 from training.cli_collect import collect_command
+from training.cli_due import due_command
 from training.cli_evaluation import compare_command, evaluate_command
 from training.cli_experiment import app as experiments
 from training.cli_nightly import nightly_command
@@ -190,6 +191,7 @@ app.command("nightly")(nightly_command)
 app.command("tune")(tune_command)
 app.command("settings")(settings_command)
 app.command("recommend")(recommend_command)
+app.command("due")(due_command)
 app.command("replay")(replay_command)
 app.add_typer(experiments, name="experiment")
 

@@ -1,12 +1,12 @@
 """Whose purchases may be learnt from: visitors who became customers, consent, erasures."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import polars as pl
 
-from recsvc.artifacts.ledger import Decision
+from recsvc.artifacts.ledger import Decision, LedgerEntry
 from recsvc.artifacts.registry import Registry
 from recsvc.identity import customer_hash, hash_key
 from training.schema import LINK
@@ -80,20 +80,7 @@ def consenting(events: pl.DataFrame, registry: Registry) -> tuple[pl.DataFrame, 
     silent = os.environ.get("RECSVC_CONSENT_DEFAULT", "").lower() == "withdrawn"
     if not entries and not silent:
         return events, position
-    consents: dict[str, bool] = {}
-    erased: dict[str, datetime] = {}
-    for entry in entries:
-        for subject in entry.subjects:
-            match entry.decision:
-                case Decision.ERASED:
-                    erased[subject] = entry.time
-                    consents.pop(subject, None)
-                case Decision.CONSENT_GRANTED | Decision.CONSENT_WITHDRAWN:
-                    consents[subject] = entry.decision is Decision.CONSENT_GRANTED
-                case Decision.CONSENT_UNKNOWN:
-                    consents.pop(subject, None)
-                case _:
-                    pass
+    consents, erased = _said(entries)
     key = hashing_key(registry)
     ids = events["customer_id"].unique().to_list()
     hashes = [customer_hash(key, customer_id) for customer_id in ids]
@@ -101,7 +88,7 @@ def consenting(events: pl.DataFrame, registry: Registry) -> tuple[pl.DataFrame, 
         {
             "customer_id": ids,
             "may": [consents.get(person, not silent) for person in hashes],
-            "erased": [erased.get(person) for person in hashes],
+            "erased": [erased[p].time if p in erased else None for p in hashes],
         },
         schema={
             "customer_id": pl.String,
@@ -136,3 +123,65 @@ def collected_until(events: pl.DataFrame) -> dict[int, int]:
         .sort("partition")
     )
     return {int(partition): int(received) for partition, received in latest.iter_rows()}
+
+
+def _said(entries: Sequence[LedgerEntry]) -> tuple[dict[str, bool], dict[str, LedgerEntry]]:
+    """Who has consented or not, and the last erasure of each, by hash."""
+    consents: dict[str, bool] = {}
+    erased: dict[str, LedgerEntry] = {}
+    for entry in entries:
+        for subject in entry.subjects:
+            match entry.decision:
+                case Decision.ERASED:
+                    erased[subject] = entry
+                    consents.pop(subject, None)
+                case Decision.CONSENT_GRANTED | Decision.CONSENT_WITHDRAWN:
+                    consents[subject] = entry.decision is Decision.CONSENT_GRANTED
+                case Decision.CONSENT_UNKNOWN:
+                    consents.pop(subject, None)
+                case _:
+                    pass
+    return consents, erased
+
+
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """Who may be written to, and of what, as the ledger says now.
+
+    Attributes:
+        may: for each id that was asked about, whether the model may be asked about that customer.
+        withdrawn: ids of products that must not be shown.
+    """
+
+    may: list[bool]
+    withdrawn: frozenset[str]
+
+
+def reachable(customer_ids: Sequence[str], registry: Registry, learnt_position: int) -> Reachable:
+    """Ask the ledger.
+
+    Args:
+        customer_ids: who.
+        registry: whose ledger counts.
+        learnt_position: up to where the model has heeded it: who was erased since is not reached.
+    """
+    entries, _ = registry.ledger.read(0)
+    silent = os.environ.get("RECSVC_CONSENT_DEFAULT", "").lower() == "withdrawn"
+    consents, erased = _said(entries)
+    key = hashing_key(registry)
+    hashes = [customer_hash(key, customer_id) for customer_id in customer_ids]
+    may = [
+        consents.get(person, not silent)
+        and (person not in erased or erased[person].position <= learnt_position)
+        for person in hashes
+    ]
+    withdrawn: set[str] = set()
+    for entry in entries:
+        match entry.decision:
+            case Decision.WITHDRAWN:
+                withdrawn.update(entry.subjects)
+            case Decision.RESTORED:
+                withdrawn.difference_update(entry.subjects)
+            case _:
+                pass
+    return Reachable(may, frozenset(withdrawn))

@@ -1,0 +1,185 @@
+"""``recsvc-train due``: who needs what this week, for messages that a shop sends by itself."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import polars as pl
+import typer
+from threadpoolctl import threadpool_limits
+
+from recsvc.artifacts.registry import CURRENT, Registry
+from recsvc.artifacts.rules_check import rules_in_force
+from recsvc.artifacts.rules_file import KIND
+from recsvc.core.query import Query
+from recsvc.core.ruling import PreparedRules
+from recsvc.errors import InputError
+from recsvc.store.breaker import CircuitBreaker
+from recsvc.store.catalogue_store import TableCatalogueStore
+from recsvc.store.connection import connect
+from recsvc.store.guarded import GuardedRedis
+from recsvc.store.keys import KeySchema
+from recsvc.store.tables import RedisTables
+from training.batch import Surface, recommend_all
+from training.cli_collect import TIMEOUT_SECONDS, NamespaceOption
+from training.due import QuietHours, due_within
+from training.events import MAX_QUARANTINED_SHARE, read_customers
+from training.options import (
+    JsonOption,
+    MaxQuarantinedOption,
+    ModelOption,
+    NoQuarantineOption,
+    RegistryOption,
+    load,
+    print_result,
+    reporting,
+)
+from training.people import reachable
+from training.schema import CUSTOMERS
+
+N_CONSIDERED = 100
+"""Products a customer that are looked at, as on the longest page of ``ListBuyAgain``."""
+
+
+def due_command(  # noqa: PLR0913  # options of a command line
+    registry: RegistryOption,
+    out: Annotated[Path, typer.Option("--out", help="Parquet file to write, or .csv.")],
+    *,
+    model_ref: ModelOption = CURRENT,
+    customers: Annotated[
+        Path | None,
+        typer.Option(
+            "--customers", help="Parquet or CSV with customer_id; all of the model unless given."
+        ),
+    ] = None,
+    within: Annotated[
+        float, typer.Option(min=0, metavar="DAYS", help="Due within so many days.")
+    ] = 7,
+    at: Annotated[
+        datetime | None,
+        typer.Option(help="The moment to ask about, UTC; the end of the model's data if unset."),
+    ] = None,
+    at_most: Annotated[int, typer.Option(min=1, max=N_CONSIDERED, help="Products a customer.")] = 3,
+    min_products: Annotated[
+        int, typer.Option(min=1, help="Leave out customers with fewer products due.")
+    ] = 1,
+    quiet_hours: Annotated[
+        str, typer.Option(metavar="HH:MM-HH:MM", help="Send nothing then, as in 21:00-08:00.")
+    ] = "",
+    timezone: Annotated[str, typer.Option(help="Whose clock --quiet-hours are by.")] = "UTC",
+    redis: Annotated[
+        str | None,
+        typer.Option(
+            "--redis",
+            envvar="RECSVC_REDIS_URL",
+            help="Redis of the service, whose catalogue says which products are sensitive: those "
+            "are left out.",
+        ),
+    ] = None,
+    namespace: NamespaceOption = "recsvc",
+    quarantine: NoQuarantineOption = None,
+    max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,
+    as_json: JsonOption = False,
+) -> None:
+    """Write who needs what soon, and when to say so, for proactive messages.
+
+    One row a customer and product: customer_id, product_id, due_time, send_time,
+    usual_interval_days, usual_quantity, score. send_time is just before due_time and outside of the
+    quiet hours. The products are those of ListBuyAgain. Who has withdrawn consent or was erased is
+    left out, and so are withdrawn and, with --redis, sensitive products.
+    """
+    if not out.parent.is_dir() or out.is_dir():
+        raise InputError(f"--out {out}: cannot be written; give a file in a folder that can")
+    if customers is not None and out.resolve() == customers.resolve():
+        raise InputError(f"--out {out}: is --customers too; give another file")
+    quiet = QuietHours.of(quiet_hours, timezone)
+    manifest, recommender = load(registry, model_ref)
+    model, store = recommender.model, Registry.open(registry)
+    moment = datetime.fromtimestamp(model.data_end, UTC) if at is None else at.replace(tzinfo=UTC)
+    if customers is None:
+        known = model.customers.ids.take(range(len(model.customers)))
+        schema = {column.name: column.kind.dtype for column in CUSTOMERS.columns}
+        rows = pl.DataFrame([{"customer_id": name} for name in known], schema=schema)
+    else:
+        read = read_customers(
+            customers, quarantine=quarantine, max_quarantined_share=max_quarantined
+        )
+        rows = read.unique("customer_id", keep="first", maintain_order=True)
+    reached = reachable(
+        rows["customer_id"].to_list(), store, int(manifest.parameters.get("ledger_position", 0))
+    )
+    allowed = rows.filter(pl.Series(reached.may, dtype=pl.Boolean))
+    if allowed.is_empty():
+        raise InputError("nobody is left to write to: none given, or all erased or without consent")
+    unnamed = reached.withdrawn | (sensitive(redis, namespace) if redis else frozenset())
+    book = rules_in_force(store.documents(KIND), CURRENT)
+    asked = Query(
+        size=N_CONSIDERED,
+        now=moment.timestamp(),
+        sold_at=datetime.now(UTC).timestamp() if at is None else moment.timestamp(),
+        excluded=np.asarray(model.catalogue.items.indices(sorted(unnamed)), np.int32),
+    )
+    with (
+        threadpool_limits(1, "blas"),  # a list is too small for two cores
+        reporting() as reporter,
+        reporter.stage("due", allowed.height) as tick,
+    ):
+        lists = recommend_all(
+            recommender,
+            allowed,
+            asked,
+            surface=Surface.BUY_AGAIN,
+            rules=PreparedRules.of(book, recommender.assortment),
+            tick=tick,
+        )
+    found = due_within(
+        lists,
+        at=moment,
+        within_days=within,
+        quiet=quiet,
+        at_most=at_most,
+        min_products=min_products,
+    )
+    _write(found, out)
+    result = {
+        "version_id": manifest.version_id,
+        "at": moment.isoformat(),
+        "n_asked": rows.height,
+        "n_left_out": rows.height - allowed.height,
+        "n_customers": found["customer_id"].n_unique(),
+        "n_rows": found.height,
+        "out": str(out),
+    }
+    text = f"{result['n_rows']:,} products due for {result['n_customers']:,} customers in {out}"
+    print_result(result, text, as_json)
+
+
+def sensitive(redis: str, namespace: str) -> frozenset[str]:
+    """Products that the catalogue of a service calls sensitive.
+
+    Raises:
+        StoreUnavailableError: it cannot be asked; nothing may be sent then.
+    """
+    client = connect(
+        redis, connect_timeout_seconds=TIMEOUT_SECONDS, socket_timeout_seconds=TIMEOUT_SECONDS
+    )
+    try:
+        tables = RedisTables(GuardedRedis(client, CircuitBreaker()), KeySchema(namespace))
+        changes = TableCatalogueStore(tables).products_since(0, time.monotonic() + TIMEOUT_SECONDS)
+    finally:
+        client.close()
+    return frozenset(name for name, product in changes.rows.items() if product.is_sensitive)
+
+
+def _write(found: pl.DataFrame, out: Path) -> None:
+    try:
+        if out.suffix == ".csv":
+            found.write_csv(out)
+        else:
+            found.write_parquet(out)
+    except OSError as error:
+        raise InputError(
+            f"--out {out}: cannot be written ({error.strerror or error}); give another path"
+        ) from None
