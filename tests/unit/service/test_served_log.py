@@ -25,6 +25,18 @@ class DeadLists(InMemoryServedLists):
         raise StoreUnavailableError(f"down for {len(lists)}")
 
 
+class FaultyLists(InMemoryServedLists):
+    """A store with a fault that nobody has thought of, at the first use."""
+
+    is_faulty = True
+
+    def add(self, lists: Sequence[ServedList]) -> int:
+        if self.is_faulty:
+            self.is_faulty = False
+            raise RuntimeError("a fault")
+        return super().add(lists)
+
+
 class Meanwhile(InMemoryServedLists):
     """Somebody is erased by another process just when their list is written."""
 
@@ -156,3 +168,15 @@ def test_a_store_that_is_down_is_said_once(registry: Registry) -> None:
         wait_until(lambda number=number: kept.count("failed") == number)  # type: ignore[misc]  # a default
     kept.log.stop()
     assert len(kept.logged.lines("served_lists_not_written")) == 1
+
+
+def test_lists_are_kept_after_a_fault(registry: Registry) -> None:
+    """The thread says what went wrong, and goes on."""
+    kept = Kept(registry, FaultyLists())
+    kept.log.start()
+    kept.ask()
+    wait_until(lambda: kept.count("failed") == 1)
+    name = kept.ask()
+    kept.log.stop()
+    assert kept.lists.find(name) is not None
+    assert len(kept.logged.lines("served_list_failed")) == 1
