@@ -83,7 +83,9 @@ def due_again(
     wait = np.maximum(REST_SHARE * interval - since, WAIT_SHARE * pace)
     is_given_up = (interval > 0) & (since > GIVEN_UP_INTERVALS * interval)
     wait = np.where(is_given_up, np.maximum(wait, since), wait)
-    return Due(now + wait * SECONDS_A_DAY, interval * SECONDS_A_DAY, np.ones(len(items)))
+    # Whole seconds, of this moment too: the same in every door, however it writes times.
+    due_time = np.ceil(now + wait * SECONDS_A_DAY)
+    return Due(due_time, np.round(interval * SECONDS_A_DAY), np.ones(len(items)))
 
 
 def _pace_days(
