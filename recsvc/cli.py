@@ -224,12 +224,12 @@ def recommend(  # one argument a flag
     Example: recsvc recommend 1104 --store 367 --page-size 5
     """
     from google.protobuf.json_format import MessageToDict  # noqa: PLC0415  # see the top
-    from google.type.latlng_pb2 import LatLng  # noqa: PLC0415
+    from google.type.latlng_pb2 import LatLng  # noqa: PLC0415  # see the top
 
-    from recsvc.client import Client  # noqa: PLC0415
-    from recsvc.client.table import print_list  # noqa: PLC0415
-    from recsvc.v1.common_pb2 import Location  # noqa: PLC0415
-    from recsvc.v1.recommendation_service_pb2 import Diversity as ApiDiversity  # noqa: PLC0415
+    from recsvc.client import Client  # noqa: PLC0415  # see the top
+    from recsvc.client.table import print_list  # noqa: PLC0415  # see the top
+    from recsvc.v1.common_pb2 import Location  # noqa: PLC0415  # see the top
+    from recsvc.v1.recommendation_service_pb2 import Diversity as ApiDiversity  # noqa: PLC0415  # see the top
 
     if (lat is None) != (lon is None):
         raise RecsvcError("--lat and --lon belong together: give both or neither")
@@ -295,8 +295,8 @@ def ingest(
     """
     from rich.progress import Progress  # noqa: PLC0415  # see the top
 
-    from recsvc.client import Client  # noqa: PLC0415
-    from recsvc.client import ingest as sending  # noqa: PLC0415
+    from recsvc.client import Client  # noqa: PLC0415  # see the top
+    from recsvc.client import ingest as sending  # noqa: PLC0415  # see the top
 
     console = Console(stderr=True)
     with (

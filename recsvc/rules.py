@@ -2,6 +2,8 @@
 
 import json
 import sys
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,8 +71,6 @@ def publish_command(
 
     Example: recsvc rules publish rules.toml --registry models
     """
-    from datetime import UTC, datetime  # noqa: PLC0415  # see the top
-
     from recsvc.artifacts.journal import Note  # noqa: PLC0415  # see the top
 
     rules = _read(file)
@@ -129,8 +129,6 @@ def activate_command(
 
     Example: recsvc rules activate 20261126T0812 --registry models
     """
-    from datetime import UTC, datetime  # noqa: PLC0415  # see the top
-
     from recsvc.artifacts.journal import Note  # noqa: PLC0415  # see the top
 
     pointer = _shelf(registry).activate(version_ref, datetime.now(UTC), Note(whoami()))
@@ -143,8 +141,6 @@ def rollback_command(registry: RegistryOption, *, as_json: JsonOption = False) -
 
     Example: recsvc rules rollback --registry models
     """
-    from datetime import UTC, datetime  # noqa: PLC0415  # see the top
-
     from recsvc.artifacts.journal import Note  # noqa: PLC0415  # see the top
 
     pointer = _shelf(registry).rollback(datetime.now(UTC), Note(whoami()))
@@ -171,8 +167,6 @@ def preview_command(  # options of a command line
 
     Example: recsvc rules preview rules.toml --customers 500 --registry models
     """
-    import time  # noqa: PLC0415  # see the top
-
     import numpy as np  # noqa: PLC0415  # see the top
 
     from recsvc.artifacts.rules_check import rules_in_force  # noqa: PLC0415  # see the top

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -98,15 +99,16 @@ def _app(
     logger: Logger,
 ) -> Starlette:
     # No call needs another one's: without sessions any process may answer any call.
-    plain = {"host": host, "streamable_http_path": PATH, "stateless_http": True}
-    if verifier is None:
-        return server.streamable_http_app(**plain, json_response=True)  # type: ignore[arg-type]
-    return server.streamable_http_app(
-        **plain,  # type: ignore[arg-type]
+    make = partial(
+        server.streamable_http_app,
+        host=host,
+        streamable_http_path=PATH,
+        stateless_http=True,
         json_response=True,
-        auth=_auth(settings),
-        token_verifier=_Verifier(verifier, logger),
     )
+    if verifier is None:
+        return make()
+    return make(auth=_auth(settings), token_verifier=_Verifier(verifier, logger))
 
 
 def _auth(settings: TokenSettings) -> AuthSettings:
