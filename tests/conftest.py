@@ -11,8 +11,17 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "shared-machine",
     deadline=None,
+    max_examples=40,
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,  # the coverage gate must not depend on luck
+)
+# To look further, with other examples each time: pytest --hypothesis-profile=thorough
+settings.register_profile(
+    "thorough",
+    deadline=None,
+    max_examples=1_000,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=False,
 )
 settings.load_profile("shared-machine")
 

@@ -40,6 +40,7 @@ SMALL = TrainingSettings(
     n_vectors=8,
     n_like_customers=20,
     n_candidates=30,
+    surface_questions=60,
 )
 """Settings for tests: as quick as a model of so few products allows."""
 

@@ -290,8 +290,12 @@ def test_a_call_is_one_line_without_a_name(
     assert (line["code"], line["served_from"], line["n_items"]) == ("OK", "MODEL", 2)
     assert line["version_id"] == "v1"
     assert len(line["customer"]) == 16
-    assert line["duration_ms"] > 0
-    for secret in ("a-very-particular-customer", "53.95", "1.08", "york-1"):
+    assert line.pop("duration_ms") > 0
+    assert line.pop("timestamp")
+    # Times may have the digits of a place by chance; nothing else may.
+    for secret in ("53.95", "1.08"):
+        assert secret not in str(line)
+    for secret in ("a-very-particular-customer", "york-1"):
         assert secret not in server.log.text
 
 

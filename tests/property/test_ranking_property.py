@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -432,7 +432,6 @@ def test_features_are_numbers(asked: Asked, task: Task | None) -> None:
 
 
 @given(questions())
-@settings(max_examples=50)
 def test_places_back_off_without_end(asked: Asked) -> None:
     """Whatever place is named, its shares are positive and add up to 1 over all products."""
     place = asked.model.places.resolve(asked.location)

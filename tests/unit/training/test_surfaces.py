@@ -24,8 +24,11 @@ N_WEEKS_BEFORE = 8
 WEEKS_A_MONTH = 4
 N_PAIRS = 12
 N_GIFTS = 6
-SETTINGS = replace(QUICK, n_candidates=60)
+N_ASKED = 120
+"""Of the orders of a month, half."""
+SETTINGS = replace(QUICK, n_candidates=60, surface_questions=N_ASKED)
 """Every product is a candidate."""
+ALL_ASKED = replace(SETTINGS, surface_questions=N_CUSTOMERS * WEEKS_A_MONTH)
 BASKETS = (Task.TOGETHER, Task.TOGETHER_COLD)
 
 
@@ -120,7 +123,8 @@ def test_what_was_learnt_does_not_serve_where_it_loses() -> None:
     purchases = town(Month.GIFTS, Month.PAIRS)
     lines = Lines()
 
-    found = shown(window(purchases, 0, Role.TRAIN), window(purchases, 1, Role.GUARD), lines=lines)
+    windows = window(purchases, 0, Role.TRAIN), window(purchases, 1, Role.GUARD)
+    found = shown(*windows, lines=lines, settings=ALL_ASKED)
 
     for task in BASKETS:
         report = found.metrics[task.value]
@@ -164,7 +168,7 @@ def test_all_windows_teach_what_serves() -> None:
 
     assert [len(parts) for parts in found.examples.values()] == [3, 3, 3]
     taught = sum(len(part.lengths) for part in found.examples[Task.TOGETHER])
-    assert taught == 3 * N_CUSTOMERS * WEEKS_A_MONTH
+    assert taught == 3 * N_ASKED
 
 
 @pytest.mark.parametrize(("n_customers", "judged"), [(12, False), (13, True)])
@@ -236,9 +240,9 @@ def test_surfaces_learn_from_the_late_windows_of_a_run() -> None:
     purchases = town(*[Month.GIFTS] * 3)
     roles = (Role.TRAIN, Role.TRAIN, Role.GUARD)
     windows = [window(purchases, number, role) for number, role in enumerate(roles)]
-    surfaces = Surfaces(SETTINGS)
+    surfaces = Surfaces(ALL_ASKED)
 
-    learnt = learn(windows, fitted, SETTINGS, Lines(), surfaces)
+    learnt = learn(windows, fitted, ALL_ASKED, Lines(), surfaces)
 
     assert len(surfaces.examples[Task.TOGETHER]) == 2
     assert learnt.metrics["surfaces"] == surfaces.metrics
