@@ -2,6 +2,7 @@
 
 from functools import partial
 from math import log
+from statistics import median_low
 from typing import NamedTuple
 
 import numpy as np
@@ -81,7 +82,10 @@ def profile_of(*purchases: Did, day: float) -> Profile:
         short = [2 ** ((then - day) / HALF_LIVES.short_days) for then in days]
         long = [2 ** ((then - day) / HALF_LIVES.long_days) for then in days]
         weight = [min(log(max(n, 1)) + 1, 3) * left for n, left in zip(amounts, long, strict=True)]
-        rows.append((item, sum(short), sum(long), sum(weight), len(own), min(days), max(days)))
+        usual = median_low(amounts)
+        rows.append(
+            (item, sum(short), sum(long), sum(weight), len(own), min(days), max(days), usual)
+        )
     return Profile(
         np.array([row[0] for row in rows], np.int32),
         np.array([row[1] for row in rows], np.float32),
@@ -90,12 +94,13 @@ def profile_of(*purchases: Did, day: float) -> Profile:
         np.array([row[4] for row in rows], np.int32),
         np.array([moment(row[5]) for row in rows], np.int64),
         np.array([moment(row[6]) for row in rows], np.int64),
+        np.array([row[7] for row in rows], np.float32),
     )
 
 
 def assert_alike(found: Profile, expected: Profile) -> None:
     """Check that two profiles say the same, but for what float32 rounds."""
-    for name in ("items", "n_purchases", "first_time", "last_time"):
+    for name in ("items", "n_purchases", "first_time", "last_time", "usual_quantity"):
         assert getattr(found, name).tolist() == getattr(expected, name).tolist(), name
         assert getattr(found, name).dtype == getattr(expected, name).dtype, name
     for name in ("short", "long", "weight"):

@@ -6,6 +6,7 @@ One half-life serves all that decays; what has a shorter memory decays by its sq
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise, product
+from statistics import median_low
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -157,6 +158,7 @@ def _histories(
         np.array([len(rows[key]) for key in keys], np.int32),
         np.array(first, np.int64),
         np.array(last, np.int64),
+        np.array([median_low([p.quantity for p in rows[key]]) for key in keys], np.float32),
         _homes(data.purchases, customers, places),
     )
 

@@ -46,8 +46,9 @@ class Interactions:
         locations: where purchases were made.
         lines: columns ``customer, item, location`` (Int32; location into
             ``locations.indices``), ``time`` (Int64, seconds since 1970, 0 if the data has no
-            times), ``order`` (UInt64, tells orders apart), ``weight`` (Float32, grows with the
-            quantity) and ``price`` (Float32, of one unit, null unknown), in order of time.
+            times), ``order`` (UInt64, tells orders apart), ``quantity`` (Float32, returns
+            netted), ``weight`` (Float32, grows with it) and ``price`` (Float32, of one unit,
+            null unknown), in order of time.
         has_times: whether the data tells when.
         has_prices: whether it tells any price; said of all the data, also of a part of it.
     """
@@ -101,6 +102,7 @@ class Interactions:
                 "location",
                 "time",
                 "order",
+                pl.col("quantity").cast(pl.Float32),
                 weight=weight.cast(pl.Float32),
                 price=pl.col("price").cast(pl.Float32),
             )

@@ -38,7 +38,7 @@ class Need(Suggestion):
 
     due_time: datetime = Field(description="When it is expected to be needed; soon if overdue.")
     usual_interval_days: float | None = Field(description="None: bought once so far.")
-    usual_quantity: float
+    usual_quantity: float = Field(description="How much they buy at once, in pieces or kilograms.")
 
 
 class Suggestions(BaseModel):

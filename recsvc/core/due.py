@@ -85,7 +85,7 @@ def due_again(
     wait = np.where(is_given_up, np.maximum(wait, since), wait)
     # Whole seconds, of this moment too: the same in every door, however it writes times.
     due_time = np.ceil(now + wait * SECONDS_A_DAY)
-    return Due(due_time, np.round(interval * SECONDS_A_DAY), np.ones(len(items)))
+    return Due(due_time, np.round(interval * SECONDS_A_DAY), own.bought_at_once)
 
 
 def _pace_days(

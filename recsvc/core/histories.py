@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from recsvc.core.vocabulary import MISSING, Arrays
 
-Number = TypeVar("Number", np.float32, np.int32)
+Number = TypeVar("Number", np.float32, np.int32, np.int64)
 SECONDS_A_DAY = 86_400.0
 MOST_HALF_LIVES_BACK = 16.0
 """A caller may ask as of any year: a memory that is taken back further grows no more."""
@@ -55,6 +55,8 @@ class Profile:
             looked at or put into the basket in this session.
         first_time, last_time: int64, shape ``(n,)``: first and last purchase, seconds since
             1970, UTC.
+        usual_quantity: float32, shape ``(n,)``: how much is bought at once, the lower median of
+            the purchases, which is always a quantity that was bought; 0 for what never was.
     """
 
     items: NDArray[np.int32]
@@ -64,6 +66,7 @@ class Profile:
     n_purchases: NDArray[np.int32]
     first_time: NDArray[np.int64]
     last_time: NDArray[np.int64]
+    usual_quantity: NDArray[np.float32]
 
     @property
     def is_empty(self) -> bool:
@@ -84,43 +87,69 @@ class Profile:
         """
         return np.log1p(self.weight)
 
+    @property
+    def bought_at_once(self) -> NDArray[np.float64]:
+        """float64, shape ``(n,)``: the usual quantities, to be shown.
+
+        .35 is .35 again, and not the .3499999940395355 that float32 keeps.
+        """
+        quantity = self.usual_quantity.astype(np.float64)
+        is_part = quantity % 1 > 0
+        if is_part.any():  # by way of text, which is slow
+            quantity[is_part] = self.usual_quantity[is_part].astype(np.str_).astype(np.float64)
+        return quantity
+
     def with_session(self, items: NDArray[np.int32]) -> "Profile":
         """This profile with a session's products added, each as one fresh interaction."""
         n = len(items)
         nothing, never = np.zeros(n, np.float32), np.zeros(n, np.int64)
-        ones = np.ones(n, np.float32)
+        none, ones = np.zeros(n, np.int32), np.ones(n, np.float32)
         return self.merged(
-            Profile(np.sort(items), nothing, nothing, ones, never.astype(np.int32), never, never)
+            Profile(np.sort(items), nothing, nothing, ones, none, never, never, nothing)
         )
 
     def merged(self, other: "Profile") -> "Profile":
-        """The purchases of both; ``other`` was decayed up to the same moment."""
+        """The purchases of both; ``other`` was decayed up to the same moment.
+
+        Of a product in both, the usual quantity is that of the side with more purchases, else the
+        lower: the lower median, as if each side had bought one quantity all the time.
+        """
         if other.is_empty or self.is_empty:
             return self if other.is_empty else other
         both = np.concatenate([self.items, other.items])
         items, at = np.unique(both, return_inverse=True)
         mine, theirs = at[: len(self.items)], at[len(self.items) :]
 
+        def placed(column: NDArray[Number]) -> NDArray[Number]:
+            wide = np.zeros(len(items), column.dtype)
+            wide[mine] = column
+            return wide
+
         def summed(left: NDArray[Number], right: NDArray[Number]) -> NDArray[Number]:
-            total = np.zeros(len(items), left.dtype)
-            total[mine] = left
+            total = placed(left)
             total[theirs] += right
             return total
 
         first = np.full(len(items), _NEVER)
         first[mine] = _or_never(self.first_time)
         first[theirs] = np.minimum(first[theirs], _or_never(other.first_time))
-        last = np.zeros(len(items), np.int64)
-        last[mine] = self.last_time
+        last = placed(self.last_time)
         last[theirs] = np.maximum(last[theirs], other.last_time)
+        usual, n_purchases = placed(self.usual_quantity), placed(self.n_purchases)
+        mine_there, more = usual[theirs], n_purchases[theirs] - other.n_purchases
+        lower = np.minimum(mine_there, other.usual_quantity)
+        known_better = np.where(more > 0, mine_there, other.usual_quantity)
+        usual[theirs] = np.where(more == 0, lower, known_better)
+        n_purchases[theirs] += other.n_purchases
         return Profile(
             items,
             summed(self.short, other.short),
             summed(self.long, other.long),
             summed(self.weight, other.weight),
-            summed(self.n_purchases, other.n_purchases),
+            n_purchases,
             np.where(first == _NEVER, 0, first),
             last,
+            usual,
         )
 
     def aged(self, seconds: float, half_lives: HalfLives) -> "Profile":
@@ -139,12 +168,12 @@ class Profile:
         """This profile, as of ``now``, with the latest purchase of each of ``items`` undone.
 
         An item may be given several times. When the one before the latest was is not known: it
-        is taken to be the usual interval earlier.
+        is taken to be the usual interval earlier. Nor is its quantity: the usual one stays.
         """
         if not len(items) or self.is_empty:
             return self
         columns = [np.array(column) for column in self.columns()]
-        own, short, long, weight, n_purchases, first, last = columns
+        own, short, long, weight, n_purchases, first, last, _ = columns
         for item in items.tolist():
             at = int(np.searchsorted(own, item))
             if at == len(own) or own[at] != item or not n_purchases[at]:
@@ -172,6 +201,7 @@ class Profile:
             self.n_purchases[mask],
             self.first_time[mask],
             self.last_time[mask],
+            self.usual_quantity[mask],
         )
 
     def columns(self) -> tuple[NDArray[np.generic], ...]:
@@ -184,6 +214,7 @@ class Profile:
             self.n_purchases,
             self.first_time,
             self.last_time,
+            self.usual_quantity,
         )
 
 
@@ -203,6 +234,7 @@ NO_HISTORY = Profile(
     np.zeros(0, np.int32),
     np.zeros(0, np.int64),
     np.zeros(0, np.int64),
+    np.zeros(0, np.float32),
 )
 
 
@@ -212,8 +244,8 @@ class Histories:
 
     Attributes:
         indptr: int64, shape ``(n_customers + 1,)``.
-        items, short, long, weight, n_purchases, first_time, last_time: the columns of
-            :class:`Profile`, all customers' one after another.
+        items, short, long, weight, n_purchases, first_time, last_time, usual_quantity: the
+            columns of :class:`Profile`, all customers' one after another.
         homes: int32, shape ``(n_customers, 5)``: index of the home place at every level
             of place, :data:`MISSING` where unknown.
     """
@@ -226,6 +258,7 @@ class Histories:
     n_purchases: NDArray[np.int32]
     first_time: NDArray[np.int64]
     last_time: NDArray[np.int64]
+    usual_quantity: NDArray[np.float32]
     homes: NDArray[np.int32]
 
     def __len__(self) -> int:
@@ -244,6 +277,7 @@ class Histories:
             self.n_purchases[span],
             self.first_time[span],
             self.last_time[span],
+            self.usual_quantity[span],
         )
 
     def everything(self) -> Profile:
@@ -256,6 +290,7 @@ class Histories:
             self.n_purchases,
             self.first_time,
             self.last_time,
+            self.usual_quantity,
         )
 
     def to_arrays(self, prefix: str) -> Mapping[str, NDArray[np.generic]]:
@@ -269,20 +304,24 @@ class Histories:
             f"{prefix}.n_purchases": self.n_purchases,
             f"{prefix}.first_time": self.first_time,
             f"{prefix}.last_time": self.last_time,
+            f"{prefix}.usual_quantity": self.usual_quantity,
             f"{prefix}.homes": self.homes,
         }
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, prefix: str) -> Self:
-        """The inverse of :meth:`to_arrays`."""
+        """The inverse of :meth:`to_arrays`; artifacts of old know no quantities: each is 1."""
+        items = np.asarray(arrays[f"{prefix}.items"], np.int32)
+        ones = np.broadcast_to(np.float32(1), items.shape)  # takes no memory
         return cls(
             np.asarray(arrays[f"{prefix}.indptr"], np.int64),
-            np.asarray(arrays[f"{prefix}.items"], np.int32),
+            items,
             np.asarray(arrays[f"{prefix}.short"], np.float32),
             np.asarray(arrays[f"{prefix}.long"], np.float32),
             np.asarray(arrays[f"{prefix}.weight"], np.float32),
             np.asarray(arrays[f"{prefix}.n_purchases"], np.int32),
             np.asarray(arrays[f"{prefix}.first_time"], np.int64),
             np.asarray(arrays[f"{prefix}.last_time"], np.int64),
+            np.asarray(arrays.get(f"{prefix}.usual_quantity", ones), np.float32),
             np.asarray(arrays[f"{prefix}.homes"], np.int32),
         )

@@ -207,14 +207,18 @@ def _bought(
     latest = np.zeros(n, np.int64)
     np.minimum.at(earliest, at, time)
     np.maximum.at(latest, at, time)
+    n_purchases = np.bincount(at)
+    by_quantity = quantity[np.lexsort((quantity, at))]
+    median = np.cumsum(n_purchases) - n_purchases + (n_purchases - 1) // 2
     return Profile(
         items.astype(np.int32),
         np.bincount(at, short).astype(np.float32),
         np.bincount(at, long).astype(np.float32),
         np.bincount(at, weight * long).astype(np.float32),
-        np.bincount(at).astype(np.int32),
+        n_purchases.astype(np.int32),
         earliest,
         latest,
+        by_quantity[median].astype(np.float32),
     )
 
 

@@ -136,6 +136,7 @@ class CustomerServicer(api_grpc.CustomerServiceServicer):
                     purchase_count=one.n_purchases,
                     first_time=timestamp(one.first),
                     last_time=timestamp(one.last),
+                    usual_quantity=one.usual_quantity,
                 )
             )
         for event in events:

@@ -81,12 +81,14 @@ class Learnt:
         product_id: the product.
         n_purchases: how often.
         first, last: when; None in data without times.
+        usual_quantity: how much at once.
     """
 
     product_id: str
     n_purchases: int
     first: datetime | None
     last: datetime | None
+    usual_quantity: float
 
 
 class Customers:
@@ -265,10 +267,14 @@ class Customers:
             profile.n_purchases.tolist(),
             profile.first_time.tolist(),
             profile.last_time.tolist(),
+            profile.bought_at_once.tolist(),
             strict=True,
         )
         return sorted(
-            (Learnt(name, n, _time(first), _time(last)) for name, n, first, last in rows),
+            (
+                Learnt(name, n, _time(first), _time(last), usual_quantity)
+                for name, n, first, last, usual_quantity in rows
+            ),
             key=lambda learnt: learnt.product_id,
         )
 

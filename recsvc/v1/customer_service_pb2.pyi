@@ -165,13 +165,15 @@ class ServedList(_message.Message):
     def __init__(self, recommendation_id: _Optional[str] = ..., serve_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., product_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class LearntPurchases(_message.Message):
-    __slots__ = ("product_id", "purchase_count", "first_time", "last_time")
+    __slots__ = ("product_id", "purchase_count", "first_time", "last_time", "usual_quantity")
     PRODUCT_ID_FIELD_NUMBER: _ClassVar[int]
     PURCHASE_COUNT_FIELD_NUMBER: _ClassVar[int]
     FIRST_TIME_FIELD_NUMBER: _ClassVar[int]
     LAST_TIME_FIELD_NUMBER: _ClassVar[int]
+    USUAL_QUANTITY_FIELD_NUMBER: _ClassVar[int]
     product_id: str
     purchase_count: int
     first_time: _timestamp_pb2.Timestamp
     last_time: _timestamp_pb2.Timestamp
-    def __init__(self, product_id: _Optional[str] = ..., purchase_count: _Optional[int] = ..., first_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    usual_quantity: float
+    def __init__(self, product_id: _Optional[str] = ..., purchase_count: _Optional[int] = ..., first_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., last_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., usual_quantity: _Optional[float] = ...) -> None: ...

@@ -234,6 +234,7 @@ def test_live_and_batch_agree_on_who_needs_what_again(
     }
     lists = lists.with_columns(due=pl.col("due_time").dt.epoch("s"))
     assert sum(map(len, live.values())) > 2 * N_QUESTIONED
+    assert lists["usual_quantity"].n_unique() > 1
     assert live == by_customer(
         lists, customers, "product_id", "due", "usual_quantity", "usual_interval_days"
     )

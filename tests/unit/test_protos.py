@@ -121,6 +121,7 @@ FIELDS = {
     "ListSimilarProductsRequest": "product_id shopper context filter",
     "ListBoughtTogetherRequest": "product_ids shopper context filter",
     "BuyAgainRecommendation": "due_time usual_interval usual_quantity",
+    "LearntPurchases": "product_id purchase_count first_time last_time usual_quantity",
     "Event": (
         "event_id type shopper event_time items location channel placement_id recommendation_id "
         "order_id rating"

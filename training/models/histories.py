@@ -12,7 +12,7 @@ from training.settings import TrainingSettings
 
 
 def fit_histories(interactions: Interactions, settings: TrainingSettings) -> Histories:
-    """One row a customer and product: decayed purchases, their number, the last time."""
+    """One row a customer and product: decayed purchases, their number, times and usual quantity."""
     long = interactions.decayed(settings.long_half_life_days)
     rows = (
         interactions.lines.with_columns(
@@ -28,6 +28,7 @@ def fit_histories(interactions: Interactions, settings: TrainingSettings) -> His
             pl.len(),
             pl.col("time").min().alias("first"),
             pl.col("time").max().alias("last"),
+            pl.col("quantity").quantile(0.5, "lower"),
         )
         .sort("customer", "item")
     )
@@ -43,6 +44,7 @@ def fit_histories(interactions: Interactions, settings: TrainingSettings) -> His
         rows["len"].to_numpy().astype(np.int32),
         rows["first"].to_numpy().astype(np.int64),
         rows["last"].to_numpy().astype(np.int64),
+        rows["quantity"].to_numpy().astype(np.float32),
         homes(interactions),
     )
 

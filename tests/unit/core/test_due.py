@@ -70,6 +70,15 @@ def test_the_interval_leans_to_the_products_own() -> None:
     assert due.quantity.tolist() == [1, 1]
 
 
+def test_what_is_needed_is_what_is_usually_bought() -> None:
+    """Of each product its own, in the order that is asked for, as it was given."""
+    did = (*(bought(MILK, day=-7 * k, quantity=n) for k, n in enumerate((6, 2, 3))),)
+    profile = profile_of(*did, bought(RICE, day=0, quantity=0.35), day=0)
+    asked = np.array([RICE, MILK], np.int32)
+    due = due_again(profile, asked, statistics(), HALF_LIVES, float(moment(0)))
+    assert due.quantity.tolist() == [0.35, 3]
+
+
 def test_where_nobody_else_came_back_the_own_interval_holds() -> None:
     """Bought once, its interval is not known, and it is due when the memory fades."""
     profile = profile_of(bought(BIN, day=-20), bought(BIN, day=0), day=0)

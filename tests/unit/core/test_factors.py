@@ -37,7 +37,9 @@ def profile(items: list[int], weights: list[float]) -> Profile:
     weight = np.array(weights, np.float32)
     moments = np.zeros(len(items), np.int64)
     bought = np.ones(len(items), np.int32)
-    return Profile(np.array(items, np.int32), weight, weight, weight, bought, moments, moments)
+    return Profile(
+        np.array(items, np.int32), weight, weight, weight, bought, moments, moments, weight
+    )
 
 
 def solved(factors: Factors, customer: Profile, regularization: float) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recsvc.core.histories import MOST_HALF_LIVES_BACK, NO_HISTORY, HalfLives, Profile
+from recsvc.core.histories import MOST_HALF_LIVES_BACK, NO_HISTORY, HalfLives, Histories, Profile
 from recsvc.core.model import Model
 from recsvc.core.vocabulary import MISSING
 from tests.acts import HALF_LIVES, assert_alike, bought, moment, profile_of
@@ -39,6 +39,7 @@ def test_a_profile_is_the_customers_own(model: Model, anna: Profile) -> None:
     assert anna.n_purchases.tolist() == [3, 1, 1]
     assert anna.first_time.tolist() == [DATA_END - days * DAY for days in (60, 3, 45)]
     assert anna.last_time.tolist() == [DATA_END - days * DAY for days in (3, 3, 45)]
+    assert anna.usual_quantity.tolist() == [1, 2, 1]
     assert not anna.is_empty
 
 
@@ -53,7 +54,8 @@ def test_everything_is_all_profiles_in_a_row(model: Model) -> None:
     """The columns of all customers together are their profiles' one after another."""
     everything = model.histories.everything()
     profiles = [model.histories.profile(c) for c in range(len(model.histories))]
-    for name in ("items", "short", "long", "weight", "n_purchases", "first_time", "last_time"):
+    names = ("items", "short", "long", "weight", "n_purchases", "first_time", "last_time")
+    for name in (*names, "usual_quantity"):
         parts = [getattr(profile, name) for profile in profiles]
         assert getattr(everything, name).tolist() == np.concatenate(parts).tolist()
 
@@ -87,6 +89,7 @@ def test_a_session_adds_fresh_interactions(model: Model, anna: Profile) -> None:
     assert found.short == pytest.approx([anna.short[0], 0, anna.short[1], anna.short[2], 0])
     assert found.n_purchases.tolist() == [3, 0, 1, 1, 0]
     assert found.first_time[[1, 4]].tolist() == found.last_time[[1, 4]].tolist() == [0, 0]
+    assert found.usual_quantity.tolist() == [1, 0, 2, 1, 0]
 
 
 def test_only_purchases_are_purchased(model: Model, anna: Profile) -> None:
@@ -108,6 +111,26 @@ def test_a_session_may_come_in_any_order(anna: Profile) -> None:
     assert NO_HISTORY.with_session(items_of(TEA, MILK)).items.tolist() == [MILK, TEA]
     found = anna.with_session(items_of(9, 1)).items.tolist()
     assert found == sorted({*anna.items.tolist(), 1, 9})
+
+
+def test_a_model_of_old_takes_every_quantity_for_one(model: Model) -> None:
+    """Artifacts from before quantities were learnt are read, and the column takes no memory."""
+    arrays = dict(model.histories.to_arrays("histories"))
+    del arrays["histories.usual_quantity"]
+    old = Histories.from_arrays(arrays, "histories")
+    assert old.usual_quantity.tolist() == [1] * len(old.items)
+    assert old.usual_quantity.dtype == np.float32
+    assert old.usual_quantity.strides == (0,)
+    new = Histories.from_arrays(model.histories.to_arrays("histories"), "histories")
+    assert new.usual_quantity.tolist() == model.histories.usual_quantity.tolist()
+
+
+def test_quantities_are_shown_as_they_were_given() -> None:
+    """Float32 holds no .35: what is shown is what was bought, wholes and parts alike."""
+    weighed = profile_of(bought(MILK, -1, 0.35), bought(TEA, -1, 12), bought(SOAP, -1, 2.5), day=0)
+    assert weighed.bought_at_once.tolist() == [0.35, 12, 2.5]
+    assert weighed.where(weighed.items == TEA).bought_at_once.tolist() == [12]
+    assert NO_HISTORY.bought_at_once.tolist() == []
 
 
 # Profiles of two times.
@@ -147,7 +170,7 @@ def test_a_profile_is_finite_at_any_time() -> None:
 
 def test_merged_profiles_are_one_of_all_purchases() -> None:
     """What both know adds up, from the first purchase to the last; either may be the later."""
-    ours = bought(MILK, -9, 2), bought(MILK, -5), bought(SOAP, -4)
+    ours = bought(MILK, -9, 2), bought(MILK, -5, 2), bought(SOAP, -4)
     theirs = bought(0, -7), bought(MILK, -6, 3), bought(SOAP, -8)
     one, other = profile_of(*ours, day=0), profile_of(*theirs, day=0)
     for merged in (one.merged(other), other.merged(one)):
@@ -156,6 +179,28 @@ def test_merged_profiles_are_one_of_all_purchases() -> None:
         assert merged.first_time.tolist() == [moment(-7), moment(-9), moment(-8)]
         assert merged.last_time.tolist() == [moment(-7), moment(-5), moment(-4)]
         assert_alike(merged, profile_of(*ours, *theirs, day=0))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "usual"),
+    [
+        ([6, 6, 6], [1, 1], 6),
+        ([6], [1, 1], 1),
+        ([1], [6, 6], 6),
+        ([6, 6], [1, 1], 1),
+        ([2, 6, 9], [1, 1], 6),
+    ],
+)
+def test_who_bought_more_often_knows_the_usual_quantity(
+    ours: list[float], theirs: list[float], usual: float
+) -> None:
+    """Of as many purchases it is the lower one, whichever side is asked."""
+    one, other = (
+        profile_of(*(bought(MILK, day, n) for day, n in enumerate(amounts, start)), day=20)
+        for start, amounts in ((0, ours), (10, theirs))
+    )
+    assert one.merged(other).usual_quantity.tolist() == [usual]
+    assert other.merged(one).usual_quantity.tolist() == [usual]
 
 
 def test_nothing_to_merge_changes_nothing() -> None:
@@ -169,10 +214,11 @@ def test_nothing_to_merge_changes_nothing() -> None:
 def test_a_look_has_no_time() -> None:
     """What was merely seen is neither the first purchase nor the last, on either side."""
     seen = NO_HISTORY.with_session(items_of(MILK, TEA))
-    known = profile_of(bought(MILK, -9), day=0)
+    known = profile_of(bought(MILK, -9, 3), day=0)
     for merged in (seen.merged(known), known.merged(seen)):
         assert merged.n_purchases.tolist() == [1, 0]
         assert merged.first_time.tolist() == merged.last_time.tolist() == [moment(-9), 0]
+        assert merged.usual_quantity.tolist() == [3, 0]
         assert merged.weight == pytest.approx([1 + known.weight[0], 1])
 
 
@@ -215,7 +261,7 @@ def test_without_times_the_latest_has_not_faded() -> None:
     """Where no purchase has a time all count in full, and so does the one that is undone."""
     never = np.zeros(1, np.int64)
     three = np.full(1, 3, np.float32)
-    known = Profile(items_of(MILK), three, three, three, items_of(3), never, never)
+    known = Profile(items_of(MILK), three, three, three, items_of(3), never, never, three)
     found = known.without_latest(items_of(MILK), moment(0), HALF_LIVES)
     assert found.short.tolist() == found.long.tolist() == found.weight.tolist() == [2]
     assert found.n_purchases.tolist() == [2]

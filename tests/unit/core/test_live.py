@@ -102,6 +102,23 @@ def test_without_an_order_a_moment_is_one() -> None:
     assert profile.last_time.tolist() == [moment(2)]
 
 
+@pytest.mark.parametrize(
+    ("quantities", "usual"),
+    [([0.5], 0.5), ([7, 2], 2), ([2, 9, 7], 7), ([1, 1, 1, 40], 1), ([40, 3, 2, 1], 2)],
+)
+def test_the_usual_quantity_is_the_lower_median(quantities: list[float], usual: float) -> None:
+    """A quantity that was bought, whatever an exception was, and of each product its own."""
+    did = [bought(MILK, day, n) for day, n in enumerate(quantities, 1)]
+    profile = folded(NO_HISTORY, bought(0, 1, 20), *did, bought(TEA, 2, 5), day=9).profile
+    assert profile.usual_quantity.tolist() == [20, usual, 5]
+
+
+def test_lines_of_one_order_are_one_quantity() -> None:
+    """What is bought at once counts, however many lines it is written on."""
+    lines = (bought(MILK, 1, 2, order=8), bought(MILK, 1, 4, order=8), bought(MILK, 2, 9))
+    assert folded(NO_HISTORY, *lines, day=3).profile.usual_quantity.tolist() == [6]
+
+
 SHOPPING = (
     bought(TEA, -90, 3, order=1),
     bought(MILK, -90, 1, order=1),
@@ -194,6 +211,15 @@ def test_a_part_that_came_back_leaves_the_rest() -> None:
     live = folded(NO_HISTORY, bought(MILK, 1, 3), returned(MILK, 2), day=3)
     assert_alike(live.profile, profile_of(bought(MILK, 1, 2), day=3))
     assert live.profile.weight == pytest.approx([(1 + log(2)) * 2 ** (-2 / 40)])
+    assert live.profile.usual_quantity.tolist() == [2]
+
+
+def test_a_return_of_what_the_model_knows_leaves_the_usual_quantity() -> None:
+    """Which quantity came back is not known; one of two live orders that did leaves the other's."""
+    known = profile_of(bought(MILK, -20, 3), bought(MILK, -1, 3), day=0)
+    assert folded(known, returned(MILK, 1), day=2).profile.usual_quantity.tolist() == [3]
+    did = (bought(TEA, 1, 2, order=1), bought(TEA, 2, 8, order=2), returned(TEA, 3, 2, order=1))
+    assert folded(known, *did, day=3).profile.usual_quantity.tolist() == [3, 8]
 
 
 def test_parts_that_came_back_add_up() -> None:

@@ -262,6 +262,7 @@ def test_an_export_begins_with_the_customer(bench: Bench) -> None:
     learnt = [record.learnt for record in rest if record.HasField("learnt")]
     counts = {one.product_id: one.purchase_count for one in learnt}
     assert counts == {"bread": 1, "espresso": 3, "milk": 1}
+    assert [one.usual_quantity for one in learnt] == [1, 1, 2]
     assert learnt[1].first_time.seconds == DATA_END - 60 * DAY
     assert learnt[1].last_time.seconds == DATA_END - 3 * DAY
     rest = rest[len(learnt) :]

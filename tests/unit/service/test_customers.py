@@ -319,9 +319,9 @@ def test_an_export_is_all_that_is_held(bench: Bench) -> None:
     assert described == bench.customers.get("anna")
     day = datetime.fromtimestamp(DATA_END, UTC) - timedelta(days=3)
     assert learnt == [
-        Learnt("bread", 1, day - timedelta(days=42), day - timedelta(days=42)),
-        Learnt("espresso", 3, day - timedelta(days=57), day),
-        Learnt("milk", 1, day, day),
+        Learnt("bread", 1, day - timedelta(days=42), day - timedelta(days=42), 1.0),
+        Learnt("espresso", 3, day - timedelta(days=57), day, 1.0),
+        Learnt("milk", 1, day, day, 2.0),
     ]
     assert [one.event_id for one in events] == ["tea", "milk"]
     bench.customers.erase("anna")

@@ -48,6 +48,25 @@ def test_purchases_decay_and_are_counted() -> None:
     assert ben.weight.tolist() == pytest.approx([3, 2**-0.5])
 
 
+def test_the_usual_quantity_is_the_lower_median_of_orders() -> None:
+    """A quantity that was bought at once, without what came back; parts of a whole stay parts."""
+    line = {"customer_id": "a", "product_id": "x"}
+    rows = [
+        {**line, "day": 1, "order_id": "o1", "quantity": 2.0},
+        {**line, "day": 1, "order_id": "o1", "quantity": 4.0},
+        {**line, "day": 2, "order_id": "o2", "quantity": 3.0},
+        {**line, "day": 3, "order_id": "o3", "quantity": 90.0},
+        {**line, "day": 4, "order_id": "o4", "quantity": 1.0},
+        {**line, "product_id": "y", "day": 4, "quantity": 0.35},
+        {**line, "customer_id": "b", "day": 4, "quantity": 12.0},
+    ]
+
+    histories = fit_histories(interactions_of(*rows), SETTINGS)
+
+    assert histories.usual_quantity.tolist() == pytest.approx([3, 0.35, 12])
+    assert histories.usual_quantity.dtype == "float32"
+
+
 def test_a_customer_without_lines_has_an_empty_history() -> None:
     """Whoever bought only after the cut keeps an index and has no profile and no home."""
     interactions = interactions_of(

@@ -87,8 +87,8 @@ def test_lines_of_one_order_are_one_interaction() -> None:
     )
 
     at = START.timestamp() + 1.5 * 86_400
-    rows = interactions.lines.select("time", "weight").rows()
-    assert sorted(rows) == [(at, pytest.approx(1.0)), (at, pytest.approx(1 + math.log(3)))]
+    rows = interactions.lines.select("time", "quantity", "weight").rows()
+    assert sorted(rows) == [(at, 1, pytest.approx(1.0)), (at, 3, pytest.approx(1 + math.log(3)))]
 
 
 def test_lines_without_an_order_are_told_apart_by_their_time() -> None:
