@@ -44,7 +44,7 @@ def test_values_at_columns(rows: SparseRows) -> None:
     assert rows.at(1, int32(0, 3)).tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("chosen", [[2, 0], [1], [0, 1, 2], []])
+@pytest.mark.parametrize("chosen", [[2, 0], [1], [0, 1, 2], [0, 2, 0], []])
 def test_weighted_sum_is_scipys(rows: SparseRows, chosen: list[int]) -> None:
     """The sum of weighted rows is the matrix product, for empty rows and no rows too."""
     weights = np.array([0.5, 2, 3], np.float32)[: len(chosen)]
@@ -52,6 +52,14 @@ def test_weighted_sum_is_scipys(rows: SparseRows, chosen: list[int]) -> None:
     found = rows.weighted_sum(int32(*chosen), weights, 4)
     assert np.allclose(found, expected)
     assert found.dtype == np.float32
+
+
+def test_more_entries_than_a_pointer_counts_are_refused() -> None:
+    """2**31 of them, none of which takes memory here."""
+    indices = np.broadcast_to(np.int32(0), 2**31)
+    values = np.broadcast_to(np.float32(0), 2**31)
+    with pytest.raises(ValueError, match="less than"):
+        SparseRows(np.array([0, 2**31]), indices, values)
 
 
 def test_gather_reads_at_keys() -> None:
