@@ -14,6 +14,8 @@ Budget: TypeAlias = Money | tuple[Decimal | float, str]
 """A price: ``Money``, or an amount and its currency, ``(7.5, "EUR")``."""
 
 _NANOS = 1_000_000_000
+_MAX_UNITS = 10**15
+"""More than any price, and less than what rounding could carry past 64 bits."""
 
 _Question = TypeVar(
     "_Question",
@@ -145,15 +147,21 @@ def list_buy_again(customer_id: str = "", **asked: Unpack[Asked]) -> api.ListBuy
     return _filled(api.ListBuyAgainRequest(), customer_id, asked)
 
 
-def money(price: Budget) -> Money:
+def money(price: Budget, name: str = "price") -> Money:
     """A price as the API writes it.
 
     Args:
         price: to a billionth of a unit.
+        name: of the argument, for the error.
+
+    Raises:
+        ValueError: it is no number, or too large for one.
     """
     if isinstance(price, Money):
         return price
     amount, currency_code = price
+    if not abs(float(amount)) <= _MAX_UNITS:  # so that NaN is caught as well
+        raise ValueError(f'{name}: {amount} is no price; give an amount such as (7.5, "EUR")')
     total = round(Decimal(str(amount)) * _NANOS)
     sign = -1 if total < 0 else 1  # nanos have the sign of units
     units, nanos = divmod(abs(total), _NANOS)
@@ -228,9 +236,9 @@ def _filter(asked: Asked) -> common.ProductFilter | None:
     wanted.exclude_product_ids.extend(asked.get("exclude", ()))
     budget, price_min = asked.get("budget"), asked.get("price_min")
     if budget is not None:
-        wanted.price_range.max.CopyFrom(money(budget))
+        wanted.price_range.max.CopyFrom(money(budget, "budget"))
     if price_min is not None:
-        wanted.price_range.min.CopyFrom(money(price_min))
+        wanted.price_range.min.CopyFrom(money(price_min, "price_min"))
     in_stock_only, exclude_purchased = asked.get("in_stock_only"), asked.get("exclude_purchased")
     if in_stock_only is not None:
         wanted.in_stock_only = in_stock_only

@@ -54,16 +54,40 @@ def to_error(
             reason="UNREACHABLE",
         )
     if info is None and code is grpc.StatusCode.CANCELLED:
-        return UnavailableError(
-            f"{target} has not answered: it shut down, or this client was closed; try again",
-            reason=code.name,
-        )
+        return was_cancelled(target)
     reason = code.name if info is None else info.reason
     metadata = {} if info is None else dict(info.metadata)
     if code is grpc.StatusCode.INVALID_ARGUMENT and "field" in metadata:
         field = metadata["field"]
         return InvalidRequestError(field, message.removeprefix(f"{field}: "), reason=reason)
     return _CLASSES.get(code, RecsvcError)(message, reason=reason, metadata=metadata)
+
+
+def was_cancelled(target: str) -> UnavailableError:
+    """The error of a call that neither its caller nor this client has ended."""
+    return UnavailableError(
+        f"{target} has not answered: it shut down; try again",
+        reason=grpc.StatusCode.CANCELLED.name,
+    )
+
+
+def was_closed(target: str) -> UnavailableError:
+    """The error of a call with a client that is closed, or was while the call was under way."""
+    return UnavailableError(
+        f"{target} was not asked, or not heard out: this client is closed; make another one",
+        reason="CLIENT_CLOSED",
+    )
+
+
+def was_dropped(error: grpc.Call | grpc.aio.AioRpcError) -> bool:
+    """Whether a server that shut down dropped a call before any of its code saw it.
+
+    gRPC's core says so in these bare words, where UNAVAILABLE would be true (grpc/grpc#41785). Who
+    cancels on purpose, this client included, says something else.
+    """
+    cancelled = grpc.StatusCode.CANCELLED
+    is_bare = not error.initial_metadata() and not error.trailing_metadata()
+    return error.code() is cancelled and error.details() == cancelled.name and is_bare
 
 
 def _info(call: grpc.Call | grpc.aio.AioRpcError) -> ErrorInfo | None:

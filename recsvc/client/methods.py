@@ -66,7 +66,7 @@ class _Declared(Generic[Request, Response]):
 
     Args:
         response: what answers.
-        seconds: how long it may take where the client does not say; None has no end.
+        seconds: how long it may take where the client does not say.
         prepare: makes a request safe to repeat.
         is_retried: whether it may be asked again.
     """
@@ -75,7 +75,7 @@ class _Declared(Generic[Request, Response]):
         self,
         response: type[Response],
         *,
-        seconds: float | None = QUESTION_SECONDS,
+        seconds: float = QUESTION_SECONDS,
         prepare: Callable[[Request], object] = as_it_is,
         is_retried: bool = True,
     ) -> None:
@@ -87,10 +87,8 @@ class _Declared(Generic[Request, Response]):
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def _seconds(self, client: Blocking | Awaiting) -> float | None:
-        if self.rpc.seconds is None or client.deadline_seconds is None:
-            return self.rpc.seconds
-        return client.deadline_seconds
+    def _seconds(self, client: Blocking | Awaiting) -> float:
+        return self.rpc.seconds if client.deadline_seconds is None else client.deadline_seconds
 
     def _kept(self, client: Blocking | Awaiting, bound: Any) -> Any:  # noqa: ANN401  # each kind its own
         """Keep what is bound: an attribute of the client goes before this descriptor."""
@@ -219,6 +217,11 @@ def _in_order(build: Callable[P, Request]) -> Callable[P, Request]:
 
     @wraps(build)
     def built(*args: Any, **kwargs: Any) -> Request:  # noqa: ANN401  # they are those of ``build``
+        if len(args) > len(names):
+            raise TypeError(
+                f"{descriptor.name} has {len(names)} fields ({', '.join(names)}), "
+                f"and {len(args)} were given; leave out what follows them"
+            )
         return build(**dict(zip(names, args, strict=False)), **kwargs)  # type: ignore[call-arg]  # by name
 
     return built

@@ -9,15 +9,13 @@ import grpc
 # gRPC would wait for a second before it connects again, longer than all of the retries below.
 _RECONNECT_MS = 100
 
-# UNAVAILABLE is the one code that may be retried without a thought: see docs/api.md. CANCELLED
-# means the same wherever the caller has cancelled nothing: a server that shuts down answers so to
-# calls that it has received and not begun yet (grpc/grpc#41785), and asking again is harmless.
+# UNAVAILABLE is the one code that may be retried without a thought: see docs/api.md.
 _RETRY_POLICY = {
     "maxAttempts": 4,
     "initialBackoff": "0.05s",
     "maxBackoff": "0.5s",
     "backoffMultiplier": 2,
-    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
+    "retryableStatusCodes": ["UNAVAILABLE"],
 }
 
 Metadata = tuple[tuple[str, str], ...]

@@ -1,5 +1,6 @@
 """One RPC of the API, found by the message that answers it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -17,7 +18,7 @@ WRITE_SECONDS = 30.0
 """How long a question and a write may take, retries included: a write may wait for a disk or for
 a model that is loaded."""
 
-UNTIL_DONE = None
+UNTIL_DONE = math.inf
 """The deadline of what has no foreseeable end."""
 
 
@@ -29,7 +30,7 @@ class Rpc(Generic[Request, Response]):
         service: full name.
         method: name.
         response: what answers.
-        seconds: how long it may take where the caller has not said; None has no end.
+        seconds: how long it may take where the caller has not said.
         prepare: makes a request safe to repeat, in place: the same object that is sent again has
             the same key.
         is_retried: whether it may be asked again.
@@ -38,7 +39,7 @@ class Rpc(Generic[Request, Response]):
     service: str
     method: str
     response: type[Response]
-    seconds: float | None
+    seconds: float
     prepare: Callable[[Request], object]
     is_retried: bool
 
@@ -51,7 +52,7 @@ class Rpc(Generic[Request, Response]):
 def rpc_of(
     response: type[Response],
     *,
-    seconds: float | None,
+    seconds: float,
     prepare: Callable[[Request], object],
     is_retried: bool,
 ) -> Rpc[Request, Response]:

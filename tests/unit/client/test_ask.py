@@ -112,3 +112,12 @@ def test_contradictions_are_refused(asked: dict[str, object], said: str) -> None
     """Before anything is sent."""
     with pytest.raises(ValueError, match=said):
         ask.recommend(**asked)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("amount", [float("nan"), float("inf"), Decimal("NaN"), 1e30])
+def test_what_is_no_price_is_refused_by_name(amount: float | Decimal) -> None:
+    """Before anything is sent."""
+    with pytest.raises(ValueError, match=r"budget: .* is no price"):
+        ask.recommend(budget=(amount, "EUR"))
+    with pytest.raises(ValueError, match=r"price_min: .* is no price"):
+        ask.recommend(price_min=(amount, "EUR"))

@@ -2,11 +2,8 @@
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import grpc
@@ -19,12 +16,8 @@ from recsvc.client import AsyncClient, Client
 from recsvc.client.api import Methods
 from recsvc.client.methods import retried
 from recsvc.errors import (
-    CredentialError,
-    ForbiddenError,
     InvalidRequestError,
     NotFoundError,
-    OverloadedError,
-    RecsvcError,
     UnavailableError,
 )
 from recsvc.v1 import (
@@ -36,8 +29,8 @@ from recsvc.v1 import (
     model_service_pb2,
 )
 from recsvc.v1 import recommendation_service_pb2 as api
-from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
-from tests.serving import LocalServer, local_server, small_registry
+from tests.serving import LocalServer
+from tests.unit.client.recorder import Recorder, recording
 
 FILES = (
     api,
@@ -46,69 +39,6 @@ FILES = (
     customer_service_pb2,
     model_service_pb2,
 )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    registry = small_registry(tmp_path_factory.mktemp("client"))
-    with local_server(registry.root) as running:
-        yield running
-
-
-@pytest.fixture
-def client(server: LocalServer) -> Iterator[Client]:
-    with Client(server.target, deadline_seconds=20) as connected:
-        yield connected
-
-
-class Recorder(api_grpc.RecommendationServiceServicer):
-    """Answers everything, and remembers who called and with what."""
-
-    def __init__(self, code: grpc.StatusCode | None = None) -> None:
-        self.code = code
-        self.peers: list[str] = []
-        self.authorizations: list[str] = []
-        self.seconds: list[float] = []
-
-    def Recommend(  # noqa: N802  # the API's name
-        self,
-        request: api.RecommendRequest,  # noqa: ARG002  # the signature is grpc's
-        context: grpc.ServicerContext,
-    ) -> api.RecommendResponse:
-        """Answer, or fail with the code."""
-        self.peers.append(context.peer())
-        metadata = dict(context.invocation_metadata())
-        self.authorizations.append(str(metadata.get("authorization", "")))
-        self.seconds.append(context.time_remaining())
-        if self.code is not None:
-            context.abort(self.code, "as you wish")
-        return api.RecommendResponse(recommendation_id="answered")
-
-    def StreamBatchRecommend(  # noqa: N802  # the API's name
-        self,
-        request_iterator: Iterable[api.StreamBatchRecommendRequest],
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
-    ) -> Iterator[api.StreamBatchRecommendResponse]:
-        """Answer each with its mark alone."""
-        for request in request_iterator:
-            yield api.StreamBatchRecommendResponse(correlation_id=request.correlation_id)
-
-
-@contextmanager
-def recording(recorder: Recorder, credentials: Any = None) -> Iterator[str]:  # noqa: ANN401  # untyped in grpc
-    """A server of its own; yields its address."""
-    server = grpc.server(ThreadPoolExecutor(2))
-    api_grpc.add_RecommendationServiceServicer_to_server(recorder, server)  # type: ignore[no-untyped-call]
-    address = "127.0.0.1:0"
-    if credentials is None:
-        port = server.add_insecure_port(address)
-    else:
-        port = server.add_secure_port(address, credentials)
-    server.start()
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        server.stop(None).wait()
 
 
 def self_signed() -> tuple[bytes, bytes]:
@@ -219,16 +149,6 @@ def test_several_channels_are_used_in_turn() -> None:
         Client(target, channels=0)
 
 
-def test_a_closed_client_has_closed_all_its_channels() -> None:
-    """A call after it fails, whichever channel's turn it is."""
-    with recording(Recorder()) as target:
-        with Client(target, deadline_seconds=20, channels=2) as client:
-            client.recommend()
-        for _ in range(2):
-            with pytest.raises(ValueError, match="closed channel"):
-                client.recommend()
-
-
 @pytest.mark.parametrize("token", ["secret", lambda: "secret"])
 def test_a_token_goes_along_with_every_call(token: str | Callable[[], str]) -> None:
     """As a bearer token; without one nothing is sent."""
@@ -273,41 +193,6 @@ def test_a_deadline_is_the_calls_the_clients_or_the_methods() -> None:
             client.recommend()
             client.within(20).recommend()
     assert [round(seconds, -1) for seconds in recorder.seconds] == [0, 50, 20]
-
-
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        (grpc.StatusCode.UNAUTHENTICATED, CredentialError),
-        (grpc.StatusCode.PERMISSION_DENIED, ForbiddenError),
-        (grpc.StatusCode.RESOURCE_EXHAUSTED, OverloadedError),
-        (grpc.StatusCode.INTERNAL, RecsvcError),
-    ],
-)
-def test_nothing_but_unavailable_is_asked_again(
-    code: grpc.StatusCode, kind: type[RecsvcError]
-) -> None:
-    """The caller is told at once, in an error of its own."""
-    recorder = Recorder(code)
-    with (
-        recording(recorder) as target,
-        Client(target, deadline_seconds=20) as client,
-        pytest.raises(kind) as caught,
-    ):
-        client.recommend()
-    assert (str(caught.value), len(recorder.peers)) == ("as you wish", 1)
-
-
-def test_unavailable_is_asked_again() -> None:
-    """Four times in all, within the deadline."""
-    recorder = Recorder(grpc.StatusCode.UNAVAILABLE)
-    with (
-        recording(recorder) as target,
-        Client(target, deadline_seconds=20) as client,
-        pytest.raises(UnavailableError),
-    ):
-        client.recommend()
-    assert len(recorder.peers) == 4
 
 
 def test_asyncio_has_the_same_methods(server: LocalServer) -> None:
