@@ -170,7 +170,7 @@ def preview_command(  # options of a command line
     import numpy as np  # noqa: PLC0415  # see the top
 
     from recsvc.artifacts.rules_check import rules_in_force  # noqa: PLC0415  # see the top
-    from recsvc.core.rules import Occasion  # noqa: PLC0415  # see the top
+    from recsvc.core.conditions import Occasion  # noqa: PLC0415  # see the top
     from recsvc.core.stages import Stage  # noqa: PLC0415  # see the top
     from recsvc.service.rules_preview import preview  # noqa: PLC0415  # see the top
 
@@ -240,7 +240,7 @@ def _recommender(registry: str) -> "Recommender":
 def _warnings(rules: "RulesFile", registry: str) -> list[str]:
     """Names that the current model does not know."""
     from recsvc.artifacts.registry import Registry  # noqa: PLC0415  # see the top
-    from recsvc.core.rules import ANONYMOUS  # noqa: PLC0415  # see the top
+    from recsvc.core.conditions import ANONYMOUS  # noqa: PLC0415  # see the top
     from recsvc.core.ruling import unknown_names  # noqa: PLC0415  # see the top
 
     if Registry.open(registry).pointer() is None:

@@ -8,13 +8,14 @@ import numpy as np
 import polars as pl
 
 from recsvc.core.cells import cell_of
+from recsvc.core.conditions import Occasion
 from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.lists import BuyAgain, Ranking
 from recsvc.core.places import Level, Location
 from recsvc.core.query import Query
 from recsvc.core.recommendation_id import Surface as Kind
 from recsvc.core.recommender import Recommender
-from recsvc.core.rules import NO_RULES, Occasion
+from recsvc.core.rules import NO_RULES
 from recsvc.core.ruling import PreparedRules
 from recsvc.core.sources import Strategy
 

@@ -13,10 +13,11 @@ from recsvc.artifacts.registry import CURRENT, Registry
 from recsvc.artifacts.rules_check import rules_in_force
 from recsvc.artifacts.rules_file import KIND
 from recsvc.core.catalogue import CatalogueFilter, canonical_path
+from recsvc.core.conditions import Occasion
 from recsvc.core.diversity import Diversity
 from recsvc.core.query import Query
 from recsvc.core.recommender import Recommender
-from recsvc.core.rules import NO_RULES, Occasion
+from recsvc.core.rules import NO_RULES
 from recsvc.core.ruling import PreparedRules
 from recsvc.core.stages import Stage
 from recsvc.errors import InputError

@@ -1,7 +1,7 @@
 """Rules as arrays of one assortment: looked up when they or the products change, not at a call."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from recsvc.core.assortment import Assortment
 from recsvc.core.catalogue import Catalogue, canonical_path
+from recsvc.core.conditions import Occasion
 from recsvc.core.diversity import traits_of
-from recsvc.core.rules import Effect, Occasion, Rule, Rulebook, Selection
+from recsvc.core.rules import Effect, Rule, Rulebook, Selection
 from recsvc.core.vocabulary import MISSING
 
 Items = NDArray[np.int32]
@@ -25,12 +26,14 @@ class Prepared:
 
     Attributes:
         rule: the rule.
+        position: of the rule in its book.
         items: int32, ascending: the selected products, at least one.
         codes: int32, shape ``(n_items,)``: what an at-most counts each product as,
             :data:`MISSING` what it does not count; empty for other rules.
     """
 
     rule: Rule
+    position: int
     items: Items
     codes: Items
 
@@ -104,17 +107,22 @@ class PreparedRules:
     Attributes:
         book: the rules.
         rules: the same, prepared; those that select nothing here are left out.
+        present: a bit for each of these, by its position in the book.
     """
 
     book: Rulebook
     rules: tuple[Prepared, ...]
+    present: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "present", sum(1 << each.position for each in self.rules))
 
     @classmethod
     def of(cls, book: Rulebook, assortment: Assortment) -> Self:
         """Look all rules up."""
         codes: dict[str, Items] = {}
         prepared = []
-        for rule in book.rules:
+        for position, rule in enumerate(book.rules):
             items = selected(rule.selection, assortment)
             if not len(items):
                 continue
@@ -124,19 +132,22 @@ class PreparedRules:
                     codes[rule.per] = counted_as(rule.per, assortment.catalogue)
                 own = np.full(len(assortment), MISSING, np.int32)
                 own[items] = codes[rule.per][items]
-            prepared.append(Prepared(rule, items, own))
+            prepared.append(Prepared(rule, position, items, own))
         return cls(book, tuple(prepared))
 
     def ruling(self, occasion: Occasion) -> Ruling:
         """The rules that hold."""
-        return Ruling.of([each for each in self.rules if each.rule.conditions.hold(occasion)])
+        if not self.rules:
+            return NO_RULING
+        held = self.book.conditions.hold(occasion) & self.present
+        return Ruling.of([each for each in self.rules if held >> each.position & 1])
 
     def state(self, occasion: Occasion) -> str:
         """Differs wherever other rules may hold, who and where left aside."""
         if not self.rules:
             return self.book.version_id
-        held = "".join(str(int(p.rule.conditions.may_hold(occasion))) for p in self.rules)
-        return f"{self.book.version_id}:{held}"
+        held = self.book.conditions.may_hold(occasion) & self.present
+        return f"{self.book.version_id}:{held:x}"
 
 
 def selected(selection: Selection, assortment: Assortment) -> Items:

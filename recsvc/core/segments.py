@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recsvc.core.rules import ANONYMOUS
+from recsvc.core.conditions import ANONYMOUS
 from recsvc.core.vocabulary import MISSING, Arrays, Vocabulary
 
 _NOBODY = frozenset({ANONYMOUS})

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.artifacts.documents import CURRENT
+from recsvc.core.conditions import Occasion
 from recsvc.core.recommendation_id import Surface
-from recsvc.core.rules import Occasion
 from recsvc.core.ruling import PreparedRules
 from recsvc.core.vocabulary import MISSING
 from recsvc.identity import customer_hash, session_hash, visitor_hash

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recsvc.core.conditions import Occasion
 from recsvc.core.lists import Ranking
 from recsvc.core.places import Location
 from recsvc.core.query import Query
 from recsvc.core.recommender import Recommender
-from recsvc.core.rules import Occasion, Rulebook
+from recsvc.core.rules import Rulebook
 from recsvc.core.ruling import PreparedRules
 
 N_NAMED = 10

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsvc.core.catalogue import CatalogueFilter
+from recsvc.core.conditions import Occasion
 from recsvc.core.diversity import Diversity
 from recsvc.core.lists import Ranking
 from recsvc.core.places import ANYWHERE
 from recsvc.core.query import Query
 from recsvc.core.recommender import Recommender
-from recsvc.core.rules import Effect, Occasion, Rule, Rulebook, Selection
+from recsvc.core.rules import Effect, Rule, Rulebook, Selection
 from recsvc.core.ruling import PreparedRules
 from recsvc.core.vocabulary import MISSING
 from tests.counting import DATA_END

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from recsvc.artifacts.rules_check import may_coincide, read_rules
+from recsvc.artifacts.contradictions import may_coincide
+from recsvc.artifacts.registry import Registry
+from recsvc.artifacts.rules_check import read_rules, rules_in_force
 from recsvc.artifacts.rules_file import RulesFile
 from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.diversity import Diversity
+from recsvc.core.place_sets import PlaceSet
 from recsvc.core.places import Location
 from recsvc.core.recommendation_id import Surface
 from recsvc.core.rules import Effect, Rule, Selection
@@ -87,9 +90,8 @@ def test_everything_that_is_written_arrives() -> None:
         )
     )
     when = tea.conditions
-    assert when.places == (
-        Location(store_id="leeds-1"),
-        Location(postal_code="LS1", country_code="GB"),
+    assert when.places == PlaceSet.of(
+        [Location(store_id="leeds-1"), Location(postal_code="LS1", country_code="GB")]
     )
     assert when.channels == {"APP", "WEB"}
     assert when.placement_ids == {"home"}
@@ -260,6 +262,25 @@ def test_one_product_has_one_place() -> None:
     rules[1]["select"] = rules[0]["select"]
     (line,) = faults(*rules)
     assert "pins the product of 'a' to another place; leave one out" in line
+
+
+def test_of_a_pin_the_first_contradiction_is_told() -> None:
+    """A line a pin, on its own line of the file, however many others it contradicts."""
+    third = {**pins({}, {})[1], "rule_id": "c", "select": {"brands": ["Alta"]}}
+    lines = faults(*pins({}, {}), third)
+    assert [line.partition(", ")[0] for line in lines] == ["line 15", "line 26"]
+    assert ["as 'a' does" in line for line in lines] == [True, True]
+
+
+def test_what_was_published_is_not_looked_at_for_contradictions_again(tmp_path: Path) -> None:
+    """A server reads what somebody has checked; what it cannot understand it still refuses."""
+    shelf = Registry(tmp_path).documents("rules")
+    now = datetime(2026, 7, 1, tzinfo=UTC)
+    version_id = shelf.publish(json.dumps({"rules": pins({}, {})}), now)
+    assert [each.rule_id for each in rules_in_force(shelf, version_id).rules] == ["a", "b"]
+    odd = shelf.publish('{"rules": [{}]}', now)
+    with pytest.raises(InputError, match=rf"rules {odd}: cannot be used"):
+        rules_in_force(shelf, odd)
 
 
 def test_the_file_to_copy_is_usable() -> None:

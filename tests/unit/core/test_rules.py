@@ -5,9 +5,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from recsvc.core.condition_index import ConditionIndex
+from recsvc.core.conditions import Conditions, Hours, Occasion, WallClock
+from recsvc.core.place_sets import PlaceSet
 from recsvc.core.places import Location
 from recsvc.core.recommendation_id import Surface
-from recsvc.core.rules import Conditions, Hours, Occasion, Selection, is_at
+from recsvc.core.rules import Selection
 from recsvc.core.stages import Stage
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -20,6 +23,18 @@ def at(text: str) -> float:
 
 NOW = at("2026-07-03T10:00")
 """A Friday."""
+
+
+def hold(conditions: Conditions, occasion: Occasion) -> bool:
+    """Whether one rule holds, among others that never do and always do."""
+    never = Conditions(channels=frozenset({"nowhere"}))
+    held = ConditionIndex.of([never, conditions, Conditions()]).hold(occasion)
+    assert held & 0b101 == 0b100
+    return held == 0b110
+
+
+def includes(hours: Hours, moment: str) -> bool:
+    return hours.include(WallClock(at(moment)))
 
 
 @pytest.mark.parametrize(
@@ -47,14 +62,17 @@ def test_all_that_is_given_must_be_so(
     conditions: Conditions, occasion: Occasion, *, holds: bool
 ) -> None:
     """One of the values; what is not given is any."""
-    assert conditions.hold(occasion) is holds
+    assert hold(conditions, occasion) is holds
 
 
 def test_who_and_where_are_left_aside_until_they_are_known() -> None:
     """The question alone tells the rest."""
-    conditions = Conditions(segments=frozenset({"gold"}), places=(Location(country_code="PT"),))
-    assert conditions.may_hold(Occasion(now=NOW))
-    assert not conditions.hold(Occasion(now=NOW))
+    in_portugal = PlaceSet.of([Location(country_code="PT")])
+    index = ConditionIndex.of(
+        [Conditions(segments=frozenset({"gold"})), Conditions(places=in_portugal)]
+    )
+    assert index.may_hold(Occasion(now=NOW)) == 0b11
+    assert index.hold(Occasion(now=NOW)) == 0
 
 
 @pytest.mark.parametrize(
@@ -73,10 +91,51 @@ def test_a_place_is_met_where_all_that_it_names_is_so(place: Location, *, holds:
     here = Location(
         store_id="leeds-1", postal_code="LS1 4DY", subdivision_code="GB-ENG", country_code="GB"
     )
-    assert is_at(place, here) is holds
+    assert PlaceSet.of([place]).has(here) is holds
     nowhere = Location(store_id="nowhere")
-    conditions = Conditions(places=(nowhere, place))
-    assert conditions.hold(Occasion(now=NOW, location=here)) is holds
+    conditions = Conditions(places=PlaceSet.of([nowhere, place]))
+    assert hold(conditions, Occasion(now=NOW, location=here)) is holds
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "may"),
+    [
+        ({"store_id": "a"}, {"store_id": "a"}, True),
+        ({"store_id": "a"}, {"store_id": "b"}, False),
+        ({"store_id": "a"}, {"country_code": "PT"}, True),
+        ({"store_id": "a", "country_code": "PT"}, {"country_code": "pt"}, True),
+        ({"store_id": "a", "country_code": "PT"}, {"country_code": "GB"}, False),
+        ({"postal_code": "1", "country_code": "PT"}, {"subdivision_code": "GB-ENG"}, False),
+    ],
+)
+def test_sets_of_places_meet_where_nothing_keeps_two_apart(
+    one: dict[str, str], other: dict[str, str], *, may: bool
+) -> None:
+    """A shopper is at one place of each level."""
+    lille = Location(store_id="lille-1", country_code="FR")
+    delft = Location(store_id="delft-1", country_code="NL")
+    some, others = PlaceSet.of([Location(**one), lille]), PlaceSet.of([delft, Location(**other)])
+    assert some.may_meet(others) is others.may_meet(some) is may
+    assert not PlaceSet.of([]).may_meet(some)
+
+
+def test_each_rule_is_met_by_its_own() -> None:
+    """Rules that share hours, places or a channel are told apart by the rest."""
+    night = Hours(opens=22 * 60, closes=2 * 60, zone=BERLIN)
+    leeds, uk = Location(store_id="leeds-1"), Location(country_code="GB")
+    rules = [
+        Conditions(hours=night, places=PlaceSet.of([leeds])),
+        Conditions(hours=night, channels=frozenset({"APP"})),
+        Conditions(places=PlaceSet.of([leeds, uk]), segments=frozenset({"gold"})),
+        Conditions(places=PlaceSet.of([uk]), channels=frozenset({"APP", "WEB"})),
+    ]
+    index = ConditionIndex.of(rules)
+    gold = frozenset({"gold"})
+    night_in_leeds = Occasion(now=at("2026-07-03T23:00"), location=leeds, segments=gold)
+    app_in_uk = Occasion(now=NOW, location=uk, channel="APP", segments=gold)
+    assert index.hold(night_in_leeds) == 0b0101
+    assert index.hold(app_in_uk) == 0b1100
+    assert index.hold(Occasion(now=at("2026-07-03T23:00"), channel="APP")) == 0b0010
 
 
 @pytest.mark.parametrize(
@@ -91,7 +150,7 @@ def test_a_place_is_met_where_all_that_it_names_is_so(place: Location, *, holds:
 def test_a_window_has_its_start_and_not_its_end(moment: str, *, holds: bool) -> None:
     """As availability has."""
     hours = Hours(starts=NOW, ends=at("2026-07-05T18:00"), zone=UTC)
-    assert Conditions(hours=hours).hold(Occasion(now=at(moment))) is holds
+    assert hold(Conditions(hours=hours), Occasion(now=at(moment))) is holds
 
 
 @pytest.mark.parametrize(
@@ -106,7 +165,7 @@ def test_a_window_has_its_start_and_not_its_end(moment: str, *, holds: bool) -> 
 )
 def test_days_are_those_of_the_zone(moment: str, *, holds: bool) -> None:
     """A weekend in Berlin begins before it does in London."""
-    assert Hours(days=frozenset({5, 6}), zone=BERLIN).include(at(moment)) is holds
+    assert includes(Hours(days=frozenset({5, 6}), zone=BERLIN), moment) is holds
 
 
 @pytest.mark.parametrize(
@@ -121,7 +180,7 @@ def test_days_are_those_of_the_zone(moment: str, *, holds: bool) -> None:
 )
 def test_hours_are_those_of_the_clock_on_the_wall(moment: str, *, holds: bool) -> None:
     """In summer as in winter."""
-    assert Hours(opens=9 * 60, closes=18 * 60, zone=BERLIN).include(at(moment)) is holds
+    assert includes(Hours(opens=9 * 60, closes=18 * 60, zone=BERLIN), moment) is holds
 
 
 @pytest.mark.parametrize(
@@ -138,13 +197,13 @@ def test_hours_are_those_of_the_clock_on_the_wall(moment: str, *, holds: bool) -
 def test_a_night_belongs_to_the_day_it_began_on(moment: str, *, holds: bool) -> None:
     """Hours may go past midnight."""
     hours = Hours(opens=22 * 60, closes=2 * 60, days=frozenset({4}), zone=BERLIN)
-    assert hours.include(at(moment)) is holds
+    assert includes(hours, moment) is holds
 
 
 def test_until_midnight() -> None:
     """The end of a day is the start of the next."""
     hours = Hours(opens=18 * 60, closes=0, zone=BERLIN)
-    assert [hours.include(at(f"2026-07-03T{clock}")) for clock in ("17:59", "23:59", "00:00")] == [
+    assert [includes(hours, f"2026-07-03T{clock}") for clock in ("17:59", "23:59", "00:00")] == [
         False,
         True,
         False,

@@ -8,12 +8,13 @@ import pytest
 
 from recsvc.core.assortment import Assortment
 from recsvc.core.catalogue import CatalogueFilter, Product
+from recsvc.core.conditions import Conditions, Occasion
 from recsvc.core.diversity import Diversity, Likeness
 from recsvc.core.query import Query
 from recsvc.core.recommendation_id import Surface
 from recsvc.core.recommender import Recommender
 from recsvc.core.reranking import Form, Listed, Reranker
-from recsvc.core.rules import Conditions, Effect, Occasion, Rule, Rulebook, Selection
+from recsvc.core.rules import Effect, Rule, Rulebook, Selection
 from recsvc.core.ruling import PreparedRules, Ruling, selected, unknown_names
 from tests.counting import DATA_END
 from tests.samples import PRODUCTS, item_indices, tiny_model

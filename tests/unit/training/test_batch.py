@@ -8,10 +8,11 @@ import polars as pl
 import pytest
 
 from recsvc.core.cells import cell_of
+from recsvc.core.conditions import Conditions
 from recsvc.core.places import Level, Location
 from recsvc.core.query import Query
 from recsvc.core.recommender import Recommender
-from recsvc.core.rules import Conditions, Effect, Rule, Rulebook, Selection
+from recsvc.core.rules import Effect, Rule, Rulebook, Selection
 from recsvc.core.ruling import PreparedRules
 from recsvc.core.sources import Strategy
 from recsvc.core.vocabulary import MISSING
