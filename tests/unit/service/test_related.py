@@ -72,7 +72,8 @@ def test_the_soonest_due_comes_first(bench: Bench) -> None:
     assert due == sorted(due)
     espresso = found.needs[ids(found).index("espresso")]
     assert espresso.interval_seconds > 0
-    assert espresso.quantity > 0
+    quantities = [need.quantity for need in found.needs]
+    assert dict(zip(ids(found), quantities, strict=True)) == {"espresso": 1, "milk": 2, "bread": 1}
     assert found.answer.level is Level.STORE
     assert found.delivery.served_from is ServedFrom.MODEL
     assert bench.cache.puts == []
@@ -85,10 +86,19 @@ def test_what_was_bought_of_late_is_needed_again_too(bench: Bench) -> None:
         (visitor("guest"), Question(visitor_id="guest")),
     ):
         assert ids(bench.again(question)) == []
-        bench.did(who.shopper_id, who, time=bench.now - 30 * DAY, lines=(Line("espresso"),))
+        bench.did(who.shopper_id, who, time=bench.now - 30 * DAY, lines=(Line("espresso", 0.35),))
         found = bench.again(question)
         assert ids(found) == ["espresso"]
+        assert [need.quantity for need in found.needs] == [0.35]
         assert found.answer.warnings == ()
+
+
+def test_who_buys_more_of_late_needs_more(bench: Bench) -> None:
+    """Bought more often since than the model has learnt, it is what was bought since."""
+    for n, usual in enumerate((2, 5), 1):
+        bench.did(f"{n}", time=bench.now - n * DAY, lines=(Line("milk", 5.0),))
+        found = bench.again(ANNA_ASKS)
+        assert found.needs[ids(found).index("milk")].quantity == usual
 
 
 def test_who_is_not_known_needs_nothing_again(bench: Bench) -> None:
