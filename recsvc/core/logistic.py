@@ -32,8 +32,18 @@ class Logistic:
         return np.asarray(self.tamed(features) @ self.weights, np.float32)
 
     def tamed(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The features as the weights see them, of the same shape."""
-        return np.asarray(np.arcsinh(np.clip(features, self.low, self.high) / self.unit))
+        """The features as the weights see them, of the same shape.
+
+        Written out, as numpy's ``arcsinh`` and ``clip`` take twice the time of what they are
+        made of.
+        """
+        within = np.minimum(np.maximum(features, self.low), self.high)
+        within /= self.unit
+        size = np.abs(within)
+        tamed = np.sqrt(size * size + np.float32(1))
+        tamed += size
+        np.log(tamed, out=tamed)
+        return np.copysign(tamed, within, out=tamed)
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """Named arrays for an artifact."""
