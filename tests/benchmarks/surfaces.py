@@ -204,7 +204,11 @@ def stages(
             plain = recommender.recommend(query).items
             for stage in Stage:
                 listed = recommender.recommend(replace(query, stage=stage)).items
-                rows[stage.value].append(_traits(recommender, query, listed, plain))
+                traits = _traits(recommender, query, listed, plain)
+                # What is in view is among what was bought: of that no stage is asked.
+                hits = np.isin(items[half + 1 :], listed)
+                traits["share_of_rest"] = float(hits.mean()) if len(hits) else np.nan
+                rows[stage.value].append(traits)
     _print(
         {
             stage: {
@@ -234,7 +238,8 @@ def _traits(
     return {
         "n": float(len(listed)),
         "share_new": float(1 - np.isin(listed, own).mean()),
-        "share_complement": float((is_beside & differs).mean()),
+        "share_beside": float(is_beside.mean()),
+        "lift": float(np.exp(lifts.max(axis=0).mean())),
         "share_of_basket_categories": float(1 - differs.mean()),
         "share_of_category_in_view": float(np.isin(kinds[listed], kinds[query.session]).mean()),
         "usual_price": float(np.exp(np.nanmedian(prices[listed]))),

@@ -1,0 +1,34 @@
+"""``python -m tests.benchmarks.speed``: what a list costs beside gRPC and Redis alone, as JSON."""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tests.benchmarks.speed.paths import measure
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+
+
+@app.callback()
+def _speed() -> None:
+    """Measure speed; needs h2load (Debian's nghttp2-client) and two cores."""
+
+
+@app.command("paths")
+def paths_command(
+    registry: Annotated[Path, typer.Option("--registry", help="A registry with a model.")],
+    rounds: Annotated[int, typer.Option("--rounds", help="Turns of all sides.")] = 5,
+    seconds: Annotated[int, typer.Option("--seconds", help="Of each turn.")] = 4,
+) -> None:
+    """Lists from the process, from Redis and computed, one and a hundred at a time."""
+    with tempfile.TemporaryDirectory() as work:
+        found = measure(registry, Path(work), rounds=rounds, seconds=seconds)
+    sys.stdout.write(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    app()
