@@ -18,6 +18,7 @@ import redis
 
 from recsvc.artifacts.registry import Registry
 from recsvc.core.model import Model
+from recsvc.core.places import Level
 from recsvc.store.embedded import EmbeddedValkey
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
@@ -76,9 +77,9 @@ def somebody(registry: Path, n: int) -> list[tuple[str, str]]:
     model = Model.from_arrays(arrays, manifest.parameters)
     lengths = [len(model.histories.profile(c).items) for c in range(len(model.customers))]
     middling = sorted(range(len(lengths)), key=lengths.__getitem__)[len(lengths) // 2 :][:n]
-    stores: Sequence[str] = model.places.levels[0].keys.ids if len(model.places.levels) else []
+    stores = list(model.places.levels[Level.STORE].keys.ids)
     return [
-        (model.customers.ids[c], stores[model.histories.homes[c, 0]] if len(stores) else "")
+        (model.customers.ids[c], stores[model.histories.homes[c, Level.STORE]] if stores else "")
         for c in middling
     ]
 
