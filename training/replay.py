@@ -63,21 +63,23 @@ class Replayer:
 
     def may_replay(self, served: ServedList) -> bool:
         """Whether whoever was served a list still agrees to be known."""
-        if not (served.shopper and served.question.customer_id):
+        if not served.shopper:
             return True
+        if served.question.visitor_id:
+            return self._standing.allows_visitor(served.shopper)
         return self._standing.allows(served.shopper)
 
     def replay(self, served: ServedList) -> Replayed:
         """Make a list again.
 
         Raises:
-            InputError: the customer has withdrawn consent since.
+            InputError: the shopper has withdrawn consent since.
             NotFoundError: the registry has the model, or the rules, no more.
             ArtifactError: the model cannot be used.
         """
         if not self.may_replay(served):
             raise InputError(
-                f"{served.recommendation_id}: the customer does not consent to being known any "
+                f"{served.recommendation_id}: the shopper does not consent to being known any "
                 "more, so the list is not made again"
             )
         return replay(

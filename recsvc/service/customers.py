@@ -189,21 +189,24 @@ class Customers:
     def link(self, visitor_id: str, customer_id: str, now: float) -> Linked:
         """Hand a visitor's live events to a customer; safe to repeat.
 
+        Without the customer's consent no event changes hands. That it is the same person is noted
+        all the same, in hashes: what they said counts for the visitor, and erasing finds both.
+
         Raises:
             StoreUnavailableError: the store cannot answer in time; repeating it goes on.
         """
         visitor = Shopper(Kind.VISITOR, visitor_id, visitor_hash(self._hash_key, visitor_id))
         customer = Shopper(Kind.CUSTOMER, customer_id, customer_hash(self._hash_key, customer_id))
+        # First, so that an erasure that comes in between finds the visitor too.
+        self._standing.link(visitor.key, customer.key)
         n_moved = 0
         if self._standing.allows(customer.key):
-            # First, so that an erasure that comes in between finds the visitor too.
             self._change(
                 customer.key,
                 lambda person: replace(
                     person, visitor_ids=tuple(dict.fromkeys((*person.visitor_ids, visitor_id)))
                 ),
             )
-            self._standing.link(visitor.key, customer.key)
             n_moved = self._log.hand_over(visitor, customer, now)
         return Linked(n_moved, self._standing.position)
 
@@ -214,10 +217,7 @@ class Customers:
             StoreUnavailableError: the store cannot answer in time; repeating it goes on.
         """
         customer = customer_hash(self._hash_key, customer_id)
-        visitor_ids = self._people.get(customer).visitor_ids
-        linked = (visitor_hash(self._hash_key, visitor_id) for visitor_id in visitor_ids)
-        # The ledger knows them too, where Redis has been emptied.
-        visitors = list(dict.fromkeys((*linked, *self._standing.visitors(customer))))
+        visitors = self._visitors(customer)
         # First what no crash may undo: from here on nobody is asked about the customer.
         time, position = self._standing.erase([customer, *visitors])
         n_events = sum(self._log.erase(shopper) for shopper in (*visitors, customer))
@@ -238,10 +238,8 @@ class Customers:
             StoreUnavailableError: the store cannot answer in time.
         """
         customer = self.get(customer_id)
-        people = [
-            *(visitor_hash(self._hash_key, visitor_id) for visitor_id in customer.visitor_ids),
-            customer_hash(self._hash_key, customer_id),
-        ]
+        key = customer_hash(self._hash_key, customer_id)
+        people = (*self._visitors(key), key)
         events = (event for person in people for event in self._log.events_of(person))
         return customer, self._learnt_products(customer_id), events
 
@@ -252,10 +250,14 @@ class Customers:
             StoreUnavailableError: the store cannot answer in time.
         """
         customer = customer_hash(self._hash_key, customer_id)
-        visitor_ids = self._people.get(customer).visitor_ids
-        visitors = (visitor_hash(self._hash_key, visitor_id) for visitor_id in visitor_ids)
-        for shopper in (*visitors, customer):
+        for shopper in (*self._visitors(customer), customer):
             yield from self._served.of_shopper(shopper)
+
+    def _visitors(self, customer: str) -> list[str]:
+        """Visitors (hashes) who are a customer; the ledger knows them where Redis was emptied."""
+        visitor_ids = self._people.get(customer).visitor_ids
+        named = (visitor_hash(self._hash_key, visitor_id) for visitor_id in visitor_ids)
+        return list(dict.fromkeys((*named, *self._standing.visitors(customer))))
 
     def _learnt_products(self, customer_id: str) -> list[Learnt]:
         found = self._profile(customer_id, customer_hash(self._hash_key, customer_id))

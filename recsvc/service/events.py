@@ -66,4 +66,6 @@ class Events:
 
     def _may_be_kept(self, event: Event) -> bool:
         shopper = event.shopper
-        return shopper.kind is Person.VISITOR or self._standing.allows(shopper.key)
+        if shopper.kind is Person.VISITOR:
+            return self._standing.allows_visitor(shopper.key)
+        return self._standing.allows(shopper.key)

@@ -269,18 +269,23 @@ class Inquiries:
         return f"{erased}|{self._standing.restored_at}|{said}"
 
     def _known(self, question: Question) -> Asker:
-        """Who asks, as far as they have agreed to be known; notes what stands for them."""
-        warnings = () if self._standing.sees(question.must_see.ledger) else (CONSISTENCY_UNMET,)
+        """Who asks, as far as they have agreed to be known; notes what stands for them.
+
+        Of who has not agreed the log line says nothing: it names the list as well.
+        """
+        standing = self._standing
+        warnings = () if standing.sees(question.must_see.ledger) else (CONSISTENCY_UNMET,)
         if question.visitor_id:
-            visitor = visitor_hash(self._hash_key, question.visitor_id)
-            note(visitor=visitor)
-            return Asker(shopper=visitor, warnings=warnings)
-        if not question.customer_id:
+            shopper = visitor_hash(self._hash_key, question.visitor_id)
+            kind, is_allowed = "visitor", standing.allows_visitor(shopper)
+        elif question.customer_id:
+            shopper = customer_hash(self._hash_key, question.customer_id)
+            kind, is_allowed = "customer", standing.allows(shopper)
+        else:
             return Asker(warnings=warnings)
-        shopper = customer_hash(self._hash_key, question.customer_id)
-        note(customer=shopper)
-        if not self._standing.allows(shopper):
+        if not is_allowed:
             return Asker(warnings=(*warnings, NO_CONSENT))
+        note(**{kind: shopper})
         return Asker(shopper=shopper, warnings=warnings)
 
     def _assigned(
@@ -288,11 +293,11 @@ class Inquiries:
     ) -> Assignment | None:
         """The variant that the lot gives the shopper.
 
-        By the session where nobody in particular asks; a customer who has not consented is no part
-        of any experiment.
+        By the session where nobody in particular asks; who has not consented is no part of any
+        experiment.
         """
         unit = asker.shopper
-        if not unit and not question.customer_id and question.session_id:
+        if not question.is_by_somebody and question.session_id:
             unit = session_hash(self._hash_key, question.session_id)
 
         def segments() -> frozenset[str]:

@@ -88,6 +88,11 @@ class Question:
     experiment_id: str = ""
 
     @property
+    def is_by_somebody(self) -> bool:
+        """Whether it names who asks."""
+        return bool(self.customer_id or self.visitor_id)
+
+    @property
     def looks_at_shelf(self) -> bool:
         """Whether the answer depends on the stock, or the prices, of one store."""
         return bool(self.in_stock_only) or self.include_products or self.catalogue_filter.has_price

@@ -97,7 +97,7 @@ class Related:
             InvalidRequestError: nobody in particular asks, only new products are asked for, or a
                 strict filter names what the catalogue does not know.
         """
-        if not question.customer_id and not question.visitor_id:
+        if not question.is_by_somebody:
             raise InvalidRequestError("shopper", "is required, with an id")
         if question.only_new:
             raise InvalidRequestError(

@@ -82,8 +82,13 @@ class ServedLog:
         return crc32(recommendation_id.encode()) < self._below
 
     def offer(self, inquiry: Inquiry, delivery: Delivery, basis: Basis) -> None:
-        """Leave a list of the sample to be written; returns at once, whatever happens to it."""
-        if not self.wants(delivery.recommendation_id):
+        """Leave a list of the sample to be written; returns at once, whatever happens to it.
+
+        Lists of who has not consented are left out: even without an id, a basket or the time of
+        the call may lead back to them, and an erasure would not find them.
+        """
+        may_know = inquiry.asker.shopper or not inquiry.question.is_by_somebody
+        if not (may_know and self.wants(delivery.recommendation_id)):
             return
         try:
             self._waiting.put_nowait(_Serving(inquiry, delivery, basis, self._now()))
@@ -160,8 +165,11 @@ class ServedLog:
         shopper, question = serving.inquiry.asker.shopper, serving.inquiry.question
         if not shopper:
             return True
-        is_erased = self._standing.erased_at(shopper) > serving.inquiry.heeds
-        return not is_erased and (not question.customer_id or self._standing.allows(shopper))
+        if self._standing.erased_at(shopper) > serving.inquiry.heeds:
+            return False
+        if question.visitor_id:
+            return self._standing.allows_visitor(shopper)
+        return self._standing.allows(shopper)
 
     def _count(self, outcome: str, n: int) -> None:
         self._metrics.served_lists.labels(outcome).inc(n)
@@ -171,8 +179,6 @@ def _record(serving: _Serving) -> ServedList:
     inquiry, delivery, basis = serving.inquiry, serving.delivery, serving.basis
     loaded, asker = inquiry.loaded, inquiry.asker
     question = replace(inquiry.question, session_id="", page=b"", must_see=NOTHING)
-    if not asker.shopper:  # without consent: as if nobody in particular had asked
-        question = replace(question, customer_id="", visitor_id="")
     sold_at = basis.made_time if question.as_of_time is None else question.as_of_time
     held = held_back(loaded, question.catalogue_filter, basis, sold_at)
     names = loaded.assortment.catalogue.items.ids

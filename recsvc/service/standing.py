@@ -38,6 +38,7 @@ class _State:
     consents: dict[str, Consent] = field(default_factory=dict)
     erased: dict[str, int] = field(default_factory=dict)
     visitors: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    customers: dict[str, str] = field(default_factory=dict)
 
 
 class Standing:
@@ -93,6 +94,15 @@ class Standing:
             return self._consents_by_default
         return consent is Consent.GRANTED
 
+    def allows_visitor(self, visitor: str) -> bool:
+        """Whether a visitor's history (a hash) may be read and written.
+
+        A visitor whose last link was to a customer is that customer, whose word counts; of any
+        other nobody knows who it is, and who calls answers for naming them.
+        """
+        customer = self._state.customers.get(visitor)
+        return customer is None or self.allows(customer)
+
     def erased_at(self, customer: str) -> int:
         """Position of a customer's last erasure; 0 for who was never erased.
 
@@ -138,8 +148,11 @@ class Standing:
         return self._write(Decision.ERASED, tuple(people))
 
     def link(self, visitor: str, customer: str) -> int:
-        """Record once that a visitor is a customer (hashes); return the position that has it."""
-        if visitor in self.visitors(customer):
+        """Record that a visitor is a customer (hashes); return the position that has it.
+
+        Saying again what was said last changes nothing.
+        """
+        if self._state.customers.get(visitor) == customer:
             return self.position
         return self._write(Decision.LINKED, (visitor, customer))[1]
 
@@ -187,6 +200,7 @@ class Standing:
             dict(before.consents),
             dict(before.erased),
             dict(before.visitors),
+            dict(before.customers),
         )
         for entry in entries:
             _apply(after, entry)
@@ -196,7 +210,9 @@ class Standing:
 def _apply(state: _State, entry: LedgerEntry) -> None:
     if entry.decision is Decision.LINKED:
         visitor, customer = entry.subjects
-        state.visitors[customer] = (*state.visitors.get(customer, ()), visitor)
+        known = state.visitors.get(customer, ())
+        state.visitors[customer] = tuple(dict.fromkeys((*known, visitor)))
+        state.customers[visitor] = customer
         return
     for subject in entry.subjects:
         match entry.decision:
@@ -208,7 +224,9 @@ def _apply(state: _State, entry: LedgerEntry) -> None:
             case Decision.ERASED:
                 # Who comes back starts afresh, and has not been asked yet.
                 state.consents.pop(subject, None)
-                state.visitors.pop(subject, None)
+                for visitor in state.visitors.pop(subject, ()):
+                    if state.customers.get(visitor) == subject:
+                        del state.customers[visitor]
                 state.erased[subject] = entry.position
             case _:
                 state.consents[subject] = _CONSENTS[entry.decision]

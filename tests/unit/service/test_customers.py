@@ -231,12 +231,35 @@ def test_a_visitor_becomes_a_customer(bench: Bench) -> None:
 
 
 def test_nothing_is_handed_to_who_has_not_consented(bench: Bench) -> None:
-    """Neither events nor the knowledge who the visitor was."""
+    """Their word counts for the visitor from then on, of whom only a hash is kept."""
     bench.standing.set_consent(ANNA.key, Consent.WITHDRAWN)
     bench.did(event("tea", GUEST))
     assert bench.customers.link("guest", "anna", T0).n_events_moved == 0
     assert bench.customers.get("anna").visitor_ids == ()
     assert len(bench.profiles.get(GUEST.key).deeds) == 1
+    assert not bench.standing.allows_visitor(GUEST.key)
+
+
+def test_a_visitor_without_consent_is_exported_and_erased(bench: Bench) -> None:
+    """What is held of them is the customer's, whether it is read or not."""
+    bench.standing.set_consent(ANNA.key, Consent.WITHDRAWN)
+    bench.did(event("tea", GUEST))
+    bench.customers.link("guest", "anna", T0)
+    _, _, events = bench.customers.export("anna")
+    assert [one.event_id for one in events] == ["tea"]
+    assert bench.customers.erase("anna").n_visitors == 1
+    assert list(bench.log.events_of(GUEST.key)) == []
+    assert bench.profiles.get(GUEST.key).deeds == ()
+
+
+def test_who_consents_later_is_handed_what_waited(bench: Bench) -> None:
+    """By the next link."""
+    bench.standing.set_consent(ANNA.key, Consent.WITHDRAWN)
+    bench.did(event("tea", GUEST))
+    bench.customers.link("guest", "anna", T0)
+    bench.standing.set_consent(ANNA.key, Consent.GRANTED)
+    assert bench.customers.link("guest", "anna", T0).n_events_moved == 1
+    assert bench.customers.get("anna").visitor_ids == ("guest",)
 
 
 def test_an_erased_customer_is_unknown(bench: Bench) -> None:

@@ -106,3 +106,14 @@ def test_a_read_that_has_seen_the_position_sees_the_events_as_they_count(bench: 
     assert bench.events.take([event("a")], durable=False).position == 0
     _, position = bench.standing.set_consent(ANNA.key, Consent.GRANTED)
     assert bench.events.take([event("b")], durable=False).position == position
+
+
+def test_a_visitor_who_is_a_customer_needs_their_consent(registry: Registry) -> None:
+    """What they do unnamed is theirs as well; a visitor whom nobody knows is taken in."""
+    bench = Bench(registry)
+    bench.standing.set_consent(ANNA.key, Consent.WITHDRAWN)
+    assert bench.take(event("e1", GUEST)) == (ACCEPTED,)
+    bench.standing.link(GUEST.key, ANNA.key)
+    assert bench.take(event("e2", GUEST)) == (DROPPED,)
+    bench.standing.set_consent(ANNA.key, Consent.GRANTED)
+    assert bench.take(event("e2", GUEST)) == (ACCEPTED,)

@@ -25,7 +25,7 @@ from tests.bench import JUST_AFTER, Bench
 from tests.experiments import CONTROL, OTHER, experiment
 from tests.samples import tiny_artifact, tiny_model
 from tests.serving import NOW, corrupt
-from tests.shoppers import ANNA
+from tests.shoppers import ANNA, GUEST
 
 MakeRegistry = Callable[..., Registry]
 VISITORS = [f"visitor {number}" for number in range(40)]
@@ -137,9 +137,14 @@ def test_a_variants_model_does_not_outlive_the_experiment(bench: Bench) -> None:
 
 def test_who_has_not_consented_is_no_part_of_it(bench: Bench) -> None:
     start(bench, all_of(OTHER))
+    bench.standing.link(GUEST.key, ANNA.key)
     bench.standing.set_consent(ANNA.key, Consent.WITHDRAWN)
-    for session in ("", "s1"):
-        served = bench.ask(Question(customer_id="anna", session_id=session))
+    for question in (
+        Question(customer_id="anna"),
+        Question(customer_id="anna", session_id="s1"),
+        Question(visitor_id="guest", session_id="s1"),
+    ):
+        served = bench.ask(question)
         assert served.delivery.experiment_id == ""
         assert not served.payload.startswith(b"b-")
 

@@ -507,6 +507,34 @@ def test_without_consent_a_list_is_anybodys(bench: Bench) -> None:
     assert bench.answer(Question(customer_id="anna")).location.store_id == "leeds-1"
 
 
+def test_a_visitor_who_is_a_customer_without_consent_is_anybody(bench: Bench) -> None:
+    """What they do unnamed is as much theirs; no other visitor is touched by it."""
+    guest = visitor("guest")
+    bench.did("filter", guest)
+    bench.standing.link(guest.key, ANNA.key)
+    bench.standing.set_consent(ANNA.key, Consent.WITHDRAWN)
+    bench.cache.keys.clear()
+    answer = bench.answer(Question(visitor_id="guest"))
+    assert answer.warnings == ("NO_CONSENT",)
+    assert answer.items == bench.answer(Question()).items
+    assert {key.customer for key in bench.cache.keys} == {ANONYMOUS}
+    assert bench.answer(Question(visitor_id="somebody")).warnings == ()
+
+
+def test_the_log_line_names_nobody_without_consent(bench: Bench) -> None:
+    """It names the list as well, which would lead back to them."""
+    bench.standing.link(visitor("guest").key, ANNA.key)
+    shoppers = (Question(customer_id="anna"), Question(visitor_id="guest"))
+    for consent, names in ((Consent.GRANTED, ["customer", "visitor"]), (Consent.WITHDRAWN, [])):
+        bench.standing.set_consent(ANNA.key, consent)
+        noted = []
+        for question in shoppers:
+            with collected_facts() as facts:
+                bench.answer(question)
+            noted += [name for name in ("customer", "visitor") if name in facts]
+        assert noted == names
+
+
 def test_silence_is_taken_as_the_shop_has_set_it(registry: Registry) -> None:
     """Where the law wants consent first, only who gave it is known."""
     bench = Bench(registry, consents_by_default=False)

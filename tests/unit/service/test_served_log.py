@@ -15,7 +15,7 @@ from recsvc.service.standing import Consent, Standing
 from recsvc.store.memory import InMemoryServedLists
 from tests.bench import Bench
 from tests.serving import Log, new_metrics, new_standing, small_registry, wait_until
-from tests.shoppers import ANNA
+from tests.shoppers import ANNA, GUEST
 
 
 class DeadLists(InMemoryServedLists):
@@ -129,23 +129,35 @@ def test_a_share_of_the_lists_is_kept(registry: Registry, sample: float) -> None
     assert len(found) == pytest.approx(200 * sample, abs=30)
 
 
-def test_who_does_not_consent_is_nobody(registry: Registry) -> None:
-    """No id, no hash, nothing that they did."""
+def test_lists_of_who_does_not_consent_are_not_kept(registry: Registry) -> None:
+    """Nor those of their visits unnamed; those of nobody in particular are."""
     kept = Kept(registry)
+    kept.standing.link(GUEST.key, ANNA.key)
     kept.standing.set_consent(ANNA.key, Consent.WITHDRAWN)
     kept.bench.standing.refresh()
-    name = kept.ask()
+    kept.ask(basket=("milk",))
+    kept.ask(customer_id="", visitor_id="guest")
+    name = kept.ask(customer_id="", basket=("milk",))
     kept.write()
-    found = kept.lists.find(name)
-    assert found is not None
-    assert (found.shopper, found.question.customer_id, found.live.deeds) == ("", "", ())
+    assert [served.recommendation_id for served in kept.lists.every()] == [name]
 
 
-def test_who_is_erased_or_says_no_before_it_is_written_is_forgotten(registry: Registry) -> None:
+@pytest.mark.parametrize(
+    "who", [{"customer_id": "anna"}, {"customer_id": "", "visitor_id": "guest"}]
+)
+@pytest.mark.parametrize("says", ["erase", "withdraw"])
+def test_who_is_erased_or_says_no_before_it_is_written_is_forgotten(
+    registry: Registry, who: dict[str, str], says: str
+) -> None:
     """The call was answered before, and its list waited."""
     kept = Kept(registry)
-    kept.ask()
-    kept.standing.erase([ANNA.key])
+    kept.standing.link(GUEST.key, ANNA.key)
+    kept.bench.standing.refresh()
+    kept.ask(**who)
+    if says == "erase":
+        kept.standing.erase([GUEST.key, ANNA.key])
+    else:
+        kept.standing.set_consent(ANNA.key, Consent.WITHDRAWN)
     kept.write()
     assert list(kept.lists.every()) == []
     assert kept.count("forgotten") == 1

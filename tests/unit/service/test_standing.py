@@ -220,3 +220,26 @@ def test_a_visitor_is_linked_once(standing: Standing, other: Standing) -> None:
     assert standing.visitors(ANNA) == ()
     standing.link("guest", ANNA)
     assert standing.visitors(ANNA) == ("guest",)
+
+
+@pytest.mark.parametrize("by_default", [True, False])
+def test_a_visitor_goes_by_the_word_of_the_customer(
+    registry: Registry, *, by_default: bool
+) -> None:
+    """Of the last one linked, until that one is erased; of a stranger nobody knows whose word."""
+    standing = new_standing(registry, consents_by_default=by_default)
+    assert standing.allows_visitor("tablet")
+    standing.link("tablet", ANNA)
+    assert standing.allows_visitor("tablet") is by_default
+    standing.set_consent(ANNA, Consent.WITHDRAWN)
+    standing.set_consent(BEN, Consent.GRANTED)
+    assert not standing.allows_visitor("tablet")
+    standing.link("tablet", BEN)
+    assert standing.allows_visitor("tablet")
+    standing.link("tablet", ANNA)
+    assert not standing.allows_visitor("tablet")
+    assert standing.visitors(ANNA) == standing.visitors(BEN) == ("tablet",)
+    standing.erase([BEN])
+    assert not standing.allows_visitor("tablet")
+    standing.erase([ANNA])
+    assert standing.allows_visitor("tablet")
