@@ -14,6 +14,20 @@ MAX_RANKED = 1_000
 """Newcomers that a list is made from, the latest: more would cost more than the learnt ones."""
 
 
+def ranked_newcomers(allowed: NDArray[np.bool_], pinned: NDArray[np.int32]) -> NDArray[np.int32]:
+    """int32, the latest first: the newcomers that a list is made from, :data:`MAX_RANKED` at most.
+
+    Args:
+        allowed: bool, shape ``(n_newcomers,)``: which may be on it.
+        pinned: int32, distinct, of those: what is among them, however old.
+    """
+    latest = np.flatnonzero(allowed)[::-1]
+    if len(pinned) and len(latest) > MAX_RANKED:
+        others = latest[~np.isin(latest, pinned)][: max(MAX_RANKED - len(pinned), 0)]
+        latest = np.union1d(others, pinned)[::-1]
+    return latest[:MAX_RANKED].astype(np.int32)
+
+
 def placed(
     case: Case,
     sources: Sequence[Source],

@@ -22,7 +22,7 @@ from recsvc.core.journey import staged
 from recsvc.core.lists import BuyAgain, Ranking
 from recsvc.core.live import Live, fold
 from recsvc.core.model import Model
-from recsvc.core.newcomers import MAX_RANKED, placed
+from recsvc.core.newcomers import placed, ranked_newcomers
 from recsvc.core.panel import Panel
 from recsvc.core.places import ANYWHERE, Level, Location, Place
 from recsvc.core.query import Query
@@ -251,10 +251,11 @@ class Recommender:
         limit = self.model.n_candidates * (2 if query.only_new else 1)
         limit = max(limit, query.size)
         panel = self._panel if task is None else self.panel(task)
-        pinned = query.ruling.pinned(moment.allowed, self._reranker.tie_rank)
-        items = distinct([panel.propose(moment, limit), pinned])
-        newcomers = np.flatnonzero(allowed[self.assortment.n_learnt :])[::-1][:MAX_RANKED]
-        return panel.case(moment, items, newcomers.astype(np.int32))
+        n_learnt = self.assortment.n_learnt
+        pinned = query.ruling.pinned(allowed, self._reranker.tie_rank)
+        items = distinct([panel.propose(moment, limit), pinned[pinned < n_learnt]])
+        newcomers = ranked_newcomers(allowed[n_learnt:], pinned[pinned >= n_learnt] - n_learnt)
+        return panel.case(moment, items, newcomers)
 
     def _learnt(self, items: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Those of ``items`` that are learnt, and what stands in for the others: the most alike."""

@@ -12,6 +12,7 @@ import pytest
 from recsvc.core.assortment import Assortment, Shelf
 from recsvc.core.catalogue import CatalogueFilter, Product
 from recsvc.core.claims import Claim
+from recsvc.core.conditions import Occasion
 from recsvc.core.explanation import explain
 from recsvc.core.lists import Ranking
 from recsvc.core.live import Act
@@ -21,6 +22,8 @@ from recsvc.core.places import Level, Location
 from recsvc.core.query import Query
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import N_STAND_IN, Recommender
+from recsvc.core.rules import Effect, Rule, Rulebook, Selection
+from recsvc.core.ruling import PreparedRules
 from recsvc.core.sources import Strategy
 from recsvc.core.sparse import SparseRows
 from recsvc.core.vocabulary import MISSING
@@ -600,3 +603,19 @@ def test_many_newcomers_do_not_crowd_out_what_is_bought() -> None:
     crowd = [new(f"new-{n}", dict.fromkeys(ALL_IDS - {"bag"}, 0.9)) for n in range(20)]
     recommender = selling(tiny_model(), *crowd)
     assert ids(recommender, recommender.similar(0, ask(recommender)))[0] == "filter"
+
+
+def test_a_pin_finds_a_newcomer_of_any_age() -> None:
+    """Though newer ones are more than a list is made from, and no more are than before."""
+    names = [f"new-{n}" for n in range(MAX_RANKED + 2)]
+    recommender = selling(tiny_model(), *(new(name, {}) for name in names))
+    pin = Rule(
+        rule_id="pin", effect=Effect.PIN, selection=Selection(product_ids=(names[0],)), position=2
+    )
+    rules = PreparedRules.of(Rulebook(rules=(pin,)), recommender.assortment)
+    query = ask(recommender, "anna", ruling=rules.ruling(Occasion(now=DATA_END)))
+
+    assert ids(recommender, recommender.recommend(query))[1] == names[0]
+    kept = FIRST + recommender.candidates(query).newcomers
+    assert len(kept) == MAX_RANKED
+    assert set(kept.tolist()) == {FIRST, *range(FIRST + 3, FIRST + MAX_RANKED + 2)}
