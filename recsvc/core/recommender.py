@@ -371,7 +371,7 @@ class Recommender:
             ranking.where(order),
             strategies=np.full(len(order), Strategy.BUY_AGAIN, np.int8),
             rules=listed.rules,
-            applied=listed.applied,
+            applied=tuple(sorted({*ranking.applied, *listed.applied})),
         )
         return BuyAgain(
             ranking,

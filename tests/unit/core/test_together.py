@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 from recsvc.core.catalogue import CatalogueFilter
+from recsvc.core.conditions import Occasion
 from recsvc.core.lists import Ranking
 from recsvc.core.model import Model
 from recsvc.core.places import Location
 from recsvc.core.query import Query
 from recsvc.core.ranking import PLAIN, Ranker, Task, plain_ranker
 from recsvc.core.recommender import Recommender
+from recsvc.core.rules import Effect, Rule, Rulebook, Selection
+from recsvc.core.ruling import PreparedRules
 from recsvc.core.sources import Strategy
 from recsvc.core.vocabulary import MISSING
 from tests.acts import acts_of, added, bought, moment, rated, returned, viewed
@@ -263,3 +266,26 @@ def test_a_short_list_has_what_the_ranker_prefers() -> None:
         assert ids(found.ranking) == [expected]
         whole = recommender.again(ask(recommender, "anna"))
         assert (np.diff(whole.due_time) >= 0).all()
+
+
+def test_an_at_most_that_kept_something_back_is_told() -> None:
+    """Also where it did so in what was chosen, and the order that is shown holds it anyway."""
+    at_most = Rule(
+        rule_id="one-of-dairy",
+        effect=Effect.AT_MOST,
+        selection=Selection(product_ids=("milk", "butter")),
+        limit=1,
+        first=2,
+    )
+    recommender = Recommender(MODEL)
+    rules = PreparedRules.of(Rulebook(rules=(at_most,)), recommender.assortment)
+    ruling = rules.ruling(Occasion(now=DATA_END))
+    emil = ask(recommender, "emil", size=2)
+    both = recommender.again(emil).ranking
+    assert set(ids(both)) == {"milk", "butter"}
+
+    found = recommender.again(replace(emil, ruling=ruling)).ranking
+
+    assert len(found.items) == 1
+    assert found.applied == ("one-of-dairy",)
+    assert recommender.again(emil).ranking.applied == ()
