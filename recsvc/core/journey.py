@@ -9,7 +9,9 @@ POST_... what goes with what was bought, and nothing of its categories
 ======== =====================================================================================
 
 Where a stage lacks what it is about (an empty basket, nothing in view), or leaves no product, the
-list is for no stage in particular.
+list is for no stage in particular; where the prices or the categories alone leave none, it is for
+the stage without that limit. Which it is the first page decides: no later one lists what the stage
+left out.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,10 +20,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from recsvc.core.assortment import Assortment
 from recsvc.core.diversity import Diversity
 from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.item_statistics import ItemStatistics
-from recsvc.core.live import NO_ITEMS, Act, Live
+from recsvc.core.live import NO_ITEMS, Live
 from recsvc.core.query import Query
 from recsvc.core.ranking import Task
 from recsvc.core.stages import Stage
@@ -39,7 +42,7 @@ class Staged:
 
     Attributes:
         query: the question.
-        allowed: bool, shape ``(n_items,)``: what may be on the list.
+        allowed: bool, shape ``(n_items,)``: what may be on the list, on any page.
         task: what is asked for; ``None`` is what suits the shopper.
     """
 
@@ -55,7 +58,7 @@ class _Visit:
     query: Query
     live: Live
     allowed: NDArray[np.bool_]
-    kinds: NDArray[np.int32]
+    assortment: Assortment
     statistics: ItemStatistics
 
     @property
@@ -65,11 +68,13 @@ class _Visit:
 
     def of_kinds(self, items: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Bool, shape ``(n_items,)``: what is of a category of one of ``items``."""
-        kinds = self.kinds[items]
-        return np.isin(self.kinds, kinds[kinds != MISSING])
+        of_all = self.assortment.catalogue.category
+        kinds = of_all[items]
+        return np.isin(of_all, kinds[kinds != MISSING])
 
-    def beside(self, query: Query, allowed: NDArray[np.bool_]) -> Staged:
+    def beside(self, basket: NDArray[np.int32], allowed: NDArray[np.bool_]) -> Staged:
         """What goes into a basket."""
+        query = replace(self.query, basket=basket)
         is_known = bool(len(self.live.profile.purchased))
         return Staged(query, allowed, Task.TOGETHER if is_known else Task.TOGETHER_COLD)
 
@@ -78,7 +83,7 @@ def staged(
     query: Query,
     live: Live,
     allowed: NDArray[np.bool_],
-    kinds: NDArray[np.int32],
+    assortment: Assortment,
     statistics: ItemStatistics,
 ) -> Staged:
     """A question as its stage asks it.
@@ -86,13 +91,13 @@ def staged(
     Args:
         query: the question.
         live: the shopper as of now.
-        allowed: bool, shape ``(n_items,)``: what may be on a list.
-        kinds: int32, shape ``(n_items,)``: category of each product, MISSING unknown.
+        allowed: bool, shape ``(n_items,)``: what may be on a list, on any page.
+        assortment: the products.
         statistics: numbers of the learnt products.
     """
     plain = Staged(query, allowed)
     make = _STAGES.get(query.stage)
-    found = None if make is None else make(_Visit(query, live, allowed, kinds, statistics))
+    found = None if make is None else make(_Visit(query, live, allowed, assortment, statistics))
     return plain if found is None or not found.allowed.any() else found
 
 
@@ -112,7 +117,8 @@ def _consider(visit: _Visit) -> Staged | None:
 
 
 def _cart(visit: _Visit) -> Staged | None:
-    return visit.beside(visit.query, visit.allowed) if len(visit.basket) else None
+    basket = visit.basket
+    return visit.beside(basket, visit.allowed) if len(basket) else None
 
 
 def _checkout(visit: _Visit) -> Staged | None:
@@ -120,15 +126,15 @@ def _checkout(visit: _Visit) -> Staged | None:
     if not len(basket):
         return None
     prices = visit.statistics.log_price
-    basket = basket[basket < len(prices)]
-    known = prices[basket][~np.isnan(prices[basket])]
+    known = prices[basket[basket < len(prices)]]
+    known = known[~np.isnan(known)]
     if not len(known):
-        return visit.beside(visit.query, visit.allowed)
+        return visit.beside(basket, visit.allowed)
     # What is new, or has no price, is no small addition that anybody could vouch for.
     small = np.zeros(len(visit.allowed), np.bool_)
     small[: len(prices)] = prices <= np.median(known)
     allowed = visit.allowed & small
-    return visit.beside(visit.query, allowed if allowed.any() else visit.allowed)
+    return visit.beside(basket, allowed if allowed.any() else visit.allowed)
 
 
 def _post_purchase(visit: _Visit) -> Staged | None:
@@ -136,28 +142,23 @@ def _post_purchase(visit: _Visit) -> Staged | None:
     if not len(bought):
         return None
     allowed = visit.allowed.copy()
-    allowed[bought] = False
+    allowed[visit.assortment.with_variants(bought)] = False
     beside = allowed & ~visit.of_kinds(bought)
-    query = replace(visit.query, basket=bought)
-    return visit.beside(query, beside if beside.any() else allowed)
+    return visit.beside(bought, beside if beside.any() else allowed)
 
 
 def _just_bought(visit: _Visit) -> NDArray[np.int32]:
     """What is said to be in the basket, else the products of the last order."""
     if len(visit.query.basket):
         return visit.query.basket
-    acts, now = visit.query.acts, visit.query.now
-    bought = acts.where(
-        (acts.kinds == Act.PURCHASE) & (acts.items != MISSING) & (acts.times <= now)
-    )
-    if len(bought):
-        return np.unique(bought.items[bought.times == bought.times.max()]).astype(np.int32)
-    profile = visit.live.profile
-    latest = int(profile.last_time.max(initial=0))
-    if not latest or now - latest > JUST_BOUGHT_DAYS * SECONDS_A_DAY:
+    learnt, new = visit.live.profile, visit.live.newcomers
+    times = np.append(learnt.last_time, new.last_time)
+    latest = int(times.max(initial=0))
+    # Without times nobody knows which order was the last.
+    if not latest or visit.query.now - latest > JUST_BOUGHT_DAYS * SECONDS_A_DAY:
         return NO_ITEMS
-    own: NDArray[np.int32] = profile.items[profile.last_time == latest]
-    return own
+    bought: NDArray[np.int32] = np.append(learnt.items, new.items)[times == latest]
+    return bought
 
 
 _STAGES: Mapping[Stage, Callable[[_Visit], Staged | None]] = {

@@ -100,6 +100,7 @@ class Live:
         undated: items of which it is known how often they were bought, and a guess when: a
             purchase that the model has learnt was returned since, or one that is later than
             ``now`` counts as of then.
+        newcomers: what was bought and kept of products that are new to the model, likewise.
     """
 
     profile: Profile
@@ -107,6 +108,7 @@ class Live:
     basket: NDArray[np.int32]
     disliked: NDArray[np.int32]
     undated: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
+    newcomers: Profile = NO_HISTORY
 
 
 def fold(
@@ -124,7 +126,7 @@ def fold(
         known: what the model learnt, decayed up to the end of its data.
         acts: what the shopper did of late. Those after ``now`` have not happened yet, and those
             that the model has learnt count for the session alone.
-        n_learnt: items from this index on are new to the model, and are in no profile.
+        n_learnt: items from this index on are new to the model, and have a profile of their own.
         learnt_until: the end of the model's data, seconds since 1970.
         now: the moment that recency is measured at, likewise.
         half_lives: of the profile's memories.
@@ -134,14 +136,17 @@ def fold(
         return Live(profile, NO_ITEMS, NO_ITEMS, NO_ITEMS)
     acts = acts.where((acts.times <= now) & (acts.items != MISSING)).by_time()
     session, basket, disliked = _interest(acts, now)
-    acts = acts.where(acts.items < n_learnt)
     left, in_profile = _undone(acts)
+    in_profile = in_profile[in_profile < n_learnt]
     profile = profile.without_latest(in_profile, now, half_lives)
-    bought = (acts.kinds == Act.PURCHASE) & ~acts.learnt & (left > 0)
+    kept, is_new = (acts.kinds == Act.PURCHASE) & (left > 0), acts.items >= n_learnt
+    newcomers = _bought(acts.where(kept & is_new), left[kept & is_new], now, half_lives)
+    bought = kept & ~is_new & ~acts.learnt
     profile = profile.merged(_bought(acts.where(bought), left[bought], now, half_lives))
     # Where data has ended long ago, what came since was moved to its end by who asks.
     moved = acts.items[bought & (acts.times == now)]
-    return Live(profile, session, basket, disliked, np.union1d(in_profile, moved).astype(np.int32))
+    undated = np.union1d(in_profile, moved).astype(np.int32)
+    return Live(profile, session, basket, disliked, undated, newcomers)
 
 
 def _undone(acts: Acts) -> tuple[NDArray[np.float64], NDArray[np.int32]]:

@@ -35,7 +35,8 @@ class Query:
             on this one.
         diversity: how varied the list should be.
         ruling: the shop's rules that hold.
-        basket: item indices in the basket now; they shape the list and are not on it.
+        basket: item indices in the basket now; they shape the list, and neither they nor their
+            variants are on it.
         session: item indices seen just now; they shape the list.
         shelf: what is there at the store, and its prices; ``None`` where nobody has said.
         in_stock_only: leave out what is not known to be there.

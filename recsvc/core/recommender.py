@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recsvc.core.allowed import allowed_by
+from recsvc.core.allowed import allowed_by, on_this_page
 from recsvc.core.assortment import Assortment
 from recsvc.core.diversity import Likeness
 from recsvc.core.due import due_again, needed_again
@@ -20,7 +20,7 @@ from recsvc.core.features import Case
 from recsvc.core.histories import NO_HISTORY, Profile
 from recsvc.core.journey import staged
 from recsvc.core.lists import BuyAgain, Ranking
-from recsvc.core.live import Live, fold
+from recsvc.core.live import NO_ITEMS, Live, fold
 from recsvc.core.model import Model
 from recsvc.core.newcomers import placed, ranked_newcomers
 from recsvc.core.panel import Panel
@@ -34,7 +34,6 @@ from recsvc.core.sparse import distinct, top
 from recsvc.core.tailoring import N_TAILORED, tailored
 from recsvc.core.vocabulary import MISSING
 
-NO_ITEMS = np.zeros(0, np.int32)
 NO_SCORES = np.zeros(0, np.float32)
 
 N_STAND_IN = 5
@@ -115,9 +114,9 @@ class Recommender:
         """The best products for a shopper in a place."""
         live = self.live(query)
         allowed = allowed_by(query, live, self.model.statistics, self.assortment)
-        kinds = self.assortment.catalogue.category
-        asked = staged(query, live, allowed, kinds, self.model.statistics)
-        case = self._candidates(asked.query, live, asked.allowed, asked.task)
+        asked = staged(query, live, allowed, self.assortment, self.model.statistics)
+        page = on_this_page(asked.allowed, query, self.assortment)
+        case = self._candidates(asked.query, live, page, asked.task)
         task = asked.task or self.task(asked.query, case.moment.profile)
         return self.rank(case, self.ranker(task), asked.query.form)
 
@@ -188,8 +187,11 @@ class Recommender:
             task: what it is asked for; unless given, a list for the shopper.
         """
         live = self.live(query)
+        return self._candidates(query, live, self._allowed(query, live), task)
+
+    def _allowed(self, query: Query, live: Live) -> NDArray[np.bool_]:
         allowed = allowed_by(query, live, self.model.statistics, self.assortment)
-        return self._candidates(query, live, allowed, task)
+        return on_this_page(allowed, query, self.assortment)
 
     def _candidates(
         self, query: Query, live: Live, allowed: NDArray[np.bool_], task: Task | None
@@ -197,13 +199,14 @@ class Recommender:
         if task is Task.AGAIN:
             return self._again(live, query, allowed)
         customer = query.customer
+        if task in BESIDE_BASKET:  # what else was put there is left out, and shapes nothing
+            live = replace(live, basket=NO_ITEMS)
         if task is Task.TOGETHER_COLD:  # the same for all, whoever asks
             customer, live = MISSING, replace(live, profile=NO_HISTORY)
         profile, stand_ins = self._of_moment(query, live)
         moment = self._moment(profile, query, allowed, customer)
         if task in BESIDE_BASKET:
-            basket = np.union1d(query.basket, live.basket).astype(np.int32)
-            moment = replace(moment, basket=distinct(list(self._learnt(basket))))
+            moment = replace(moment, basket=distinct(list(self._learnt(query.basket))))
         case = self._case(moment, query, allowed, task)
         is_plain = not len(stand_ins) and not len(live.undated)
         return case if is_plain else replace(case, stand_ins=stand_ins, undated=live.undated)
@@ -274,7 +277,7 @@ class Recommender:
         For a caller who cannot wait: it reads no history, beyond what the query excludes,
         and so costs a fraction of :meth:`recommend`.
         """
-        allowed = allowed_by(query, self.live(query), self.model.statistics, self.assortment)
+        allowed = self._allowed(query, self.live(query))
         case = self._case(self._moment(NO_HISTORY, query, allowed), query, allowed)
         if len(case.items):  # who is in a hurry is not asked to wait for what is new
             case = replace(case, newcomers=NO_ITEMS)
@@ -287,7 +290,7 @@ class Recommender:
         particular is the same for all.
         """
         live = self.live(query)
-        allowed = allowed_by(query, live, self.model.statistics, self.assortment)
+        allowed = self._allowed(query, live)
         allowed[item] = False
         n_learnt = self.assortment.n_learnt
         if item < n_learnt:

@@ -15,7 +15,6 @@ from hashlib import blake2b
 
 import numpy as np
 
-from recsvc.core.allowed import newcomers_bought
 from recsvc.core.lists import Ranking
 from recsvc.core.live import NO_ACTS, NO_ITEMS
 from recsvc.core.query import Query
@@ -185,10 +184,7 @@ def _without_acts(loaded: LoadedModel, query: Query) -> Query:
     """The question without what the shopper did of late; new products stay new all the same."""
     bought = [NO_ITEMS]
     if query.only_new:
-        n_learnt = loaded.assortment.n_learnt
-        bought = [
-            loaded.recommender.live(query).profile.purchased,
-            newcomers_bought(query.acts, n_learnt, query.now),
-        ]
+        live = loaded.recommender.live(query)
+        bought = [live.profile.purchased, live.newcomers.items]
     excluded = np.concatenate([query.excluded, *bought])
     return replace(query, acts=NO_ACTS, excluded=excluded)

@@ -7,16 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recsvc.core.catalogue import CatalogueFilter
+from recsvc.core.catalogue import CatalogueFilter, Product
 from recsvc.core.diversity import Diversity
 from recsvc.core.lists import Ranking
 from recsvc.core.places import Location
 from recsvc.core.query import Query
 from recsvc.core.recommender import Recommender
 from recsvc.core.stages import Stage
-from tests.acts import acts_of, bought, viewed
+from tests.acts import acts_of, added, bought, moment, returned, viewed
 from tests.counting import DATA_END
-from tests.samples import item_indices, tiny_model
+from tests.samples import PRODUCTS, item_indices, tiny_model
+
+OAT = len(PRODUCTS)
+"""Index of the first product that is new to the model."""
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,12 @@ def names(recommender: Recommender, ranking: Ranking) -> list[str]:
 
 def listed(recommender: Recommender, stage: Stage, *args: Any, **query: Any) -> list[str]:  # noqa: ANN401  # those of ask
     return names(recommender, ask(recommender, stage, *args, **query))
+
+
+def with_oat(recommender: Recommender) -> Recommender:
+    """A recommender that also sells a new milk."""
+    oat = Product(product_id="oat", title="Whole oat milk", category_path="Food > Dairy")
+    return recommender.selling(recommender.assortment.with_products([oat]))
 
 
 def test_discoveries_are_new_to_the_shopper(recommender: Recommender) -> None:
@@ -156,13 +165,48 @@ def test_what_was_bought_is_the_last_order(recommender: Recommender) -> None:
     given = listed(recommender, Stage.POST_PURCHASE, "filipa", ("bread",))
     assert listed(recommender, Stage.POST_PURCHASE, "filipa") == given
     tea = int(item_indices(model, "tea")[0])
-    ordered = acts_of(bought(tea, 0))
+    ordered = acts_of(bought(tea, 0.0005))
     live = ask(recommender, Stage.POST_PURCHASE, "filipa", acts=ordered, now=DATA_END + 60)
     assert live.basket.tolist() == [tea]
     # dora bought 75 days ago: that is over.
     assert listed(recommender, Stage.POST_PURCHASE, "dora") == listed(
         recommender, Stage.ANY, "dora"
     )
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+def test_an_order_of_long_ago_is_over(recommender: Recommender, *, is_new: bool) -> None:
+    """However it came to be known: of a product that the model knows, and of a new one."""
+    selling = with_oat(recommender)
+    item = OAT if is_new else int(item_indices(recommender.model, "tea")[0])
+    for days, is_over in ((6.9, False), (7.1, True)):
+        asked: dict[str, Any] = {"acts": acts_of(bought(item, 1)), "now": moment(1 + days)}
+        found = ask(selling, Stage.POST_PURCHASE, "dora", **asked)
+        plain = ask(selling, Stage.ANY, "dora", **asked)
+        assert (found.items.tolist() == plain.items.tolist()) is is_over
+
+
+@pytest.mark.parametrize("is_new", [False, True])
+def test_what_came_back_was_not_just_bought(recommender: Recommender, *, is_new: bool) -> None:
+    """The order before it counts, if it is of this week."""
+    selling = with_oat(recommender)
+    item = OAT if is_new else int(item_indices(recommender.model, "tea")[0])
+    bread = bought(int(item_indices(recommender.model, "bread")[0]), 1)
+    came_back = acts_of(bread, bought(item, 1.5), returned(item, 1.6))
+    alone = acts_of(bread)
+    for acts in (came_back, alone):
+        found = ask(selling, Stage.POST_PURCHASE, "dora", acts=acts, now=moment(2))
+        assert found.basket.tolist() == [bread.item]
+
+
+def test_what_was_bought_may_be_new_to_the_model(recommender: Recommender) -> None:
+    """What it is like stands in for it, and nothing of its category is on the list."""
+    selling = with_oat(recommender)
+    asked: dict[str, Any] = {"acts": acts_of(bought(OAT, 1)), "now": moment(1.1)}
+    found = ask(selling, Stage.POST_PURCHASE, "dora", **asked)
+    assert found.items.tolist()
+    names_found = selling.assortment.catalogue.items.ids.take(found.items)
+    assert not {"milk", "butter", "oat"} & set(names_found)
 
 
 def test_where_all_else_competes_it_may(recommender: Recommender) -> None:
@@ -172,3 +216,73 @@ def test_where_all_else_competes_it_may(recommender: Recommender) -> None:
         recommender, Stage.POST_PURCHASE, "stranger", ("espresso",), catalogue_filter=coffee
     )
     assert found == ["filter"]
+
+
+# Page by page.
+
+COFFEE = CatalogueFilter(category_paths=("Drinks > Coffee",))
+
+DRINKS = CatalogueFilter(category_paths=("Drinks",))
+
+
+@pytest.mark.parametrize(
+    ("stage", "basket", "session", "wanted"),
+    [
+        (Stage.DISCOVER, (), (), None),
+        (Stage.CONSIDER, (), ("espresso", "milk"), None),
+        (Stage.CONSIDER, (), ("jam",), None),  # there is no other
+        (Stage.CART, ("tea",), (), None),
+        (Stage.CHECKOUT, ("tea", "jam"), (), None),
+        (Stage.CHECKOUT, ("milk",), (), DRINKS),  # all cost more
+        (Stage.POST_PURCHASE, ("espresso", "milk"), (), None),
+        (Stage.POST_PURCHASE, ("espresso",), (), COFFEE),  # all else competes
+    ],
+)
+def test_later_pages_go_on_with_what_the_first_began(
+    recommender: Recommender,
+    stage: Stage,
+    basket: tuple[str, ...],
+    session: tuple[str, ...],
+    wanted: CatalogueFilter | None,
+) -> None:
+    """All pages together are the list of the stage, and then there is no more."""
+    args = (recommender, stage, "anna", basket, session)
+    whole = ask(*args, catalogue_filter=wanted).items
+    assert len(whole)
+    shown = whole[:0]
+    for _ in whole:
+        page = ask(*args, catalogue_filter=wanted, shown=shown, size=1).items
+        shown = np.append(shown, page)
+    assert set(shown.tolist()) == set(whole.tolist())
+    assert not len(ask(*args, catalogue_filter=wanted, shown=shown).items)
+
+
+# Variants.
+
+
+def with_coffees(recommender: Recommender) -> Recommender:
+    """Espresso and, though it is of another category, soap are one product in two variants."""
+    variants = [
+        replace(recommender.assortment.product(item), group_id="coffee")
+        for item in item_indices(recommender.model, "espresso", "soap").tolist()
+    ]
+    return recommender.selling(recommender.assortment.with_products(variants))
+
+
+def test_a_variant_of_what_is_in_the_basket_is_no_complement(recommender: Recommender) -> None:
+    """Whoever put it there, and how; without variants it may be on the list."""
+    grouped = with_coffees(recommender)
+    espresso = int(item_indices(recommender.model, "espresso")[0])
+    live = acts_of(added(espresso, -0.01))
+    for stage in (Stage.ANY, Stage.CART):
+        for query in ({"basket": ("espresso",)}, {"acts": live}):
+            assert "soap" in listed(recommender, stage, "anna", **query)
+            assert "soap" not in listed(grouped, stage, "anna", **query)
+
+
+def test_a_variant_of_what_was_bought_is_not_listed_after_it(recommender: Recommender) -> None:
+    """Nobody needs the other one now."""
+    espresso = int(item_indices(recommender.model, "espresso")[0])
+    asked: dict[str, Any] = {"acts": acts_of(bought(espresso, 0)), "now": DATA_END + 60}
+    assert "soap" in listed(recommender, Stage.POST_PURCHASE, "dora", **asked)
+    assert "soap" not in listed(with_coffees(recommender), Stage.POST_PURCHASE, "dora", **asked)

@@ -17,6 +17,7 @@ from recsvc.core.recommender import Recommender
 from recsvc.core.rules import Effect, Rule, Rulebook, Selection
 from recsvc.core.ruling import PreparedRules
 from recsvc.core.sources import Strategy
+from recsvc.core.stages import Stage
 from recsvc.core.vocabulary import MISSING
 from tests.acts import acts_of, added, bought, moment, rated, returned, viewed
 from tests.counting import DATA_END
@@ -125,7 +126,7 @@ def test_trees_may_order_what_goes_with_a_basket() -> None:
 def test_nothing_of_the_basket_and_nothing_forbidden_is_on_it(
     recommender: Recommender, customer: str
 ) -> None:
-    """What was put in the basket live, or displeased, is not either."""
+    """What was put in the basket live, or displeased, is not either; nor is the list about it."""
     query = ask(
         recommender,
         customer,
@@ -139,7 +140,30 @@ def test_nothing_of_the_basket_and_nothing_forbidden_is_on_it(
     ranking = recommender.together(query)
 
     assert set(ids(ranking)) == {"butter", "bag"}
-    assert ranking.basket.tolist() == [MILK, BREAD]
+    assert ranking.basket.tolist() == [MILK]
+
+
+@pytest.mark.parametrize("customer", ["", "anna"])
+def test_what_was_put_in_the_basket_is_left_out_and_shapes_nothing(
+    recommender: Recommender, customer: str
+) -> None:
+    """The list is about the given products alone: all the others stand where they stood."""
+    plain = ask(recommender, customer, "milk")
+    filling = replace(plain, acts=acts_of(added(TEA, -0.01)))
+
+    assert TEA in recommender.together(plain).items
+    without = recommender.together(replace(plain, excluded=item_indices(MODEL, "tea")))
+    found = recommender.together(filling)
+
+    assert found.items.tolist() == without.items.tolist()
+    assert found.scores.tolist() == without.scores.tolist()
+
+
+def test_in_the_basket_stage_both_count(recommender: Recommender) -> None:
+    """What the caller says is in it, and what was put in it live."""
+    query = ask(recommender, "anna", "milk", stage=Stage.CART, acts=acts_of(added(BREAD, -0.01)))
+
+    assert recommender.recommend(query).basket.tolist() == [MILK, BREAD]
 
 
 def test_a_known_shopper_has_another_list(recommender: Recommender) -> None:
