@@ -127,8 +127,8 @@ class Ground:
         self.live.follow()
         # First the model: a worker that comes back among others must not turn callers away.
         self.slot.refresh()
-        self.experiments.refresh()
         self.rules.refresh()
+        self.experiments.refresh()
         try:
             # What was recalled or withdrawn must be known before the first answer.
             self.standing.refresh()
@@ -281,7 +281,8 @@ def build_ground(
     given = settings.hash_key.get_secret_value() if settings.hash_key else ""
     key = hash_key(given, registry.secret)
     stores = _stores(settings, logger)
-    live = LiveCatalogue(stores.catalogue, stores.catalogue_reads, logger)
+    rules = ShopRules(registry.documents(RULES), logger=logger, metrics=metrics)
+    live = LiveCatalogue(stores.catalogue, stores.catalogue_reads, logger, rules.sell)
     slot = ModelSlot(
         registry,
         logger=logger,
@@ -300,11 +301,11 @@ def build_ground(
     experiments = Experiments(
         registry.documents(EXPERIMENTS),
         slot,
+        rules,
         logger=logger,
         metrics=metrics,
         before_serving=live.keep,
     )
-    rules = ShopRules(registry.documents(RULES), logger=logger, metrics=metrics)
     circumstances = Circumstances(standing, live, stock, experiments, rules, defaults)
     served = ServedLog(
         stores.served, standing, settings.served_sample, metrics=metrics, logger=logger

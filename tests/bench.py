@@ -108,7 +108,8 @@ class Bench:
         self.standing = new_standing(registry, consents_by_default=consents_by_default)
         self.tables = FailingTables()
         catalogue = TableCatalogueStore(self.tables)
-        self.live = LiveCatalogue(catalogue, catalogue, Log().logger)
+        self.rules = new_rules(registry)
+        self.live = LiveCatalogue(catalogue, catalogue, Log().logger, self.rules.sell)
         self.stock = Stock(catalogue, timeout_seconds=0.05, monotonic=lambda: self.monotonic)
         self.n_said = 0
         metrics, self.numbers = new_metrics()
@@ -117,12 +118,12 @@ class Bench:
         self.experiments = Experiments(
             registry.documents("experiments"),
             self.slot,
+            self.rules,
             logger=Log().logger,
             metrics=metrics,
             before_serving=self.live.keep,
             monotonic=lambda: self.monotonic,
         )
-        self.rules = new_rules(registry)
         answer_cache = AnswerCache(
             self.cache,
             self.codec,

@@ -105,17 +105,19 @@ def new_circumstances(
 ) -> Circumstances:
     """What is true beside the model; the shop has said nothing unless told otherwise."""
     store = catalogue or TableCatalogueStore(InMemoryTables())
+    rules = new_rules(slot.registry)
     return Circumstances(
         standing,
-        LiveCatalogue(store, store, Log().logger),
+        LiveCatalogue(store, store, Log().logger, rules.sell),
         Stock(store, timeout_seconds=5),
         Experiments(
             slot.registry.documents("experiments"),
             slot,
+            rules,
             logger=Log().logger,
             metrics=new_metrics()[0],
         ),
-        new_rules(slot.registry),
+        rules,
     )
 
 

@@ -13,6 +13,8 @@ from recsvc.core.vocabulary import MISSING, Vocabulary
 
 Indices = NDArray[np.int32]
 
+_NONE = np.zeros(0, np.int32)
+
 
 class Prices(Protocol):
     """What each product costs, by item index."""
@@ -72,10 +74,12 @@ class CatalogueIndex:
         passed = np.ones(len(catalogue), np.bool_)
         if wanted.category_paths:
             paths = map(canonical_path, wanted.category_paths)
-            passed &= _is_one_of(catalogue.category, self.categories, paths)
+            codes, n_codes = _codes(self.categories, paths), len(catalogue.categories)
+            passed &= _is_one_of(catalogue.category, codes, n_codes)
         if wanted.brands:
             brands = (brand.strip().casefold() for brand in wanted.brands)
-            passed &= _is_one_of(catalogue.brand, self.brands, brands)
+            codes, n_codes = _codes(self.brands, brands), len(catalogue.brands)
+            passed &= _is_one_of(catalogue.brand, codes, n_codes)
         for name, values in wanted.attributes.items():
             passed &= catalogue.attributes.having_any(name, values)
         if wanted.has_price:
@@ -94,9 +98,16 @@ def _frozen(found: Mapping[str, list[int]]) -> dict[str, Indices]:
     return {name: np.array(indices, np.int32) for name, indices in found.items()}
 
 
-def _is_one_of(
-    values: Indices, index: Mapping[str, Indices], names: Iterable[str]
-) -> NDArray[np.bool_]:
-    """Bool, of the shape of ``values``: which of them any of ``names`` stands for."""
-    found = [index[name] for name in names if name in index]
-    return np.isin(values, np.concatenate(found)) if found else np.zeros(len(values), np.bool_)
+def _codes(index: Mapping[str, Indices], names: Iterable[str]) -> Indices:
+    """int32: all that ``names`` stand for."""
+    return np.concatenate([_NONE, *(index[name] for name in names if name in index)])
+
+
+def _is_one_of(values: Indices, codes: Indices, n_codes: int) -> NDArray[np.bool_]:
+    """Bool, of the shape of ``values``, below ``n_codes`` or MISSING: which of them are ``codes``.
+
+    A table is many times as fast as a search. Its last entry is for MISSING, -1.
+    """
+    wanted = np.zeros(n_codes + 1, np.bool_)
+    wanted[codes] = True
+    return wanted[values]

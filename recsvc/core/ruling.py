@@ -152,9 +152,10 @@ class PreparedRules:
 
 def selected(selection: Selection, assortment: Assortment) -> Items:
     """int32, ascending: the products that a selection means; all where it is empty."""
-    items = np.arange(len(assortment), dtype=np.int32)
-    if selection.product_ids:
-        items = np.sort(assortment.catalogue.items.indices(selection.product_ids))
+    if not selection.product_ids:
+        matching = assortment.index.matching(selection.wanted)
+        return np.flatnonzero(matching).astype(np.int32)
+    items = np.sort(assortment.catalogue.items.indices(selection.product_ids))
     if selection.wanted:
         items = items[assortment.index.matching(selection.wanted)[items]]
     return items

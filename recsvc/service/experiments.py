@@ -1,24 +1,29 @@
-"""Which variant of which experiment a question belongs to, and the models that variants need."""
+"""Which variant of which experiment a question belongs to, and what variants need to answer."""
 
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from recsvc.artifacts.documents import CURRENT, Documents
 from recsvc.artifacts.experiments import Experiment, Variant, running
-from recsvc.artifacts.pointer_file import PointerStamp
 from recsvc.core.assignment import takes_part, variant_of
+from recsvc.core.rules import Rulebook
 from recsvc.errors import RecsvcError
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.poller import Poller
 from recsvc.service.questions import Question
+from recsvc.service.shelf_watch import ShelfWatch
+from recsvc.service.shop_rules import ShopRules
 from recsvc.telemetry import Logger, Metrics
 
 UNKNOWN_EXPERIMENT = "UNKNOWN_EXPERIMENT"
 VARIANT_UNAVAILABLE = "VARIANT_UNAVAILABLE"
 
 _RETRY_SECONDS = 30.0
+
+_Loaded = TypeVar("_Loaded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +34,14 @@ class Assignment:
         experiment: of what.
         index: of the variant.
         loaded: the model of the variant; None for the current one.
+        book: the rules of the variant; None for those in force.
         is_lacking: whether the variant has a model or rules of its own that cannot be had.
     """
 
     experiment: Experiment
     index: int
     loaded: LoadedModel | None = None
+    book: Rulebook | None = None
     is_lacking: bool = False
 
     @property
@@ -56,18 +63,19 @@ class _Known:
 
     experiments: tuple[Experiment, ...] = ()
     models: Mapping[str, LoadedModel] = field(default_factory=dict)
-    is_whole: bool = True
+    books: Mapping[str, Rulebook] = field(default_factory=dict)
 
 
 class Experiments:
     """Follows the experiments of a registry; safe to share between threads.
 
-    The models of an experiment's variants are loaded before it begins here. Where one cannot be,
-    the current model answers in its place, and the response says so.
+    The models and rules of an experiment's variants are loaded before it begins here. Where one
+    cannot be, what is current stands in for it, the response says so, and it is tried again.
 
     Args:
         shelf: where experiments lie.
         slot: loads models.
+        rules: reads rules, and looks them up before they are asked for.
         logger: told of what begins, ends and fails.
         metrics: counts lists by variant, and failures.
         before_serving: called with all models of variants before they answer.
@@ -78,6 +86,7 @@ class Experiments:
         self,
         shelf: Documents,
         slot: ModelSlot,
+        rules: ShopRules,
         *,
         logger: Logger,
         metrics: Metrics,
@@ -86,14 +95,13 @@ class Experiments:
     ) -> None:
         self._shelf = shelf
         self._slot = slot
+        self._rules = rules
         self._logger = logger
         self._metrics = metrics
         self._before_serving = before_serving
-        self._monotonic = monotonic
         self._lock = threading.Lock()  # held by who follows, never by who asks
         self._known = _Known()
-        self._seen: PointerStamp | str | None = None
-        self._retry_at = 0.0
+        self._watch = ShelfWatch(shelf, retry_seconds=_RETRY_SECONDS, monotonic=monotonic)
         self._poller = Poller("experiment-watcher", logger)
 
     def assign(
@@ -125,7 +133,7 @@ class Experiments:
                 and (not who.segments or not segments().isdisjoint(who.segments))
             ):
                 index = variant_of(experiment.lot, unit, experiment.weights)
-                return _assignment(experiment, index, known.models)
+                return _assignment(experiment, index, known)
         return None
 
     def knows(self, experiment_id: str, now: float) -> bool:
@@ -142,16 +150,12 @@ class Experiments:
         """
         with self._lock:
             try:
-                seen = self._shelf.pointer_stamp()
-                is_due = not self._known.is_whole and self._monotonic() >= self._retry_at
-                if seen != self._seen or is_due:
-                    self._follow(running(self._shelf))
-                self._seen = seen
+                if self._watch.is_due() and self._follow(running(self._shelf)):
+                    self._watch.done()
             except RecsvcError as error:
-                if self._seen != str(error):
+                if self._watch.is_news(error):
                     self._metrics.experiment_failures.inc()
                     self._logger.error("experiments_unreadable", error=str(error))  # noqa: TRY400  # says it all
-                self._seen = str(error)
 
     def watch(self, interval_seconds: float) -> None:
         """Follow from a thread of its own, until ``stop``."""
@@ -161,39 +165,53 @@ class Experiments:
         """End the watching."""
         self._poller.stop()
 
-    def _follow(self, experiments: tuple[Experiment, ...]) -> None:
-        wanted = {v.model for each in experiments for v in each.variants} - {CURRENT}
-        before = self._known.models
-        found = {version_id: self._model(version_id, before) for version_id in sorted(wanted)}
-        models = {version_id: loaded for version_id, loaded in found.items() if loaded is not None}
+    def _follow(self, experiments: tuple[Experiment, ...]) -> bool:
+        """Load what variants need, then let them begin; tell whether there is all of it."""
+        variants = [variant for each in experiments for variant in each.variants]
+        models = self._had({each.model for each in variants}, self._model, "version_id")
+        books = self._had({each.rules for each in variants}, self._book, "rules_version_id")
         self._before_serving(tuple(models.values()))
-        self._known = _Known(experiments, models, is_whole=len(models) == len(wanted))
-        self._retry_at = self._monotonic() + _RETRY_SECONDS
+        self._rules.keep(tuple(books.values()))
+        self._known = _Known(experiments, models, books)
         self._logger.info(
             "experiments_running",
             experiments=[each.experiment_id for each in experiments],
             models=sorted(models),
+            rules=sorted(books),
+        )
+        return all(each.model in {CURRENT, *models} for each in variants) and all(
+            each.rules in {CURRENT, *books} for each in variants
         )
 
-    def _model(self, version_id: str, before: Mapping[str, LoadedModel]) -> LoadedModel | None:
-        current = self._slot.loaded
+    def _had(
+        self, versions: set[str], load: Callable[[str], _Loaded], called: str
+    ) -> dict[str, _Loaded]:
+        """Those versions that can be had; the others are logged and counted."""
+        had = {}
+        for version_id in sorted(versions - {CURRENT}):
+            try:
+                had[version_id] = load(version_id)
+            except RecsvcError as error:
+                self._metrics.experiment_failures.inc()
+                self._logger.error("variant_load_failed", **{called: version_id}, error=str(error))  # noqa: TRY400  # says it all
+        return had
+
+    def _model(self, version_id: str) -> LoadedModel:
+        current, before = self._slot.loaded, self._known.models
         if version_id in before:
             return before[version_id]
         if current is not None and current.reference.version_id == version_id:
             return current
-        try:
-            return self._slot.prepare(version_id)
-        except RecsvcError as error:
-            self._metrics.experiment_failures.inc()
-            self._logger.error("variant_load_failed", version_id=version_id, error=str(error))  # noqa: TRY400  # says it all
-            return None
+        return self._slot.prepare(version_id)
+
+    def _book(self, version_id: str) -> Rulebook:
+        return self._known.books.get(version_id) or self._rules.read(version_id)
 
 
-def _assignment(
-    experiment: Experiment, index: int, models: Mapping[str, LoadedModel]
-) -> Assignment:
-    version_id = experiment.variants[index].model
-    if version_id == CURRENT:
-        return Assignment(experiment, index)
-    loaded = models.get(version_id)
-    return Assignment(experiment, index, loaded, is_lacking=loaded is None)
+def _assignment(experiment: Experiment, index: int, known: _Known) -> Assignment:
+    variant = experiment.variants[index]
+    loaded, book = known.models.get(variant.model), known.books.get(variant.rules)
+    is_lacking = (loaded is None and variant.model != CURRENT) or (
+        book is None and variant.rules != CURRENT
+    )
+    return Assignment(experiment, index, loaded, book, is_lacking)

@@ -14,7 +14,6 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from recsvc.artifacts.documents import CURRENT
 from recsvc.core.conditions import Occasion
 from recsvc.core.recommendation_id import Surface
 from recsvc.core.ruling import PreparedRules
@@ -203,10 +202,7 @@ class Inquiries:
         if not self._live.sees(question.must_see.catalogue, deadline):
             asker = replace(asker, warnings=(*asker.warnings, CONSISTENCY_UNMET))
         loaded = self._live.dressed(loaded)
-        version_ref = assignment.variant.rules if assignment else CURRENT
-        rules = self._rules.prepared(loaded.assortment, version_ref)
-        if assignment is not None and version_ref not in {CURRENT, rules.book.version_id}:
-            assignment = replace(assignment, is_lacking=True)  # others stand in for its rules
+        rules = self._rules.prepared(loaded.assortment, assignment.book if assignment else None)
         shaped = assignment.shaped(question) if assignment else question
         settled = self._defaults.settled(shaped, rules.book, surface)
         return Inquiry(settled, asker, loaded, started, deadline, rules, surface, assignment, heeds)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
+from recsvc.core.assortment import Assortment
 from recsvc.core.catalogue import Product
 from recsvc.core.places import Places
 from recsvc.errors import StoreUnavailableError
@@ -104,12 +105,21 @@ class LiveCatalogue:
         store: where it is kept.
         reads: the same for who cannot wait long.
         logger: told when it cannot be read.
+        before_serving: called with all that may be sold, of every model that may answer, before it
+            is, to do what else takes time.
     """
 
-    def __init__(self, store: CatalogueStore, reads: CatalogueStore, logger: Logger) -> None:
+    def __init__(
+        self,
+        store: CatalogueStore,
+        reads: CatalogueStore,
+        logger: Logger,
+        before_serving: Callable[[Sequence[Assortment]], object] = lambda _: None,
+    ) -> None:
         self._store = store
         self._reads = reads
         self._logger = logger
+        self._before_serving = before_serving
         self._lock = threading.Lock()  # held by who reads the tables or dresses a model
         self._products: Followed[Product] = Followed()
         self._shops: Followed[Shop] = Followed()
@@ -132,7 +142,7 @@ class LiveCatalogue:
             if all(dressed.base is not loaded for dressed in (*now.dressed, *now.kept)):
                 dressed = _dressed(loaded, self._products.rows, self._shops.rows, now.revision)
                 # Beside the one before, which answers until this one is the current model.
-                self._now = replace(now, dressed=(dressed, *now.dressed[:1]))
+                self._publish(replace(now, dressed=(dressed, *now.dressed[:1])))
         return self.dressed(loaded)
 
     def keep(self, models: Sequence[LoadedModel]) -> None:
@@ -144,7 +154,7 @@ class LiveCatalogue:
             kept = tuple(
                 known.get(id(loaded)) or _dressed(loaded, *rows, now.revision) for loaded in models
             )
-            self._now = replace(now, kept=kept)
+            self._publish(replace(now, kept=kept))
 
     @property
     def shops(self) -> Mapping[str, Shop]:
@@ -240,9 +250,18 @@ class LiveCatalogue:
         if time.monotonic() - newest > RETIRE_SECONDS:
             dressed = dressed[:1]
         as_of = min(products.as_of, shops.as_of)
-        self._now = _Snapshot(dressed, kept, shops.rows, revision, as_of)
+        self._publish(_Snapshot(dressed, kept, shops.rows, revision, as_of))
         # Only now: what is raised above is tried again, with all that was read.
         products.unseen, shops.unseen = [], []
+
+    def _publish(self, now: _Snapshot) -> None:
+        """Let everybody see what is known; call it with the lock."""
+        before = self._now
+        sold = [each.loaded.assortment for each in (*now.dressed, *now.kept)]
+        was_sold = [each.loaded.assortment for each in (*before.dressed, *before.kept)]
+        if list(map(id, sold)) != list(map(id, was_sold)):
+            self._before_serving(sold)
+        self._now = now
 
 
 def _dressed(

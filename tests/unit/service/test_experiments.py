@@ -309,15 +309,26 @@ def test_a_variant_may_have_rules_of_its_own(bench: Bench) -> None:
 
 
 def test_rules_that_cannot_be_read_are_stood_in_for(bench: Bench) -> None:
-    """By those in force, and the response says so."""
+    """By those in force, the response says so, and they are tried again; then no request reads."""
     plain = ask(bench).payload
     version_id = pinning(bench, "milk")
-    (bench.registry.root / "rules" / "versions" / f"{version_id}.json").unlink()
+    path = bench.registry.root / "rules" / "versions" / f"{version_id}.json"
+    aside = path.rename(path.with_suffix(".aside"))
     start(bench, all_of({"variant_id": "other", "weight": 0.5, "rules": version_id}))
     served = ask(bench)
     assert served.payload == plain
     assert served.delivery.variant_id == "other"
     assert served.delivery.warnings == ("VARIANT_UNAVAILABLE",)
+    aside.rename(path)
+    bench.experiments.refresh()
+    assert bench.count("recsvc_experiment_failures_total") == 1
+    assert ask(bench).payload == plain
+    bench.monotonic += 60
+    bench.experiments.refresh()
+    path.unlink()
+    served = ask(bench)
+    assert served.payload.split()[0] == b"milk"
+    assert served.delivery.warnings == ()
 
 
 def test_only_the_segments_that_are_meant_take_part(registry: Registry) -> None:

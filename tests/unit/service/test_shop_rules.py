@@ -9,8 +9,13 @@ from typing import Any
 import pytest
 
 from recsvc.artifacts.registry import Registry
+from recsvc.core.assortment import Assortment
+from recsvc.core.catalogue import Product
 from recsvc.core.places import Location
+from recsvc.core.rules import Rulebook
+from recsvc.errors import NotFoundError
 from recsvc.identity import customer_hash
+from recsvc.service.models import load_model
 from recsvc.service.questions import Answer, Question
 from recsvc.service.shop_rules import ShopRules
 from recsvc.service.standing import Consent
@@ -167,16 +172,45 @@ def test_unreadable_rules_leave_the_old_ones_in_force(registry: Registry) -> Non
     assert rules.current.version_id == better
 
 
+def test_what_cannot_be_read_is_tried_again_after_a_while(registry: Registry) -> None:
+    """And not at every look; a shelf that fails later on is told again."""
+    now = 0.0
+    log, (metrics, numbers) = Log(), new_metrics()
+    shelf = registry.documents("rules")
+    rules = ShopRules(shelf, logger=log.logger, metrics=metrics, monotonic=lambda: now)
+    good = put(registry, pin("bag"))
+    path = registry.root / "rules" / "versions" / f"{good}.json"
+    aside = path.rename(path.with_suffix(".aside"))
+    rules.refresh()
+    aside.rename(path)
+    rules.refresh()
+    assert rules.current.version_id == ""
+    now += 60
+    rules.refresh()
+    assert rules.current.version_id == good
+    pointer = registry.root / "rules" / "current.json"
+    for n_failures in (2, 3):
+        text = pointer.read_text()
+        pointer.write_text("{")
+        for _ in range(2):
+            rules.refresh()
+        assert numbers.get_sample_value("recsvc_rules_failures_total") == n_failures
+        pointer.write_text(text)
+        rules.refresh()
+    assert rules.current.version_id == good
+
+
 def test_an_experiment_may_ask_for_another_version(bench: Bench) -> None:
-    """One that is not in force; what cannot be read is answered by those that are."""
+    """One that is not in force; the one in force is not read again."""
     other = bench.registry.documents("rules").publish(json.dumps({"rules": [pin("bag")]}), NOW)
-    ruled(bench, pin("jam"))
+    current = ruled(bench, pin("jam"))
+    assert bench.rules.read(current) is bench.rules.current
+    book = bench.rules.read(other)
+    with pytest.raises(NotFoundError):
+        bench.rules.read("nothing")
     assortment = bench.slot.current().assortment
-    assert bench.rules.prepared(assortment, other).book.rules[0].rule_id == "pin-bag"
-    assert bench.rules.prepared(assortment, other) is bench.rules.prepared(assortment, other)
-    assert bench.rules.prepared(assortment, "nothing").book is bench.rules.current
-    current = bench.rules.current.version_id
-    assert bench.rules.prepared(assortment, current).book is bench.rules.current
+    assert bench.rules.prepared(assortment, book).book is book
+    assert bench.rules.prepared(assortment).book is bench.rules.current
 
 
 def test_rules_for_who_is_not_known(bench: Bench) -> None:
@@ -193,10 +227,39 @@ def test_rules_for_who_is_not_known(bench: Bench) -> None:
     assert ids(bench.answer(ANNA))[0] == "bag"
 
 
+def is_ready(bench: Bench, book: Rulebook | None = None) -> bool:
+    """Whether the rules were looked up in what is sold now, so that no caller waits for it."""
+    assortment = bench.live.dressed(bench.slot.current()).assortment
+    ready = bench.rules.prepared(assortment, book)
+    return ready is bench.rules.prepared(assortment, book)
+
+
 def test_new_rules_are_looked_up_before_they_are_in_force(bench: Bench) -> None:
-    """No caller waits for it: what was looked up is what callers get."""
+    """In what is sold; in anything else where it is asked for."""
     bench.answer(ANNA)
     ruled(bench, pin("bag"))
-    ((assortment, ready),) = bench.rules._known.prepared
-    assert ready.book is bench.rules.current
-    assert bench.rules.prepared(assortment) is ready
+    assert is_ready(bench)
+    other = Assortment.learnt(bench.slot.current().assortment.catalogue)
+    assert bench.rules.prepared(other) is not bench.rules.prepared(other)
+
+
+def test_rules_are_looked_up_before_a_new_catalogue_is_sold(bench: Bench) -> None:
+    """For every model that may be asked, and at once for what a variant has of its own."""
+    bench.answer(ANNA)
+    shelf = bench.registry.documents("rules")
+    book = bench.rules.read(shelf.publish(json.dumps({"rules": [pin("tea")]}), NOW))
+    kept = load_model(bench.registry, "v1")
+    bench.live.keep([kept])
+    bench.rules.keep([book])
+    ruled(bench, exclude("cola"))
+    for price in (1.0, 2.0):
+        bench.live.upsert_products([Product(product_id="cola", price=price)])
+        assert is_ready(bench)
+        assert is_ready(bench, book)
+        assortment = bench.live.dressed(kept).assortment
+        ready = bench.rules.prepared(assortment)
+        assert ready is bench.rules.prepared(assortment)
+        assert [len(each.items) for each in ready.rules] == [1]
+    bench.rules.keep([])
+    assert not is_ready(bench, book)
+    assert is_ready(bench)
