@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from prometheus_client import CollectorRegistry
 
 from recsvc.agents.local import LocalShop, OffersCodec, Uses
-from recsvc.artifacts.experiments import KIND as EXPERIMENTS
+from recsvc.artifacts.experiment_shelf import KIND as EXPERIMENTS
 from recsvc.artifacts.registry import Registry
 from recsvc.artifacts.rules_file import KIND as RULES
 from recsvc.core.diversity import Diversity

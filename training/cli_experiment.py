@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from recsvc.artifacts import experiments as definitions
+from recsvc.artifacts import experiment_shelf
 from recsvc.artifacts.documents import CURRENT
-from recsvc.artifacts.experiments import KIND, Experiment, Metric, Variant, read_experiment
+from recsvc.artifacts.experiment_shelf import KIND
+from recsvc.artifacts.experiments import Experiment, Metric, Variant, read_experiment
 from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import InputError
@@ -135,7 +136,7 @@ def activate_command(
     experiment = _checked(file, store)
     overlaps = _overlaps(experiment, store)
     shelf = store.documents(KIND)
-    definitions.activate(shelf, experiment, datetime.now(UTC), Note(whoami()))
+    experiment_shelf.activate(shelf, experiment, datetime.now(UTC), Note(whoami()))
     _print(experiment, overlaps, "runs", as_json=as_json)
 
 
@@ -145,8 +146,8 @@ def stop_command(
 ) -> None:
     """Let an experiment run no more: everybody gets what is current again."""
     shelf = Registry.open(registry).documents(KIND)
-    definitions.stop(shelf, experiment_id, datetime.now(UTC), Note(whoami()))
-    left = [each.experiment_id for each in definitions.running(shelf)]
+    experiment_shelf.stop(shelf, experiment_id, datetime.now(UTC), Note(whoami()))
+    left = [each.experiment_id for each in experiment_shelf.running(shelf)]
     result = {"stopped": experiment_id, "running": left}
     print_result(result, f"{experiment_id} is stopped; running: {', '.join(left) or '-'}", as_json)
 
@@ -155,8 +156,8 @@ def stop_command(
 def list_command(registry: RegistryOption, *, as_json: JsonOption = False) -> None:
     """List the experiments that run and those that ran."""
     shelf = Registry.open(registry).documents(KIND)
-    on = {each.experiment_id for each in definitions.running(shelf)}
-    every = sorted(definitions.known(shelf).values(), key=lambda each: each.experiment_id)
+    on = {each.experiment_id for each in experiment_shelf.running(shelf)}
+    every = sorted(experiment_shelf.known(shelf).values(), key=lambda each: each.experiment_id)
     result = {
         "experiments": [
             {"running": each.experiment_id in on, **each.model_dump(mode="json")} for each in every
@@ -185,7 +186,7 @@ def report_command(
     The intervals "safe to peek" and the p-values hold at all looks together. Those of "one look"
     hold for who had decided beforehand on which day to look, and looks on no other.
     """
-    experiment = definitions.find(Registry.open(registry).documents(KIND), experiment_id)
+    experiment = experiment_shelf.find(Registry.open(registry).documents(KIND), experiment_id)
     history = read_history(events, mapping_of("--map", column_map), timezone)
     found = report(experiment, follow(history, experiment.number))
     print_result(report_json(found), "\n".join(lines(found)), as_json)
@@ -217,7 +218,7 @@ def estimate_command(
     the rule would show them (off-policy, self-normalised inverse propensities). A model that no
     variant had cannot be estimated so: make it one.
     """
-    experiment = definitions.find(Registry.open(registry).documents(KIND), experiment_id)
+    experiment = experiment_shelf.find(Registry.open(registry).documents(KIND), experiment_id)
     rule = Rule(dict(map(_shown, show or [])), otherwise)
     journeys = follow(read_history(events, {}, "UTC"), experiment.number)
     found = estimate(experiment, journeys, rule, (metric or experiment.metric).value)
@@ -264,7 +265,7 @@ def _overlaps(experiment: Experiment, store: Registry) -> list[str]:
     """Experiments that run and may mean the same requests."""
     return [
         other.experiment_id
-        for other in definitions.running(store.documents(KIND))
+        for other in experiment_shelf.running(store.documents(KIND))
         if other.experiment_id != experiment.experiment_id and experiment.may_meet(other)
     ]
 

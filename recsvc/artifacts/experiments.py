@@ -1,27 +1,30 @@
 """Experiments as people write them: variants, who takes part, what is measured.
 
-One JSON file an experiment. Those that run are one document of the registry's shelf
-``experiments``, so that starting and stopping is one step, and the journal says who did it. An
-experiment never changes: another one has another id.
+One JSON file an experiment. It never changes: another one has another id.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Final, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
-from recsvc.artifacts.documents import CURRENT, Documents
-from recsvc.artifacts.journal import Note
-from recsvc.artifacts.pointer import Pointer
+from recsvc.artifacts.documents import CURRENT
 from recsvc.core.diversity import Diversity
+from recsvc.core.place_sets import PlaceSet
 from recsvc.core.places import Location
 from recsvc.core.recommendation_id import MAX_VARIANTS, experiment_number
-from recsvc.errors import InputError, NotFoundError, PreconditionError
+from recsvc.errors import InputError
 
-KIND: Final = "experiments"
 _TOLERANCE: Final = 1e-6
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -91,11 +94,6 @@ class PlaceCondition(Strict):
         """The place."""
         return Location(**self.model_dump())
 
-    def holds(self, location: Location) -> bool:
-        """Whether a location lies within it."""
-        pairs = zip(self.location.keys(), location.keys(), strict=True)
-        return all(wanted in {"", given} for wanted, given in pairs)
-
 
 class Participants(Strict):
     """Who takes part: a share of the shoppers whose request meets every condition.
@@ -113,13 +111,18 @@ class Participants(Strict):
     placements: tuple[Text, ...] = ()
     places: tuple[PlaceCondition, ...] = ()
     segments: tuple[Text, ...] = ()
+    _places: PlaceSet = PrivateAttr(default_factory=PlaceSet)
+
+    def model_post_init(self, _: object, /) -> None:
+        """Look up what no request should."""
+        self._places = PlaceSet.of(place.location for place in self.places)
 
     def include(self, channel: str, placement_id: str, location: Location) -> bool:
         """Whether a request meets every condition, share and segments aside."""
         return (
             (not self.channels or channel in self.channels)
             and (not self.placements or placement_id in self.placements)
-            and (not self.places or any(place.holds(location) for place in self.places))
+            and (not self.places or self._places.has(location))
         )
 
 
@@ -197,12 +200,6 @@ class Experiment(Strict):
         return not any(apart)
 
 
-class Running(Strict):
-    """The document of the shelf: every experiment that runs, in the order of their ids."""
-
-    experiments: tuple[Experiment, ...] = ()
-
-
 def read_experiment(text: str | bytes, where: str) -> Experiment:
     """Read what somebody wrote.
 
@@ -216,128 +213,14 @@ def read_experiment(text: str | bytes, where: str) -> Experiment:
     try:
         return Experiment.model_validate_json(text)
     except ValidationError as error:
-        raise InputError(f"{where}: {'; '.join(_complaints(error))}") from None
+        raise InputError(f"{where}: {'; '.join(complaints(error))}") from None
 
 
-def _complaints(error: ValidationError) -> Iterator[str]:
+def complaints(error: ValidationError) -> Iterator[str]:
+    """What is wrong, a line for each field, without what was given."""
     for each in error.errors(include_url=False, include_input=False):
         path = "".join(
             f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"]
         ).removeprefix(".")
         message = each["msg"].removeprefix("Value error, ")
         yield f"{path}: {message}" if path else message
-
-
-def read_running(text: str) -> tuple[Experiment, ...]:
-    """Read a document of the shelf.
-
-    Raises:
-        InputError: it was not written by this or an older recsvc.
-    """
-    try:
-        return Running.model_validate_json(text).experiments
-    except ValidationError as error:
-        raise InputError(f"experiments: {'; '.join(_complaints(error))}") from None
-
-
-def running(shelf: Documents) -> tuple[Experiment, ...]:
-    """The experiments that run, in the order in which they are asked whether a request is theirs.
-
-    Raises:
-        RegistryError: the shelf cannot be read.
-        InputError: as for ``read_running``.
-    """
-    return read_running(shelf.read()[1]) if shelf.pointer() else ()
-
-
-def known(shelf: Documents) -> dict[str, Experiment]:
-    """Every experiment that ever ran, by id.
-
-    Raises:
-        RegistryError: the shelf cannot be read.
-        InputError: as for ``read_running``.
-    """
-    return {
-        experiment.experiment_id: experiment
-        for version_id in shelf.versions()
-        for experiment in read_running(shelf.read(version_id)[1])
-    }
-
-
-def find(shelf: Documents, experiment_id: str) -> Experiment:
-    """An experiment that runs or ran.
-
-    Raises:
-        NotFoundError: there is none of that id (EXPERIMENT_NOT_FOUND).
-        RegistryError: the shelf cannot be read.
-    """
-    try:
-        return known(shelf)[experiment_id]
-    except KeyError:
-        raise NotFoundError(
-            f"experiment {experiment_id[:80]!r} never ran here; "
-            "see which did: recsvc-train experiment list",
-            reason="EXPERIMENT_NOT_FOUND",
-            metadata={"experiment_id": experiment_id[:80]},
-        ) from None
-
-
-def activate(shelf: Documents, experiment: Experiment, now: datetime, note: Note) -> Pointer:
-    """Let an experiment run.
-
-    Raises:
-        PreconditionError: it runs already, or another one was called so; nothing was changed.
-        RegistryError: the shelf cannot be written.
-    """
-    before = known(shelf)
-    same = before.get(experiment.experiment_id)
-    if same is not None and same != experiment:
-        raise PreconditionError(
-            f"experiment {experiment.experiment_id!r} ran before with another definition, and its "
-            "lists go by that name; give this one another experiment_id",
-            reason="EXPERIMENT_EXISTS",
-        )
-    if experiment.number in {other.number for other in before.values() if other != experiment}:
-        raise PreconditionError(
-            f"experiment_id {experiment.experiment_id!r} has the same short number as another one; "
-            "change a letter of it",
-            reason="EXPERIMENT_EXISTS",
-        )
-
-    def add(text: str | None) -> str:
-        others = read_running(text) if text else ()
-        if experiment in others:
-            raise PreconditionError(
-                f"experiment {experiment.experiment_id!r} runs already", reason="EXPERIMENT_EXISTS"
-            )
-        return _written((*others, experiment))
-
-    return shelf.edit(add, now, note)
-
-
-def stop(shelf: Documents, experiment_id: str, now: datetime, note: Note) -> Pointer:
-    """Let an experiment run no more; its lists keep their names.
-
-    Raises:
-        NotFoundError: it does not run (EXPERIMENT_NOT_FOUND); nothing was changed.
-        RegistryError: the shelf cannot be written.
-    """
-
-    def remove(text: str | None) -> str:
-        others = read_running(text) if text else ()
-        left = tuple(other for other in others if other.experiment_id != experiment_id)
-        if len(left) == len(others):
-            raise NotFoundError(
-                f"experiment {experiment_id[:80]!r} does not run; "
-                "see which do: recsvc-train experiment list",
-                reason="EXPERIMENT_NOT_FOUND",
-                metadata={"experiment_id": experiment_id[:80]},
-            )
-        return _written(left)
-
-    return shelf.edit(remove, now, note)
-
-
-def _written(experiments: tuple[Experiment, ...]) -> str:
-    ordered = tuple(sorted(experiments, key=lambda each: each.experiment_id))
-    return Running(experiments=ordered).model_dump_json(indent=1) + "\n"

@@ -102,15 +102,6 @@ class Alike:
         likeness: Vector = share * (jaccard + cosine)
         return likeness
 
-    def mean_distance(self) -> float:
-        """Intra-list distance (Smyth and McClave 2001): the mean of 1 - likeness over all pairs.
-
-        0 for fewer than two products.
-        """
-        n = len(self.n_traits)
-        likeness = self.matrix()[np.triu_indices(n, 1)]
-        return float((1 - likeness).mean()) if n > 1 else 0.0
-
 
 def traits_of(catalogue: Catalogue) -> NDArray[np.int32]:
     """int32, shape ``(n_items, n_levels + 1)``: each level of the category path, and the brand.

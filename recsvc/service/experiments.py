@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from recsvc.artifacts.documents import CURRENT, Documents
-from recsvc.artifacts.experiments import Experiment, Variant, running
+from recsvc.artifacts.experiment_shelf import running
+from recsvc.artifacts.experiments import Experiment, Variant
 from recsvc.core.assignment import takes_part, variant_of
 from recsvc.core.rules import Rulebook
 from recsvc.errors import RecsvcError

@@ -24,6 +24,7 @@ from recsvc.core.recommender import Recommender
 from recsvc.core.sources import Collaborative
 from recsvc.core.vocabulary import MISSING
 from recsvc.terminal import new_app, run
+from tests.distance import mean_distance
 from training.column import Column
 from training.evaluate import evaluate, target_customers
 from training.metrics import NOTHING
@@ -95,7 +96,7 @@ def _measures(recommender: Recommender) -> dict[str, Callable[[NDArray[np.int32]
     by_traits = Likeness.of(model.catalogue, None, nothing)
     found: dict[str, Callable[[NDArray[np.int32]], float]] = {}
     if by_traits.n_traits.any():
-        found["ild@10 category and brand"] = lambda items: by_traits.among(items).mean_distance()
+        found["ild@10 category and brand"] = lambda items: mean_distance(by_traits.among(items))
         found["categories@10"] = lambda items: len(set(model.catalogue.category[items].tolist()))
     source = model.source("collaborative")
     if isinstance(source, Collaborative):
@@ -105,7 +106,7 @@ def _measures(recommender: Recommender) -> dict[str, Callable[[NDArray[np.int32]
             traits=np.full_like(likeness.traits, MISSING),
             n_traits=np.zeros_like(likeness.n_traits),
         )
-        found["ild@10 factors"] = lambda items: by_factors.among(items).mean_distance()
+        found["ild@10 factors"] = lambda items: mean_distance(by_factors.among(items))
     return found
 
 

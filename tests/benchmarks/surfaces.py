@@ -27,6 +27,7 @@ from recsvc.core.recommender import Recommender
 from recsvc.core.stages import Stage
 from recsvc.core.vocabulary import MISSING
 from recsvc.terminal import new_app, run
+from tests.distance import mean_distance
 from training.options import load
 from training.significance import bootstrap_each, paired_bootstrap
 
@@ -245,7 +246,7 @@ def _traits(
         "usual_price": float(np.exp(np.nanmedian(prices[listed]))),
         "usual_price_of_basket": float(np.exp(np.nanmedian(prices[query.basket]))),
         "n_categories": float(len(np.unique(kinds[listed]))),
-        "distance": likeness.among(listed).mean_distance(),
+        "distance": mean_distance(likeness.among(listed)),
         "shared_with_no_stage": float(np.isin(listed, plain).mean()),
     }
 

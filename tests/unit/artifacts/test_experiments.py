@@ -8,16 +8,8 @@ from typing import Any
 import pytest
 
 from recsvc.artifacts.documents import Documents
-from recsvc.artifacts.experiments import (
-    Channel,
-    activate,
-    find,
-    known,
-    read_experiment,
-    read_running,
-    running,
-    stop,
-)
+from recsvc.artifacts.experiment_shelf import activate, find, known, read_running, running, stop
+from recsvc.artifacts.experiments import Channel, read_experiment
 from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
 from recsvc.core.places import Location

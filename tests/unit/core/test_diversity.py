@@ -8,6 +8,7 @@ import pytest
 from recsvc.core.diversity import Likeness, traits_of
 from recsvc.core.sources import Collaborative
 from recsvc.core.vocabulary import MISSING
+from tests.distance import mean_distance
 from tests.samples import item_indices, tiny_model
 
 
@@ -80,5 +81,5 @@ def test_distance_is_the_mean_over_pairs() -> None:
     """1 minus the likeness of each pair; a list of one has none."""
     of = likeness(factors=False)
     items = item_indices(tiny_model(), "espresso", "filter", "jam")
-    assert of.among(items).mean_distance() == pytest.approx((0 + 1 + 1) / 3)
-    assert of.among(items[:1]).mean_distance() == 0
+    assert mean_distance(of.among(items)) == pytest.approx((0 + 1 + 1) / 3)
+    assert mean_distance(of.among(items[:1])) == 0

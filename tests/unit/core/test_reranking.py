@@ -9,6 +9,7 @@ from recsvc.core.catalogue import Product
 from recsvc.core.diversity import Diversity, Likeness
 from recsvc.core.mixing import WINDOW
 from recsvc.core.reranking import Form, Reranker
+from tests.distance import mean_distance
 from tests.samples import PRODUCTS, item_indices, tiny_model
 
 N = len(PRODUCTS)
@@ -32,7 +33,7 @@ def listed(form: Form, items: NDArray[np.int32] = EVERY) -> list[str]:
 
 def distance(names: list[str]) -> float:
     """Intra-list distance of some products."""
-    return reranker().likeness.among(item_indices(tiny_model(), *names)).mean_distance()
+    return mean_distance(reranker().likeness.among(item_indices(tiny_model(), *names)))
 
 
 def test_without_diversity_the_scores_order_the_list() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from recsvc.artifacts import experiments as shelf
+from recsvc.artifacts import experiment_shelf as shelf
 from recsvc.artifacts.experiments import Experiment
 from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
