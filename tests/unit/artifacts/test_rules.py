@@ -16,7 +16,7 @@ from recsvc.core.diversity import Diversity
 from recsvc.core.place_sets import PlaceSet
 from recsvc.core.places import Location
 from recsvc.core.recommendation_id import Surface
-from recsvc.core.rules import Effect, Rule, Selection
+from recsvc.core.rules import NO_RULES, Effect, Rule, Selection
 from recsvc.core.stages import Stage
 from recsvc.errors import InputError
 
@@ -275,6 +275,7 @@ def test_of_a_pin_the_first_contradiction_is_told() -> None:
 def test_what_was_published_is_not_looked_at_for_contradictions_again(tmp_path: Path) -> None:
     """A server reads what somebody has checked; what it cannot understand it still refuses."""
     shelf = Registry(tmp_path).documents("rules")
+    assert rules_in_force(shelf) == NO_RULES
     now = datetime(2026, 7, 1, tzinfo=UTC)
     version_id = shelf.publish(json.dumps({"rules": pins({}, {})}), now)
     assert [each.rule_id for each in rules_in_force(shelf, version_id).rules] == ["a", "b"]

@@ -134,6 +134,10 @@ def test_each_rule_is_met_by_its_own() -> None:
     night_in_leeds = Occasion(now=at("2026-07-03T23:00"), location=leeds, segments=gold)
     app_in_uk = Occasion(now=NOW, location=uk, channel="APP", segments=gold)
     assert index.hold(night_in_leeds) == 0b0101
+    day = Hours(opens=9 * 60, closes=18 * 60, zone=BERLIN)
+    both = ConditionIndex.of([Conditions(hours=night), Conditions(hours=day), *rules])
+    assert both.hold(night_in_leeds) == 0b010101
+    assert both.hold(app_in_uk) == 0b110010
     assert index.hold(app_in_uk) == 0b1100
     assert index.hold(Occasion(now=at("2026-07-03T23:00"), channel="APP")) == 0b0010
 

@@ -20,7 +20,7 @@ from recsvc.service.questions import Answer, Question
 from recsvc.service.shop_rules import ShopRules
 from recsvc.service.standing import Consent
 from tests.bench import Bench
-from tests.serving import NOW, Log, new_metrics
+from tests.serving import NOW, Log, local_server, new_metrics
 from tests.shoppers import KEY
 
 ANNA = Question(customer_id="anna", size=5)
@@ -200,6 +200,25 @@ def test_what_cannot_be_read_is_tried_again_after_a_while(registry: Registry) ->
     assert rules.current.version_id == good
 
 
+def test_a_shelf_that_cannot_be_looked_at_is_told_each_time_it_begins(registry: Registry) -> None:
+    """Once for as long as it lasts, and the rules that were in force stay so."""
+    metrics, numbers = new_metrics()
+    rules = ShopRules(registry.documents("rules"), logger=Log().logger, metrics=metrics)
+    version_id = put(registry, pin("bag"))
+    rules.refresh()
+    shelf = registry.root / "rules"
+    for n_failures in (1, 2):
+        aside = shelf.rename(registry.root / "aside")
+        shelf.touch()
+        for _ in range(2):
+            rules.refresh()
+        assert numbers.get_sample_value("recsvc_rules_failures_total") == n_failures
+        shelf.unlink()
+        aside.rename(shelf)
+        rules.refresh()
+        assert rules.current.version_id == version_id
+
+
 def test_an_experiment_may_ask_for_another_version(bench: Bench) -> None:
     """One that is not in force; the one in force is not read again."""
     other = bench.registry.documents("rules").publish(json.dumps({"rules": [pin("bag")]}), NOW)
@@ -241,6 +260,19 @@ def test_new_rules_are_looked_up_before_they_are_in_force(bench: Bench) -> None:
     assert is_ready(bench)
     other = Assortment.learnt(bench.slot.current().assortment.catalogue)
     assert bench.rules.prepared(other) is not bench.rules.prepared(other)
+
+
+def test_a_server_looks_rules_up_before_it_answers(registry: Registry) -> None:
+    """From its start on, and after the shop has said something of a product."""
+    put(registry, pin("bag"))
+    with local_server(registry.root) as server:
+        ground = server.worker.ground
+        for price in (1.0, 2.0):
+            assortment = ground.live.dressed(ground.slot.current()).assortment
+            ready = ground.rules.prepared(assortment)
+            assert ready is ground.rules.prepared(assortment)
+            assert [each.rule.rule_id for each in ready.rules] == ["pin-bag"]
+            ground.live.upsert_products([Product(product_id="bag", price=price)])
 
 
 def test_rules_are_looked_up_before_a_new_catalogue_is_sold(bench: Bench) -> None:
