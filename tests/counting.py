@@ -209,6 +209,9 @@ def _catalogue(products: Sequence[Item], items: Vocabulary) -> Catalogue:
         np.array([p.available_from for p in products], np.int64),
         np.array([p.available_to for p in products], np.int64),
         Attributes.of([p.attributes for p in products]),
+        Vocabulary.from_ids([]),
+        np.full(len(products), MISSING, np.int32),
+        np.zeros(len(products), np.bool_),
     )
 
 

@@ -97,7 +97,7 @@ def _table(
         {
             "customer_id": repeated["customer_id"],
             "rank": np.concatenate([np.arange(1, n + 1, dtype=np.int32) for n in lengths]),
-            "product_id": recommender.model.catalogue.items.ids.take(items.tolist()),
+            "product_id": recommender.assortment.catalogue.items.ids.take(items.tolist()),
             "score": np.concatenate([ranking.scores for ranking in rankings]),
             "strategy": _names(np.concatenate([r.strategies for r in rankings]), Strategy),
             "location_level": _names(np.concatenate([r.levels for r in rankings]), Level),

@@ -27,6 +27,9 @@ _ISO_8601: Final = (
     r" ?(Z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?)?)?$"
 )
 
+_YES: Final = ("true", "yes", "y", "t", "1")
+_NO: Final = ("false", "no", "n", "f", "0")
+
 
 class Kind(Enum):
     """What the values of a canonical column are."""
@@ -41,6 +44,8 @@ class Kind(Enum):
     """A finite Float64."""
     TIME = auto()
     """A point in time: Datetime in microseconds, UTC."""
+    FLAG = auto()
+    """Yes or no: a Boolean."""
 
     @property
     def dtype(self) -> pl.DataType:
@@ -50,6 +55,8 @@ class Kind(Enum):
                 return pl.Float64()
             case Kind.TIME:
                 return INSTANT
+            case Kind.FLAG:
+                return pl.Boolean()
             case _:
                 return pl.String()
 
@@ -82,6 +89,8 @@ def parse(cell: pl.Expr, dtype: pl.DataType, kind: Kind, timezone: str) -> pl.Ex
             return _text(cell) if isinstance(dtype, pl.String) else identifier(cell, dtype)
         case Kind.NUMBER:
             return _number(cell, dtype)
+        case Kind.FLAG:
+            return _flag(cell, dtype)
     return _instant(cell, dtype, timezone)
 
 
@@ -120,6 +129,12 @@ def _number(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     numeric = cell if dtype.is_numeric() else _text(cell)
     value = numeric.cast(pl.Float64, strict=False)
     return pl.when(value.is_finite()).then(value)
+
+
+def _flag(cell: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    word = identifier(cell, dtype).str.to_lowercase()
+    is_yes = word.is_in(_YES)
+    return pl.when(is_yes | word.is_in(_NO)).then(is_yes)
 
 
 def _instant(cell: pl.Expr, dtype: pl.DataType, timezone: str) -> pl.Expr:

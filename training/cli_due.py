@@ -1,6 +1,5 @@
 """``recsvc-train due``: who needs what this week, for messages that a shop sends by itself."""
 
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,14 +15,8 @@ from recsvc.artifacts.rules_file import KIND
 from recsvc.core.query import Query
 from recsvc.core.ruling import PreparedRules
 from recsvc.errors import InputError
-from recsvc.store.breaker import CircuitBreaker
-from recsvc.store.catalogue_store import TableCatalogueStore
-from recsvc.store.connection import connect
-from recsvc.store.guarded import GuardedRedis
-from recsvc.store.keys import KeySchema
-from recsvc.store.tables import RedisTables
 from training.batch import Surface, recommend_all
-from training.cli_collect import TIMEOUT_SECONDS, NamespaceOption
+from training.cli_collect import NamespaceOption
 from training.due import QuietHours, due_within
 from training.events import MAX_QUARANTINED_SHARE, read_customers
 from training.options import (
@@ -38,6 +31,7 @@ from training.options import (
 )
 from training.people import reachable
 from training.schema import CUSTOMERS
+from training.selling import as_sold
 
 N_CONSIDERED = 100
 """Products a customer that are looked at, as on the longest page of ``ListBuyAgain``."""
@@ -74,8 +68,8 @@ def due_command(  # noqa: PLR0913  # options of a command line
         typer.Option(
             "--redis",
             envvar="RECSVC_REDIS_URL",
-            help="Redis of the service, whose catalogue says which products are sensitive: those "
-            "are left out.",
+            help="Redis of the service, whose catalogue says what has changed since the model "
+            "learnt: what is sold, and which products are sensitive.",
         ),
     ] = None,
     namespace: NamespaceOption = "recsvc",
@@ -88,7 +82,7 @@ def due_command(  # noqa: PLR0913  # options of a command line
     One row a customer and product: customer_id, product_id, due_time, send_time,
     usual_interval_days, usual_quantity, score. send_time is just before due_time and outside of the
     quiet hours. The products are those of ListBuyAgain. Who has withdrawn consent or was erased is
-    left out, and so are withdrawn and, with --redis, sensitive products.
+    left out, and so are withdrawn and sensitive products.
     """
     if not out.parent.is_dir() or out.is_dir():
         raise InputError(f"--out {out}: cannot be written; give a file in a folder that can")
@@ -113,13 +107,15 @@ def due_command(  # noqa: PLR0913  # options of a command line
     allowed = rows.filter(pl.Series(reached.may, dtype=pl.Boolean))
     if allowed.is_empty():
         raise InputError("nobody is left to write to: none given, or all erased or without consent")
-    unnamed = reached.withdrawn | (sensitive(redis, namespace) if redis else frozenset())
+    recommender = as_sold(recommender, redis, namespace) if redis else recommender
+    sold = recommender.assortment
+    withdrawn = sold.catalogue.items.indices(sorted(reached.withdrawn))
     book = rules_in_force(store.documents(KIND), CURRENT)
     asked = Query(
         size=N_CONSIDERED,
         now=moment.timestamp(),
         sold_at=datetime.now(UTC).timestamp() if at is None else moment.timestamp(),
-        excluded=np.asarray(model.catalogue.items.indices(sorted(unnamed)), np.int32),
+        excluded=np.union1d(withdrawn, sold.unnamed).astype(np.int32),
     )
     with (
         threadpool_limits(1, "blas"),  # a list is too small for two cores
@@ -131,7 +127,7 @@ def due_command(  # noqa: PLR0913  # options of a command line
             allowed,
             asked,
             surface=Surface.BUY_AGAIN,
-            rules=PreparedRules.of(book, recommender.assortment),
+            rules=PreparedRules.of(book, sold),
             tick=tick,
         )
     found = due_within(
@@ -154,23 +150,6 @@ def due_command(  # noqa: PLR0913  # options of a command line
     }
     text = f"{result['n_rows']:,} products due for {result['n_customers']:,} customers in {out}"
     print_result(result, text, as_json)
-
-
-def sensitive(redis: str, namespace: str) -> frozenset[str]:
-    """Products that the catalogue of a service calls sensitive.
-
-    Raises:
-        StoreUnavailableError: it cannot be asked; nothing may be sent then.
-    """
-    client = connect(
-        redis, connect_timeout_seconds=TIMEOUT_SECONDS, socket_timeout_seconds=TIMEOUT_SECONDS
-    )
-    try:
-        tables = RedisTables(GuardedRedis(client, CircuitBreaker()), KeySchema(namespace))
-        changes = TableCatalogueStore(tables).products_since(0, time.monotonic() + TIMEOUT_SECONDS)
-    finally:
-        client.close()
-    return frozenset(name for name, product in changes.rows.items() if product.is_sensitive)
 
 
 def _write(found: pl.DataFrame, out: Path) -> None:

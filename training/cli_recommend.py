@@ -23,6 +23,7 @@ from recsvc.core.stages import Stage
 from recsvc.errors import InputError
 from recsvc.terminal import attributes_of
 from training.batch import Surface, recommend_all
+from training.cli_collect import NamespaceOption
 from training.events import MAX_QUARANTINED_SHARE, read_customers
 from training.options import (
     JsonOption,
@@ -34,6 +35,7 @@ from training.options import (
     print_result,
     reporting,
 )
+from training.selling import as_sold
 
 NO_RULES_REF = "none"
 """What ``--rules`` says for none."""
@@ -109,6 +111,15 @@ def recommend_command(  # noqa: PLR0913  # options of a command line
         typer.Option("--max-price", min=0, help="Only products up to this price; see --currency."),
     ] = None,
     currency: Annotated[str, typer.Option(help="Of --max-price: ISO 4217, such as EUR.")] = "",
+    redis: Annotated[
+        str | None,
+        typer.Option(
+            "--redis",
+            help="Redis of the service, whose catalogue says what has changed since the model "
+            "learnt, and what is new; it is asked only if given.",
+        ),
+    ] = None,
+    namespace: NamespaceOption = "recsvc",
     quarantine: NoQuarantineOption = None,
     max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,
     as_json: JsonOption = False,
@@ -127,6 +138,7 @@ def recommend_command(  # noqa: PLR0913  # options of a command line
     if (max_price is None) != (not currency):
         raise InputError("--max-price and --currency: one needs the other; give both or neither")
     manifest, recommender = load(registry, model_ref)
+    recommender = as_sold(recommender, redis, namespace) if redis else recommender
     wanted = CatalogueFilter(
         category_paths=tuple(categories or ()),
         brands=tuple(brands or ()),

@@ -14,7 +14,7 @@ from recsvc.artifacts.manifest import Manifest
 from recsvc.artifacts.registry import Registry
 from recsvc.core.histories import HalfLives
 from recsvc.core.model import Model
-from recsvc.core.ranking import BESIDE_BASKET
+from recsvc.core.ranking import BESIDE_BASKET, Ranker, Task
 from recsvc.core.recommender import Recommender
 from recsvc.errors import InputError
 from training.events import InputReport, read_events, read_products, read_stores
@@ -119,12 +119,7 @@ def fit(
             model = build_whole(interactions, purchases.products, sources, settings)
             model = replace(
                 model,
-                # What early baskets have taught is of no use where all together have too few.
-                rankers={
-                    task: ranker
-                    for task, ranker in learnt.rankers.items()
-                    if model.baskets is not None or task not in BESIDE_BASKET
-                },
+                rankers=usable(learnt.rankers, model),
                 segments=fit_segments(
                     model.customers, model.histories, model.data_end, source.segments
                 ),
@@ -142,6 +137,19 @@ def fit(
                 data=_data(purchases, windows[-1]),
                 code_version=__version__,
             )
+
+
+def usable(rankers: Mapping[Task, Ranker], model: Model) -> dict[Task, Ranker]:
+    """Those of the learnt rankers that suit a model.
+
+    What the baskets of a window have taught is of no use where all the data together have too few:
+    the trees would read columns that the model does not have.
+    """
+    return {
+        task: ranker
+        for task, ranker in rankers.items()
+        if model.baskets is not None or task not in BESIDE_BASKET
+    }
 
 
 def read(source: FitInput, reporter: Reporter) -> Purchases:

@@ -113,7 +113,9 @@ def _product_rules(_now: datetime, _present: Collection[str]) -> Rules:
     return MappingProxyType(
         {
             "no_product": pl.col("product_id").is_null(),
-            "too_long_id": _too_long("product_id"),
+            "too_long_id": _too_long("product_id", "group_id"),
+            # Read as "no" it would be named to whoever looks over a shoulder.
+            "unreadable_sensitive": pl.col(unreadable("sensitive")),
             "impossible_date": _impossible("available_from") | _impossible("available_to"),
             **_price_rules("price"),
         }
@@ -210,6 +212,8 @@ PRODUCTS: Final = Table(
         Column("currency", Kind.CODE),
         Column("available_from", Kind.TIME),
         Column("available_to", Kind.TIME),
+        Column("group_id", Kind.IDENTIFIER),
+        Column("sensitive", Kind.FLAG),
     ),
     rules=_product_rules,
     keeps_others=True,

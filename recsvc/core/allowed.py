@@ -21,6 +21,7 @@ def allowed_by(
         allowed &= assortment.index.matching(query.catalogue_filter, shelf)
     for exclusion in query.ruling.exclusions:
         allowed[exclusion.items] = False
+    allowed[query.ruling.unreminded] = False
     if query.in_stock_only:
         allowed &= np.False_ if shelf is None else shelf.in_stock
     allowed[query.excluded] = False

@@ -55,15 +55,10 @@ class Assortment:
         turns = np.unique([catalogue.available_from, catalogue.available_to])
         turns = turns[(turns != ALWAYS_FROM) & (turns != ALWAYS_TO)]
         object.__setattr__(self, "turns", turns)
-        groups: dict[str, int] = {}
-        of_groups = [product for product in self.described.values() if product.group_id]
-        codes = np.full(len(catalogue) if of_groups else 0, MISSING, np.int32)
-        for product in of_groups:
-            code = groups.setdefault(product.group_id, len(groups))
-            codes[catalogue.items.index(product.product_id)] = code
-        object.__setattr__(self, "groups", codes)
-        sensitive = [name for name, product in self.described.items() if product.is_sensitive]
-        object.__setattr__(self, "unnamed", catalogue.items.indices(sensitive))
+        groups = catalogue.group if len(catalogue.groups) else catalogue.group[:0]
+        object.__setattr__(self, "groups", groups)
+        unnamed = np.flatnonzero(catalogue.sensitive).astype(np.int32)
+        object.__setattr__(self, "unnamed", unnamed)
 
     @classmethod
     def learnt(cls, catalogue: Catalogue) -> Self:

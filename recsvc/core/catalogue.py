@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from recsvc.core.attributes import Attributes
 from recsvc.core.vocabulary import MISSING, Arrays, StringTable, Vocabulary
 
-_Number = TypeVar("_Number", np.int32, np.int64, np.float64)
+_Scalar = TypeVar("_Scalar", np.int32, np.int64, np.float64, np.bool_)
 
 SEPARATOR = " > "
 """Between the names of a category path."""
@@ -100,6 +100,10 @@ class Catalogue:
         available_from, available_to: int64, shape ``(n_items,)``, seconds since 1970,
             UTC; a product is available from the first (inclusive) to the second.
         attributes: what the products are beside that.
+        groups: the distinct ids of what variants of one product share.
+        group: int32, shape ``(n_items,)``, indices into these, :data:`MISSING` for a product
+            without variants.
+        sensitive: bool, shape ``(n_items,)``, whether nobody wants to be reminded of it in public.
     """
 
     items: Vocabulary
@@ -114,6 +118,9 @@ class Catalogue:
     available_from: NDArray[np.int64]
     available_to: NDArray[np.int64]
     attributes: Attributes
+    groups: Vocabulary
+    group: NDArray[np.int32]
+    sensitive: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.items)
@@ -133,7 +140,9 @@ class Catalogue:
             currency=name(self.currencies, self.currency),
             available_from=int(self.available_from[item]),
             available_to=int(self.available_to[item]),
+            group_id=name(self.groups, self.group),
             attributes=self.attributes.of_item(item),
+            is_sensitive=bool(self.sensitive[item]),
         )
 
     def with_products(self, products: Sequence[Product]) -> Self:
@@ -150,6 +159,7 @@ class Catalogue:
         currencies, currency = _recoded(
             self.currencies, self.currency, at, [p.currency for p in products]
         )
+        groups, group = _recoded(self.groups, self.group, at, [p.group_id for p in products])
         return type(self)(
             self.items.with_added([p.product_id for p in added]) if added else self.items,
             self.titles.changed(titles, [p.title for p in added]),
@@ -163,6 +173,9 @@ class Catalogue:
             _written(self.available_from, at, [p.available_from for p in products]),
             _written(self.available_to, at, [p.available_to for p in products]),
             self.attributes.replaced(at, [p.attributes for p in products]),
+            groups,
+            group,
+            _written(self.sensitive, at, [p.is_sensitive for p in products]),
         )
 
     def title(self, item: int) -> str:
@@ -182,6 +195,9 @@ class Catalogue:
             **self.brands.to_arrays(f"{prefix}.brands"),
             **self.currencies.to_arrays(f"{prefix}.currencies"),
             **self.attributes.to_arrays(f"{prefix}.attributes"),
+            **self.groups.to_arrays(f"{prefix}.groups"),
+            f"{prefix}.group": self.group,
+            f"{prefix}.sensitive": self.sensitive,
             f"{prefix}.category": self.category,
             f"{prefix}.brand": self.brand,
             f"{prefix}.currency": self.currency,
@@ -192,7 +208,7 @@ class Catalogue:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, prefix: str) -> Self:
-        """The inverse of :meth:`to_arrays`."""
+        """The inverse of :meth:`to_arrays`; artifacts of old have neither groups nor flags."""
         items = Vocabulary.from_arrays(arrays, f"{prefix}.items")
         return cls(
             items,
@@ -207,7 +223,22 @@ class Catalogue:
             np.asarray(arrays[f"{prefix}.available_from"], np.int64),
             np.asarray(arrays[f"{prefix}.available_to"], np.int64),
             Attributes.from_arrays(arrays, f"{prefix}.attributes", len(items)),
+            *_flags(arrays, prefix, len(items)),
         )
+
+
+def _flags(
+    arrays: Arrays, prefix: str, n_items: int
+) -> tuple[Vocabulary, NDArray[np.int32], NDArray[np.bool_]]:
+    """Groups, the group of each product, and whether it is sensitive."""
+    if f"{prefix}.group" not in arrays:
+        no_group = np.full(n_items, MISSING, np.int32)
+        return Vocabulary.from_ids([]), no_group, np.zeros(n_items, np.bool_)
+    return (
+        Vocabulary.from_arrays(arrays, f"{prefix}.groups"),
+        np.asarray(arrays[f"{prefix}.group"], np.int32),
+        np.asarray(arrays[f"{prefix}.sensitive"], np.bool_),
+    )
 
 
 def _recoded(
@@ -221,8 +252,8 @@ def _recoded(
 
 
 def _written(
-    column: NDArray[_Number], at: NDArray[np.int32], values: Sequence[float]
-) -> NDArray[_Number]:
+    column: NDArray[_Scalar], at: NDArray[np.int32], values: Sequence[float]
+) -> NDArray[_Scalar]:
     """A copy of a column, as long as it must be, with ``values`` at the items ``at``."""
     n = max(len(column), int(at.max(initial=-1)) + 1)
     written = np.empty(n, column.dtype)

@@ -12,11 +12,13 @@ from recsvc.core.places import Place
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """A finished list, best first; all arrays have shape ``(n,)``.
+    """A finished list, in its order; all arrays have shape ``(n,)``.
 
     Attributes:
         items: int32, indices of the assortment, distinct.
-        scores: float32, not rising; comparable within this list alone.
+        scores: float32, comparable within this list alone. They do not rise, except where rules
+            move products or the list is varied, and on lists of what is needed again, whose order
+            is that of the due times.
         strategies: int8, :class:`Strategy` that contributed most.
         levels: int8, finest :class:`Level` of the place that has sold the product.
         place: the place that the list is for.

@@ -1,7 +1,7 @@
 """Rules as arrays of one assortment: looked up when they or the products change, not at a call."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from recsvc.core.assortment import Assortment
 from recsvc.core.catalogue import Catalogue, canonical_path
 from recsvc.core.conditions import Occasion
 from recsvc.core.diversity import traits_of
+from recsvc.core.recommendation_id import Surface
 from recsvc.core.rules import Effect, Rule, Rulebook, Selection
 from recsvc.core.vocabulary import MISSING
 
@@ -18,6 +19,10 @@ Items = NDArray[np.int32]
 
 MAX_ADDED = 20
 """Products of one pin that become candidates whatever the sources propose, the most popular."""
+
+
+def _no_items() -> Items:
+    return np.zeros(0, np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +58,14 @@ class Ruling:
         factors: boosts and buries.
         caps: at-mosts.
         exclusions: what must not be on the list.
+        unreminded: int32: what must not be on it either, as no rule but a default says.
     """
 
     pins: tuple[Prepared, ...] = ()
     factors: tuple[Prepared, ...] = ()
     caps: tuple[Prepared, ...] = ()
     exclusions: tuple[Prepared, ...] = ()
+    unreminded: Items = field(default_factory=_no_items)
 
     def __bool__(self) -> bool:
         return bool(self.pins or self.factors or self.caps or self.exclusions)
@@ -107,11 +114,13 @@ class PreparedRules:
     Attributes:
         book: the rules.
         rules: the same, prepared; those that select nothing here are left out.
+        unreminded: int32: what is on no list of what is needed again.
         present: a bit for each of these, by its position in the book.
     """
 
     book: Rulebook
     rules: tuple[Prepared, ...]
+    unreminded: Items = field(default_factory=_no_items)
     present: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -133,14 +142,18 @@ class PreparedRules:
                 own = np.full(len(assortment), MISSING, np.int32)
                 own[items] = codes[rule.per][items]
             prepared.append(Prepared(rule, position, items, own))
-        return cls(book, tuple(prepared))
+        unreminded = _no_items() if book.sensitive_again else assortment.unnamed
+        return cls(book, tuple(prepared), unreminded)
 
     def ruling(self, occasion: Occasion) -> Ruling:
         """The rules that hold."""
-        if not self.rules:
-            return NO_RULING
-        held = self.book.conditions.hold(occasion) & self.present
-        return Ruling.of([each for each in self.rules if held >> each.position & 1])
+        ruling = NO_RULING
+        if self.rules:
+            held = self.book.conditions.hold(occasion) & self.present
+            ruling = Ruling.of([each for each in self.rules if held >> each.position & 1])
+        if occasion.surface is Surface.AGAIN and len(self.unreminded):
+            return replace(ruling, unreminded=self.unreminded)
+        return ruling
 
     def state(self, occasion: Occasion) -> str:
         """Differs wherever other rules may hold, who and where left aside."""

@@ -123,9 +123,6 @@ class Inquiry:
             asker = replace(asker, warnings=(*asker.warnings, UNKNOWN_CUSTOMER))
         situation = situate(question, loaded, now, replace(asker, live=live))
         book = self.rules.book
-        hidden = [situation.query.excluded, withdrawn]
-        if self.surface is Surface.AGAIN and not book.sensitive_again:
-            hidden.append(loaded.assortment.unnamed)
         occasion = replace(
             self.occasion(now),
             location=situation.location,
@@ -133,7 +130,7 @@ class Inquiry:
         )
         query = replace(
             situation.query,
-            excluded=np.concatenate(hidden),
+            excluded=np.concatenate([situation.query.excluded, withdrawn]),
             shown=np.array(shown, np.int32),
             ruling=self.rules.ruling(occasion),
         )

@@ -23,6 +23,8 @@ _EMPTY: dict[str, pl.DataType | type[pl.DataType]] = {
     "currency": pl.String,
     "available_from": pl.Datetime("us", "UTC"),
     "available_to": pl.Datetime("us", "UTC"),
+    "group_id": pl.String,
+    "sensitive": pl.Boolean,
     "attributes": pl.String,
 }
 
@@ -35,6 +37,7 @@ def fit_catalogue(interactions: Interactions, products: pl.DataFrame | None) -> 
     categories, category = _names(rows["category_path"])
     brands, brand = _names(rows["brand"])
     currencies, currency = _names(rows["currency"])
+    groups, group = _names(rows["group_id"])
     return Catalogue(
         interactions.items,
         StringTable.from_strings(rows["title"].fill_null("")),
@@ -48,6 +51,9 @@ def fit_catalogue(interactions: Interactions, products: pl.DataFrame | None) -> 
         _seconds(rows["available_from"], ALWAYS_FROM),
         _seconds(rows["available_to"], ALWAYS_TO),
         _attributes(rows["attributes"]),
+        groups,
+        group,
+        rows["sensitive"].fill_null(value=False).to_numpy().astype(np.bool_),
     )
 
 

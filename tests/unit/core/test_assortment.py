@@ -128,6 +128,20 @@ def test_sensitive_products_are_not_to_be_named(learnt: Assortment) -> None:
     assert grown.with_products([replace(soap, is_sensitive=False)]).unnamed.tolist() == [10]
 
 
+def test_a_model_knows_variants_and_what_is_sensitive(learnt: Assortment) -> None:
+    """What it has learnt of them holds until it is said otherwise, for newcomers as well."""
+    said = [replace(learnt.product(3), group_id="dairy", is_sensitive=True)]
+    taught = Assortment.learnt(learnt.catalogue.with_products(said))
+    assert taught.product(3).group_id == "dairy"
+    assert taught.unnamed.tolist() == [3]
+    grown = taught.with_products([Product(product_id="new", group_id="dairy", is_sensitive=True)])
+    assert grown.with_variants(np.array([10], np.int32)).tolist() == [3, 10]
+    assert grown.unnamed.tolist() == [3, 10]
+    mended = grown.with_products([learnt.product(3)])
+    assert mended.with_variants(np.array([10], np.int32)).tolist() == [10]
+    assert mended.unnamed.tolist() == [10]
+
+
 def test_everything_that_was_said_is_kept(learnt: Assortment) -> None:
     """The catalogue holds what lists are made from; the rest is told as it was said."""
     product = Product(

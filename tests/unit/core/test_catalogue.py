@@ -149,10 +149,16 @@ def test_availability_includes_its_start_alone(
 
 def test_a_catalogue_comes_back_from_its_arrays(catalogue: Catalogue) -> None:
     """Every product of the restored catalogue is described as before."""
+    said = [
+        Product(product_id="tea", group_id="teas"),
+        Product(product_id="bag", is_sensitive=True),
+    ]
+    catalogue = catalogue.with_products(said)
     restored = Catalogue.from_arrays(catalogue.to_arrays("c"), "c")
     assert [str(restored.product(i)) for i in range(10)] == [
         str(catalogue.product(i)) for i in range(10)
     ]
+    assert (restored.product(2).group_id, restored.product(9).is_sensitive) == ("teas", True)
     assert restored.available_to.tolist() == catalogue.available_to.tolist()
 
 
@@ -162,6 +168,15 @@ def test_a_catalogue_from_before_there_were_attributes_has_none(catalogue: Catal
     restored = Catalogue.from_arrays(arrays, "c")
     assert restored.product(0) == replace(catalogue.product(0), attributes={})
     assert passing(restored, CatalogueFilter(attributes={"label": ("organic",)})) == []
+
+
+def test_a_catalogue_from_before_there_were_variants_has_none(catalogue: Catalogue) -> None:
+    """Nor anything sensitive."""
+    said = [Product(product_id="tea", group_id="teas", is_sensitive=True)]
+    arrays = catalogue.with_products(said).to_arrays("c")
+    of_old = {n: a for n, a in arrays.items() if "group" not in n and "sensitive" not in n}
+    tea = Catalogue.from_arrays(of_old, "c").product(2)
+    assert (tea.group_id, tea.is_sensitive) == ("", False)
 
 
 def test_no_titles_at_all(catalogue: Catalogue) -> None:
@@ -209,6 +224,7 @@ def test_products_are_replaced_and_added(catalogue: Catalogue) -> None:
             currency="EUR",
             available_from=100,
             available_to=200,
+            group_id="oats",
         ),
         Product(
             product_id="tea",
@@ -218,6 +234,8 @@ def test_products_are_replaced_and_added(catalogue: Catalogue) -> None:
             price=4.0,
             currency="USD",
             available_to=300,
+            group_id="oats",
+            is_sensitive=True,
         ),
         Product(product_id="espresso"),
         Product(product_id="nothing"),

@@ -425,7 +425,8 @@ def test_what_must_not_be_named_is_not() -> None:
     learnt = recommender.assortment
     milk, espresso = item_indices(model, "milk", "espresso").tolist()
     sensitive = replace(learnt.product(milk), is_sensitive=True)
-    recommender = recommender.selling(replace(learnt, described={"milk": sensitive}))
+    catalogue = learnt.catalogue.with_products([sensitive])
+    recommender = recommender.selling(replace(learnt, catalogue=catalogue))
     customer = model.customers.index("anna")
     place = recommender.place(customer, Location())
     query = Query(customer=customer, place=place, now=DATA_END, size=50)

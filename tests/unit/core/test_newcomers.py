@@ -587,10 +587,13 @@ def test_in_a_hurry_nothing_new_is_looked_at() -> None:
 def test_a_list_shows_one_of_a_group() -> None:
     """The best of the variants, of learnt products and of new ones."""
     recommender = popular(new("oat", {"milk": 1}), new("soy", {"milk": 0.9}))
-    described = {
-        name: Product(product_id=name, group_id="milks") for name in ("milk", "oat", "soy")
-    }
-    grouped = recommender.selling(replace(recommender.assortment, described=described))
+    catalogue = recommender.assortment.catalogue
+    milks = [
+        replace(catalogue.product(catalogue.items.index(name)), group_id="milks")
+        for name in ("milk", "oat", "soy")
+    ]
+    catalogue = catalogue.with_products(milks)
+    grouped = recommender.selling(replace(recommender.assortment, catalogue=catalogue))
     found = ids(grouped, grouped.recommend(ask(grouped)))
     assert set(found) == ALL_IDS
     butter = recommender.model.catalogue.items.index("butter")

@@ -312,6 +312,27 @@ def test_rules_that_do_not_hold_are_no_part_of_it() -> None:
     assert PreparedRules.of(Rulebook(version_id="v"), LEARNT).state(NOON) == "v"
 
 
+def test_a_shop_may_remind_of_nothing_sensitive() -> None:
+    """On lists of what is needed again, and there alone; unless it says so, all are on them."""
+    model = tiny_model()
+    milk = Product(product_id="milk", is_sensitive=True)
+    recommender = Recommender(model).selling(LEARNT.with_products([milk]))
+    anna = Query(customer=model.customers.index("anna"), now=DATA_END, size=N)
+    again = Occasion(now=DATA_END, surface=Surface.AGAIN)
+
+    def needed(book: Rulebook) -> set[str]:
+        ruling = PreparedRules.of(book, recommender.assortment).ruling(again)
+        found = recommender.again(replace(anna, ruling=ruling)).ranking
+        return {NAMES[item] for item in found.items.tolist()}
+
+    discreet = Rulebook(sensitive_again=False)
+    assert needed(Rulebook()) == {"espresso", "milk", "bread"}
+    assert needed(discreet) == {"espresso", "bread"}
+    elsewhere = PreparedRules.of(discreet, recommender.assortment).ruling(NOON)
+    found = recommender.recommend(replace(anna, ruling=elsewhere))
+    assert "milk" in {NAMES[item] for item in found.items.tolist()}
+
+
 def test_pins_bring_their_products_along() -> None:
     """Those that are allowed; of many the most popular."""
     many = Rule(rule_id="p", effect=Effect.PIN, selection=Selection(), position=1)

@@ -153,6 +153,17 @@ def test_the_shops_defaults_hold_where_a_question_leaves_it_open(bench: Bench) -
     assert "espresso" in ids(bench.answer(Question(customer_id="anna", size=5, only_new=False)))
 
 
+def test_a_shop_may_remind_of_nothing_sensitive(bench: Bench) -> None:
+    """No list of what is needed again has such a product; every other list has it as ever."""
+    milk = bench.slot.current().assortment.catalogue.product(3)
+    bench.live.upsert_products([replace(milk, is_sensitive=True)])
+    again = Question(customer_id="anna")
+    assert "milk" in ids(bench.again(again).answer)
+    ruled(bench, buy_again_sensitive=False)
+    assert set(ids(bench.again(again).answer)) == {"espresso", "bread"}
+    assert "milk" in ids(bench.answer(replace(again, size=10)))
+
+
 def test_unreadable_rules_leave_the_old_ones_in_force(registry: Registry) -> None:
     """It is logged once, and the next good ones count."""
     log = Log()

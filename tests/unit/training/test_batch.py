@@ -1,12 +1,14 @@
 """Batch lists, against the recommender itself."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
+from recsvc.core.catalogue import Product
 from recsvc.core.cells import cell_of
 from recsvc.core.conditions import Conditions
 from recsvc.core.places import Level, Location
@@ -157,6 +159,40 @@ def test_needs_are_those_of_the_recommender(recommender: Recommender) -> None:
     np.testing.assert_allclose(days, found.interval_seconds / 86_400)
     np.testing.assert_array_equal(lists["usual_quantity"].to_numpy(), found.quantity)
     assert lists.columns[-1] == "store_id"
+
+
+def test_what_a_shop_does_not_remind_of_is_not_needed_again(recommender: Recommender) -> None:
+    """As in a call: where its rules say so, no sensitive product is on such a list."""
+    row = customers_of({"customer_id": "c000"})
+    rules = Rulebook(sensitive_again=False)
+
+    def needed(recommender: Recommender, book: Rulebook) -> list[str]:
+        prepared = PreparedRules.of(book, recommender.assortment)
+        return products(
+            recommend_all(
+                recommender,
+                row,
+                asked(recommender, size=60),
+                surface=Surface.BUY_AGAIN,
+                rules=prepared,
+            ),
+            "c000",
+        )
+
+    first, *others = needed(recommender, rules)
+    item = recommender.model.catalogue.items.index(first)
+    discreet = replace(recommender.model.catalogue.product(item), is_sensitive=True)
+    told = recommender.selling(recommender.assortment.with_products([discreet]))
+    assert needed(told, Rulebook()) == [first, *others]
+    assert needed(told, rules) == others
+
+
+def test_what_is_new_to_the_model_is_listed_by_its_id(recommender: Recommender) -> None:
+    """Where the shop has described a product since, it is on lists as in a call."""
+    new = Product(product_id="new", title="Bakery no. 1", category_path="Food > Bakery")
+    told = recommender.selling(recommender.assortment.with_products([new]))
+    rows = customers_of(*({"customer_id": f"c{n:03}"} for n in range(20)))
+    assert "new" in recommend_all(told, rows, asked(recommender, size=100))["product_id"]
 
 
 def test_unknown_customers_get_the_list_of_their_place(recommender: Recommender) -> None:

@@ -63,6 +63,23 @@ def test_without_a_file_everything_may_be_sold() -> None:
     assert not len(Assortment.learnt(catalogue).turns)
 
 
+def test_variants_and_what_is_sensitive_are_kept() -> None:
+    """What the file does not say is neither."""
+    catalogue = fit_catalogue(
+        bought("jam", "tea", "test"),
+        products_of(
+            [
+                {"product_id": "tea", "group_id": "teas"},
+                {"product_id": "test", "group_id": "tests", "sensitive": True},
+            ]
+        ),
+    )
+
+    found = [catalogue.product(item) for item in range(3)]
+    assert [product.group_id for product in found] == ["", "teas", "tests"]
+    assert [product.is_sensitive for product in found] == [False, False, True]
+
+
 def test_other_columns_are_attributes() -> None:
     """What read_products gathered as a JSON object; texts are too long to be asked for."""
     described = {"colour": "grün", "story": "x" * (MAX_VALUE_BYTES + 1)}

@@ -45,6 +45,23 @@ def test_identifiers(values: pl.Series, expected: list[str | None]) -> None:
     assert parsed(values, Kind.IDENTIFIER) == expected
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (pl.Series([True, False, None]), [True, False, None]),
+        (pl.Series([1, 0, 2]), [True, False, None]),
+        (pl.Series([1.0, 0.0, float("nan")]), [True, False, None]),
+        (
+            pl.Series([" TRUE ", "no", "Y", "f", "1", "0.0", "", "maybe"]),
+            [True, False, True, False, True, False, None, None],
+        ),
+    ],
+)
+def test_flags(values: pl.Series, expected: list[bool | None]) -> None:
+    """Yes and no as tools write them; what is neither is no flag."""
+    assert parsed(values, Kind.FLAG) == expected
+
+
 def test_codes_and_text() -> None:
     """Codes are in capitals; text for people is only trimmed, even if it looks like an id."""
     assert parsed(pl.Series([" de-by "]), Kind.CODE) == ["DE-BY"]

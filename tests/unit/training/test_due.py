@@ -1,6 +1,7 @@
 """Who needs what soon, when it is said, and who is never written to."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -181,15 +182,32 @@ def test_a_path_is_no_zone() -> None:
         QuietHours.of("", "../etc")
 
 
-@pytest.mark.usefixtures("registry")
 def test_sensitive_products_are_not_written_of(tmp_path: Path) -> None:
-    """As the catalogue of the service calls them."""
+    """As the model has learnt them."""
+    registry, model = Registry(tmp_path / "registry"), tiny_model()
+    milk = Product(product_id="milk", is_sensitive=True)
+    model = replace(model, catalogue=model.catalogue.with_products([milk]))
+    registry.promote(tiny_artifact(registry, model).version_id, NOON)
+    found = due(tmp_path)
+    assert "milk" not in found["product_id"]
+    assert found.height
+
+
+@pytest.mark.usefixtures("registry")
+def test_what_the_service_was_told_since_holds(tmp_path: Path) -> None:
+    """Which products are sensitive, and of which one of a group is enough."""
+    plain = due(tmp_path, "--at-most", 10).filter(customer_id="anna")["product_id"].to_list()
     with running_valkey(tmp_path / "valkey") as valkey:
         client = connect(valkey.url, connect_timeout_seconds=5, socket_timeout_seconds=5)
         tables = RedisTables(GuardedRedis(client, CircuitBreaker()), KeySchema("recsvc"))
         milk = Product(product_id="milk", is_sensitive=True)
-        TableCatalogueStore(tables).put_products([milk, Product(product_id="tea")])
+        variants = [
+            Product(product_id=name, group_id="breakfast") for name in ("bread", "espresso")
+        ]
+        new = Product(product_id="new", group_id="breakfast", is_sensitive=True)
+        TableCatalogueStore(tables).put_products([milk, new, *variants])
         client.close()
-        found = due(tmp_path, "--redis", valkey.url)
+        found = due(tmp_path, "--redis", valkey.url, "--at-most", 10)
+    assert set(plain) == {"bread", "espresso", "milk"}
     assert "milk" not in found["product_id"]
-    assert "milk" in due(tmp_path)["product_id"]
+    assert found.filter(customer_id="anna").height == 1

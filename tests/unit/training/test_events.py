@@ -609,13 +609,27 @@ def test_products(tmp_path: Path) -> None:
         ("unreadable_price", "p,cheap,"),
         ("negative_price", "p,-1,"),
         ("impossible_date", "p,1,soon"),
+        ("too_long_id", f"p,1,,{'g' * 257},"),
+        ("unreadable_sensitive", "p,1,,,perhaps"),
     ],
 )
 def test_products_that_cannot_be_used(tmp_path: Path, reason: str, cells: str) -> None:
     """Each fault of a product has its reason."""
-    path = text_file(tmp_path / "p.csv", f"product_id,price,available_from,x\np,1,,\n{cells},x\n")
+    names = "product_id,price,available_from,group_id,sensitive"
+    path = text_file(tmp_path / "p.csv", f"{names}\np,1,,g,no\n{cells}\n")
 
     assert read_products(path, max_quarantined_share=0.5)[1].reasons == {reason: 1}
+
+
+def test_variants_and_sensitive_products_are_no_attributes(tmp_path: Path) -> None:
+    """The columns are read as what they are, whatever the shop calls them."""
+    path = text_file(tmp_path / "p.csv", "product_id,group_id,adult\n1,7.0,yes\n2,7,NO\n3,,\n")
+
+    products, _ = read_products(path, mapping={"sensitive": "adult"})
+
+    assert products["group_id"].to_list() == ["7", "7", None]
+    assert products["sensitive"].to_list() == [True, False, None]
+    assert set(products["attributes"]) == {"{}"}
 
 
 def test_products_without_other_columns_have_no_attributes(tmp_path: Path) -> None:

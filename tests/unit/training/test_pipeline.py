@@ -14,6 +14,7 @@ from recsvc.artifacts.registry import Registry
 from recsvc.core.model import Model
 from recsvc.core.places import Location
 from recsvc.core.query import Query
+from recsvc.core.ranking import BESIDE_BASKET, Task
 from recsvc.core.recommender import Recommender
 from recsvc.errors import InputError
 from tests.purchases import (
@@ -30,8 +31,10 @@ from tests.purchases import (
     stores_of,
     write_shop,
 )
+from tests.quick import QUICK
+from tests.rankers import Stump, grow, weigh_alike
 from training.fusion import TUNED
-from training.pipeline import MODEL_ID, FitInput, fit, read
+from training.pipeline import MODEL_ID, FitInput, fit, read, usable
 from training.settings import FEATURE_GROUPS, REMOVABLE, TrainingSettings
 
 Row = dict[str, object]
@@ -76,6 +79,29 @@ def test_what_was_recorded_of_late_only_is_learnt_from(
 
     groups = recommender_of(registry, manifest).features.groups
     assert ("price" if names == ("unit_price",) else "distance") in groups
+
+
+def test_what_early_baskets_taught_goes_where_all_data_have_too_few() -> None:
+    """A model without baskets would be refused with it; one with baskets keeps it."""
+    weekly = [
+        {"customer_id": f"c{n % 5}", "product_id": product, "order_id": f"{n}", "day": n}
+        for n in range(40)
+        for product in ("tea", "milk")
+    ]
+    single = [
+        {"customer_id": "bulk", "product_id": "tea", "order_id": f"b{n}", "day": 39 + n / 1_000}
+        for n in range(500)
+    ]
+    early, whole = (built(interactions_of(*rows), QUICK) for rows in (weekly, weekly + single))
+    learnt = grow(weigh_alike(early, popularity=1), Task.TOGETHER, Stump("together", 0, 0, 1))
+    assert whole.baskets is None
+
+    assert usable(learnt.rankers, early) == learnt.rankers
+    with pytest.raises(ValueError, match=r"the trees of 'together' read"):
+        Recommender(replace(whole, rankers=learnt.rankers))
+    kept = usable(learnt.rankers, whole)
+    assert set(kept) == set(Task) - BESIDE_BASKET
+    assert Recommender(replace(whole, rankers=kept)).ranker(Task.TOGETHER).trees is None
 
 
 def recommender_of(registry: Registry, manifest: Manifest) -> Recommender:
