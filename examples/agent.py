@@ -176,18 +176,19 @@ async def talk(  # the parts of the story
     ):
         shop = Talk(agent)
         here = {"store_id": store, "in_stock_only": True, "how_many": N_LISTED}
-        affordable = {**here, "budget": budget, "categories": categories}
+        affordable = {**here, "total_budget": budget, "categories": categories}
         say(
-            f"**Shopper:** Something for dinner tonight, nothing above {budget['amount']:g} "
-            f"{budget['currency']}. I am at store {store}, so only what is there."
+            f"**Shopper:** Something for dinner tonight, under {budget['amount']:g} "
+            f"{budget['currency']} in all. I am at store {store}, so only what is there."
         )
         listed = await shop.call("recommend_products", **affordable | {"categories": ["Dinner"]})
         say("**Agent**, with categories that there are:")
         listed = await shop.call("recommend_products", **affordable)
         assert all(one["in_stock"] for one in listed["products"])  # noqa: S101  # the story's point
+        assert listed["total"]["amount"] <= budget["amount"]  # noqa: S101  # likewise
+        say(f"**Agent:** All of this comes to {listed['total']['amount']:.2f}.")
         first = listed["products"][0]
-        say(f"**Agent:** How about {first['title']}, at {first['price']['amount']:.2f}?")
-        say("**Shopper:** Not that one.")
+        say(f"**Shopper:** {first['title']} at {first['price']['amount']:.2f}? Not that one.")
         listed = await shop.call("recommend_products", **affordable, exclude=[first["product_id"]])
         listed_ids = {one["product_id"] for one in listed["products"]}
         assert first["product_id"] not in listed_ids  # noqa: S101  # the story's point
@@ -195,8 +196,15 @@ async def talk(  # the parts of the story
         say(f"**Agent:** Then {second['title']}, at {second['price']['amount']:.2f}.")
         say("**Shopper:** Why this one?")
         say(f"**Agent:** {second['reason']}")
-        say("**Shopper:** All right. What goes with it?")
-        await shop.call("find_bought_together", product_ids=[second["product_id"]], **here)
+        left = round(float(str(budget["amount"])) - second["price"]["amount"], 2)
+        say(f"**Shopper:** All right, that one alone. What goes with it, for the {left:.2f} left?")
+        beside = await shop.call(
+            "find_bought_together",
+            product_ids=[second["product_id"]],
+            total_budget={**budget, "amount": left},
+            **here,
+        )
+        assert beside["total"]["amount"] <= left  # noqa: S101  # likewise
         say(
             f"**Shopper:** Forget all that. I am customer {other} now. What would you recommend "
             "to me?"

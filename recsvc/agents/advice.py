@@ -44,10 +44,13 @@ UNKNOWN_NAMES = {
 }
 """Warnings of names that are in no catalogue: the argument, and what is wrong with it."""
 
+PRICE_LIMIT = "budget"
+"""The argument that limits prices, unless another one did."""
+
 _COMPLAINTS_IF_EMPTY = {
     "PRICE_CURRENCY": (
-        "budget.currency",
-        "nothing that fits has a price in this currency; give the one that prices of answers have",
+        PRICE_LIMIT,
+        "nothing that fits costs so little; raise the amount, or give the currency of other prices",
     ),
     "UNKNOWN_LOCATION": (
         "store_id",
@@ -55,11 +58,14 @@ _COMPLAINTS_IF_EMPTY = {
     ),
 }
 
+_IN_WORDS = {"model_type": "should be an object"}
+"""What the library says of its own classes, as a model understands it."""
+
 _NOTES = {
     "UNKNOWN_CUSTOMER": "Nothing is known of this customer yet: the list is what sells here.",
     "NO_CONSENT": "The customer has not agreed to personal lists: the list is what sells here.",
     "UNKNOWN_LOCATION": "store_id: nothing has been sold there yet; find_stores lists the stores.",
-    "PRICE_CURRENCY": "budget: products without a price in this currency are left out.",
+    "PRICE_CURRENCY": "Products without a price in the currency of the budget are left out.",
     "STOCK_UNKNOWN": "in_stock_only: nobody has said what is in stock at this store.",
     "STALE_DATA": "The purchases behind this list ended more than a week ago.",
     "STORE_UNAVAILABLE": "What the customer did of late, and what is in stock, cannot be read now.",
@@ -67,10 +73,18 @@ _NOTES = {
 }
 
 
-def complaint(warning: str) -> InvalidRequestError | None:
-    """Why a list is empty, as an error that a model can act on; None where a warning says not."""
+def complaint(warning: str, price_limit: str = PRICE_LIMIT) -> InvalidRequestError | None:
+    """Why a list is empty, as an error that a model can act on; None where a warning says not.
+
+    Args:
+        warning: of the list.
+        price_limit: the argument that limits prices.
+    """
     found = _COMPLAINTS_IF_EMPTY.get(warning)
-    return None if found is None else InvalidRequestError(*found)
+    if found is None:
+        return None
+    field, why = found
+    return InvalidRequestError(field.replace(PRICE_LIMIT, price_limit), why)
 
 
 def unknown_name(warning: str, names: Iterable[str], asked: Iterable[str]) -> InvalidRequestError:
@@ -126,7 +140,7 @@ def _line(problem: Mapping[str, Any], arguments: type[BaseModel]) -> str:
     path = ".".join(map(str, problem["loc"])) or "arguments"
     if problem["type"] == "extra_forbidden":
         return f"{path}: is no argument of this tool; it has {', '.join(arguments.model_fields)}"
-    why = str(problem["msg"]).removeprefix("Value error, ")
+    why = _IN_WORDS.get(problem["type"], str(problem["msg"])).removeprefix("Value error, ")
     example = _example(problem["loc"], arguments)
     return f"{path}: {why[0].lower()}{why[1:]}{example}"
 

@@ -4,9 +4,11 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+_TOTAL = "What one of each costs together. None: unknown, or in several currencies."
+
 
 class Price(BaseModel):
-    """A price of one unit."""
+    """An amount of money: of a product, the price of one unit."""
 
     amount: float
     currency: str = Field(description="ISO 4217.")
@@ -47,6 +49,7 @@ class Suggestions(BaseModel):
     recommendation_id: str = Field(description="Give it to record_feedback.")
     store_id: str = Field(description="The store that prices and stock are of. Empty: none.")
     products: list[Suggestion]
+    total: Price | None = Field(description=_TOTAL)
     notes: list[str] = Field(description="What to know about this list.")
 
 
@@ -56,6 +59,7 @@ class Needs(BaseModel):
     recommendation_id: str = Field(description="Give it to record_feedback.")
     store_id: str = Field(description="The store that prices and stock are of. Empty: none.")
     products: list[Need]
+    total: Price | None = Field(description=_TOTAL)
     notes: list[str] = Field(description="What to know about this list.")
 
 

@@ -60,7 +60,7 @@ def _is_text(annotation: object) -> bool:
 
 
 class Budget(_Arguments):
-    """The most that one product may cost."""
+    """An amount of money."""
 
     amount: float = Field(ge=0, le=1e9, allow_inf_nan=False, examples=[7.5])
     currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.", examples=["EUR"])
@@ -74,7 +74,7 @@ class ListArguments(_Arguments):
     )
     budget: Budget | None = Field(
         default=None,
-        description="The most that any one product may cost. The sum is yours to keep.",
+        description="The most that each product may cost by itself.",
         examples=[{"amount": 7.5, "currency": "EUR"}],
     )
     store_id: Id | None = Field(
@@ -104,8 +104,30 @@ class ListArguments(_Arguments):
     )
     language: Language = None
 
+    @property
+    def for_all(self) -> Budget | None:
+        """What all products together may cost, where that can be asked."""
+        return None
 
-class Recommend(ListArguments):
+
+class Several(ListArguments):
+    """Of lists of products that may all be bought, and not one instead of another."""
+
+    total_budget: Budget | None = Field(
+        default=None,
+        description="The most that all products of the list may cost together, one of each; the "
+        "best that fit are listed. For 'dinner under 20 pounds'. What is in a basket already is "
+        "yours to take off.",
+        examples=[{"amount": 20, "currency": "GBP"}],
+    )
+
+    @property
+    def for_all(self) -> Budget | None:
+        """What all products together may cost."""
+        return self.total_budget
+
+
+class Recommend(Several):
     """Of ``recommend_products``."""
 
     basket: list[Id] = Field(
@@ -125,7 +147,7 @@ class Similar(ListArguments):
     product_id: Id = Field(description="The product to resemble.", examples=["1082185"])
 
 
-class Together(ListArguments):
+class Together(Several):
     """Of ``find_bought_together``."""
 
     product_ids: list[Id] = Field(
@@ -136,7 +158,7 @@ class Together(ListArguments):
     )
 
 
-class Again(ListArguments):
+class Again(Several):
     """Of ``buy_again``."""
 
 

@@ -6,11 +6,10 @@ from hashlib import blake2b
 from typing import Any
 
 from recsvc.agents import answers
-from recsvc.agents.advice import UNKNOWN_NAMES, complaint, note_of, unknown_name
+from recsvc.agents.advice import PRICE_LIMIT, UNKNOWN_NAMES, complaint, note_of, unknown_name
 from recsvc.agents.arguments import (
     MAX_LISTED,
     Again,
-    Budget,
     Feedback,
     ListArguments,
     OneProduct,
@@ -19,6 +18,7 @@ from recsvc.agents.arguments import (
     Stores,
     Together,
 )
+from recsvc.agents.purse import sum_of, within
 from recsvc.agents.shop import Branch, Goods, Offer, Offers, OnShelf, Opinion, Shop, Wish
 from recsvc.agents.text import MAX_SENTENCE, clean, web_address
 from recsvc.errors import (
@@ -32,9 +32,14 @@ from recsvc.errors import (
 MAX_ROUNDS = 3
 """How often a list is asked for again without what must not be named."""
 
+N_CONSIDERED = 40
+"""Products of the list that a total budget chooses from, at least. So many each source proposes by
+default: beyond, a list has more candidates and may begin otherwise than a shorter one."""
+
 _NO_ANSWER = (StoreUnavailableError, UnavailableError, OverloadedError)
 
 _NOTHING = "Nothing fits: raise the budget, or leave a condition out."
+_NOTHING_THERE = "Nothing is known of it at this store; find_stores lists the stores."
 _NO_STOCK = "What is in stock cannot be read just now."
 
 
@@ -64,7 +69,7 @@ class Tools:
         wish = replace(
             self._wish(asked, caller), basket=tuple(asked.basket), only_new=asked.only_new
         )
-        return self._suggestions(self._named(self._shop.recommend, wish), asked)
+        return self._suggestions(self._affordable(self._shop.recommend, wish, asked), asked)
 
     def find_similar_products(self, asked: Similar, caller: Caller) -> answers.Suggestions:
         """List products like one, the most alike first: what to offer instead of it."""
@@ -77,9 +82,10 @@ class Tools:
 
     def find_bought_together(self, asked: Together, caller: Caller) -> answers.Suggestions:
         """List what is bought together with one product or a basket: what goes with it."""
-        offers = self._named(
+        offers = self._affordable(
             lambda wish: self._shop.together(asked.product_ids, wish),
             self._wish(asked, caller),
+            asked,
             asked.product_ids,
         )
         return self._suggestions(offers, asked)
@@ -87,7 +93,7 @@ class Tools:
     def buy_again(self, asked: Again, caller: Caller) -> answers.Needs:
         """List what the customer buys again and again, the most overdue first."""
         _require_customer(caller)
-        offers = self._named(self._shop.again, self._wish(asked, caller))
+        offers = self._affordable(self._shop.again, self._wish(asked, caller), asked)
         listed = self._suggestions(offers, asked)
         dues = [offer.due for offer in offers.offers]
         return answers.Needs(
@@ -103,6 +109,7 @@ class Tools:
                 for product, due in zip(listed.products, dues, strict=True)
                 if due is not None
             ],
+            total=listed.total,
             notes=listed.notes,
         )
 
@@ -115,6 +122,8 @@ class Tools:
                 reason="PRODUCT_NOT_FOUND",
             )
         shelf, notes = self._shelf(asked.store_id or "", [goods])
+        if asked.store_id and not notes and shelf == [OnShelf()]:
+            notes = [_NOTHING_THERE]
         return answers.ProductEntry(
             store_id=asked.store_id or "",
             product=answers.Product(**_product(_priced(goods, shelf[0]), shelf[0], asked.language)),
@@ -155,23 +164,48 @@ class Tools:
         return answers.Recorded(outcome=outcome, notes=[])
 
     def _wish(self, asked: ListArguments, caller: Caller) -> Wish:
-        budget = asked.budget or Budget.model_construct(amount=None, currency="")
+        limits = [limit for limit in (asked.budget, asked.for_all) if limit is not None]
+        if len({limit.currency for limit in limits}) > 1:
+            raise InvalidRequestError(
+                "total_budget.currency", "is another one than that of budget; give both in one"
+            )
+        limit = min(limits, key=lambda limit: limit.amount, default=None)
         return Wish(
             customer_id=caller.customer_id,
-            size=asked.how_many,
+            size=max(asked.how_many, N_CONSIDERED) if asked.for_all else asked.how_many,
             store_id=asked.store_id or "",
             categories=tuple(asked.categories),
             brands=tuple(asked.brands),
-            budget=budget.amount,
-            currency=budget.currency,
+            budget=limit.amount if limit else None,
+            currency=limit.currency if limit else "",
             excluded=tuple(asked.exclude),
             in_stock_only=asked.in_stock_only,
             language=asked.language or "",
             channel=self._channel,
         )
 
+    def _affordable(
+        self,
+        ask: Callable[[Wish], Offers],
+        wish: Wish,
+        asked: ListArguments,
+        about: Sequence[str] = (),
+    ) -> Offers:
+        """A list that costs no more, as a whole, than it may: the best of a longer one."""
+        total = asked.for_all
+        price_limit = PRICE_LIMIT if asked.budget or total is None else "total_budget"
+        offers = self._named(ask, wish, about, price_limit)
+        if total is None:
+            return offers
+        chosen = within(offers.offers, total.amount, total.currency, asked.how_many)
+        return replace(offers, offers=chosen)
+
     def _named(
-        self, ask: Callable[[Wish], Offers], wish: Wish, about: Sequence[str] = ()
+        self,
+        ask: Callable[[Wish], Offers],
+        wish: Wish,
+        about: Sequence[str] = (),
+        price_limit: str = PRICE_LIMIT,
     ) -> Offers:
         """A list without sensitive products, unless they are what was asked for.
 
@@ -179,7 +213,7 @@ class Tools:
         asked for again without that.
         """
         offers = ask(wish)
-        self._check(offers, wish)
+        self._check(offers, wish, price_limit)
         for _ in range(MAX_ROUNDS):
             hidden = _sensitive(offers.offers)
             # Whoever names a category, or a product that is one, has asked.
@@ -190,12 +224,12 @@ class Tools:
         left = tuple(offer for offer in offers.offers if not offer.goods.is_sensitive)
         return replace(offers, offers=left)
 
-    def _check(self, offers: Offers, wish: Wish) -> None:
+    def _check(self, offers: Offers, wish: Wish, price_limit: str) -> None:
         """Refuse a question that the model can put better, and say how."""
         for warning in offers.warnings:
             if warning in UNKNOWN_NAMES:
                 raise self._unknown_name(warning, wish)
-            error = None if offers.offers else complaint(warning)
+            error = None if offers.offers else complaint(warning, price_limit)
             if error is not None:
                 raise error
 
@@ -225,6 +259,7 @@ class Tools:
         notes = [*filter(None, known), *notes]
         if not offers.offers:
             notes.append(_NOTHING)
+        total = sum_of(offer.goods for offer in offers.offers)
         return answers.Suggestions(
             recommendation_id=offers.recommendation_id,
             store_id=offers.store_id,
@@ -238,6 +273,7 @@ class Tools:
                     zip(offers.offers, shelf, strict=True), start=1
                 )
             ],
+            total=answers.Price(amount=total[0], currency=total[1]) if total else None,
             notes=notes,
         )
 

@@ -148,9 +148,9 @@ def _known(loaded: LoadedModel, product_ids: Sequence[str]) -> NDArray[np.int32]
     items = loaded.assortment.catalogue.items.indices(product_ids)
     if not len(items):
         first = product_ids[0][:80]
-        others = f", nor any of the {len(product_ids) - 1} others," * (len(product_ids) > 1)
+        others = f", nor is any other of the {len(product_ids)} named" * (len(product_ids) > 1)
         raise NotFoundError(
-            f"product {first!r}{others} is not in the catalogue",
+            f"product {first!r} is not in the catalogue{others}",
             reason="PRODUCT_NOT_FOUND",
             metadata={"product_id": first},
         )

@@ -10,10 +10,11 @@ from mcp import Client
 from mcp_types import CallToolResult
 
 from recsvc.agents.advice import FAULT, NOT_NOW
-from recsvc.agents.arguments import Feedback, OneProduct, Recommend, Similar, Together
+from recsvc.agents.answers import Price
+from recsvc.agents.arguments import Again, Feedback, OneProduct, Recommend, Similar, Together
 from recsvc.agents.door import Door
 from recsvc.agents.shop import Branch, Due, Goods, Offer, Offers, OnShelf, Opinion, Wish
-from recsvc.agents.tools import MAX_ROUNDS, Caller, Tools
+from recsvc.agents.tools import MAX_ROUNDS, N_CONSIDERED, Caller, Tools
 from recsvc.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -137,6 +138,66 @@ def test_every_argument_reaches_the_shop() -> None:
     ]
 
 
+def priced(**prices: float) -> list[Goods]:
+    """Products at these prices, in pounds."""
+    return [Goods(product_id=n, title=n, price=p, currency="GBP") for n, p in prices.items()]
+
+
+def test_a_total_budget_is_for_all_products_together() -> None:
+    """The best that what is left pays for, chosen from the list that would have been given."""
+    shop = FakeShop(products=priced(pie=0.1, cake=0.3, tart=0.15, bun=0.1, roll=0.05, egg=0.01))
+    pounds = {"amount": 0.3, "currency": "GBP"}
+    asked = Recommend.model_validate({"total_budget": pounds, "how_many": 3})
+    answer = Tools(shop, "AGENT").recommend_products(asked, ANNA)
+    assert [(one.rank, one.product_id) for one in answer.products] == [
+        (1, "pie"),
+        (2, "tart"),
+        (3, "roll"),
+    ]
+    assert answer.total == Price(amount=0.3, currency="GBP")
+    assert [(wish.budget, wish.size) for wish in shop.wishes] == [(0.3, N_CONSIDERED)]
+    assert ids(shop, asked.model_copy(update={"how_many": 1})) == ["pie"]
+
+
+def test_both_budgets_hold() -> None:
+    """In one currency; the list is asked for by the lower one."""
+    shop = FakeShop(products=priced(pie=2.0, cake=1.0))
+    given = {"budget": {"amount": 2, "currency": "GBP"}}
+    both = Recommend.model_validate({**given, "total_budget": {"amount": 9, "currency": "GBP"}})
+    assert ids(shop, both) == ["pie", "cake"]
+    assert shop.wishes[0].budget == 2
+    odd = Recommend.model_validate({**given, "total_budget": {"amount": 9, "currency": "EUR"}})
+    with pytest.raises(InvalidRequestError, match=r"^total_budget\.currency: is another one"):
+        ids(shop, odd)
+
+
+def test_every_list_of_what_may_all_be_bought_takes_a_total() -> None:
+    """One of what is alike, each instead of another, does not."""
+    shop = FakeShop(products=priced(pie=2.0, cake=1.5, bun=1.0))
+    total = {"total_budget": {"amount": 3, "currency": "GBP"}}
+    tools = Tools(shop, "AGENT")
+    together = Together.model_validate({"product_ids": ["jam"], **total})
+    for listed in (
+        tools.find_bought_together(together, ANNA),
+        tools.buy_again(Again.model_validate(total), ANNA),
+    ):
+        assert [one.product_id for one in listed.products] == ["pie", "bun"]
+        assert listed.total == Price(amount=3, currency="GBP")
+    with pytest.raises(ValueError, match="Extra inputs"):
+        Similar.model_validate({"product_id": "pie", **total})
+
+
+def test_what_has_no_price_in_the_currency_is_in_no_total() -> None:
+    """Neither is it chosen, nor does the list come to anything."""
+    odd = [Goods(product_id="free"), Goods(product_id="far", price=1.0, currency="EUR")]
+    shop = FakeShop(products=[*odd, *priced(bun=1.0)])
+    total = Recommend.model_validate({"total_budget": {"amount": 3, "currency": "GBP"}})
+    assert ids(shop, total) == ["bun"]
+    for products in (odd[:1], [*odd[1:], *priced(bun=1.0)], []):
+        listed = Tools(FakeShop(products=products), "AGENT").recommend_products(Recommend(), ANNA)
+        assert listed.total is None
+
+
 def test_lists_that_a_model_wrote_as_text_are_read() -> None:
     """Some models quote them; a text that only looks like one stays a text."""
     asked = Recommend.model_validate(
@@ -189,8 +250,11 @@ def test_prices_and_stock_are_the_stores() -> None:
     assert (entry.store_id, entry.product.in_stock, entry.product.quantity) == ("s1", True, 3)
     assert entry.product.price is not None
     assert (entry.product.price.amount, entry.product.price.currency) == (2.5, "EUR")
+    assert entry.notes == []
     entry = tools.get_product(OneProduct(product_id="jam"), NOBODY)
-    assert (entry.product.in_stock, entry.product.quantity) == (None, None)
+    assert (entry.product.in_stock, entry.product.quantity, entry.notes) == (None, None, [])
+    (note,) = tools.get_product(OneProduct(product_id="jam", store_id="s9"), NOBODY).notes
+    assert note.startswith("Nothing is known of it at this store")
 
 
 def test_a_list_stands_where_stock_cannot_be_read() -> None:
@@ -237,7 +301,7 @@ def test_catalogue_texts_are_cut_and_cleaned() -> None:
 @pytest.mark.parametrize(
     ("warning", "argument"),
     [
-        ("PRICE_CURRENCY", "budget.currency"),
+        ("PRICE_CURRENCY", "budget"),
         ("UNKNOWN_LOCATION", "store_id"),
     ],
 )
@@ -248,6 +312,14 @@ def test_what_a_model_can_put_right_is_an_error(warning: str, argument: str) -> 
     with pytest.raises(InvalidRequestError) as caught:
         Tools(shop, "AGENT").recommend_products(Recommend(), NOBODY)
     assert caught.value.field == argument
+
+
+def test_of_two_budgets_the_one_that_was_given_is_wrong() -> None:
+    """The argument that a model is told of is one that it wrote."""
+    shop = FakeShop(products=[], warnings=("PRICE_CURRENCY",))
+    total = Recommend.model_validate({"total_budget": {"amount": 3, "currency": "XAU"}})
+    with pytest.raises(InvalidRequestError, match=r"^total_budget: nothing that fits"):
+        ids(shop, total)
 
 
 def test_a_name_that_is_in_no_catalogue_is_answered_with_some_that_are() -> None:
@@ -313,6 +385,8 @@ def call(shop: FakeShop, name: str, log: Log | None = None, **arguments: object)
 def test_wrong_arguments_are_told_with_an_example() -> None:
     """One line each, and no stack of somebody's library."""
     example = "budget={'amount': 7.5, 'currency': 'EUR'}"
+    text = refused(call(FakeShop(), "recommend_products", budget="7 pounds"))
+    assert text == f"budget: should be an object; for example {example}"
     text = refused(call(FakeShop(), "recommend_products", budget={"amount": -1}, exlude=["tea"]))
     assert text.splitlines() == [
         f"budget.amount: input should be greater than or equal to 0; for example {example}",
