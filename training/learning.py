@@ -128,7 +128,7 @@ def learn(
             _measure(lessons, window, recommender, settings, reporter)
         if window.teaches:
             _gather(lessons, window, recommender, settings, reporter)
-        if surfaces is not None and window.teaches and number >= last_training:
+        if surfaces is not None and number >= last_training:
             surfaces.see(recommender, window, reporter)
     assert lessons is not None  # noqa: S101  # a plan has at least two windows
     with reporter.stage("learn the rankers from all windows"):

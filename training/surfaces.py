@@ -64,23 +64,27 @@ class Surfaces:
     _plain: dict[Task, Ranker] = field(default_factory=dict)
 
     def see(self, recommender: Recommender, window: Window, reporter: Reporter) -> None:
-        """Let a window judge what was learnt before it, if that is its role, and learn from it.
+        """Let a window judge what was learnt before it, if that is its role, and teach, if it may.
 
         Args:
             recommender: fitted on what came before the window.
-            window: of those that teach.
+            window: of the late ones. Last orders only judge: who learnt from them would have seen
+                what others bought later.
             reporter: told of each step.
         """
-        if "trees" in self.settings.without:  # they are all that is learnt here
+        judges = Role.GUARD in window.roles
+        # Trees are all that is learnt here.
+        if "trees" in self.settings.without or not (judges or window.teaches):
             return
         held_out = _of_customers(window)
         history = held_out.history
         with reporter.stage("count what was in one basket"):
             baskets = fit_baskets(history, recommender.model.catalogue, self.settings)
         beside = Recommender(replace(recommender.model, baskets=baskets))
-        if Role.GUARD in window.roles:
+        if judges:
             self._judge(beside, held_out, reporter)
-        self._gather(beside, held_out, reporter)
+        if window.teaches:
+            self._gather(beside, held_out, reporter)
 
     def _gather(self, recommender: Recommender, held_out: HoldOut, reporter: Reporter) -> None:
         settings = self.settings
@@ -102,13 +106,16 @@ class Surfaces:
         settings = self.settings
         n_asked = min(settings.surface_questions, settings.judge_customers)
         asked = _asked(recommender, held_out, n_asked, settings.seed + OTHER_SEED)
-        for task, ranker in self._learnt().items():
-            if task not in asked:
+        learnt = self._learnt()
+        for task, plain in self._plain.items():
+            if task not in learnt:
+                reporter.log(f"  {task.value}: {_too_little('learn from')}")
                 continue
-            plain = self._plain[task]
             with reporter.stage(f"judge {task.value}"):
-                found = _recalls(recommender, asked[task], task, (ranker, plain))
+                questions = asked.get(task, ())
+                found = _recalls(recommender, questions, task, (learnt[task], plain))
             if len(found[0]) < MIN_ASKED:
+                reporter.log(f"  {task.value}: {_too_little('judge by')}")
                 continue
             margin = paired_bootstrap(*found)
             self.served[task] = margin.mean > 0
@@ -201,6 +208,10 @@ def _report(
         f"recall@{AT}": {"trees": round(learnt.mean(), 5), "plain": round(plain.mean(), 5)},
         "margin": [round(margin.mean, 5), round(margin.low, 5), round(margin.high, 5)],
     }
+
+
+def _too_little(to_do: str) -> str:
+    return f"too little to {to_do} (fewer than {MIN_ASKED} questions): plain weights will serve"
 
 
 def _line(

@@ -171,6 +171,27 @@ def test_all_windows_teach_what_serves() -> None:
     assert taught == 3 * N_ASKED
 
 
+@pytest.mark.parametrize("method", [Split.LAST_BASKET, Split.GIVEN])
+def test_what_must_not_teach_judges_all_the_same(method: Split) -> None:
+    """Last orders decide what serves, and nothing is learnt from them."""
+    purchases = town(Month.GIFTS, Month.GIFTS, Month.GIFTS)
+    taught, *later = (
+        window(purchases, 0, Role.TRAIN),
+        window(purchases, 1, Role.GUARD),
+        window(purchases, 2, Role.TEST),
+    )
+    guard, test = (replace(each, held_out=replace(each.held_out, method=method)) for each in later)
+    lines = Lines()
+
+    found = shown(taught, guard, test, lines=lines)
+
+    assert found.served.keys() == {*BASKETS, Task.AGAIN}
+    assert found.metrics == shown(taught, window(purchases, 1, Role.GUARD)).metrics
+    assert [len(parts) for parts in found.examples.values()] == [1, 1, 1]
+    # What neither teaches nor judges is not looked at.
+    assert lines.said.count("count what was in one basket") == 2
+
+
 @pytest.mark.parametrize(("n_customers", "judged"), [(12, False), (13, True)])
 def test_few_questions_teach_nothing_and_judge_nothing(n_customers: int, *, judged: bool) -> None:
     """From fifty on they do: four orders each of twelve customers are 48."""
@@ -178,11 +199,14 @@ def test_few_questions_teach_nothing_and_judge_nothing(n_customers: int, *, judg
     few = partial(window, purchases, n_customers=n_customers)
     many = partial(window, purchases)
 
-    for windows in (
-        (few(0, Role.TRAIN), many(1, Role.GUARD)),
-        (many(0, Role.TRAIN), few(1, Role.GUARD)),
+    for lacking, windows in (
+        ("learn from", (few(0, Role.TRAIN), many(1, Role.GUARD))),
+        ("judge by", (many(0, Role.TRAIN), few(1, Role.GUARD))),
     ):
-        assert (Task.TOGETHER in shown(*windows).served) is judged
+        lines = Lines()
+        assert (Task.TOGETHER in shown(*windows, lines=lines).served) is judged
+        said = [line for line in lines.said if f"together: too little to {lacking}" in line]
+        assert bool(said) is not judged
 
 
 def test_no_more_is_asked_than_the_settings_say() -> None:
@@ -235,16 +259,18 @@ def test_without_times_windows_share_the_customers() -> None:
         assert found.metrics[task.value]["questions"] == n_orders[1]
 
 
-def test_surfaces_learn_from_the_late_windows_of_a_run() -> None:
+@pytest.mark.parametrize(("method", "n_taught"), [(Split.TEMPORAL, 2), (Split.LAST_BASKET, 1)])
+def test_surfaces_learn_from_the_late_windows_of_a_run(method: Split, n_taught: int) -> None:
     """From the last that is there to teach on; what they have won serves beside the lists."""
     purchases = town(*[Month.GIFTS] * 3)
     roles = (Role.TRAIN, Role.TRAIN, Role.GUARD)
-    windows = [window(purchases, number, role) for number, role in enumerate(roles)]
+    *taught, guard = [window(purchases, number, role) for number, role in enumerate(roles)]
+    windows = [*taught, replace(guard, held_out=replace(guard.held_out, method=method))]
     surfaces = Surfaces(ALL_ASKED)
 
     learnt = learn(windows, fitted, ALL_ASKED, Lines(), surfaces)
 
-    assert len(surfaces.examples[Task.TOGETHER]) == 2
+    assert len(surfaces.examples[Task.TOGETHER]) == n_taught
     assert learnt.metrics["surfaces"] == surfaces.metrics
     won = {task for task, served in surfaces.served.items() if served}
     assert won
