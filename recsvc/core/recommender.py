@@ -14,30 +14,26 @@ from numpy.typing import NDArray
 
 from recsvc.core.allowed import allowed_by, on_this_page
 from recsvc.core.assortment import Assortment
+from recsvc.core.candidates import Candidates
 from recsvc.core.diversity import Likeness
-from recsvc.core.due import due_again, needed_again
+from recsvc.core.due import due_again
 from recsvc.core.features import Case
-from recsvc.core.histories import NO_HISTORY, Profile
+from recsvc.core.histories import Profile
 from recsvc.core.journey import staged
 from recsvc.core.lists import BuyAgain, Ranking
-from recsvc.core.live import NO_ITEMS, Live, fold
+from recsvc.core.live import NO_ITEMS, Live
 from recsvc.core.model import Model
-from recsvc.core.newcomers import placed, ranked_newcomers
 from recsvc.core.panel import Panel
 from recsvc.core.places import ANYWHERE, Level, Location, Place
 from recsvc.core.query import Query
-from recsvc.core.ranking import BESIDE_BASKET, Ranker, Task, plain_ranker
+from recsvc.core.ranking import Ranker, Task, plain_ranker
 from recsvc.core.reranking import Form, Listed, Reranker
 from recsvc.core.ruling import Ruling
-from recsvc.core.sources import Collaborative, ItemToItem, Moment, Strategy
-from recsvc.core.sparse import distinct, top
+from recsvc.core.scoring import scored, scored_with_newcomers
+from recsvc.core.similarity import Similarity
+from recsvc.core.sources import Moment, Strategy
 from recsvc.core.tailoring import N_TAILORED, tailored
 from recsvc.core.vocabulary import MISSING
-
-NO_SCORES = np.zeros(0, np.float32)
-
-N_STAND_IN = 5
-"""Learnt products that stand in for one that is new, where a shopper has looked at it."""
 
 
 class Recommender:
@@ -52,13 +48,19 @@ class Recommender:
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        panel = Panel(model)
+        beside = panel if model.baskets is None else Panel(model, model.baskets)
+        # Ties go to the more popular product: its place in the order of popularity.
+        tie_rank = np.empty(len(model.catalogue), np.int32)
+        tie_rank[model.popularity.order] = np.arange(len(model.catalogue), dtype=np.int32)
         self.assortment = Assortment.learnt(model.catalogue)
-        self._panel = Panel(model)
-        self.scores = self._panel.scores
+        self._similarity = Similarity.of(model)
+        self._candidates = Candidates(model, self.assortment, tie_rank, panel, beside)
+        self._reranker = self._reranking(self.assortment, tie_rank)
+        self.scores = panel.scores
         """Names of the columns of :attr:`Case.scores` of lists for a shopper."""
-        self.features = self._panel.features
+        self.features = panel.features
         """What their trees read."""
-        self._beside = self._panel if model.baskets is None else Panel(model, model.baskets)
         for task, ranker in model.rankers.items():
             n_features = len(self.panel(task).features.names)
             # Trees would read the wrong columns in silence.
@@ -67,16 +69,6 @@ class Recommender:
                     f"the trees of {task.value!r} read {ranker.trees.n_features} features, "
                     f"this model has {n_features}"
                 )
-        # Ties go to the more popular product: its place in the order of popularity.
-        tie_rank = np.empty(len(model.catalogue), np.int32)
-        tie_rank[model.popularity.order] = np.arange(len(model.catalogue), dtype=np.int32)
-        collaborative = model.source("collaborative")
-        self._factors = collaborative.factors if isinstance(collaborative, Collaborative) else None
-        self._factor_norms = NO_SCORES if self._factors is None else self._factors.norms()
-        likeness = Likeness.of(model.catalogue, self._factors, self._factor_norms)
-        self._reranker = Reranker(self.assortment, likeness, tie_rank)
-        neighbours = model.source("neighbours")
-        self._neighbours = neighbours.weights if isinstance(neighbours, ItemToItem) else None
 
     def selling(self, assortment: Assortment) -> Self:
         """A recommender with the same model that ranks another assortment.
@@ -85,22 +77,32 @@ class Recommender:
             assortment: whose learnt products are the model's.
         """
         other = copy(self)
-        other.assortment = assortment
         # Of newcomers nobody has bought any: they come after all others.
         newcomers = np.arange(assortment.n_learnt, len(assortment), dtype=np.int32)
-        tie_rank = np.concatenate([self._reranker.tie_rank[: assortment.n_learnt], newcomers])
-        likeness = Likeness.of(assortment.catalogue, self._factors, self._factor_norms)
-        other._reranker = Reranker(assortment, likeness, tie_rank)  # noqa: SLF001  # one of its own kind
+        tie_rank = np.append(self._reranker.tie_rank[: assortment.n_learnt], newcomers)
+        other.assortment = assortment
+        candidates = replace(self._candidates, assortment=assortment, tie_rank=tie_rank)
+        other._candidates = candidates  # noqa: SLF001  # one of its own kind
+        other._reranker = self._reranking(assortment, tie_rank)  # noqa: SLF001  # likewise
         return other
+
+    def _reranking(self, assortment: Assortment, tie_rank: NDArray[np.int32]) -> Reranker:
+        known = self._similarity
+        likeness = Likeness.of(assortment.catalogue, known.factors, known.norms)
+        return Reranker(assortment, likeness, tie_rank)
 
     def panel(self, task: Task) -> Panel:
         """The sources that a task asks."""
-        return self._beside if task in BESIDE_BASKET else self._panel
+        return self._candidates.asked(task)
 
     def ranker(self, task: Task) -> Ranker:
         """What orders the candidates of a task: what was learnt for it, else plain weights."""
         ranker = self.model.rankers.get(task)
         return plain_ranker(task, self.panel(task).scores) if ranker is None else ranker
+
+    def live(self, query: Query) -> Live:
+        """The shopper as of now: what the model learnt, and what came since."""
+        return self._candidates.live(query)
 
     def place(self, customer: int, location: Location) -> Place:
         """Where the shopper is: the location given, else the customer's home."""
@@ -116,14 +118,14 @@ class Recommender:
         allowed = allowed_by(query, live, self.model.statistics, self.assortment)
         asked = staged(query, live, allowed, self.assortment, self.model.statistics)
         page = on_this_page(asked.allowed, query, self.assortment)
-        case = self._candidates(asked.query, live, page, asked.task)
+        case = self._candidates.of(asked.query, live, page, asked.task)
         task = asked.task or self.task(asked.query, case.moment.profile)
         return self.rank(case, self.ranker(task), asked.query.form)
 
     def rank(self, case: Case, ranker: Ranker, form: Form) -> Ranking:
         """A list of the best candidates of a case."""
         place = case.moment.place
-        items, scores = self._scored(case, ranker)
+        items, scores = scored_with_newcomers(case, ranker, self.assortment)
         listed = self._reranker.listed(items, scores, form)
         best = listed.best
         is_learnt = best < len(case.items)
@@ -151,33 +153,7 @@ class Recommender:
 
     def order(self, case: Case, ranker: Ranker, form: Form) -> NDArray[np.int32]:
         """The items of :meth:`rank` alone, for who compares many rankers."""
-        return case.items[self._reranker.listed(case.items, self._ranked(case, ranker), form).best]
-
-    def _scored(self, case: Case, ranker: Ranker) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """A case's items, its newcomers last, and what the ranker makes of them."""
-        items, scores = case.items, self._ranked(case, ranker)
-        if len(case.newcomers):
-            near = self.assortment.near
-            scores = np.append(scores, placed(case, case.panel.sources, near, ranker, scores))
-            items = np.append(items, self.assortment.n_learnt + case.newcomers)
-        return items, scores
-
-    def _ranked(self, case: Case, ranker: Ranker) -> NDArray[np.float32]:
-        if ranker.trees is None:
-            return self._fused(case, ranker)
-        features = case.panel.features.of(case)
-        learnt = ranker.trees.predict(features)
-        if ranker.logistic is not None:
-            learnt += ranker.logistic.predict(features)
-        if ranker.fusion and len(case.items):
-            fusion = self._fused(case, ranker)
-            learnt += np.float32(ranker.fusion) * fusion / max(fusion.std(), np.float32(1e-6))
-        return learnt
-
-    @staticmethod
-    def _fused(case: Case, ranker: Ranker) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = case.standardised @ ranker.weights
-        return scores
+        return case.items[self._reranker.listed(case.items, scored(case, ranker), form).best]
 
     def candidates(self, query: Query, task: Task | None = None) -> Case:
         """All sources' proposals with all sources' scores.
@@ -187,89 +163,7 @@ class Recommender:
             task: what it is asked for; unless given, a list for the shopper.
         """
         live = self.live(query)
-        return self._candidates(query, live, self._allowed(query, live), task)
-
-    def _allowed(self, query: Query, live: Live) -> NDArray[np.bool_]:
-        allowed = allowed_by(query, live, self.model.statistics, self.assortment)
-        return on_this_page(allowed, query, self.assortment)
-
-    def _candidates(
-        self, query: Query, live: Live, allowed: NDArray[np.bool_], task: Task | None
-    ) -> Case:
-        if task is Task.AGAIN:
-            return self._again(live, query, allowed)
-        customer = query.customer
-        if task in BESIDE_BASKET:  # what else was put there is left out, and shapes nothing
-            live = replace(live, basket=NO_ITEMS)
-        if task is Task.TOGETHER_COLD:  # the same for all, whoever asks
-            customer, live = MISSING, replace(live, profile=NO_HISTORY)
-        profile, stand_ins = self._of_moment(query, live)
-        moment = self._moment(profile, query, allowed, customer)
-        if task in BESIDE_BASKET:
-            moment = replace(moment, basket=distinct(list(self._learnt(query.basket))))
-        case = self._case(moment, query, allowed, task)
-        is_plain = not len(stand_ins) and not len(live.undated)
-        return case if is_plain else replace(case, stand_ins=stand_ins, undated=live.undated)
-
-    def _again(self, live: Live, query: Query, allowed: NDArray[np.bool_]) -> Case:
-        """What the shopper buys again and again, and nothing else."""
-        moment = self._moment(live.profile, query, allowed, query.customer)
-        own = needed_again(live.profile)
-        # Without times nobody can tell when anything is due.
-        own = own[moment.allowed[own]] if self.model.data_end else NO_ITEMS
-        return replace(self._panel.case(moment, own), undated=live.undated)
-
-    def _of_moment(self, query: Query, live: Live) -> tuple[Profile, NDArray[np.int32]]:
-        """A profile with the visit, and the items in it that stand in for newcomers."""
-        basket = np.union1d(query.basket, live.basket)
-        session = np.union1d(np.union1d(query.session, live.session), basket)
-        learnt, stand_ins = self._learnt(session.astype(np.int32))
-        return live.profile.with_session(distinct([learnt, stand_ins])), stand_ins
-
-    def live(self, query: Query) -> Live:
-        """The shopper as of now: what the model learnt, and what came since."""
-        return fold(
-            self.model.histories.profile(query.customer),
-            query.acts,
-            n_learnt=self.assortment.n_learnt,
-            learnt_until=self.model.data_end,
-            now=query.now,
-            half_lives=self.model.half_lives,
-        )
-
-    def _moment(
-        self, profile: Profile, query: Query, allowed: NDArray[np.bool_], customer: int = MISSING
-    ) -> Moment:
-        learnt = allowed[: self.assortment.n_learnt]
-        return Moment(profile, query.place, learnt, query.now, customer, query.only_new)
-
-    def _case(
-        self,
-        moment: Moment,
-        query: Query,
-        allowed: NDArray[np.bool_],
-        task: Task | None = None,
-    ) -> Case:
-        # A list of new products cannot fill up with the shopper's own.
-        limit = self.model.n_candidates * (2 if query.only_new else 1)
-        limit = max(limit, query.size)
-        panel = self._panel if task is None else self.panel(task)
-        n_learnt = self.assortment.n_learnt
-        pinned = query.ruling.pinned(allowed, self._reranker.tie_rank)
-        items = distinct([panel.propose(moment, limit), pinned[pinned < n_learnt]])
-        newcomers = ranked_newcomers(allowed[n_learnt:], pinned[pinned >= n_learnt] - n_learnt)
-        return panel.case(moment, items, newcomers)
-
-    def _learnt(self, items: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Those of ``items`` that are learnt, and what stands in for the others: the most alike."""
-        n_learnt = self.assortment.n_learnt
-        is_new = items >= n_learnt
-        if not is_new.any():
-            return items, NO_ITEMS
-        near = [self.assortment.near.row(item - n_learnt) for item in items[is_new].tolist()]
-        most_like = [found[top(likeness, N_STAND_IN)] for found, likeness in near]
-        stand_ins = np.setdiff1d(np.concatenate(most_like), items)
-        return items[~is_new], stand_ins
+        return self._candidates.of(query, live, self._candidates.allowed(query, live), task)
 
     def popular(self, query: Query) -> Ranking:
         """What is bought at the place, whoever asks: the list of an unknown shopper.
@@ -277,8 +171,7 @@ class Recommender:
         For a caller who cannot wait: it reads no history, beyond what the query excludes,
         and so costs a fraction of :meth:`recommend`.
         """
-        allowed = self._allowed(query, self.live(query))
-        case = self._case(self._moment(NO_HISTORY, query, allowed), query, allowed)
+        case = self._candidates.of_nobody(query)
         if len(case.items):  # who is in a hurry is not asked to wait for what is new
             case = replace(case, newcomers=NO_ITEMS)
         return self.rank(case, self.ranker(Task.COLD), query.form)
@@ -290,24 +183,14 @@ class Recommender:
         particular is the same for all.
         """
         live = self.live(query)
-        allowed = self._allowed(query, live)
+        allowed = self._candidates.allowed(query, live)
         allowed[item] = False
         n_learnt = self.assortment.n_learnt
-        if item < n_learnt:
-            learnt = self._similar(item)
-            learnt[item] = max(learnt.max(), 1.0)  # nothing is more like it
-        else:  # like what it is like
-            near, likeness = self.assortment.near.row(item - n_learnt)
-            learnt = np.zeros(n_learnt, np.float32)
-            for other, share in zip(near.tolist(), likeness.tolist(), strict=True):
-                learnt += np.float32(share) * self._similar(other)
-            learnt /= max(float(likeness.sum()), 1.0)
-            learnt[near] += likeness
-        scores = np.append(learnt, self.assortment.near.means(learnt))
+        scores = self._similarity.to(item, self.assortment)
         items = np.flatnonzero((scores > 0) & allowed).astype(np.int32)
         items = np.union1d(items, query.ruling.pinned(allowed, self._reranker.tie_rank))
         likeness = scores[items]
-        profile, _ = self._of_moment(query, live)
+        profile, _ = self._candidates.of_visit(query, live)
         is_known = query.customer != MISSING or bool(len(query.acts))
         is_tailored = is_known and not profile.is_empty
         if is_tailored:
@@ -340,8 +223,9 @@ class Recommender:
         n_learnt = self.assortment.n_learnt
         alike = items[most]
         is_learnt = alike < n_learnt
-        case = self._panel.case(moment, alike[is_learnt], alike[~is_learnt] - n_learnt)
-        _, liking = self._scored(case, self.ranker(Task.NEW))
+        panel = self.panel(Task.NEW)
+        case = panel.case(moment, alike[is_learnt], alike[~is_learnt] - n_learnt)
+        _, liking = scored_with_newcomers(case, self.ranker(Task.NEW), self.assortment)
         kinds = self.assortment.catalogue.category[alike]
         likeness[most] = tailored(likeness[most], liking, kinds)
         return likeness
@@ -389,17 +273,6 @@ class Recommender:
             return Listed(np.arange(len(items)))
         places = -np.arange(len(items), dtype=np.float32)
         return self._reranker.listed(items, places, form)
-
-    def _similar(self, item: int) -> NDArray[np.float32]:
-        """float32, shape ``(n_learnt,)``: how like a learnt product each of them is."""
-        scores = np.zeros(self.assortment.n_learnt, np.float32)
-        if self._factors is not None:
-            scores += self._factors.cosine(item, self._factor_norms)
-        if self._neighbours is not None:
-            items, similarity = self._neighbours.row(item)
-            if len(items):
-                scores[items] += similarity / similarity.max()
-        return scores
 
     def task(self, query: Query, profile: Profile) -> Task:
         """Which ranker suits a question."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from recsvc.core.assortment import Assortment, Shelf
+from recsvc.core.candidates import N_STAND_IN
 from recsvc.core.catalogue import CatalogueFilter, Product
 from recsvc.core.claims import Claim
 from recsvc.core.conditions import Occasion
@@ -21,7 +22,7 @@ from recsvc.core.newcomers import MAX_RANKED
 from recsvc.core.places import Level, Location
 from recsvc.core.query import Query
 from recsvc.core.ranking import Task
-from recsvc.core.recommender import N_STAND_IN, Recommender
+from recsvc.core.recommender import Recommender
 from recsvc.core.rules import Effect, Rule, Rulebook, Selection
 from recsvc.core.ruling import PreparedRules
 from recsvc.core.sources import Strategy
