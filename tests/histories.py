@@ -12,6 +12,7 @@ from recsvc.artifacts.experiments import Experiment
 from recsvc.core.assignment import variant_of
 from recsvc.core.recommendation_id import ListOrigin, Surface, new_recommendation_id
 from tests.experiments import experiment
+from training.experiments.history import History, read_history
 
 START = datetime(2026, 5, 1, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -27,6 +28,7 @@ COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "store_id": pl.String,
     "country_code": pl.String,
     "recommendation_id": pl.String,
+    "event_id": pl.String,
 }
 
 
@@ -49,11 +51,22 @@ def seen(name: str, when: datetime, customer: str = "anna", **fields: Any) -> di
     return row("IMPRESSION", when, customer, recommendation_id=name, **fields)
 
 
-def write(rows: Sequence[dict[str, Any]], folder: Path) -> Path:
+def write(rows: Sequence[dict[str, Any]], folder: Path, number: int = 1) -> Path:
     """Write a history as ``recsvc-train collect`` does."""
-    path = folder / "live-00000001.parquet"
+    path = folder / f"live-{number:08}.parquet"
     pl.DataFrame(rows, schema=COLUMNS, orient="row").write_parquet(path)
     return path
+
+
+def read(*paths: Path, max_quarantined_share: float = 0.0) -> History:
+    """Read such files."""
+    return read_history(
+        paths,
+        mapping={},
+        timezone="UTC",
+        quarantine=None,
+        max_quarantined_share=max_quarantined_share,
+    )
 
 
 def crowd(

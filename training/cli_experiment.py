@@ -13,18 +13,23 @@ from recsvc.artifacts.experiment_shelf import KIND
 from recsvc.artifacts.experiments import Experiment, Metric, Variant, read_experiment
 from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
+from recsvc.core.recommendation_id import MAX_VARIANTS
 from recsvc.errors import InputError
 from recsvc.terminal import whoami
-from training.experiments.journeys import PLACES, follow, read_history
+from training.events import MAX_QUARANTINED_SHARE
+from training.experiments.history import History, read_history
+from training.experiments.journeys import PLACES, Journeys, follow
 from training.experiments.off_policy import Rule, estimate
 from training.experiments.power import LOOKS, click_variance, plan
 from training.experiments.report import moments, report
 from training.experiments.text import as_json as report_json
-from training.experiments.text import lines
+from training.experiments.text import lines, notes, notes_json
 from training.options import (
     EventsOption,
     JsonOption,
     MapOption,
+    MaxQuarantinedOption,
+    NoQuarantineOption,
     RegistryOption,
     TimezoneOption,
     mapping_of,
@@ -66,25 +71,39 @@ def plan_command(  # noqa: PLR0913  # options of a command line
     power: Annotated[float, typer.Option("--power", help="How often it is to be found.")] = 0.8,
     alpha: Annotated[float, typer.Option("--alpha", help="How often a false alarm may be.")] = 0.05,
     variants: Annotated[
-        int, typer.Option("--variants", min=2, help="Variants, the control counted, all alike.")
+        int,
+        typer.Option(
+            "--variants",
+            min=2,
+            max=MAX_VARIANTS,
+            help="Variants, the control counted, all alike.",
+        ),
     ] = 2,
+    column_map: MapOption = None,
+    timezone: TimezoneOption = "UTC",
+    quarantine: NoQuarantineOption = None,
+    max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,
     as_json: JsonOption = False,
 ) -> None:
     """Say how many shoppers it takes to find a lift.
 
     Give --baseline with --lists-per-shopper, or --events with the lists that were seen.
     """
-    _check_share("--power", power)
-    _check_share("--alpha", alpha)
-    if lift <= 0:
-        raise InputError(f"--lift {lift:g}: must be above 0, as .05 for 5 %")
+    _check("--lift", lift, 0.001, 10)
+    _check("--power", power, 0.5, 0.99)
+    _check("--alpha", alpha, 0.0001, 0.5)
+    _check("--lists-per-shopper", lists, 1, 10_000)
+    _check("--correlation", correlation, 0, 1)
     if (baseline is None) == (not events):
         raise InputError("give either --baseline or --events, to know how clicks vary")
+    seen: Journeys | None = None
     if baseline is not None:
-        _check_share("--baseline", baseline)
+        _check("--baseline", baseline, 0.0001, 0.9999)
         variance = click_variance(baseline, lists, correlation)
     else:
-        variance = _variance(events or [], metric)
+        history = _history(events or [], column_map, timezone, quarantine, max_quarantined)
+        seen = follow(history, None)
+        variance = _variance(seen, metric)
     found = plan(lift, variance, alpha=alpha / (variants - 1), power=power)
     each = -(-found.n_shoppers // 2)
     result = {
@@ -94,22 +113,39 @@ def plan_command(  # noqa: PLR0913  # options of a command line
         "n_shoppers": each * variants,
         "n_shoppers_per_variant": each,
         "n_shoppers_if_looked_at_once": -(-found.n_fixed // 2) * variants,
+        **(notes_json(seen) if seen else {}),
     }
     text = (
         f"{each:,} shoppers a variant, {each * variants:,} in all, find a lift of {lift:.1%} with "
         f"probability {power:g}, looked at every day for {LOOKS} days;\n"
         f"{result['n_shoppers_if_looked_at_once']:,} would do for who looks once, at the end."
     )
-    print_result(result, text, as_json)
+    print_result(result, "\n".join([text, *(notes(seen) if seen else [])]), as_json)
 
 
-def _check_share(option: str, value: float) -> None:
-    if not 0 < value < 1:
-        raise InputError(f"{option} {value:g}: must be between 0 and 1")
+def _check(option: str, value: float, low: float, high: float) -> None:
+    """Refuse what no plan can be made of; nan is within no bounds."""
+    if not low <= value <= high:
+        raise InputError(f"{option} {value:g}: must be from {low:g} to {high:g}")
 
 
-def _variance(events: list[Path], metric: Metric) -> float:
-    journeys = follow(read_history(events, {}, "UTC"), None)
+def _history(
+    events: list[Path],
+    column_map: list[str] | None,
+    timezone: str,
+    quarantine: Path | None,
+    max_quarantined: float,
+) -> History:
+    return read_history(
+        events,
+        mapping=mapping_of("--map", column_map),
+        timezone=timezone,
+        quarantine=quarantine,
+        max_quarantined_share=max_quarantined,
+    )
+
+
+def _variance(journeys: Journeys, metric: Metric) -> float:
     (everybody,) = moments(journeys, metric.value, journeys.variant == 0, 1)
     variance = float(everybody.relative_variance()[-1])
     if not variance > 0:
@@ -172,13 +208,15 @@ def list_command(registry: RegistryOption, *, as_json: JsonOption = False) -> No
 
 
 @app.command("report")
-def report_command(
+def report_command(  # options of a command line
     experiment_id: IdArgument,
     events: EventsOption,
     registry: RegistryOption,
     *,
     column_map: MapOption = None,
     timezone: TimezoneOption = "UTC",
+    quarantine: NoQuarantineOption = None,
+    max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,
     as_json: JsonOption = False,
 ) -> None:
     """Say what an experiment has shown so far; look as often as you like.
@@ -187,13 +225,13 @@ def report_command(
     hold for who had decided beforehand on which day to look, and looks on no other.
     """
     experiment = experiment_shelf.find(Registry.open(registry).documents(KIND), experiment_id)
-    history = read_history(events, mapping_of("--map", column_map), timezone)
-    found = report(experiment, follow(history, experiment.number))
+    history = _history(events, column_map, timezone, quarantine, max_quarantined)
+    found = report(experiment, follow(history, experiment))
     print_result(report_json(found), "\n".join(lines(found)), as_json)
 
 
 @app.command("estimate")
-def estimate_command(
+def estimate_command(  # noqa: PLR0913  # options of a command line
     experiment_id: IdArgument,
     events: EventsOption,
     registry: RegistryOption,
@@ -210,6 +248,10 @@ def estimate_command(
     metric: Annotated[
         Metric | None, typer.Option("--metric", help="Of what; what decides it unless given.")
     ] = None,
+    column_map: MapOption = None,
+    timezone: TimezoneOption = "UTC",
+    quarantine: NoQuarantineOption = None,
+    max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,
     as_json: JsonOption = False,
 ) -> None:
     """Estimate what a rule by place of who gets which variant would have been worth.
@@ -220,7 +262,8 @@ def estimate_command(
     """
     experiment = experiment_shelf.find(Registry.open(registry).documents(KIND), experiment_id)
     rule = Rule(dict(map(_shown, show or [])), otherwise)
-    journeys = follow(read_history(events, {}, "UTC"), experiment.number)
+    history = _history(events, column_map, timezone, quarantine, max_quarantined)
+    journeys = follow(history, experiment)
     found = estimate(experiment, journeys, rule, (metric or experiment.metric).value)
     text = (
         f"{found.metric} {found.value:,.4g} under it, {found.control:,.4g} under the control:\n"
@@ -228,7 +271,8 @@ def estimate_command(
         f"from {found.n_shoppers:,} shoppers, as sure as {found.n_effective:,.0f} of one weight; "
         f"none weighs more than {found.max_weight:.1f}"
     )
-    print_result(asdict(found), text, as_json)
+    result = {**asdict(found), **notes_json(journeys)}
+    print_result(result, "\n".join([text, *notes(journeys)]), as_json)
 
 
 def _shown(text: str) -> tuple[tuple[str, str], str]:

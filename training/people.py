@@ -30,15 +30,16 @@ def hashing_key(registry: Registry) -> bytes:
     return hash_key(os.environ.get("RECSVC_HASH_KEY", ""), registry.secret)
 
 
-def known_shoppers(events: pl.DataFrame) -> pl.DataFrame:
-    """Events of customers alone: those of visitors are their customers', or nobody's.
+def linked(events: pl.DataFrame) -> pl.DataFrame:
+    """Events of visitors under the names of the customers who they turned out to be.
 
     Args:
-        events: with ``customer_id``, ``visitor_id``, ``event_type`` and ``received``.
+        events: with ``customer_id``, ``visitor_id``, ``event_type``, ``event_time`` and
+            ``received``.
 
     Returns:
         The same columns, without links. What a visitor did before a link belongs to the customer
-        of that link, the first one after it.
+        of that link, the first one after it; what nobody's link follows has no ``customer_id``.
     """
     if events["visitor_id"].null_count() == events.height:
         return events
@@ -60,9 +61,16 @@ def known_shoppers(events: pl.DataFrame) -> pl.DataFrame:
     return (
         rows.join(found.select("row", "linked"), on="row", how="left", maintain_order="left")
         .with_columns(pl.coalesce("customer_id", "linked").alias("customer_id"))
-        .filter(pl.col("customer_id").is_not_null())
         .drop("row", "linked", "when")
     )
+
+
+def known_shoppers(events: pl.DataFrame) -> pl.DataFrame:
+    """Events of customers alone: those of visitors are their customers', or nobody's.
+
+    As :func:`linked` tells them, without those of visitors whom nobody knows.
+    """
+    return linked(events).filter(pl.col("customer_id").is_not_null())
 
 
 def consenting(events: pl.DataFrame, registry: Registry) -> tuple[pl.DataFrame, int]:

@@ -47,12 +47,14 @@ class Checked:
         other_names: the names of these others.
         rejected: the others, as ``quarantine.original_rows`` gives them.
         digest: SHA-256 of the files' bytes.
+        heights: how many of ``rows`` each file has, in their order.
     """
 
     rows: pl.DataFrame
     other_names: tuple[str, ...]
     rejected: pl.DataFrame
     digest: str
+    heights: tuple[int, ...]
 
     @property
     def n_rows(self) -> int:
@@ -99,6 +101,7 @@ def read_table(table: Table, paths: Sequence[Path], options: Options) -> Checked
         other_names=tuple(dict.fromkeys(chain.from_iterable(others))),
         rejected=pl.concat([rejected for _, rejected in parts], how="diagonal"),
         digest=digest(files),
+        heights=tuple(rows.height for rows, _ in parts),
     )
     if checked.n_rows == 0:
         raise InputError(f"{_listed(files)}: no {table.name} in it, only column names")

@@ -4,10 +4,9 @@ A list counts once it was seen: an IMPRESSION names it. Its ``recommendation_id`
 experiment and variant it is. A shopper belongs to the variant of the first list that they saw.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -15,12 +14,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from recsvc.artifacts.experiments import Experiment
 from recsvc.core.recommendation_id import read_recommendation_id
 from recsvc.errors import InputError
-from training.cells import Kind
+from training.experiments.history import History
 from training.experiments.moments import Float
-from training.schema import EVENTS, LINK, PURCHASE, Column
-from training.tables import Options, read_table
+from training.schema import PURCHASE
 
 CREDIT: Final = timedelta(days=7)
 """A purchase is credited to a list that showed the product to the shopper no longer before."""
@@ -31,8 +30,6 @@ PLACES: Final[Mapping[str, str]] = MappingProxyType(
     {"country": "country_code", "store": "store_id"}
 )
 """Kinds of place, and the columns that name them."""
-
-_HISTORY = replace(EVENTS, columns=(*EVENTS.columns, Column("recommendation_id", Kind.IDENTIFIER)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +62,10 @@ class Journeys:
         first_day: of the experiment.
         n_days: until the last event.
         n_mixed: shoppers who saw lists of two variants; the first one's count.
+        n_unknown: lists of variants that the experiment does not have, which are left out.
         currency: of all money, ``""`` unknown.
         n_foreign: purchases in other currencies, which are left out.
+        history: what it was made from, for what is not in that.
     """
 
     variant: NDArray[np.int64]
@@ -76,49 +75,24 @@ class Journeys:
     first_day: datetime
     n_days: int
     n_mixed: int
+    n_unknown: int
     currency: str
     n_foreign: int
+    history: History
 
 
-def read_history(paths: Sequence[Path], mapping: Mapping[str, str], timezone: str) -> pl.DataFrame:
-    """Read events with the lists that they name.
-
-    Raises:
-        InputError: a file or column is unusable, or too many rows are.
-    """
-    options = Options(mapping, timezone, datetime.now(UTC), None, 1.0)
-    rows = read_table(_HISTORY, paths, options).rows
-    links = rows.filter(pl.col("event_type") == LINK).select(
-        "visitor_id", pl.col("customer_id").alias("linked")
-    )
-    customer = pl.coalesce("customer_id", "linked")
-    return (
-        rows.filter(pl.col("event_type").fill_null(PURCHASE) != LINK)
-        .join(links.unique("visitor_id", keep="last"), on="visitor_id", how="left")
-        .with_columns(
-            pl.when(customer.is_not_null())
-            .then("c" + customer)
-            .otherwise("v" + pl.col("visitor_id"))
-            .alias("shopper"),
-            pl.col("event_type").fill_null(PURCHASE),
-            (pl.col("quantity").fill_null(1.0) * pl.col("unit_price")).alias("paid"),
-        )
-        .filter(pl.col("event_time").is_not_null())
-        .sort("event_time")
-    )
-
-
-def follow(history: pl.DataFrame, experiment: int | None) -> Journeys:
+def follow(history: History, experiment: Experiment | None) -> Journeys:
     """Follow the shoppers of an experiment.
 
     Args:
-        history: as ``read_history`` gives it.
-        experiment: number of the experiment; None for all lists, as one variant.
+        history: what happened.
+        experiment: which; None for all lists, as one variant.
 
     Raises:
         InputError: no list of it was seen.
     """
-    seen = _seen(history, experiment)
+    events = history.rows
+    seen, n_unknown = _seen(events, experiment)
     first = seen.unique("shopper", keep="first", maintain_order=True).with_row_index("row")
     shoppers = first.select(
         "shopper", pl.col("row").cast(pl.Int64), pl.col("variant"), since=pl.col("event_time")
@@ -128,10 +102,10 @@ def follow(history: pl.DataFrame, experiment: int | None) -> Journeys:
     n_mixed = seen.filter(pl.col("variant") != pl.col("of"))["shopper"].n_unique()
     seen = seen.filter(pl.col("variant") == pl.col("of"))
     shown = seen.unique("recommendation_id", keep="first", maintain_order=True)
-    bought, currency, n_foreign = _bought(history, shoppers)
+    bought, currency, n_foreign = _bought(events, shoppers)
     after = bought.filter(pl.col("event_time") >= pl.col("since"))
     credited = _credited(after, seen, shown)
-    clicks = history.filter(pl.col("event_type") == "CLICK").join(
+    clicks = events.filter(pl.col("event_type") == "CLICK").join(
         shown.select("recommendation_id", "row"), on="recommendation_id"
     )
     once = credited.unique("list", keep="first", maintain_order=True)
@@ -158,26 +132,33 @@ def follow(history: pl.DataFrame, experiment: int | None) -> Journeys:
         first_day=start,
         n_days=1 + max(int(each.day.max(initial=0)) for each in deeds.values()),
         n_mixed=n_mixed,
+        n_unknown=n_unknown,
         currency=currency,
         n_foreign=n_foreign,
+        history=history,
     )
 
 
-def _seen(history: pl.DataFrame, experiment: int | None) -> pl.DataFrame:
-    """Impressions of the experiment's lists, the earliest first, with their variants."""
-    impressions = history.filter(
+def _seen(events: pl.DataFrame, experiment: Experiment | None) -> tuple[pl.DataFrame, int]:
+    """Impressions of the experiment's lists, the earliest first, with their variants.
+
+    And how many lists are of a variant that it does not have: an id is no signature.
+    """
+    impressions = events.filter(
         (pl.col("event_type") == "IMPRESSION") & pl.col("recommendation_id").is_not_null()
     )
     names = impressions["recommendation_id"].unique().to_list()
-    origins = {name: read_recommendation_id(name) for name in names}
     if experiment is None:
-        variants = dict.fromkeys(names, 0)
+        named = dict.fromkeys(names, 0)
     else:
-        variants = {
+        origins = ((name, read_recommendation_id(name)) for name in names)
+        named = {
             name: origin.variant
-            for name, origin in origins.items()
-            if origin is not None and origin.experiment == experiment
+            for name, origin in origins
+            if origin is not None and origin.experiment == experiment.number
         }
+    n_variants = 1 if experiment is None else len(experiment.variants)
+    variants = {name: variant for name, variant in named.items() if variant < n_variants}
     if not variants:
         raise InputError(
             "no IMPRESSION event names a list of this experiment; send one, with the list's "
@@ -188,12 +169,13 @@ def _seen(history: pl.DataFrame, experiment: int | None) -> pl.DataFrame:
         {"recommendation_id": list(variants), "variant": list(variants.values())},
         schema={"recommendation_id": pl.String, "variant": pl.Int64},
     )
-    return impressions.join(table, on="recommendation_id", maintain_order="left")
+    found = impressions.join(table, on="recommendation_id", maintain_order="left")
+    return found, len(named) - len(variants)
 
 
-def _bought(history: pl.DataFrame, shoppers: pl.DataFrame) -> tuple[pl.DataFrame, str, int]:
+def _bought(events: pl.DataFrame, shoppers: pl.DataFrame) -> tuple[pl.DataFrame, str, int]:
     """Purchases of the shoppers, in the currency of most of them."""
-    every = history.filter(
+    every = events.filter(
         (pl.col("event_type") == PURCHASE) & (pl.col("quantity").fill_null(1.0) > 0)
     )
     bought = every.join(shoppers.drop("variant"), on="shopper", maintain_order="left")

@@ -18,7 +18,7 @@ from recsvc.errors import InputError, PreconditionError
 from training.experiments.journeys import Deeds, Journeys, summed
 from training.experiments.lift import MIN_SHOPPERS
 from training.experiments.moments import Float
-from training.experiments.report import METRICS
+from training.experiments.report import METRICS, N_PLACES
 
 CONFIDENCE = 0.95
 
@@ -72,7 +72,7 @@ def estimate(experiment: Experiment, journeys: Journeys, rule: Rule, metric: str
         metric: one of ``report.METRICS``.
 
     Raises:
-        InputError: the rule names a variant that there is not.
+        InputError: the rule names a variant that there is not, or a place that nobody is at.
         PreconditionError: too few shoppers were shown what the rule would have shown them.
     """
     names = [variant.variant_id for variant in experiment.variants]
@@ -120,8 +120,21 @@ def _wanted(journeys: Journeys, rule: Rule, names: Sequence[str]) -> NDArray[np.
             raise InputError(f"{name!r} is no variant of it; there are {', '.join(names)}")
     wanted = np.full(len(journeys.variant), names.index(rule.otherwise))
     for (kind, place), name in rule.at.items():
-        wanted[journeys.places[kind] == place] = names.index(name)
+        is_there = journeys.places[kind] == place
+        if not is_there.any():
+            there = ", ".join(_largest(journeys.places[kind])) or "none that is known"
+            raise InputError(
+                f"--show {kind}:{place}: no shopper saw their first list there; there is {there}"
+            )
+        wanted[is_there] = names.index(name)
     return wanted
+
+
+def _largest(places: NDArray[np.object_]) -> list[str]:
+    """Where most shoppers are; an ellipsis stands for the rest."""
+    distinct, sizes = np.unique(places[places != ""], return_counts=True)
+    found = [str(name) for name in distinct[np.argsort(-sizes, kind="stable")]]
+    return found if len(found) <= N_PLACES else [*found[:N_PLACES], "…"]
 
 
 def _weighted(numerator: Float, denominator: Float, weights: Float) -> tuple[float, Float]:

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from math import isnan
 from typing import Any
 
+from training.experiments.journeys import Journeys
 from training.experiments.report import Comparison, Report
 
 _PERCENT = {"click_through", "conversion", "new_share"}
@@ -14,6 +15,7 @@ def lines(report: Report) -> list[str]:
     """The report for people: first what can go wrong, then what decides, then the rest."""
     experiment, journeys = report.experiment, report.journeys
     since = f"{journeys.first_day:%d %B %Y}"
+    said = notes(journeys)
     return [
         f"experiment {experiment.experiment_id}, day {report.n_days} since {since}",
         _balance(report),
@@ -29,7 +31,7 @@ def lines(report: Report) -> list[str]:
             [_row(each) for each in report.comparisons],
         ),
         *_places(report),
-        *_notes(report),
+        *(["", *said] if said else []),
     ]
 
 
@@ -88,20 +90,46 @@ def _places(report: Report) -> list[str]:
     return ["", title, *_table((*heads, "safe to peek", "one look", "p"), rows)]
 
 
-def _notes(report: Report) -> list[str]:
-    journeys = report.journeys
-    notes = []
+def notes(journeys: Journeys) -> list[str]:
+    """What is not among the figures, a line each."""
+    said = []
+    if reasons := journeys.history.reasons:
+        told = ", ".join(f"{reason} {n:,}" for reason, n in reasons.items())
+        said.append(f"{sum(reasons.values()):,} rows cannot be used and are left out ({told})")
+    if journeys.history.n_repeated:
+        said.append(
+            f"{journeys.history.n_repeated:,} purchases were there twice (files overlap?) and "
+            "count once"
+        )
+    if journeys.n_unknown:
+        said.append(
+            f"{journeys.n_unknown:,} lists name variants that the experiment does not have, and "
+            "are left out"
+        )
     if journeys.n_mixed:
-        notes.append(
+        said.append(
             f"{journeys.n_mixed:,} shoppers saw lists of two variants (another device, a log-in): "
             "what they saw first counts"
         )
     if journeys.n_foreign:
-        notes.append(
+        said.append(
             f"{journeys.n_foreign:,} purchases in other currencies than {journeys.currency} "
             "are left out"
         )
-    return ["", *notes] if notes else []
+    return said
+
+
+def notes_json(journeys: Journeys) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "n_quarantined": sum(journeys.history.reasons.values()),
+        "reasons": dict(journeys.history.reasons),
+        "n_repeated_purchases": journeys.history.n_repeated,
+        "n_unknown_variants": journeys.n_unknown,
+        "n_mixed": journeys.n_mixed,
+        "currency": journeys.currency,
+        "n_foreign_purchases": journeys.n_foreign,
+    }
 
 
 def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
@@ -141,9 +169,7 @@ def as_json(report: Report) -> dict[str, Any]:
             }
             for each in report.places
         ],
-        "n_mixed": journeys.n_mixed,
-        "currency": journeys.currency,
-        "n_foreign_purchases": journeys.n_foreign,
+        **notes_json(journeys),
     }
 
 

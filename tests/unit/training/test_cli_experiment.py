@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from recsvc.artifacts.registry import Registry
@@ -83,6 +84,35 @@ def test_a_rule_by_place_is_estimated(shell: Shell) -> None:
         assert "write it as PLACE=VARIANT" in error
 
 
+@pytest.mark.parametrize(
+    "command", [["report", "summer"], ["estimate", "summer", "--otherwise", "control"], ["plan"]]
+)
+def test_histories_are_read_alike_and_what_is_left_out_is_said(
+    shell: Shell, command: list[str]
+) -> None:
+    """Columns and zones can be named, and what is unusable is refused, kept and counted."""
+    shell.json("activate", shell.file())
+    rows = pl.read_parquet(write(crowd(500, 0.0, of=experiment()), shell.folder))
+    is_broken = pl.int_range(pl.len()) % 10 == 0
+    written = pl.col("event_time").dt.strftime("%Y-%m-%d %H:%M:%S")
+    when = pl.when(is_broken).then(pl.lit("yesterday")).otherwise(written)
+    history = shell.folder / "history.csv"
+    rows.with_columns(when.alias("When")).drop("event_time").write_csv(history)
+    extra = ["--lift", "0.1"] if command == ["plan"] else ["--registry", str(shell.registry)]
+    given = [*command, *extra, "--events", history, "--map", "event_time=When"]
+    given += ["--timezone", "Europe/London", "--quarantine", shell.folder / "bad.csv"]
+    code, _, error = shell.run(*given)
+    assert code == 1
+    assert "rows of events cannot be used (impossible_date" in error
+    n_broken = pl.read_csv(shell.folder / "bad.csv").height
+    assert n_broken == -(-rows.height // 10)
+    code, out, _ = shell.run(*given, "--max-quarantined", 0.2)
+    assert code == 0
+    assert f"{n_broken} rows cannot be used and are left out (impossible_date {n_broken})" in out
+    found = json.loads(shell.run(*given, "--max-quarantined", 0.2, "--json")[1])
+    assert (found["n_quarantined"], found["reasons"]) == (n_broken, {"impossible_date": n_broken})
+
+
 def test_a_model_that_is_not_there_is_no_variant(shell: Shell) -> None:
     bad = {**OTHER, "model": "v9"}
     code, _, error = shell.on("activate", shell.file(variants=[CONTROL, bad]))
@@ -158,13 +188,23 @@ def test_a_plan_needs_something_to_learn_from(shell: Shell) -> None:
     assert "nothing of click_through to learn from" in error
 
 
+SOUND = ["--lift", "0.1", "--baseline", "0.1"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (["--lift", "0.1"], "give either --baseline or --events"),
-        (["--lift", "0", "--baseline", "0.1"], "--lift 0: must be above 0"),
-        (["--lift", "0.1", "--baseline", "1.5"], "--baseline 1.5: must be between 0 and 1"),
-        (["--lift", "0.1", "--baseline", "0.1", "--power", "1"], "--power 1: must be between"),
+        (["--lift", "0", "--baseline", "0.1"], "--lift 0: must be from 0.001 to 10"),
+        (["--lift", "nan", "--baseline", "0.1"], "--lift nan: must be from"),
+        (["--lift", "inf", "--baseline", "0.1"], "--lift inf: must be from"),
+        (["--lift", "0.1", "--baseline", "1.5"], "--baseline 1.5: must be from 0.0001"),
+        ([*SOUND, "--power", "1"], "--power 1: must be from 0.5 to 0.99"),
+        ([*SOUND, "--power", "0.01"], "--power 0.01: must be from 0.5 to 0.99"),
+        ([*SOUND, "--alpha", "0"], "--alpha 0: must be from 0.0001 to 0.5"),
+        ([*SOUND, "--lists-per-shopper", "0"], "--lists-per-shopper 0: must be from 1"),
+        ([*SOUND, "--correlation", "-3"], "--correlation -3: must be from 0 to 1"),
+        ([*SOUND, "--variants", "256"], "--variants"),
     ],
 )
 def test_a_plan_says_what_is_wrong(shell: Shell, arguments: list[str], complaint: str) -> None:

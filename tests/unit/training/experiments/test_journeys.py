@@ -6,17 +6,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from recsvc.artifacts.experiments import Experiment
 from recsvc.errors import InputError
 from tests.experiments import experiment
-from tests.histories import DAY, START, named, row, seen, write
-from training.experiments.journeys import Journeys, follow, read_history
+from tests.histories import DAY, START, named, read, row, seen, write
+from training.experiments.journeys import Journeys, follow
 
 CONTROL, OTHER = named(0), named(1)
-NUMBER = experiment().number
+SUMMER = experiment()
 
 
-def journeys(rows: list[dict[str, Any]], tmp_path: Path, number: int | None = NUMBER) -> Journeys:
-    return follow(read_history([write(rows, tmp_path)], {}, "UTC"), number)
+def journeys(
+    rows: list[dict[str, Any]], tmp_path: Path, of: Experiment | None = SUMMER
+) -> Journeys:
+    return follow(read(write(rows, tmp_path)), of)
 
 
 def total(found: Journeys, name: str) -> float:
@@ -68,6 +71,23 @@ def test_a_visitor_who_logs_in_is_one_shopper(tmp_path: Path) -> None:
     found = journeys([first, link, later], tmp_path)
     assert found.variant.tolist() == [1]
     assert total(found, "shown") == 2
+
+
+def test_a_visitor_is_whoever_logs_in_next(tmp_path: Path) -> None:
+    """As in training, whatever the order of the rows; who leaves no link stays a visitor."""
+    rows = [
+        row("LINK", START + 3 * DAY, "ben", product_id=None, visitor_id="v1"),
+        row("LINK", START + DAY, "anna", product_id=None, visitor_id="v1"),
+        *(
+            seen(named(1), START + days * DAY, customer_id=None, visitor_id="v1")
+            for days in (0, 2, 4)
+        ),
+        seen(named(1), START, "anna"),
+        seen(named(1), START, "ben"),
+    ]
+    found = journeys(rows, tmp_path)
+    lists = np.bincount(found.deeds["shown"].shopper)
+    assert sorted(lists.tolist()) == [1, 2, 2]
 
 
 def test_a_visitor_is_no_customer_of_the_same_id(tmp_path: Path) -> None:
@@ -160,3 +180,12 @@ def test_a_shopper_is_where_they_saw_their_first_list(tmp_path: Path) -> None:
 def test_deeds_are_in_the_order_of_days(tmp_path: Path) -> None:
     rows = [seen(named(1), START + day * DAY, f"c{day}") for day in (3, 1, 2)]
     assert np.array_equal(journeys(rows, tmp_path).deeds["came"].day, [0, 1, 2])
+
+
+def test_a_variant_that_there_is_not_is_left_out_and_counted(tmp_path: Path) -> None:
+    """An id says what it likes: it is no signature."""
+    found = journeys([seen(OTHER, START), seen(named(7), START, "ben")], tmp_path)
+    assert (found.variant.tolist(), found.n_unknown) == ([1], 1)
+    with pytest.raises(InputError, match="no IMPRESSION event names a list of this experiment"):
+        journeys([seen(named(7), START, "ben")], tmp_path)
+    assert journeys([seen(named(7), START, "ben")], tmp_path, None).n_unknown == 0

@@ -8,8 +8,8 @@ import pytest
 
 from recsvc.errors import InputError, PreconditionError
 from tests.experiments import CONTROL, OTHER, experiment
-from tests.histories import crowd, write
-from training.experiments.journeys import Journeys, follow, read_history, summed
+from tests.histories import crowd, read, write
+from training.experiments.journeys import Journeys, follow, summed
 from training.experiments.off_policy import Rule, estimate
 
 RATIO = "click_through"
@@ -26,7 +26,7 @@ THREE = experiment(
 def journeys(tmp_path_factory: pytest.TempPathFactory) -> Journeys:
     """Variant 1 is clicked twice as often as the others."""
     history = write(crowd(4_000, 1.0, of=THREE), tmp_path_factory.mktemp("crowd"))
-    return follow(read_history([history], {}, "UTC"), THREE.number)
+    return follow(read(history), THREE)
 
 
 def test_showing_one_variant_to_all_is_worth_what_it_was_worth(journeys: Journeys) -> None:
@@ -82,17 +82,24 @@ def test_what_is_no_variant_is_refused(journeys: Journeys) -> None:
         estimate(THREE, journeys, Rule({("store", "york-1"): "best"}, "control"), RATIO)
 
 
+def test_a_place_where_nobody_is_is_refused(journeys: Journeys) -> None:
+    """A slip of the pen would be a rule that changes nothing."""
+    with pytest.raises(InputError, match=r"--show country:gb: no shopper .* there is GB"):
+        estimate(THREE, journeys, Rule({("country", "gb"): "other"}, "control"), RATIO)
+    many = replace(journeys, places={"store": np.array([f"s{n}" for n in range(4_000)], object)})
+    with pytest.raises(InputError, match=r"there is s0, s1, .*, …"):
+        estimate(THREE, many, Rule({("store", "x"): "other"}, "control"), RATIO)
+
+
 def test_too_few_shoppers_are_refused(tmp_path: Path) -> None:
-    few = follow(
-        read_history([write(crowd(150, 0.0, of=THREE), tmp_path)], {}, "UTC"), THREE.number
-    )
+    few = follow(read(write(crowd(150, 0.0, of=THREE), tmp_path)), THREE)
     with pytest.raises(PreconditionError, match="shoppers' worth of what the rule would show"):
         estimate(THREE, few, Rule({}, "third"), RATIO)
 
 
 def test_what_nobody_was_shown_is_refused(tmp_path: Path) -> None:
     two = experiment()
-    few = follow(read_history([write(crowd(300, 0.0, of=two), tmp_path)], {}, "UTC"), two.number)
+    few = follow(read(write(crowd(300, 0.0, of=two), tmp_path)), two)
     only_control = replace(few, variant=few.variant * 0)
     with pytest.raises(PreconditionError, match="only 0 shoppers' worth"):
         estimate(two, only_control, Rule({}, "other"), RATIO)

@@ -6,8 +6,8 @@ import pytest
 
 from recsvc.artifacts.experiments import Experiment
 from tests.experiments import CONTROL, OTHER, experiment
-from tests.histories import START, crowd, named, seen, write
-from training.experiments.journeys import follow, read_history
+from tests.histories import START, crowd, named, read, seen, write
+from training.experiments.journeys import follow
 from training.experiments.report import Report, report
 from training.experiments.text import as_json, lines
 
@@ -17,8 +17,8 @@ BIG = experiment(smallest_lift=0.3)
 def reported(
     folder: Path, n_shoppers: int, lift: float, of: Experiment = BIG, lost: float = 0.0
 ) -> Report:
-    history = read_history([write(crowd(n_shoppers, lift, of=of, lost=lost), folder)], {}, "UTC")
-    return report(of, follow(history, of.number))
+    history = read(write(crowd(n_shoppers, lift, of=of, lost=lost), folder))
+    return report(of, follow(history, of))
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_mixed_shoppers_and_foreign_money_are_mentioned(tmp_path: Path) -> None:
     rows = crowd(400, 0.0, of=BIG)
     rows += [seen(named(variant, BIG), START, "mixed") for variant in (0, 1)]
     rows.append({**rows[0], "event_type": "PURCHASE", "unit_price": 3.0, "currency": "JPY"})
-    found = report(BIG, follow(read_history([write(rows, tmp_path)], {}, "UTC"), BIG.number))
+    found = report(BIG, follow(read(write(rows, tmp_path)), BIG))
     text = "\n".join(lines(found))
     assert "1 shoppers saw lists of two variants" in text
     assert "1 purchases in other currencies than GBP" in text

@@ -1,0 +1,99 @@
+"""The history of events as experiments read it: who did what, with the lists that are named."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from training.cells import Kind
+from training.people import linked
+from training.quarantine import count_reasons
+from training.schema import EVENTS, LINK, PURCHASE, Column
+from training.tables import Options, read_table
+
+_OWN: Final = {"event_time": Column("event_time", Kind.TIME, required=True)}
+_HISTORY: Final = replace(
+    EVENTS,
+    columns=(
+        *(_OWN.get(column.name, column) for column in EVENTS.columns),
+        Column("event_id", Kind.IDENTIFIER),
+        Column("recommendation_id", Kind.IDENTIFIER),
+    ),
+)
+_LINE: Final = ("customer_id", "visitor_id", "event_id", "product_id", "quantity", "unit_price")
+"""What a line of an event is known again by; an event id is its shopper's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Events, and what is not among them.
+
+    Attributes:
+        rows: one a product, the earliest first, with the columns of the files, ``shopper`` (of a
+            customer and of a visitor never the same) and ``paid`` (null without a price).
+        reasons: reason -> rows that cannot be used, the most frequent first.
+        n_repeated: purchases that were there before, in another file or under the same event id.
+    """
+
+    rows: pl.DataFrame
+    reasons: Mapping[str, int]
+    n_repeated: int
+
+
+def read_history(  # options of one door, by keyword
+    paths: Sequence[Path],
+    *,
+    mapping: Mapping[str, str],
+    timezone: str,
+    quarantine: Path | None,
+    max_quarantined_share: float,
+) -> History:
+    """Read events with the lists that they name; arguments as ``events.read_events``.
+
+    Raises:
+        InputError: a file or column is unusable, or too many rows are.
+    """
+    options = Options(mapping, timezone, datetime.now(UTC), quarantine, max_quarantined_share)
+    checked = read_table(_HISTORY, paths, options)
+    file = np.repeat(np.arange(len(checked.heights)), checked.heights)
+    every = checked.rows.with_columns(
+        pl.Series("file", file), pl.col("event_type").fill_null(PURCHASE)
+    )
+    is_bought = pl.col("event_type") == PURCHASE
+    bought = every.filter(is_bought)
+    once = _once(bought)
+    rows = linked(pl.concat([every.filter(~is_bought), once]).drop("file"))
+    return History(
+        rows.filter(pl.col("event_type") != LINK)
+        .with_columns(
+            pl.when(pl.col("customer_id").is_not_null())
+            .then("c" + pl.col("customer_id"))
+            .otherwise("v" + pl.col("visitor_id"))
+            .alias("shopper"),
+            (pl.col("quantity").fill_null(1.0) * pl.col("unit_price")).alias("paid"),
+        )
+        .sort("event_time"),
+        count_reasons(checked.rejected),
+        bought.height - once.height,
+    )
+
+
+def _once(bought: pl.DataFrame) -> pl.DataFrame:
+    """Purchases without repetitions: files may overlap, and money would count twice.
+
+    An event id tells a repetition wherever it is. Without one, two rows of one file that are alike
+    are two pieces at a till; only a row that an earlier file has as often is a repetition.
+    """
+    has_id = pl.col("event_id").is_not_null()
+    content = [name for name in bought.columns if name != "file"]
+    plain = bought.filter(~has_id).with_columns(nth=pl.int_range(pl.len()).over("file", *content))
+    return pl.concat(
+        [
+            bought.filter(has_id).unique(_LINE, keep="first", maintain_order=True),
+            plain.unique([*content, "nth"], keep="first", maintain_order=True).drop("nth"),
+        ]
+    )
