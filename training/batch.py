@@ -1,5 +1,6 @@
 """Batch scoring: lists for many customers, by the very code that serves."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -18,6 +19,7 @@ from recsvc.core.recommender import Recommender
 from recsvc.core.rules import NO_RULES
 from recsvc.core.ruling import PreparedRules
 from recsvc.core.sources import Strategy
+from recsvc.core.vocabulary import MISSING
 
 _TEXT = ("store_id", "country_code", "subdivision_code", "postal_code")
 _LOCATION = (*_TEXT, "latitude", "longitude")
@@ -42,6 +44,7 @@ def recommend_all(
     surface: Surface = Surface.RECOMMEND,
     rules: PreparedRules | None = None,
     occasion: Occasion | None = None,
+    may_know: Sequence[bool] | None = None,
     tick: Callable[[], object] = lambda: None,
 ) -> pl.DataFrame:
     """Rank for every row of ``customers``.
@@ -53,11 +56,14 @@ def recommend_all(
         surface: which list.
         rules: the shop's, none unless given.
         occasion: what those look at, customer and place aside; the time of ``asked`` unless given.
+        may_know: for each row whether that customer may be known, all unless given; the others are
+            answered as who is unknown, by place and context alone.
         tick: called after each list.
 
     Returns:
         ``customer_id, rank, product_id, score, strategy, location_level``; of what is needed
-        again also ``due_time`` (UTC), ``usual_interval_days`` and ``usual_quantity``; and those
+        again also ``due_time`` (UTC), ``usual_interval_days`` (null unknown) and
+        ``usual_quantity``; and those
         location columns that were given, since a customer may be asked for at two places.
     """
     model = recommender.model
@@ -66,8 +72,9 @@ def recommend_all(
     occasion = replace(occasion, surface=_KINDS[surface], stage=asked.stage)
 
     def queries() -> Iterator[Query]:
-        for row in customers.iter_rows(named=True):
-            customer = model.customers.index(str(row["customer_id"]))
+        known = itertools.repeat(object=True) if may_know is None else may_know
+        for row, is_known in zip(customers.iter_rows(named=True), known, strict=False):
+            customer = model.customers.index(str(row["customer_id"])) if is_known else MISSING
             location = _location(row)
             place = recommender.place(customer, location)
             here = replace(
@@ -115,7 +122,8 @@ def _needs(needed: Sequence[BuyAgain]) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "due_time": pl.Series(seconds * 1_000_000).cast(pl.Datetime("us")).cast(_UTC),
-            "usual_interval_days": days,
+            # Bought once, by nobody twice: how often is not known.
+            "usual_interval_days": pl.Series(np.where(days > 0, days, np.nan)).fill_nan(None),
             "usual_quantity": np.concatenate([found.quantity for found in needed]),
         }
     )

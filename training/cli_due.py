@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from recsvc.artifacts.registry import CURRENT, Registry
 from recsvc.artifacts.rules_check import rules_in_force
 from recsvc.artifacts.rules_file import KIND
-from recsvc.core.query import Query
+from recsvc.core.query import STALE_SECONDS, Query
 from recsvc.core.ruling import PreparedRules
 from recsvc.errors import InputError
 from training.batch import Surface, recommend_all
@@ -25,6 +25,7 @@ from training.options import (
     ModelOption,
     NoQuarantineOption,
     RegistryOption,
+    day_of,
     load,
     print_result,
     reporting,
@@ -35,11 +36,21 @@ from training.selling import as_sold
 
 N_CONSIDERED = 100
 """Products a customer that are looked at, as on the longest page of ``ListBuyAgain``."""
+MAX_WITHIN_DAYS = 3650
+
+STALE_DATA = "STALE_DATA"
+SENSITIVE_UNKNOWN = "SENSITIVE_UNKNOWN"
+_WARNINGS = {
+    STALE_DATA: "the model's data ended more than a week ago, on {end}: the times are as of then; "
+    "fit a newer model, or say --at",
+    SENSITIVE_UNKNOWN: "the products that the model has learnt name none that is sensitive; where "
+    "the shop says so to the service, give --redis, or they may be among these",
+}
 
 
 def due_command(  # noqa: PLR0913  # options of a command line
     registry: RegistryOption,
-    out: Annotated[Path, typer.Option("--out", help="Parquet file to write, or .csv.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write, .parquet or .csv.")],
     *,
     model_ref: ModelOption = CURRENT,
     customers: Annotated[
@@ -48,12 +59,13 @@ def due_command(  # noqa: PLR0913  # options of a command line
             "--customers", help="Parquet or CSV with customer_id; all of the model unless given."
         ),
     ] = None,
-    within: Annotated[
-        float, typer.Option(min=0, metavar="DAYS", help="Due within so many days.")
-    ] = 7,
+    within: Annotated[float, typer.Option(metavar="DAYS", help="Due within so many days.")] = 7,
     at: Annotated[
         datetime | None,
-        typer.Option(help="The moment to ask about, UTC; the end of the model's data if unset."),
+        typer.Option(
+            help="The moment to ask about, UTC; unset it is now, or the end of the model's data if "
+            "that is more than a week ago."
+        ),
     ] = None,
     at_most: Annotated[int, typer.Option(min=1, max=N_CONSIDERED, help="Products a customer.")] = 3,
     min_products: Annotated[
@@ -80,18 +92,27 @@ def due_command(  # noqa: PLR0913  # options of a command line
     """Write who needs what soon, and when to say so, for proactive messages.
 
     One row a customer and product: customer_id, product_id, due_time, send_time,
-    usual_interval_days, usual_quantity, score. send_time is just before due_time and outside of the
-    quiet hours. The products are those of ListBuyAgain. Who has withdrawn consent or was erased is
-    left out, and so are withdrawn and sensitive products.
+    usual_interval_days (null unknown), usual_quantity, score. send_time is just before due_time and
+    outside of the quiet hours. The products are those of ListBuyAgain. Who has withdrawn consent or
+    was erased is left out, and so are withdrawn and sensitive products.
     """
     if not out.parent.is_dir() or out.is_dir():
         raise InputError(f"--out {out}: cannot be written; give a file in a folder that can")
+    if out.suffix.lower() not in (".parquet", ".csv"):
+        raise InputError(f"--out {out}: unknown kind of file; give a .parquet or .csv file")
+    if not 0 <= within <= MAX_WITHIN_DAYS:  # nan is neither
+        raise InputError(f"--within {within:g}: give days from 0 to {MAX_WITHIN_DAYS}")
     if customers is not None and out.resolve() == customers.resolve():
         raise InputError(f"--out {out}: is --customers too; give another file")
     quiet = QuietHours.of(quiet_hours, timezone)
     manifest, recommender = load(registry, model_ref)
     model, store = recommender.model, Registry.open(registry)
-    moment = datetime.fromtimestamp(model.data_end, UTC) if at is None else at.replace(tzinfo=UTC)
+    now = datetime.now(UTC)
+    # Data without times has no end, and so cannot have ended long ago.
+    is_stale = at is None and 0 < model.data_end < now.timestamp() - STALE_SECONDS
+    data_end = datetime.fromtimestamp(model.data_end, UTC)
+    moment = at.replace(tzinfo=UTC) if at else data_end if is_stale else now.replace(microsecond=0)
+    warnings = [STALE_DATA] if is_stale else []
     if customers is None:
         known = model.customers.ids.take(range(len(model.customers)))
         schema = {column.name: column.kind.dtype for column in CUSTOMERS.columns}
@@ -110,11 +131,13 @@ def due_command(  # noqa: PLR0913  # options of a command line
     recommender = as_sold(recommender, redis, namespace) if redis else recommender
     sold = recommender.assortment
     withdrawn = sold.catalogue.items.indices(sorted(reached.withdrawn))
+    if not redis and not len(sold.unnamed):
+        warnings.append(SENSITIVE_UNKNOWN)
     book = rules_in_force(store.documents(KIND), CURRENT)
     asked = Query(
         size=N_CONSIDERED,
         now=moment.timestamp(),
-        sold_at=datetime.now(UTC).timestamp() if at is None else moment.timestamp(),
+        sold_at=now.timestamp() if at is None else moment.timestamp(),
         excluded=np.union1d(withdrawn, sold.unnamed).astype(np.int32),
     )
     with (
@@ -146,15 +169,17 @@ def due_command(  # noqa: PLR0913  # options of a command line
         "n_left_out": rows.height - allowed.height,
         "n_customers": found["customer_id"].n_unique(),
         "n_rows": found.height,
+        "warnings": warnings,
         "out": str(out),
     }
-    text = f"{result['n_rows']:,} products due for {result['n_customers']:,} customers in {out}"
-    print_result(result, text, as_json)
+    text = [f"{result['n_rows']:,} products due for {result['n_customers']:,} customers in {out}"]
+    text += [f"mind: {_WARNINGS[each].format(end=day_of(model.data_end))}" for each in warnings]
+    print_result(result, "\n".join(text), as_json)
 
 
 def _write(found: pl.DataFrame, out: Path) -> None:
     try:
-        if out.suffix == ".csv":
+        if out.suffix.lower() == ".csv":
             found.write_csv(out)
         else:
             found.write_parquet(out)

@@ -123,8 +123,9 @@ def compare_command(  # noqa: PLR0913  # options of a command line
     """Measure two published versions on the same purchases, made after the data of both ended.
 
     Each difference is A less B with its 95 % interval over customers; * marks those that are
-    clear of 0. With --customer or --customers it shows their two lists side by side, under the
-    rules in force: how many products both hold, and which move most, with the reason of each.
+    clear of 0: of the models alone, without the shop's rules and diversity. With --customer or
+    --customers it shows their two lists side by side, under the rules in force and the diversity
+    that they ask for: how many products both hold, and which move most, with the reason of each.
     """
     asks_lists = bool(customer) or customers is not None
     if not events and not asks_lists:

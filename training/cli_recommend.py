@@ -1,6 +1,7 @@
 """``recsvc-train recommend``: the questions of the API, asked for many customers at once."""
 
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ import polars as pl
 import typer
 from threadpoolctl import threadpool_limits
 
+from recsvc.artifacts.experiments import Channel
 from recsvc.artifacts.registry import CURRENT, Registry
 from recsvc.artifacts.rules_check import rules_in_force
 from recsvc.artifacts.rules_file import KIND
@@ -20,6 +22,7 @@ from recsvc.core.recommender import Recommender
 from recsvc.core.rules import NO_RULES
 from recsvc.core.ruling import PreparedRules
 from recsvc.core.stages import Stage
+from recsvc.core.vocabulary import MISSING
 from recsvc.errors import InputError
 from recsvc.terminal import attributes_of
 from training.batch import Surface, recommend_all
@@ -35,6 +38,7 @@ from training.options import (
     print_result,
     reporting,
 )
+from training.people import reachable
 from training.selling import as_sold
 
 NO_RULES_REF = "none"
@@ -84,7 +88,10 @@ def recommend_command(  # noqa: PLR0913  # options of a command line
             "--rules", metavar="VERSION", help="The shop's rules: a version, current, or none."
         ),
     ] = CURRENT,
-    channel: Annotated[str, typer.Option(help="Channel that rules may name, such as EMAIL.")] = "",
+    channel: Annotated[
+        Channel | None,
+        typer.Option(case_sensitive=False, help="Where the lists are shown; rules may name it."),
+    ] = None,
     placement: Annotated[str, typer.Option(help="Placement id that rules may name.")] = "",
     attributes: Annotated[
         list[str] | None,
@@ -127,7 +134,8 @@ def recommend_command(  # noqa: PLR0913  # options of a command line
     """Write the lists of many customers, the same that the server would answer.
 
     Recency is measured at the end of the model's data, and what may be sold today. A
-    customer without a place is at home.
+    customer without a place is at home. Who has withdrawn consent or was erased gets the list
+    of an unknown customer, and withdrawn products are on no list.
     """
     if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)) or out.is_dir():
         raise InputError(f"--out {out}: cannot be written; give a file in a folder that can")
@@ -135,6 +143,8 @@ def recommend_command(  # noqa: PLR0913  # options of a command line
         raise InputError(f"--out {out}: is --customers or --quarantine too; give another file")
     if only_new and surface is Surface.BUY_AGAIN:
         raise InputError("--only-new: what is needed again was bought before; leave it out")
+    if stage is not Stage.ANY and surface is Surface.BUY_AGAIN:
+        raise InputError("--stage: what is needed again is so at every stage; leave it out")
     if (max_price is None) != (not currency):
         raise InputError("--max-price and --currency: one needs the other; give both or neither")
     manifest, recommender = load(registry, model_ref)
@@ -146,12 +156,17 @@ def recommend_command(  # noqa: PLR0913  # options of a command line
         currency=currency,
         attributes=attributes_of(attributes or ()),
     )
-    _check(recommender, wanted)
+    _check(recommender, wanted, excluded or ())
+    store = Registry.open(registry)
     book = NO_RULES
     if rules_ref != NO_RULES_REF:
-        book = rules_in_force(Registry.open(registry).documents(KIND), rules_ref)
+        book = rules_in_force(store.documents(KIND), rules_ref)
     if only_new is None:
         only_new = bool(book.exclude_purchased) and surface is Surface.RECOMMEND
+    rows = read_customers(customers, quarantine=quarantine, max_quarantined_share=max_quarantined)
+    reached = reachable(
+        rows["customer_id"].to_list(), store, int(manifest.parameters.get("ledger_position", 0))
+    )
     asked = Query(
         size=size,
         now=recommender.model.data_end,
@@ -160,9 +175,10 @@ def recommend_command(  # noqa: PLR0913  # options of a command line
         only_new=only_new,
         diversity=diversity or book.diversity or Diversity.NONE,
         catalogue_filter=wanted or None,
-        excluded=recommender.assortment.catalogue.items.indices(excluded or ()),
+        excluded=recommender.assortment.catalogue.items.indices(
+            [*(excluded or ()), *sorted(reached.withdrawn)]
+        ),
     )
-    rows = read_customers(customers, quarantine=quarantine, max_quarantined_share=max_quarantined)
     with (
         threadpool_limits(1, "blas"),  # a list is too small for two cores
         reporting() as reporter,
@@ -175,19 +191,27 @@ def recommend_command(  # noqa: PLR0913  # options of a command line
             surface=surface,
             rules=PreparedRules.of(book, recommender.assortment),
             occasion=Occasion(
-                channel=channel, placement_id=placement, now=datetime.now(UTC).timestamp()
+                channel=channel.value if channel else "",
+                placement_id=placement,
+                now=datetime.now(UTC).timestamp(),
             ),
+            may_know=reached.may,
             tick=tick,
         )
     _write(lists, out)
     n_customers = lists["customer_id"].n_unique()
-    result = {"version_id": manifest.version_id, "n_customers": n_customers, "out": str(out)}
+    result = {
+        "version_id": manifest.version_id,
+        "n_customers": n_customers,
+        "n_not_known": reached.may.count(False),
+        "out": str(out),
+    }
     print_result(result, f"{n_customers:,} lists of {manifest.version_id} in {out}", as_json)
 
 
-def _check(recommender: Recommender, wanted: CatalogueFilter) -> None:
-    """Refuse a name that no product has: the lists of a whole night would be empty."""
-    index = recommender.assortment.index
+def _check(recommender: Recommender, wanted: CatalogueFilter, excluded: Iterable[str]) -> None:
+    """Refuse a name that no product has: a slip would cost the lists of a whole night."""
+    catalogue, index = recommender.assortment.catalogue, recommender.assortment.index
     for path in wanted.category_paths:
         if canonical_path(path) not in index.categories:
             raise InputError(f"--category {path!r}: no product of this model is in it")
@@ -195,8 +219,16 @@ def _check(recommender: Recommender, wanted: CatalogueFilter) -> None:
         if brand.strip().casefold() not in index.brands:
             raise InputError(f"--brand {brand!r}: no product of this model has it")
     for name in wanted.attributes:
-        if name not in recommender.assortment.catalogue.attributes.names:
+        if name not in catalogue.attributes.names:
             raise InputError(f"--attribute {name}: no product of this model has it")
+    for product_id in excluded:
+        if catalogue.items.index(product_id) == MISSING:
+            raise InputError(f"--exclude {product_id}: no product of this model is called so")
+    if wanted.currency and catalogue.currencies.index(wanted.currency) == MISSING:
+        there = ", ".join(sorted(catalogue.currencies.ids)) or "none that is known"
+        raise InputError(
+            f"--currency {wanted.currency}: no price of this model is in it; there is {there}"
+        )
 
 
 def _write(lists: pl.DataFrame, out: Path) -> None:

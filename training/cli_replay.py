@@ -1,11 +1,12 @@
 """The command that makes served lists again: ``replay``."""
 
+from collections import Counter
 from typing import Annotated
 
 import typer
 
 from recsvc.artifacts.registry import Registry
-from recsvc.errors import InputError
+from recsvc.errors import ArtifactError, InputError, NotFoundError
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.catalogue_store import TableCatalogueStore
 from recsvc.store.connection import connect
@@ -53,17 +54,28 @@ def replay_command(
             return 0 if found["identical"] else 1
         served = filter(replayer.may_replay, lists.every())
         with reporting() as reporter, reporter.stage("replay") as tick:
-            names, different = 0, []
+            names, different, impossible = 0, [], Counter[str]()
             for one in served:
-                replayed = replayer.replay(one)
-                names += 1
-                if not replayed.is_identical:
-                    different.append(replayed_json(replayed))
+                try:
+                    replayed = replayer.replay(one)
+                except (NotFoundError, ArtifactError) as error:  # a model that was purged, say
+                    impossible[str(error)] += 1
+                else:
+                    names += 1
+                    if not replayed.is_identical:
+                        different.append(replayed_json(replayed))
                 tick()
     finally:
         client.close()
-    result = {"lists": names, "identical": names - len(different), "different": different}
+    result = {
+        "lists": names,
+        "identical": names - len(different),
+        "different": different,
+        "impossible": dict(impossible),
+    }
     text = [f"{result['identical']:,} of {names:,} lists are identical"]
+    text += [f"{n:,} cannot be made again: {why}" for why, n in impossible.most_common()]
     text += [line for each in different for line in ("", *replayed_lines(each))]
     print_result(result, "\n".join(text), as_json)
-    return 1 if different else 0
+    # Old models go, and their lists stay a while; but where nothing is left, nothing was checked.
+    return 1 if different or (impossible and not names) else 0

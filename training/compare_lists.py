@@ -94,7 +94,11 @@ class ListComparison:
         self._now = max(loaded.model.data_end for loaded in self.models)
 
     def sample(self, n_customers: int, seed: int = 0) -> list[str]:
-        """Some customers that both models know; the same ones each time."""
+        """Some customers that both models know; the same ones each time.
+
+        Raises:
+            InputError: there are none who may be known.
+        """
         a, b = (loaded.model.customers for loaded in self.models)
         order = np.random.default_rng(seed).permutation(len(a)).tolist()
         found: list[str] = []
@@ -104,6 +108,11 @@ class ListComparison:
                 found.append(customer_id)
             if len(found) == n_customers:
                 break
+        if not found:
+            raise InputError(
+                "--customers: the two models have no customer in common who may be known; name "
+                "some with --customer"
+            )
         return found
 
     def of(self, customer_id: str) -> ListsOfCustomer:
@@ -141,6 +150,7 @@ class ListComparison:
             size=MAX_PAGE_SIZE,
             as_of_time=self._now,
             only_new=rules.book.exclude_purchased,
+            diversity=rules.book.diversity,
             explain=True,
         )
         asker = Asker(loaded.model.customers.index(customer_id))

@@ -1,5 +1,6 @@
 """Who needs what soon, and when to say so: the whole-base form of what is needed again."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,6 +18,8 @@ COLUMNS = (
     "usual_quantity",
     "score",
 )
+_CLOCK = r"\s*((?:[01][0-9]|2[0-3]):[0-5][0-9])\s*"
+_HOURS = re.compile(f"{_CLOCK}-{_CLOCK}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,13 @@ class QuietHours:
             raise InputError(
                 f"--timezone {timezone}: no such zone; write it as in Europe/Berlin"
             ) from None
-        start, _, end = (hours or "00:00-00:00").partition("-")
-        try:
-            return cls(time.fromisoformat(start.strip()), time.fromisoformat(end.strip()), zone)
-        except ValueError:
-            raise InputError(f"--quiet-hours {hours}: write it as 21:00-08:00") from None
+        found = _HOURS.fullmatch(hours or "00:00-00:00")
+        if found is None:
+            raise InputError(
+                f"--quiet-hours {hours}: write it as 21:00-08:00, by the clock of --timezone"
+            )
+        start, end = (time.fromisoformat(each) for each in found.groups())
+        return cls(start, end, zone)
 
     def are_at(self, moment: datetime) -> bool:
         """Whether a moment is within them."""

@@ -154,7 +154,7 @@ def _said(entries: Sequence[LedgerEntry]) -> tuple[dict[str, bool], dict[str, Le
 
 @dataclass(frozen=True, slots=True)
 class Reachable:
-    """Who may be written to, and of what, as the ledger says now.
+    """Who may be known, and what may be shown, as the ledger says now.
 
     Attributes:
         may: for each id that was asked about, whether the model may be asked about that customer.

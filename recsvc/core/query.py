@@ -15,6 +15,9 @@ from recsvc.core.ruling import NO_RULING, Ruling
 from recsvc.core.stages import Stage
 from recsvc.core.vocabulary import MISSING
 
+STALE_SECONDS = 7 * 86_400
+"""Data that ended longer ago than this no longer runs up to now: recency is measured at its end."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:

@@ -10,7 +10,7 @@ from recsvc.core.catalogue import CatalogueFilter, canonical_path
 from recsvc.core.catalogue_index import Prices
 from recsvc.core.diversity import Diversity
 from recsvc.core.places import PLACE_LEVELS, Level, Location, Place
-from recsvc.core.query import Query
+from recsvc.core.query import STALE_SECONDS, Query
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import InvalidRequestError
 from recsvc.identity import partition_of
@@ -20,9 +20,6 @@ from recsvc.service.questions import Question
 from recsvc.service.shopping import NO_DEEDS, LiveProfile
 
 PRICE_CURRENCY = "PRICE_CURRENCY"
-
-STALE_SECONDS = 7 * 86_400
-"""Data that ended longer ago than this no longer runs up to now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Lists that a real service has served, made again afterwards by ``recsvc-train replay``."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -206,6 +207,28 @@ def test_nothing_is_left_of_who_was_erased(shop: Shop) -> None:
     assert shop.kept().find(anna.recommendation_id) is None
     assert shop.kept().find(ben.recommendation_id) is not None
     assert shop.replay(anna.recommendation_id) == 1
+
+
+def test_lists_of_models_that_are_gone_are_passed_over(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And counted, by reason; where nothing else is left, nothing was checked."""
+    shop.recommend("anna")
+    shop.recommend("ben")
+    shop.registry.promote("v2", datetime.now(UTC))
+    wait_until(lambda: shop.recommend("clara").serving.model.version_id == "v2")
+    wait_until(lambda: shop.n_kept() == len(shop.names))
+    versions = shop.registry.root / "versions"
+    shutil.rmtree(versions / "v1")
+    capsys.readouterr()
+    assert shop.replay("--all") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["lists"] == found["identical"] >= 1
+    ((reason, n_gone),) = found["impossible"].items()
+    assert "v1" in reason
+    assert n_gone + found["lists"] == len(shop.names)
+    shutil.rmtree(versions / "v2")
+    assert shop.replay("--all") == 1
 
 
 def test_one_list_is_named_or_all_are(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:

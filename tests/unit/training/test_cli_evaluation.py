@@ -1,6 +1,8 @@
 """The commands that measure: what they print, and the line that an error is."""
 
 import json
+import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -10,7 +12,7 @@ from recsvc.artifacts.registry import Registry
 from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.terminal import run
 from tests.purchases import STORES, built, shop_events, shop_interactions
-from tests.samples import tiny_artifact
+from tests.samples import tiny_artifact, tiny_model
 from training.cli import app
 from training.split import hold_out
 
@@ -167,6 +169,30 @@ def test_a_model_has_the_lists_that_it_has(registry: Path, capsys: Capture) -> N
     found = json.loads(said(capsys, *arguments, "--customers", 2, "--json"))
     for each in found["lists_of_customers"]["lists"]:
         assert (each["overlap"], each["up"], each["down"]) == ({"10": 1.0, "20": 1.0}, [], [])
+
+
+def test_strangers_to_each_other_have_no_lists_to_compare(
+    registry: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    """A mean over nobody is no figure."""
+    copied = Registry(Path(shutil.copytree(registry, tmp_path / "copied")))
+    tiny_artifact(copied, tiny_model(), "tiny")
+    given = ["compare", "older", "tiny", "--registry", str(copied.root), "--customers", "3"]
+    assert "no customer in common" in error_of(capsys, *given)
+
+
+@pytest.mark.parametrize(("wanted", "is_alike"), [("none", True), ("high", False)])
+def test_compared_lists_are_as_varied_as_the_rules_ask(
+    registry: Path, tmp_path: Path, capsys: Capture, wanted: str, *, is_alike: bool
+) -> None:
+    """As the service would list them."""
+    copied = Registry(Path(shutil.copytree(registry, tmp_path / "copied")))
+    shelf = copied.documents("rules")
+    now = datetime.now(UTC)
+    shelf.activate(shelf.publish(json.dumps({"defaults": {"diversity": wanted}}), now), now)
+    given = ["compare", "older", "newer", "--customers", "2", "--json", "--registry"]
+    plain = said(capsys, *given, registry)
+    assert (said(capsys, *given, copied.root) == plain) is is_alike
 
 
 @pytest.mark.parametrize(

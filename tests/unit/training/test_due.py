@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -71,6 +72,57 @@ def test_products_are_those_of_the_list(tmp_path: Path) -> None:
     assert found["customer_id"].n_unique() > 1
 
 
+def told(tmp_path: Path, capsys: Capture, *options: object) -> Any:  # noqa: ANN401  # whatever it prints
+    """What the command says of itself."""
+    capsys.readouterr()
+    due(tmp_path, "--json", *options)
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("registry")
+def test_old_data_is_asked_about_as_of_its_end(tmp_path: Path, capsys: Capture) -> None:
+    """With a warning; a moment that is given counts as it is."""
+    found = told(tmp_path, capsys)
+    assert found["at"] == datetime.fromtimestamp(tiny_model().data_end, UTC).isoformat()
+    assert "STALE_DATA" in found["warnings"]
+    given = told(tmp_path, capsys, "--at", "2026-06-01T12:00:00")
+    assert given["at"] == NOON.isoformat()
+    assert "STALE_DATA" not in given["warnings"]
+
+
+def test_fresh_data_is_asked_about_as_of_now(tmp_path: Path, capsys: Capture) -> None:
+    """Nothing is due, or said, in the past."""
+    started = datetime.now(UTC).replace(microsecond=0)
+    end = (started - timedelta(days=6)).timestamp()
+    fresh = Registry(tmp_path / "registry")
+    fresh.promote(tiny_artifact(fresh, tiny_model(data_end=end)).version_id, NOON)
+    found = told(tmp_path, capsys)
+    assert started <= datetime.fromisoformat(found["at"]) <= datetime.now(UTC)
+    assert "STALE_DATA" not in found["warnings"]
+    assert due(tmp_path, "--within", 3650)["send_time"].min() >= started  # type: ignore[operator]  # times
+
+
+@pytest.mark.usefixtures("registry")
+def test_without_a_catalogue_it_warns_of_sensitive_products(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    """Unless the model knows some: nobody could have said which they are."""
+    assert "SENSITIVE_UNKNOWN" in told(tmp_path, capsys)["warnings"]
+    due(tmp_path)
+    assert (
+        "mind: the products that the model has learnt name none that is sensitive"
+        in capsys.readouterr().out
+    )
+
+
+@pytest.mark.usefixtures("registry")
+def test_how_often_is_unknown_of_what_nobody_bought_twice(tmp_path: Path) -> None:
+    """Never that it is bought every moment."""
+    found = due(tmp_path, "--at-most", 10, "--within", 3650)
+    assert found["usual_interval_days"].null_count()
+    assert (found["usual_interval_days"].drop_nulls() > 0).all()
+
+
 @pytest.mark.usefixtures("registry")
 def test_nothing_is_said_of_what_is_due_later(tmp_path: Path) -> None:
     """Nor more than so many products a customer, nor of fewer than are worth it."""
@@ -129,6 +181,13 @@ def test_given_customers_alone_are_asked(tmp_path: Path) -> None:
     ("options", "message"),
     [
         (["--quiet-hours", "late"], "--quiet-hours late: write it as 21:00-08:00"),
+        (["--quiet-hours", "21:00-08:00Z"], "--quiet-hours 21:00-08:00Z: write it as"),
+        (["--quiet-hours", "21:00-24:00"], "--quiet-hours 21:00-24:00: write it as"),
+        (["--within", "inf"], "--within inf: give days from 0 to 3650"),
+        (["--within", "nan"], "--within nan: give days from 0 to 3650"),
+        (["--within", "1e9"], "--within 1e+09: give days from 0 to 3650"),
+        (["--within", "-1"], "--within -1: give days from 0 to 3650"),
+        (["--out", "x.json"], "--out x.json: unknown kind of file; give a .parquet or .csv file"),
         (["--timezone", "Mars"], "--timezone Mars: no such zone"),
         (["--out", "/nowhere/due.parquet"], "cannot be written"),
     ],
@@ -182,7 +241,7 @@ def test_a_path_is_no_zone() -> None:
         QuietHours.of("", "../etc")
 
 
-def test_sensitive_products_are_not_written_of(tmp_path: Path) -> None:
+def test_sensitive_products_are_not_written_of(tmp_path: Path, capsys: Capture) -> None:
     """As the model has learnt them."""
     registry, model = Registry(tmp_path / "registry"), tiny_model()
     milk = Product(product_id="milk", is_sensitive=True)
@@ -191,6 +250,7 @@ def test_sensitive_products_are_not_written_of(tmp_path: Path) -> None:
     found = due(tmp_path)
     assert "milk" not in found["product_id"]
     assert found.height
+    assert "SENSITIVE_UNKNOWN" not in told(tmp_path, capsys)["warnings"]
 
 
 @pytest.mark.usefixtures("registry")

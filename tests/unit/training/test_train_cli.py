@@ -12,7 +12,9 @@ import polars as pl
 import pytest
 
 from recsvc.artifacts.format import write_artifact
+from recsvc.artifacts.ledger import Decision, LedgerEntry
 from recsvc.artifacts.registry import Registry
+from recsvc.identity import customer_hash
 from recsvc.terminal import run
 from tests.counting import DATA_END_TIME
 from tests.purchases import START, shop_events
@@ -501,6 +503,10 @@ WRONG_QUESTIONS = [
     (["--attribute", "roast"], "--attribute roast: write it as NAME=VALUE"),
     (["--attribute", "colour=red"], "--attribute colour: no product of this model has it"),
     (["--rules", "2020"], "no such version"),
+    (["--exclude", "nosuch"], "--exclude nosuch: no product of this model is called so"),
+    (["--max-price", "3", "--currency", "XXX"], "--currency XXX: no price of this model is in it"),
+    (["--channel", "carrier-pigeon"], "--channel"),
+    (["--surface", "buy-again", "--stage", "checkout"], "--stage: what is needed again is so"),
 ]
 
 
@@ -525,7 +531,7 @@ def asked(registry: Path, customers: Path, *options: str) -> pl.DataFrame:
     ("options", "products"),
     [
         (["--category", "Drinks > Tea", "--category", "Food>Dairy"], {"tea", "milk", "butter"}),
-        (["--brand", "alta", "--exclude", "soap", "--exclude", "?"], {"espresso", "filter"}),
+        (["--brand", "alta", "--exclude", "soap"], {"espresso", "filter"}),
         (["--max-price", "2.4", "--currency", "GBP"], {"milk", "butter", "bag"}),
         (["--category", "Food", "--only-new", "--stage", "cart"], {"butter", "jam"}),
         (
@@ -542,6 +548,42 @@ def test_every_filter_of_a_batch_holds(
 
     anna = lists.filter(pl.col("customer_id") == "anna", pl.col("store_id").is_null())
     assert set(anna["product_id"]) == products
+
+
+@pytest.mark.parametrize("decision", [Decision.CONSENT_WITHDRAWN, Decision.ERASED])
+def test_who_may_not_be_known_gets_the_list_of_a_stranger(
+    registry: Path, customers: Path, decision: Decision
+) -> None:
+    """As the service answers, at each of their places; everybody else as before."""
+    customers.write_text(
+        "customer_id,store_id\nanna,\nanna,porto-1\nstranger,\nstranger,porto-1\nben,\n",
+        encoding="utf-8",
+    )
+    before = asked(registry, customers)
+    store = Registry(registry)
+    subject = customer_hash(store.secret(), "anna")
+    store.ledger.append([LedgerEntry(DATA_END_TIME, decision, (subject,))])
+
+    lists = asked(registry, customers)
+
+    by_customer = lists.partition_by("customer_id", as_dict=True, include_key=False)
+    assert by_customer["anna",].equals(by_customer["stranger",])
+    assert "BUY_AGAIN" not in lists.filter(customer_id="anna")["strategy"]
+    assert lists.filter(customer_id="ben").equals(before.filter(customer_id="ben"))
+    assert asked(registry, customers, "--surface", "buy-again")["customer_id"].unique().item() == (
+        "ben"
+    )
+
+
+def test_withdrawn_products_are_on_no_list(registry: Path, customers: Path) -> None:
+    """Until they are restored."""
+    ledger = Registry(registry).ledger
+    ledger.append([LedgerEntry(DATA_END_TIME, Decision.WITHDRAWN, ("espresso", "milk", "gone"))])
+    left = set(asked(registry, customers)["product_id"])
+    assert {"espresso", "milk"}.isdisjoint(left)
+    assert "filter" in left
+    ledger.append([LedgerEntry(DATA_END_TIME, Decision.RESTORED, ("milk",))])
+    assert "milk" in set(asked(registry, customers)["product_id"])
 
 
 def test_a_batch_says_who_needs_what_again(registry: Path, customers: Path) -> None:
@@ -694,7 +736,7 @@ def test_recommend_writes_lists(registry: Path, customers: Path, capsys: Capture
 
     assert run(app, [*arguments, "--out", "new.parquet", "--only-new", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said == {"version_id": "v1", "n_customers": 2, "out": "new.parquet"}
+    assert said == {"version_id": "v1", "n_customers": 2, "n_not_known": 0, "out": "new.parquet"}
     of_anna = pl.read_parquet("new.parquet").filter(customer_id="anna")["product_id"]
     assert not set(of_anna) & {"espresso", "milk", "bread"}
 
