@@ -270,6 +270,7 @@ def _serving(answer: Answer) -> api.ServingInfo:
         location_level=_level(answer.level),
         rules_version_id=answer.rules_version_id,
         applied_rule_ids=answer.applied_rules,
+        store_id=answer.store_id,
     )
 
 

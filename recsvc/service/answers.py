@@ -103,6 +103,7 @@ class Answers:
             warnings=_warnings(question, situation, products),
             rules_version_id=situation.rules_version_id,
             applied_rules=ranking.applied,
+            store_id=situation.store_id if question.looks_at_shelf else "",
         )
 
 

@@ -203,6 +203,8 @@ class Answer:
         next_page: what the token of the next page says; empty where there is none.
         rules_version_id: of the shop's rules that were in force, ``""`` none.
         applied_rules: ids of those that touched the list.
+        store_id: the store whose stock and prices it goes by; ``""`` is the central stock, or none
+            was looked at.
     """
 
     items: tuple[Item, ...]
@@ -213,6 +215,7 @@ class Answer:
     next_page: bytes = b""
     rules_version_id: str = ""
     applied_rules: tuple[str, ...] = ()
+    store_id: str = ""
 
 
 class ServedFrom(StrEnum):

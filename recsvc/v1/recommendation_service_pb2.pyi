@@ -158,7 +158,7 @@ class ServingModel(_message.Message):
     def __init__(self, model_id: _Optional[str] = ..., version_id: _Optional[str] = ..., train_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ServingInfo(_message.Message):
-    __slots__ = ("model", "served_from", "compute_time", "cache_age", "experiment_id", "variant_id", "degraded", "degraded_reason", "warnings", "resolved_location", "location_level", "rules_version_id", "applied_rule_ids")
+    __slots__ = ("model", "served_from", "compute_time", "cache_age", "experiment_id", "variant_id", "degraded", "degraded_reason", "warnings", "resolved_location", "location_level", "rules_version_id", "applied_rule_ids", "store_id")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     SERVED_FROM_FIELD_NUMBER: _ClassVar[int]
     COMPUTE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -172,6 +172,7 @@ class ServingInfo(_message.Message):
     LOCATION_LEVEL_FIELD_NUMBER: _ClassVar[int]
     RULES_VERSION_ID_FIELD_NUMBER: _ClassVar[int]
     APPLIED_RULE_IDS_FIELD_NUMBER: _ClassVar[int]
+    STORE_ID_FIELD_NUMBER: _ClassVar[int]
     model: ServingModel
     served_from: ServedFrom
     compute_time: _duration_pb2.Duration
@@ -185,7 +186,8 @@ class ServingInfo(_message.Message):
     location_level: _common_pb2.LocationLevel
     rules_version_id: str
     applied_rule_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, model: _Optional[_Union[ServingModel, _Mapping]] = ..., served_from: _Optional[_Union[ServedFrom, str]] = ..., compute_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cache_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., experiment_id: _Optional[str] = ..., variant_id: _Optional[str] = ..., degraded: _Optional[bool] = ..., degraded_reason: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., resolved_location: _Optional[_Union[_common_pb2.Location, _Mapping]] = ..., location_level: _Optional[_Union[_common_pb2.LocationLevel, str]] = ..., rules_version_id: _Optional[str] = ..., applied_rule_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    store_id: str
+    def __init__(self, model: _Optional[_Union[ServingModel, _Mapping]] = ..., served_from: _Optional[_Union[ServedFrom, str]] = ..., compute_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cache_age: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., experiment_id: _Optional[str] = ..., variant_id: _Optional[str] = ..., degraded: _Optional[bool] = ..., degraded_reason: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ..., resolved_location: _Optional[_Union[_common_pb2.Location, _Mapping]] = ..., location_level: _Optional[_Union[_common_pb2.LocationLevel, str]] = ..., rules_version_id: _Optional[str] = ..., applied_rule_ids: _Optional[_Iterable[str]] = ..., store_id: _Optional[str] = ...) -> None: ...
 
 class BatchRecommendRequest(_message.Message):
     __slots__ = ("requests",)

@@ -39,6 +39,7 @@ ANSWER = Answer(
     location=Location(store_id="leeds-1", cell="861942c5fffffff"),
     level=Level.STORE,
     warnings=("STALE_DATA",),
+    store_id="leeds-1",
 )
 DELIVERY = Delivery(
     recommendation_id="r1",
@@ -72,7 +73,7 @@ def test_both_pieces_are_one_message() -> None:
     assert serving.compute_time.ToMicroseconds() == 2000
     assert (serving.degraded, serving.degraded_reason) == (True, "STORE_UNAVAILABLE")
     assert serving.warnings == ["STALE_DATA", "MODEL_LOAD_FAILED"]
-    assert serving.resolved_location.store_id == "leeds-1"
+    assert (serving.resolved_location.store_id, serving.store_id) == ("leeds-1", "leeds-1")
     assert serving.resolved_location.lat_lng.latitude == pytest.approx(53.8, abs=0.1)
 
 
