@@ -15,10 +15,13 @@ from recsvc.agents.text import MAX_TITLE, clean, web_address
         ("hid" + "".join(chr(0xE0000 + ord(c)) for c in "den"), "hid"),
         ("Käse 🧀 — ½ kg", "Käse 🧀 — ½ kg"),
         ("\ud800x\ue000", "x"),
+        ("a\U000e0100b\U000e01efc\ufe01d\u034fe", "abcde"),
+        ("a\u3164\u115f\u1160\uffa0\u17b4\u180b\u180f\u2800b", "ab"),
+        ("\u115e\u1161\u2801\u0350\ufe10\u3165", "\u115e\u1161\u2801\u0350\ufe10\u3165"),
     ],
 )
 def test_what_a_reader_does_not_see_is_taken_out(text: str, seen: str) -> None:
-    """Controls, directions, zero widths, tags: places to hide instructions in."""
+    """Controls, directions, zero widths, tags, selectors, fillers: places to hide instructions."""
     assert clean(text) == seen
 
 
