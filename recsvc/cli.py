@@ -12,7 +12,7 @@ from rich.console import Console
 
 from recsvc import rules
 from recsvc.errors import InputError, RecsvcError, UnavailableError
-from recsvc.settings import LogFormat, LogLevel, ServerSettings, TokenSettings
+from recsvc.settings import LogFormat, LogLevel, LogSettings, ServerSettings, TokenSettings
 from recsvc.telemetry import make_logger
 from recsvc.terminal import attributes_of, new_app, run
 
@@ -54,6 +54,20 @@ DataDir = Annotated[
         metavar="DIR",
         help="Folder of the embedded Valkey. Else RECSVC_DATA_DIR, else the registry's path "
         "with .valkey added.",
+        show_default=False,
+    ),
+]
+Level = Annotated[
+    LogLevel | None,
+    typer.Option(
+        help="From which level on to log. Else RECSVC_LOG_LEVEL, else info.",
+        show_default=False,
+    ),
+]
+Format = Annotated[
+    LogFormat | None,
+    typer.Option(
+        help="json, or console for eyes. Else RECSVC_LOG_FORMAT, else json.",
         show_default=False,
     ),
 ]
@@ -99,20 +113,8 @@ def serve(  # one argument a flag
             show_default=False,
         ),
     ] = None,
-    log_level: Annotated[
-        LogLevel | None,
-        typer.Option(
-            help="From which level on to log. Else RECSVC_LOG_LEVEL, else info.",
-            show_default=False,
-        ),
-    ] = None,
-    log_format: Annotated[
-        LogFormat | None,
-        typer.Option(
-            help="json, or console for eyes. Else RECSVC_LOG_FORMAT, else json.",
-            show_default=False,
-        ),
-    ] = None,
+    log_level: Level = None,
+    log_format: Format = None,
 ) -> None:
     """Serve recommendations over gRPC.
 
@@ -362,6 +364,8 @@ def mcp(  # one argument a flag
     ] = Channel.AGENT,
     redis: Redis = None,
     data_dir: DataDir = None,
+    log_level: Level = None,
+    log_format: Format = None,
 ) -> None:
     """Serve agents: recommendations as tools of the Model Context Protocol.
 
@@ -381,7 +385,8 @@ def mcp(  # one argument a flag
         raise InputError("--target and --registry are two shops; give one of them")
     options = DoorOptions(http=http, customer_id=customer, channel=channel.value)
     tokens = TokenSettings.load()
-    logger = make_logger(LogLevel.INFO, LogFormat.JSON, sys.stderr)
+    logs = LogSettings.load({"log_level": log_level, "log_format": log_format})
+    logger = make_logger(logs.log_level, logs.log_format, sys.stderr)
 
     def announce(url: str) -> None:
         sys.stdout.write(f"listening on {url}\n")

@@ -129,7 +129,17 @@ class TokenSettings(_Settings):
         return self.jwt_secret is not None or self.jwt_keys_file is not None
 
 
-class ServerSettings(_Settings):
+class LogSettings(_Settings):
+    """What a process logs, and how."""
+
+    log_level: LogLevel = LogLevel.INFO
+    """``debug``, ``info``, ``warning`` or ``error``; one line a call is ``info``."""
+
+    log_format: LogFormat = LogFormat.JSON
+    """``json``, or ``console`` for eyes."""
+
+
+class ServerSettings(LogSettings):
     """Everything that ``recsvc serve`` and its workers can be told."""
 
     registry: str = Field(min_length=1)
@@ -193,12 +203,6 @@ class ServerSettings(_Settings):
 
     served_days: int = Field(default=7, ge=1, le=30)
     """How long they are kept, days, and up to an hour more."""
-
-    log_level: LogLevel = LogLevel.INFO
-    """``debug``, ``info``, ``warning`` or ``error``; one line a call is ``info``."""
-
-    log_format: LogFormat = LogFormat.JSON
-    """``json``, or ``console`` for eyes."""
 
     metrics_listen: Annotated[str, AfterValidator(_address_or_off)] = "127.0.0.1:0"
     """``HOST:PORT`` of the Prometheus page; port 0 takes a free one, which the log names;

@@ -237,6 +237,22 @@ def test_a_door_that_cannot_be_opened_says_why(
     assert said in errors[-1]
 
 
+@pytest.mark.parametrize(("flags", "is_told"), [((), True), (("--log-level", "error"), False)])
+def test_the_log_is_as_the_settings_say(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    flags: tuple[str, ...],
+    *,
+    is_told: bool,
+) -> None:
+    """Those of any other command: the variable's format, the flag's level."""
+    monkeypatch.setenv("RECSVC_LOG_FORMAT", "console")
+    assert run(app, ["mcp", "--target", "host:1", "--http", "192.0.2.1:1", *flags]) == 1
+    errors = capsys.readouterr().err
+    assert ("anonymous_only" in errors) == is_told
+    assert not errors.startswith("{")
+
+
 def test_a_missing_sdk_is_named(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
