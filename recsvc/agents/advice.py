@@ -1,11 +1,12 @@
 """What went wrong, in words that a model can act on: which argument, and what to give instead."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from recsvc.core.recommendation_id import Surface
 from recsvc.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -62,8 +63,6 @@ _IN_WORDS = {"model_type": "should be an object"}
 """What the library says of its own classes, as a model understands it."""
 
 _NOTES = {
-    "UNKNOWN_CUSTOMER": "Nothing is known of this customer yet: the list is what sells here.",
-    "NO_CONSENT": "The customer has not agreed to personal lists: the list is what sells here.",
     "UNKNOWN_LOCATION": "store_id: nothing has been sold there yet; find_stores lists the stores.",
     "PRICE_CURRENCY": "Products without a price in the currency of the budget are left out.",
     "STOCK_UNKNOWN": "in_stock_only: nobody has said what is in stock at this store.",
@@ -71,6 +70,32 @@ _NOTES = {
     "STORE_UNAVAILABLE": "What the customer did of late, and what is in stock, cannot be read now.",
     "DEADLINE": "There was little time: the list is simpler than usual.",
 }
+
+
+_STRANGERS = {
+    "UNKNOWN_CUSTOMER": "Nothing is known of this customer yet",
+    "NO_CONSENT": "The customer has not agreed to personal lists",
+}
+"""Warnings that the list goes by nothing that the customer did."""
+
+_INSTEAD = {
+    Surface.RECOMMEND: "the list is what sells here",
+    Surface.SIMILAR: "the list is everybody's",
+    Surface.TOGETHER: "the list is everybody's",
+    Surface.AGAIN: "the shop cannot tell what is needed again",
+}
+"""What such a list is."""
+
+CONDITIONS = (
+    "budget",
+    "total_budget",
+    "in_stock_only",
+    "categories",
+    "brands",
+    "exclude",
+    "only_new",
+)
+"""Arguments that leave products out."""
 
 
 def complaint(warning: str, price_limit: str = PRICE_LIMIT) -> InvalidRequestError | None:
@@ -108,13 +133,44 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text.casefold()))
 
 
-def note_of(warning: str) -> str:
-    """What a warning, or a reason of degradation, says to a model; ``""`` nothing."""
-    return _NOTES.get(warning, "")
+def notes_of(
+    warnings: Sequence[str], surface: Surface, conditions: Sequence[str], *, is_empty: bool
+) -> list[str]:
+    """What to say of a list.
+
+    Args:
+        warnings: of the list, and the reason why it is less than it should be.
+        surface: the kind of list.
+        conditions: of ``CONDITIONS``, those that were given.
+        is_empty: whether it holds nothing.
+    """
+    notes = []
+    for warning in warnings:
+        if warning in _STRANGERS:
+            notes.append(f"{_STRANGERS[warning]}: {_INSTEAD[surface]}.")
+        elif warning in _NOTES:
+            notes.append(_NOTES[warning])
+    is_strange = not _STRANGERS.keys().isdisjoint(warnings)
+    if is_empty and not (surface is Surface.AGAIN and is_strange):  # then that is why
+        notes.append(_nothing(surface, conditions))
+    return notes
 
 
-def told(error: RecsvcError) -> str:
-    """What a model is told of an error."""
+def _nothing(surface: Surface, conditions: Sequence[str]) -> str:
+    if conditions:
+        return f"Nothing fits: leave out or loosen {', '.join(conditions)}."
+    if surface is Surface.AGAIN:
+        return "The shop knows of nothing that the customer needs again."
+    return "The shop has nothing to list here."
+
+
+def told(error: RecsvcError, arguments: type[BaseModel]) -> str:
+    """What a model is told of an error.
+
+    Args:
+        error: of the shop.
+        arguments: those of the tool.
+    """
     match error:
         case InvalidRequestError():
             field = error.field
@@ -124,7 +180,8 @@ def told(error: RecsvcError) -> str:
             return f"{argument}: {error.description}"
         case NotFoundError():
             why = str(error).removeprefix("product_id: ")
-            return f"product_id: {why}; give one that an answer has named"
+            argument = "product_ids" if "product_ids" in arguments.model_fields else "product_id"
+            return f"{argument}: {why}; give one that an answer has named"
         case UnavailableError() | StoreUnavailableError() | OverloadedError():
             return NOT_NOW
         case _:

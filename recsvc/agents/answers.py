@@ -47,7 +47,7 @@ class Suggestions(BaseModel):
     """A list."""
 
     recommendation_id: str = Field(description="Give it to record_feedback.")
-    store_id: str = Field(description="The store that prices and stock are of. Empty: none.")
+    store_id: str = Field(description="The store that prices and stock are of. Empty: central.")
     products: list[Suggestion]
     total: Price | None = Field(description=_TOTAL)
     notes: list[str] = Field(description="What to know about this list.")
@@ -57,7 +57,7 @@ class Needs(BaseModel):
     """What is needed again, the most overdue first."""
 
     recommendation_id: str = Field(description="Give it to record_feedback.")
-    store_id: str = Field(description="The store that prices and stock are of. Empty: none.")
+    store_id: str = Field(description="The store that prices and stock are of. Empty: central.")
     products: list[Need]
     total: Price | None = Field(description=_TOTAL)
     notes: list[str] = Field(description="What to know about this list.")
@@ -68,6 +68,7 @@ class ProductEntry(BaseModel):
 
     store_id: str = Field(description="The store that price and stock are of. Empty: central.")
     product: Product
+    on_sale: bool = Field(description="False: it must not be offered now.")
     notes: list[str]
 
 

@@ -5,17 +5,41 @@ import types
 import typing
 from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from recsvc.core.recommendation_id import read_recommendation_id
 
 MAX_LISTED = 50
 
-Id = Annotated[str, Field(min_length=1, max_length=256)]
-Name = Annotated[str, Field(min_length=1, max_length=1_000)]
+
+def _at_most(max_bytes: int) -> AfterValidator:
+    """The limits of the API are in bytes; whichever shop is asked, they are told here."""
+
+    def check(text: str) -> str:
+        n_bytes = len(text.encode())
+        if n_bytes > max_bytes:
+            raise ValueError(f"has {n_bytes} bytes; at most {max_bytes} are allowed")
+        return text
+
+    return AfterValidator(check)
+
+
+def _of_a_list(text: str) -> str:
+    """An id that was cut or made up would be recorded for good, and count for no list."""
+    if read_recommendation_id(text) is None:
+        raise ValueError("is the id of no list; copy it from the answer that the product was in")
+    return text
+
+
+Id = Annotated[str, Field(min_length=1, max_length=256), _at_most(256)]
+Brand = Id
+Category = Annotated[str, Field(min_length=1, max_length=1_000), _at_most(1_000)]
+ListId = Annotated[str, AfterValidator(_of_a_list)]
 Language = Annotated[
     str | None,
     Field(
         max_length=35,
-        pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$",
+        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$",
         description="Language of titles and reasons, BCP 47.",
         examples=["en"],
     ),
@@ -84,16 +108,18 @@ class ListArguments(_Arguments):
         examples=["367"],
     )
     in_stock_only: bool = Field(
-        default=False, description="Only what is known to be in stock at the store."
+        default=False,
+        description="Only what is known to be in stock at the store. Left out: as the shop's rules "
+        "say.",
     )
-    categories: list[Name] = Field(
+    categories: list[Category] = Field(
         default=[],
         max_length=20,
         description="Only products in one of these categories or below, as 'category' of an "
         "answer is written.",
         examples=[["Drinks > Tea"]],
     )
-    brands: list[Name] = Field(
+    brands: list[Brand] = Field(
         default=[], max_length=20, description="Only these brands.", examples=[["Alta"]]
     )
     exclude: list[Id] = Field(
@@ -137,7 +163,9 @@ class Recommend(Several):
         examples=[["1082185"]],
     )
     only_new: bool = Field(
-        default=False, description="Leave out what the customer has bought before."
+        default=False,
+        description="Leave out what the customer has bought before. Left out: as the shop's rules "
+        "say.",
     )
 
 
@@ -194,6 +222,6 @@ class Feedback(_Arguments):
     rating: int = Field(
         ge=1, le=5, description="How much it pleased: 1 not at all, 5 very much.", examples=[4]
     )
-    recommendation_id: Id = Field(
+    recommendation_id: ListId = Field(
         description="The recommendation_id of the answer that the product was in."
     )

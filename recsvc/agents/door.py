@@ -182,25 +182,32 @@ class Door:
         )
 
     def _answer(self, tool: Tool, given: dict[str, Any], caller: Caller) -> types.CallToolResult:
-        started, outcome = time.perf_counter(), "OK"
+        started = time.perf_counter()
         kept, remark = without_people(given, tool.arguments)
         with collected_facts() as facts:
             try:
-                answer = tool.call(tool.arguments.model_validate(kept), caller)
+                asked = tool.arguments.model_validate(kept)
             except ValidationError as error:
                 outcome, result = "ARGUMENTS", _failed(rejected(error, tool.arguments))
-            except RecsvcError as error:
-                outcome, result = error.reason, _failed(told(error))
-            except Exception:  # the boundary: nothing may pass it untold
-                outcome, result = "INTERNAL", _failed(FAULT)
-                self._logger.exception("tool_failed", tool=tool.name)
             else:
-                result = _succeeded(answer, remark)
+                outcome, result = self._called(tool, asked, caller, remark)
         seconds = time.perf_counter() - started
         self._logger.info(
             "tool_called", tool=tool.name, outcome=outcome, seconds=round(seconds, 6), **facts
         )
         return result
+
+    def _called(
+        self, tool: Tool, asked: BaseModel, caller: Caller, remark: str
+    ) -> tuple[str, types.CallToolResult]:
+        """What became of a call, for the log, and what is answered."""
+        try:
+            return "OK", _succeeded(tool.call(asked, caller), remark)
+        except RecsvcError as error:
+            return error.reason, _failed(told(error, tool.arguments))
+        except Exception:  # the boundary: nothing may pass it untold
+            self._logger.exception("tool_failed", tool=tool.name)
+            return "INTERNAL", _failed(FAULT)
 
 
 def _succeeded(answer: BaseModel, remark: str) -> types.CallToolResult:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from recsvc import __version__
 from recsvc.agents.shop import Branch, Due, Goods, Offer, Offers, OnShelf, Opinion, Wish
-from recsvc.core.catalogue import CatalogueFilter, Product
+from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, CatalogueFilter, Product
 from recsvc.core.live import Act
 from recsvc.core.places import Location
 from recsvc.identity import customer_hash
@@ -29,7 +29,7 @@ from recsvc.service.stock import Stock
 ANSWER_SECONDS = 2.0
 """How long a list may take."""
 
-_SCHEMA: Final = 1
+_SCHEMA: Final = 2
 """Raised whenever the same list would be written differently."""
 
 
@@ -193,7 +193,7 @@ def offers_of(answer: Answer) -> Offers:
     return Offers(
         recommendation_id="",
         offers=tuple(map(_offer, answer.items)),
-        store_id=answer.location.store_id,
+        store_id=answer.store_id,
         warnings=answer.warnings,
     )
 
@@ -215,6 +215,8 @@ def _goods(product: Product) -> Goods:
         uri=product.uri,
         image_uri=product.image_uri,
         is_sensitive=product.is_sensitive,
+        available_from=None if product.available_from == ALWAYS_FROM else product.available_from,
+        available_to=None if product.available_to == ALWAYS_TO else product.available_to,
     )
 
 
@@ -265,8 +267,8 @@ def _question(wish: Wish) -> Question:
         basket=wish.basket,
         channel=wish.channel,
         language=wish.language,
-        only_new=wish.only_new,
-        in_stock_only=wish.in_stock_only,
+        only_new=wish.only_new or None,
+        in_stock_only=wish.in_stock_only or None,
         explain=True,
         include_products=True,
     )

@@ -6,6 +6,7 @@ from datetime import UTC
 from recsvc.agents.shop import Branch, Due, Goods, Offer, Offers, OnShelf, Opinion, Wish
 from recsvc.client import Client
 from recsvc.client.ask import Asked
+from recsvc.errors import InvalidRequestError
 from recsvc.v1 import catalog_pb2 as catalogue
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import event_service_pb2 as events
@@ -61,7 +62,7 @@ class RemoteShop:
                 )
                 for item in answer.recommendations
             ),
-            store_id=answer.serving.resolved_location.store_id,
+            store_id=answer.serving.store_id,
             warnings=tuple(answer.serving.warnings),
             degraded_reason=answer.serving.degraded_reason,
         )
@@ -112,6 +113,9 @@ class RemoteShop:
             rating=opinion.rating,
         )
         result = self._client.ingest_events([event]).results[0]
+        if result.HasField("status"):
+            field, _, why = result.status.message.partition(": ")
+            raise InvalidRequestError(field, why)
         return events.EventOutcome.Name(result.outcome).removeprefix("EVENT_OUTCOME_")
 
 
@@ -142,7 +146,7 @@ def _offers(
     return Offers(
         recommendation_id=answer.recommendation_id,
         offers=tuple(map(_offer, products)),
-        store_id=answer.serving.resolved_location.store_id,
+        store_id=answer.serving.store_id,
         warnings=tuple(answer.serving.warnings),
         degraded_reason=answer.serving.degraded_reason,
     )
@@ -155,7 +159,8 @@ def _offer(item: api.RecommendedProduct, due: Due | None = None) -> Offer:
 
 
 def _goods(product: catalogue.Product) -> Goods:
-    price = product.price if product.HasField("price") else None
+    has = product.HasField
+    price = product.price if has("price") else None
     return Goods(
         product_id=product.product_id,
         title=product.title,
@@ -168,6 +173,8 @@ def _goods(product: catalogue.Product) -> Goods:
         image_uri=product.image_uri,
         is_sensitive=product.sensitive,
         is_withdrawn=product.withdrawn,
+        available_from=product.available_from.seconds if has("available_from") else None,
+        available_to=product.available_to.seconds if has("available_to") else None,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a list is asked for; ``""`` and empty are not given.
+    """What a list is asked for; ``""``, empty and False leave it to the shop and its rules.
 
     Attributes:
         customer_id: who the list is for, ``""`` nobody in particular.
@@ -52,6 +52,8 @@ class Goods:
         currency: of the price.
         is_sensitive: whether it is named only to who asks for it.
         is_withdrawn: whether it was recalled.
+        available_from, available_to: between which moments it is sold, unix seconds, the latter
+            excluded; None no end.
     """
 
     product_id: str
@@ -65,6 +67,8 @@ class Goods:
     image_uri: str = ""
     is_sensitive: bool = False
     is_withdrawn: bool = False
+    available_from: int | None = None
+    available_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +108,7 @@ class Offers:
     Attributes:
         recommendation_id: its id.
         offers: the best first.
-        store_id: the store that it is for, ``""`` none.
+        store_id: the store that prices and stock are of, ``""`` the central stock.
         warnings: in capitals, as the API has them.
         degraded_reason: why it is less than it should be, likewise.
     """
@@ -152,7 +156,7 @@ class Opinion:
     """What a customer thinks of a product of a list.
 
     Attributes:
-        event_id: the same for the same opinion, so that it counts once.
+        event_id: the same where the same opinion is sent again, so that it counts once.
         customer_id: whose it is.
         product_id: of what.
         rating: from 1 (not at all) to 5 (very much).

@@ -1,12 +1,20 @@
 """The tools: what a model asks, put to the shop, and answered in words and figures for it."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from typing import Any
+from uuid import uuid4
 
 from recsvc.agents import answers
-from recsvc.agents.advice import PRICE_LIMIT, UNKNOWN_NAMES, complaint, note_of, unknown_name
+from recsvc.agents.advice import (
+    CONDITIONS,
+    PRICE_LIMIT,
+    UNKNOWN_NAMES,
+    complaint,
+    notes_of,
+    unknown_name,
+)
 from recsvc.agents.arguments import (
     MAX_LISTED,
     Again,
@@ -21,6 +29,7 @@ from recsvc.agents.arguments import (
 from recsvc.agents.purse import sum_of, within
 from recsvc.agents.shop import Branch, Goods, Offer, Offers, OnShelf, Opinion, Shop, Wish
 from recsvc.agents.text import MAX_SENTENCE, clean, web_address
+from recsvc.core.recommendation_id import Surface
 from recsvc.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -38,9 +47,12 @@ default: beyond, a list has more candidates and may begin otherwise than a short
 
 _NO_ANSWER = (StoreUnavailableError, UnavailableError, OverloadedError)
 
-_NOTHING = "Nothing fits: raise the budget, or leave a condition out."
-_NOTHING_THERE = "Nothing is known of it at this store; find_stores lists the stores."
+_NOTHING_THERE = "Nothing is known of it at this store."
 _NO_STOCK = "What is in stock cannot be read just now."
+_NO_STORE = (
+    "store_id: nothing is known of this store, so that the price is the catalogue's; find_stores "
+    "lists those that there are."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +70,21 @@ class Tools:
     Args:
         shop: what is asked.
         channel: ``AGENT`` or ``CHAT``.
+        now: unix seconds.
     """
 
-    def __init__(self, shop: Shop, channel: str) -> None:
+    def __init__(self, shop: Shop, channel: str, *, now: Callable[[], float] = time.time) -> None:
         self._shop = shop
         self._channel = channel
+        self._now = now
 
     def recommend_products(self, asked: Recommend, caller: Caller) -> answers.Suggestions:
         """Recommend products to the customer, from past purchases and what sells at the store."""
         wish = replace(
             self._wish(asked, caller), basket=tuple(asked.basket), only_new=asked.only_new
         )
-        return self._suggestions(self._affordable(self._shop.recommend, wish, asked), asked)
+        offers = self._affordable(self._shop.recommend, wish, asked)
+        return self._suggestions(offers, asked, Surface.RECOMMEND)
 
     def find_similar_products(self, asked: Similar, caller: Caller) -> answers.Suggestions:
         """List products like one, the most alike first: what to offer instead of it."""
@@ -78,7 +93,7 @@ class Tools:
             self._wish(asked, caller),
             [asked.product_id],
         )
-        return self._suggestions(offers, asked)
+        return self._suggestions(offers, asked, Surface.SIMILAR)
 
     def find_bought_together(self, asked: Together, caller: Caller) -> answers.Suggestions:
         """List what is bought together with one product or a basket: what goes with it."""
@@ -88,13 +103,13 @@ class Tools:
             asked,
             asked.product_ids,
         )
-        return self._suggestions(offers, asked)
+        return self._suggestions(offers, asked, Surface.TOGETHER)
 
     def buy_again(self, asked: Again, caller: Caller) -> answers.Needs:
         """List what the customer buys again and again, the most overdue first."""
         _require_customer(caller)
         offers = self._affordable(self._shop.again, self._wish(asked, caller), asked)
-        listed = self._suggestions(offers, asked)
+        listed = self._suggestions(offers, asked, Surface.AGAIN)
         dues = [offer.due for offer in offers.offers]
         return answers.Needs(
             recommendation_id=listed.recommendation_id,
@@ -114,20 +129,24 @@ class Tools:
         )
 
     def get_product(self, asked: OneProduct, caller: Caller) -> answers.ProductEntry:  # noqa: ARG002  # all tools alike
-        """Look one product up: title, price, stock at a store."""
+        """Look one product up: title, price, stock at a store, whether it is on sale."""
         goods = self._shop.product(asked.product_id)
         if goods.is_withdrawn:
             raise NotFoundError(
                 "it was withdrawn from sale, and must not be offered",
                 reason="PRODUCT_NOT_FOUND",
             )
-        shelf, notes = self._shelf(asked.store_id or "", [goods])
-        if asked.store_id and not notes and shelf == [OnShelf()]:
-            notes = [_NOTHING_THERE]
+        store_id = asked.store_id or ""
+        (shelf,), notes = self._shelf(store_id, [goods])
+        # All stores are looked through only where this one has said nothing of the product.
+        if store_id and shelf == OnShelf() and not notes:
+            notes = [_NOTHING_THERE if self._has_store(store_id) else _NO_STORE]
+        off_sale = _off_sale(goods, self._now())
         return answers.ProductEntry(
-            store_id=asked.store_id or "",
-            product=answers.Product(**_product(_priced(goods, shelf[0]), shelf[0], asked.language)),
-            notes=notes,
+            store_id=store_id,
+            product=answers.Product(**_product(_priced(goods, shelf), shelf, asked.language)),
+            on_sale=not off_sale,
+            notes=[*filter(None, [off_sale]), *notes],
         )
 
     def find_stores(self, asked: Stores, caller: Caller) -> answers.FoundStores:  # noqa: ARG002  # all tools alike
@@ -149,11 +168,10 @@ class Tools:
         """Record what the customer thinks of a product that was suggested; it shapes lists."""
         _require_customer(caller)
         self._shop.product(asked.product_id)  # a misread id would be recorded for good
-        said = (caller.customer_id, asked.recommendation_id, asked.product_id, str(asked.rating))
-        digest = blake2b("\0".join(said).encode(), digest_size=16)
         outcome = self._shop.record(
             Opinion(
-                event_id=f"agent-{digest.hexdigest()}",
+                # Another one each time: the last word counts, also where it is the first again.
+                event_id=f"agent-{uuid4().hex}",
                 customer_id=caller.customer_id,
                 product_id=asked.product_id,
                 rating=asked.rating,
@@ -214,13 +232,16 @@ class Tools:
         """
         offers = ask(wish)
         self._check(offers, wish, price_limit)
+        hidden = _sensitive(offers.offers)
+        # Whoever names a category, or a product that is one, has asked.
+        if not hidden or wish.categories or self._is_any_sensitive(about):
+            return offers
         for _ in range(MAX_ROUNDS):
-            hidden = _sensitive(offers.offers)
-            # Whoever names a category, or a product that is one, has asked.
-            if not hidden or wish.categories or self._is_any_sensitive(about):
-                return offers
             wish = replace(wish, excluded=(*wish.excluded, *hidden))
             offers = ask(wish)
+            hidden = _sensitive(offers.offers)
+            if not hidden:
+                return offers
         left = tuple(offer for offer in offers.offers if not offer.goods.is_sensitive)
         return replace(offers, offers=left)
 
@@ -253,12 +274,13 @@ class Tools:
                 continue  # the list is about the others
         return False
 
-    def _suggestions(self, offers: Offers, asked: ListArguments) -> answers.Suggestions:
-        shelf, notes = self._shelf(offers.store_id, [offer.goods for offer in offers.offers])
-        known = [note_of(warning) for warning in (*offers.warnings, offers.degraded_reason)]
-        notes = [*filter(None, known), *notes]
-        if not offers.offers:
-            notes.append(_NOTHING)
+    def _suggestions(
+        self, offers: Offers, asked: ListArguments, surface: Surface
+    ) -> answers.Suggestions:
+        shelf, more = self._shelf(offers.store_id, [offer.goods for offer in offers.offers])
+        warnings = (*offers.warnings, offers.degraded_reason)
+        conditions = [name for name in CONDITIONS if getattr(asked, name, None)]
+        notes = notes_of(warnings, surface, conditions, is_empty=not offers.offers)
         total = sum_of(offer.goods for offer in offers.offers)
         return answers.Suggestions(
             recommendation_id=offers.recommendation_id,
@@ -274,8 +296,11 @@ class Tools:
                 )
             ],
             total=answers.Price(amount=total[0], currency=total[1]) if total else None,
-            notes=notes,
+            notes=[*notes, *more],
         )
+
+    def _has_store(self, store_id: str) -> bool:
+        return any(branch.store_id == store_id for branch in self._shop.stores(""))
 
     def _shelf(self, store_id: str, goods: Sequence[Goods]) -> tuple[list[OnShelf], list[str]]:
         """What is there of each; nobody knows where it cannot be read, and the list stands."""
@@ -324,6 +349,15 @@ def _product(goods: Goods, shelf: OnShelf, language: str | None) -> dict[str, An
     }
 
 
+def _off_sale(goods: Goods, now: float) -> str:
+    """Why a product must not be offered at a moment; ``""`` where it may be."""
+    if goods.available_from is not None and now < goods.available_from:
+        return "It is not on sale yet: do not offer it."
+    if goods.available_to is not None and now >= goods.available_to:
+        return "It is not on sale any more: do not offer it."
+    return ""
+
+
 def _title(goods: Goods, language: str) -> str:
     """The title in a language, else in the wider one, else the shop's own."""
     titles = {tag.casefold(): title for tag, title in goods.titles}
@@ -343,9 +377,9 @@ def _store(branch: Branch) -> answers.Store:
     return answers.Store(
         store_id=branch.store_id,
         name=clean(branch.name),
-        country_code=branch.country_code,
-        subdivision_code=branch.subdivision_code,
-        postal_code=branch.postal_code,
+        country_code=clean(branch.country_code),
+        subdivision_code=clean(branch.subdivision_code),
+        postal_code=clean(branch.postal_code),
         latitude=branch.latitude,
         longitude=branch.longitude,
         time_zone=branch.time_zone,

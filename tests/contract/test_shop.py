@@ -1,21 +1,26 @@
 """One suite for the shop in this process and the shop behind gRPC: they answer alike."""
 
+import json
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.latlng_pb2 import LatLng
 from google.type.money_pb2 import Money
+from pydantic import ValidationError
 
+from recsvc.agents.arguments import Recommend
 from recsvc.agents.local import OffersCodec
 from recsvc.agents.remote import RemoteShop
 from recsvc.agents.shop import Offers, OnShelf, Opinion, Shop, Wish
 from recsvc.app import shop_on
 from recsvc.client import Client
-from recsvc.errors import NotFoundError, RecsvcError
+from recsvc.errors import InvalidRequestError, NotFoundError, RecsvcError
 from recsvc.v1 import catalog_pb2 as catalogue
-from tests.serving import local_server, small_registry
+from tests.serving import NOW, local_server, small_registry
 
 WISHES = (
     Wish(),
@@ -37,13 +42,17 @@ class Both:
     client: Client
 
 
+@contextmanager
+def both_over(registry: Path) -> Iterator[Both]:
+    """Both shops, one of them in a service that runs."""
+    with local_server(registry) as server, Client(server.target, deadline_seconds=20) as client:
+        yield Both(shop_on(server.worker.ground), RemoteShop(client), client)
+
+
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
     registry = small_registry(tmp_path_factory.mktemp("shops"))
-    with (
-        local_server(registry.root) as server,
-        Client(server.target, deadline_seconds=20) as client,
-    ):
+    with both_over(registry.root) as both:
         product = catalogue.Product(
             product_id="kit",
             title="Test kit",
@@ -68,10 +77,21 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
             price=Money(currency_code="GBP", units=2, nanos=990_000_000),
             effective_time=Timestamp(seconds=1_775_000_000),
         )
-        client.batch_upsert_products([product])
-        client.batch_upsert_stores([store])
-        client.batch_set_inventory([record])
-        yield Both(shop_on(server.worker.ground), RemoteShop(client), client)
+        central = catalogue.InventoryRecord(
+            key=catalogue.InventoryKey(product_id="tea"),
+            availability=catalogue.AVAILABILITY_OUT_OF_STOCK,
+            effective_time=Timestamp(seconds=1_775_000_000),
+        )
+        new = catalogue.InventoryRecord(
+            key=catalogue.InventoryKey(store_id="hull-1", product_id="tea"),
+            availability=catalogue.AVAILABILITY_IN_STOCK,
+            price=Money(currency_code="GBP", units=3),
+            effective_time=Timestamp(seconds=1_775_000_000),
+        )
+        both.client.batch_upsert_products([product])
+        both.client.batch_upsert_stores([store])
+        both.client.batch_set_inventory([record, central, new])
+        yield both
 
 
 @pytest.fixture(params=["local", "remote"])
@@ -90,7 +110,7 @@ def test_lists_are_the_same_in_process_and_behind_grpc(both: Both, wish: Wish) -
     """Products, prices, reasons, warnings: one voice."""
     assert plain(both.local.recommend(wish)) == plain(both.remote.recommend(wish))
     local, remote = both.local.similar("tea", wish), both.remote.similar("tea", wish)
-    assert local.offers == remote.offers
+    assert (local.offers, local.store_id) == (remote.offers, remote.store_id)
     basket = ["espresso", "gone"]
     assert plain(both.local.together(basket, wish)) == plain(both.remote.together(basket, wish))
     if wish.customer_id and not wish.only_new:
@@ -104,10 +124,46 @@ def test_the_list_is_that_of_any_other_caller(both: Both) -> None:
     assert [one.goods.product_id for one in offers] == [one.product_id for one in listed]
 
 
+@pytest.mark.parametrize("store_id", ["york-1", "hull-1"])
+def test_a_list_names_the_store_whose_shelf_it_went_by(shop: Shop, store_id: str) -> None:
+    """Where no place shaped it, and where nothing has been sold yet; else it is the home's."""
+    there = Wish(store_id=store_id, in_stock_only=True)
+    for offers in (shop.recommend(there), shop.similar("espresso", there)):
+        (offer,) = offers.offers
+        assert offers.store_id == store_id
+        (shelf,) = shop.shelf(offers.store_id, [offer.goods.product_id])
+        assert (shelf.is_in_stock, shelf.price) == (True, offer.goods.price)
+    assert shop.similar("espresso", Wish(customer_id="anna")).store_id == "leeds-1"
+    assert shop.recommend(Wish()).store_id == ""
+
+
+def test_what_is_not_asked_is_as_the_shops_rules_have_it(tmp_path: Path) -> None:
+    """An agent that leaves a condition out does not turn the shop's own off."""
+    registry = small_registry(tmp_path)
+    shelf = registry.documents("rules")
+    rules = {"defaults": {"in_stock_only": True, "exclude_purchased": True}}
+    shelf.activate(shelf.publish(json.dumps(rules), NOW), NOW)
+    with both_over(registry.root) as both:
+        records = [
+            catalogue.InventoryRecord(
+                key=catalogue.InventoryKey(store_id="leeds-1", product_id=product_id),
+                availability=catalogue.AVAILABILITY_IN_STOCK,
+                effective_time=Timestamp(seconds=1_775_000_000),
+            )
+            for product_id in ("espresso", "tea")
+        ]
+        both.client.batch_set_inventory(records)
+        for shop in (both.local, both.remote):
+            offers = shop.recommend(Wish(customer_id="anna")).offers
+            assert [offer.goods.product_id for offer in offers] == ["tea"]
+
+
 def test_products_and_stores_are_described_alike(both: Both) -> None:
     """With every field."""
-    for product_id in ("tea", "kit", "jam", "bag"):
+    for product_id in ("tea", "kit", "jam", "bag", "punch"):
         assert both.local.product(product_id) == both.remote.product(product_id)
+    punch = both.local.product("punch")
+    assert (punch.available_from, punch.available_to) == (1_761_955_200, 1_776_211_200)
     kit = both.local.product("kit")
     assert (kit.titles, kit.is_sensitive, kit.price) == ((("de", "Testset"),), True, None)
     (local,) = [one for one in both.local.stores("GB") if one.store_id == "hull-1"]
@@ -136,6 +192,47 @@ def test_an_opinion_counts_once(shop: Shop, request: pytest.FixtureRequest) -> N
         channel="AGENT",
     )
     assert [shop.record(opinion) for _ in range(2)] == ["ACCEPTED", "DUPLICATE"]
+
+
+def test_an_opinion_that_the_service_rejects_says_why(both: Both) -> None:
+    """The field, and what is wrong with it."""
+    opinion = Opinion(
+        event_id="long",
+        customer_id="x" * 300,
+        product_id="tea",
+        rating=5,
+        recommendation_id="r",
+        channel="AGENT",
+    )
+    with pytest.raises(InvalidRequestError) as caught:
+        both.remote.record(opinion)
+    assert caught.value.field == "shopper.customer_id"
+    assert caught.value.description.startswith("has 300 bytes")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_good"),
+    [
+        ({"language": "de-AT"}, True),
+        ({"language": "deu"}, True),
+        ({"language": "German"}, False),
+        ({"language": "d"}, False),
+        ({"store_id": "ü" * 128}, True),
+        ({"store_id": "ü" * 129}, False),
+        ({"brands": ["x" * 257]}, False),
+        ({"categories": ["ü" * 500]}, True),
+        ({"categories": ["ü" * 501]}, False),
+    ],
+)
+def test_the_door_refuses_what_the_service_refuses(
+    both: Both, arguments: dict[str, str | list[str]], *, is_good: bool
+) -> None:
+    """So that it makes no difference which of the shops is behind it."""
+    wish = Wish(**{name: tuple(v) if isinstance(v, list) else v for name, v in arguments.items()})  # type: ignore[arg-type]  # as each argument has it
+    with nullcontext() if is_good else pytest.raises(InvalidRequestError):
+        both.remote.recommend(wish)
+    with nullcontext() if is_good else pytest.raises(ValidationError):
+        Recommend.model_validate(arguments)
 
 
 def test_refusals_are_the_same_errors(shop: Shop) -> None:

@@ -8,6 +8,7 @@ import anyio
 import pytest
 from mcp import Client
 from mcp_types import CallToolResult
+from pydantic import ValidationError
 
 from recsvc.agents.advice import FAULT, NOT_NOW
 from recsvc.agents.answers import Price
@@ -15,6 +16,7 @@ from recsvc.agents.arguments import Again, Feedback, OneProduct, Recommend, Simi
 from recsvc.agents.door import Door
 from recsvc.agents.shop import Branch, Due, Goods, Offer, Offers, OnShelf, Opinion, Wish
 from recsvc.agents.tools import MAX_ROUNDS, N_CONSIDERED, Caller, Tools
+from recsvc.core.recommendation_id import ListOrigin, Surface, new_recommendation_id
 from recsvc.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -27,6 +29,7 @@ from tests.serving import Log
 
 ANNA = Caller("anna")
 NOBODY = Caller()
+LIST_ID = new_recommendation_id(ListOrigin(Surface.RECOMMEND, 1_775_000_000))
 TEST_KIT = Goods(product_id="kit", title="Test kit", category_path="Health", is_sensitive=True)
 
 
@@ -45,6 +48,7 @@ class FakeShop:
     stock: dict[str, OnShelf] = field(default_factory=dict)
     wishes: list[Wish] = field(default_factory=list)
     opinions: list[Opinion] = field(default_factory=list)
+    looked_up: list[str] = field(default_factory=list)
     failure: Exception | None = None
     shelf_failure: Exception | None = None
 
@@ -75,6 +79,7 @@ class FakeShop:
         return replace(offers, offers=tuple(replace(one, due=due) for one in offers.offers))
 
     def product(self, product_id: str) -> Goods:
+        self.looked_up.append(product_id)
         for one in self.products:
             if one.product_id == product_id:
                 return one
@@ -242,6 +247,17 @@ def test_a_shop_of_nothing_else_is_an_empty_list() -> None:
     assert len(shop.wishes) == MAX_ROUNDS + 1
 
 
+def test_products_that_a_list_is_about_are_looked_up_once() -> None:
+    """However often it is asked for again; where nothing is sensitive, they need not be."""
+    kits = [replace(TEST_KIT, product_id=f"kit{n}") for n in range(20)]
+    for products, n_lookups in ((kits, 2), ([], 0)):
+        shop = FakeShop(products=[*goods("tea", "jam"), *products])
+        together = Together(product_ids=["tea", "jam"], how_many=4)
+        listed = Tools(shop, "AGENT").find_bought_together(together, NOBODY)
+        assert [one.product_id for one in listed.products] == ["tea", "jam"]
+        assert len(shop.looked_up) == n_lookups
+
+
 def test_prices_and_stock_are_the_stores() -> None:
     """A store's own price goes before the catalogue's; nobody knows is None."""
     there = OnShelf(is_in_stock=True, quantity=3, price=2.5, currency="EUR")
@@ -253,8 +269,38 @@ def test_prices_and_stock_are_the_stores() -> None:
     assert entry.notes == []
     entry = tools.get_product(OneProduct(product_id="jam"), NOBODY)
     assert (entry.product.in_stock, entry.product.quantity, entry.notes) == (None, None, [])
-    (note,) = tools.get_product(OneProduct(product_id="jam", store_id="s9"), NOBODY).notes
-    assert note.startswith("Nothing is known of it at this store")
+    (note,) = tools.get_product(OneProduct(product_id="jam", store_id="s2"), NOBODY).notes
+    assert note == "Nothing is known of it at this store."
+
+
+@pytest.mark.parametrize(
+    ("available_from", "available_to", "note"),
+    [
+        (None, None, ""),
+        (100, 101, ""),
+        (101, None, "It is not on sale yet: do not offer it."),
+        (None, 100, "It is not on sale any more: do not offer it."),
+    ],
+)
+def test_what_is_not_on_sale_says_so(
+    available_from: int | None, available_to: int | None, note: str
+) -> None:
+    """From its first moment on, and from the moment of its end on no more."""
+    (tea,) = goods("tea")
+    tea = replace(tea, available_from=available_from, available_to=available_to)
+    tools = Tools(FakeShop(products=[tea]), "AGENT", now=lambda: 100.0)
+    entry = tools.get_product(OneProduct(product_id="tea"), NOBODY)
+    assert (entry.on_sale, entry.notes) == (not note, [note] * bool(note))
+
+
+def test_a_store_that_nobody_knows_is_told() -> None:
+    """Not where stock cannot be read: then nobody can say."""
+    tools = Tools(FakeShop(), "AGENT")
+    (note,) = tools.get_product(OneProduct(product_id="tea", store_id="s9"), NOBODY).notes
+    assert note.startswith("store_id: nothing is known of this store")
+    tools = Tools(FakeShop(shelf_failure=StoreUnavailableError("gone")), "AGENT")
+    (note,) = tools.get_product(OneProduct(product_id="tea", store_id="s9"), NOBODY).notes
+    assert note == "What is in stock cannot be read just now."
 
 
 def test_a_list_stands_where_stock_cannot_be_read() -> None:
@@ -351,19 +397,55 @@ def test_everything_else_is_a_note() -> None:
         products=[], warnings=("NO_CONSENT", "CONTEXT_UNSUPPORTED"), degraded_reason="DEADLINE"
     )
     notes = Tools(shop, "AGENT").recommend_products(Recommend(), ANNA).notes
-    assert [note.split()[0] for note in notes] == ["The", "There", "Nothing"]
+    assert notes == [
+        "The customer has not agreed to personal lists: the list is what sells here.",
+        "There was little time: the list is simpler than usual.",
+        "The shop has nothing to list here.",
+    ]
 
 
-def test_feedback_counts_once_and_only_of_a_customer() -> None:
-    """The same opinion has the same event id; an unknown product is refused."""
+def test_an_empty_list_names_the_conditions_that_were_given() -> None:
+    """And no others: who gave none is not told to loosen them."""
+    asked = {"budget": {"amount": 1, "currency": "GBP"}, "brands": ["Alta"], "only_new": True}
+    tools = Tools(FakeShop(products=[]), "AGENT")
+    answer = tools.recommend_products(Recommend.model_validate(asked), ANNA)
+    assert answer.notes == ["Nothing fits: leave out or loosen budget, brands, only_new."]
+    answer = tools.buy_again(Again(in_stock_only=True), ANNA)  # type: ignore[assignment]  # of needs
+    assert answer.notes == ["Nothing fits: leave out or loosen in_stock_only."]
+
+
+@pytest.mark.parametrize(
+    ("warning", "said"),
+    [
+        ("", "The shop knows of nothing that the customer needs again."),
+        ("UNKNOWN_CUSTOMER", "Nothing is known of this customer yet: the shop cannot tell"),
+        ("NO_CONSENT", "The customer has not agreed to personal lists: the shop cannot tell"),
+    ],
+)
+def test_an_empty_list_of_needs_says_why(warning: str, said: str) -> None:
+    """Once, and in words that are true of needs."""
+    tools = Tools(FakeShop(products=[], warnings=(warning,)), "AGENT")
+    (note,) = tools.buy_again(Again(), ANNA).notes
+    assert note.startswith(said)
+
+
+def test_lists_about_products_are_everybodys_where_nobody_is_known() -> None:
+    """They are not what sells at the place."""
+    tools = Tools(FakeShop(warnings=("UNKNOWN_CUSTOMER",)), "AGENT")
+    note = "Nothing is known of this customer yet: the list is everybody's."
+    assert tools.find_similar_products(Similar(product_id="tea"), ANNA).notes == [note]
+    assert tools.find_bought_together(Together(product_ids=["tea"]), ANNA).notes == [note]
+
+
+def test_the_last_word_of_feedback_counts_and_only_of_a_customer() -> None:
+    """Whoever goes back to an earlier opinion has said it anew; an unknown product is refused."""
     shop = FakeShop()
     tools = Tools(shop, "AGENT")
-    said = Feedback(product_id="tea", rating=4, recommendation_id="r1")
-    for _ in range(2):
-        assert tools.record_feedback(said, ANNA).outcome == "ACCEPTED"
-    tools.record_feedback(said.model_copy(update={"rating": 5}), ANNA)
-    first, again, other = (opinion.event_id for opinion in shop.opinions)
-    assert first == again != other
+    said = Feedback(product_id="tea", rating=1, recommendation_id=LIST_ID)
+    for rating in (1, 5, 1):
+        told = said.model_copy(update={"rating": rating})
+        assert tools.record_feedback(told, ANNA).outcome == "ACCEPTED"
+    assert len({opinion.event_id for opinion in shop.opinions}) == 3
     assert {opinion.customer_id for opinion in shop.opinions} == {"anna"}
     with pytest.raises(NotFoundError):
         tools.record_feedback(said.model_copy(update={"product_id": "gone"}), ANNA)
@@ -401,6 +483,7 @@ def test_wrong_arguments_are_told_with_an_example() -> None:
         (UnavailableError("no model"), NOT_NOW),
         (RecsvcError("/secret/path", reason="INTERNAL"), FAULT),
         (ZeroDivisionError("/secret/path"), FAULT),
+        (ValidationError.from_exception_data("/secret/path", []), FAULT),
         (InvalidRequestError("filter.price_range.max", "is odd"), "budget: is odd"),
         (NotFoundError("product_id: 'x' is gone"), "product_id: 'x' is gone; give one that"),
     ],
@@ -413,7 +496,38 @@ def test_failures_are_told_without_what_is_inside(failure: Exception, said: str)
     assert "secret" not in text
     (line,) = log.lines("tool_called")
     assert line["tool"] == "recommend_products"
-    assert bool(log.lines("tool_failed")) == isinstance(failure, ZeroDivisionError)
+    assert bool(log.lines("tool_failed")) == (not isinstance(failure, RecsvcError))
+
+
+def test_a_missing_product_is_told_by_the_argument_of_the_tool() -> None:
+    """A tool that takes several has another one."""
+    shop = FakeShop(failure=NotFoundError("product 'x' is not in the catalogue"))
+    said = "product 'x' is not in the catalogue; give one that"
+    text = refused(call(shop, "find_similar_products", product_id="tea"))
+    assert text.startswith(f"product_id: {said}")
+    text = refused(call(shop, "find_bought_together", product_ids=["tea"]))
+    assert text.startswith(f"product_ids: {said}")
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "said"),
+    [
+        ("get_product", {"product_id": "ü" * 129}, "product_id: has 258 bytes; at most 256"),
+        ("recommend_products", {"brands": ["ü" * 129]}, "brands.0: has 258 bytes; at most 256"),
+        ("recommend_products", {"categories": ["ü" * 501]}, "categories.0: has 1002 bytes"),
+        ("recommend_products", {"language": "German"}, "language: string should match"),
+        (
+            "record_feedback",
+            {"product_id": "tea", "rating": 3, "recommendation_id": "made-up"},
+            "recommendation_id: is the id of no list; copy it from the answer",
+        ),
+    ],
+)
+def test_what_the_api_would_refuse_is_refused_here(
+    tool: str, arguments: dict[str, object], said: str
+) -> None:
+    """By every shop alike, before it is asked."""
+    assert refused(call(FakeShop(), tool, None, **arguments)).startswith(said)
 
 
 def test_a_name_in_an_argument_changes_nothing() -> None:
