@@ -14,7 +14,7 @@ from recsvc.service.inquiries import Circumstances, Inquiries
 from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.models import ModelSlot
 from recsvc.service.ports import CacheKey, Lookup
-from recsvc.service.questions import Answer, Question
+from recsvc.service.questions import Answer, KeptList, Question
 from recsvc.service.recommendations import Recommendations
 from recsvc.service.related import Related
 from recsvc.service.selling import StockRecord
@@ -50,11 +50,9 @@ class Codec:
         self.answers.append(answer)
         return " ".join(item.product_id for item in answer.items).encode()
 
-    def is_readable(self, payload: bytes) -> bool:
-        return payload != b"garbage"
-
-    def product_ids(self, payload: bytes) -> list[str]:
-        return payload.decode().split()
+    def kept(self, payload: bytes) -> KeptList | None:
+        product_ids = payload.decode().split()
+        return None if payload == b"garbage" else KeptList(len(product_ids), lambda: product_ids)
 
 
 class Cache:

@@ -20,7 +20,7 @@ from recsvc.service.catalogue import MAX_PAGE_SIZE as MAX_STORES
 from recsvc.service.catalogue import Catalogue
 from recsvc.service.deliveries import Computed, Needed
 from recsvc.service.events import Events
-from recsvc.service.questions import Answer, Delivery, Item, Question
+from recsvc.service.questions import Answer, Delivery, Item, KeptList, Question
 from recsvc.service.recommendations import Recommendations
 from recsvc.service.related import Related
 from recsvc.service.shopping import Event, Line, Person, Shopper
@@ -53,17 +53,13 @@ class OffersCodec:
         """The list that was written."""
         return self._adapter.validate_json(payload)
 
-    def is_readable(self, payload: bytes) -> bool:
-        """Tell whether kept bytes are such a list."""
+    def kept(self, payload: bytes) -> KeptList | None:
+        """Look into bytes that were kept; None where they are no such list."""
         try:
-            self.decode(payload)
+            offers = self.decode(payload).offers
         except ValidationError:
-            return False
-        return True
-
-    def product_ids(self, payload: bytes) -> list[str]:
-        """The products on a list that was kept."""
-        return [offer.goods.product_id for offer in self.decode(payload).offers]
+            return None
+        return KeptList(len(offers), lambda: [offer.goods.product_id for offer in offers])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

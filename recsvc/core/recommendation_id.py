@@ -11,14 +11,17 @@ events may send any.
 
 import secrets
 import struct
-from base64 import b32decode, b32encode
+from base64 import b32decode
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from hashlib import blake2b
 
-_BODY = struct.Struct(">BIIB7s")
+_HEAD = struct.Struct(">BIIB")
+_N_RANDOM = 7
+_N_BODY = _HEAD.size + _N_RANDOM
 _CHECKSUM_BYTES = 3
-_N_BYTES = _BODY.size + _CHECKSUM_BYTES
+_N_BYTES = _N_BODY + _CHECKSUM_BYTES
 _VERSION = 1
 _NO_VARIANT = 255
 MAX_VARIANTS = _NO_VARIANT
@@ -61,14 +64,31 @@ def experiment_number(experiment_id: str) -> int:
 def new_recommendation_id(origin: ListOrigin) -> str:
     """Name a list: 32 lower-case letters and digits, another one at each call."""
     variant = origin.variant if origin.experiment else _NO_VARIANT
-    body = _BODY.pack(
-        _VERSION << 4 | origin.surface,
-        origin.time,
-        origin.experiment,
-        variant,
-        secrets.token_bytes(7),
+    head, text = _head(origin.surface, origin.time, origin.experiment, variant)
+    own = secrets.token_bytes(_N_RANDOM)
+    return text + _text(own + _checksum(head + own))
+
+
+@lru_cache
+def _head(surface: int, time: int, experiment: int, variant: int) -> tuple[bytes, str]:
+    """What the names of all lists of one second begin with: ten bytes, and as sixteen letters."""
+    head = _HEAD.pack(_VERSION << 4 | surface, time, experiment, variant)
+    return head, _text(head)
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = tuple(first + second for first in _LETTERS for second in _LETTERS)
+
+
+def _text(content: bytes) -> str:
+    """Ten bytes in base32, three times as fast as the library that takes any number of them."""
+    left, right = int.from_bytes(content[:5]), int.from_bytes(content[5:])
+    return (
+        f"{_PAIRS[left >> 30]}{_PAIRS[left >> 20 & 1023]}"
+        f"{_PAIRS[left >> 10 & 1023]}{_PAIRS[left & 1023]}"
+        f"{_PAIRS[right >> 30]}{_PAIRS[right >> 20 & 1023]}"
+        f"{_PAIRS[right >> 10 & 1023]}{_PAIRS[right & 1023]}"
     )
-    return b32encode(body + _checksum(body)).decode().lower()
 
 
 def read_recommendation_id(text: str) -> ListOrigin | None:
@@ -77,10 +97,10 @@ def read_recommendation_id(text: str) -> ListOrigin | None:
         content = b32decode(text.upper())
     except ValueError:
         return None
-    body = content[: _BODY.size]
-    if len(content) != _N_BYTES or content[_BODY.size :] != _checksum(body):
+    body = content[:_N_BODY]
+    if len(content) != _N_BYTES or content[_N_BODY:] != _checksum(body):
         return None
-    kind, time, experiment, variant, _ = _BODY.unpack(body)
+    kind, time, experiment, variant = _HEAD.unpack_from(body)
     surface = _SURFACES.get(kind & 15)
     if kind >> 4 != _VERSION or surface is None:
         return None

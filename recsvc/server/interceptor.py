@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import grpc
 from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
+from prometheus_client import Counter
 
 from recsvc.errors import (
     InvalidRequestError,
@@ -19,7 +20,7 @@ from recsvc.errors import (
     StoreUnavailableError,
 )
 from recsvc.server.errors import code_of, to_status
-from recsvc.telemetry import Logger, Metrics, collected_facts
+from recsvc.telemetry import Children, Logger, Metrics, collected_facts
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -109,20 +110,25 @@ class CallInterceptor(grpc.ServerInterceptor):
         self._max_concurrent = max_concurrent
         self._metrics = metrics
         self._logger = logger
+        self._wrapped: dict[str, Handler] = {}
 
     def intercept_service(
         self,
         continuation: "Callable[[grpc.HandlerCallDetails], Handler | None]",
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "Handler | None":
-        """Return the handler of a method, wrapped."""
-        handler = continuation(handler_call_details)
+        """Return the handler of a method, wrapped when it is first called."""
         method = handler_call_details.method
+        wrapped = self._wrapped.get(method)
+        if wrapped is not None:
+            return wrapped
+        handler = continuation(handler_call_details)
         if handler is None or not method.startswith(OWN_METHODS):
             return handler
-        return self._wrapped(handler, method.removeprefix(OWN_METHODS))
+        wrapped = self._wrapped[method] = self._wrap(handler, method.removeprefix(OWN_METHODS))
+        return wrapped
 
-    def _wrapped(self, handler: Any, method: str) -> Handler:  # noqa: ANN401  # grpc's handlers are untyped
+    def _wrap(self, handler: Any, method: str) -> Handler:  # noqa: ANN401  # grpc's handlers are untyped
         kind = handler.request_streaming, handler.response_streaming
         behaviour, make = {
             (False, False): (handler.unary_unary, grpc.unary_unary_rpc_method_handler),
@@ -130,23 +136,28 @@ class CallInterceptor(grpc.ServerInterceptor):
             (True, False): (handler.stream_unary, grpc.stream_unary_rpc_method_handler),
             (True, True): (handler.stream_stream, grpc.stream_stream_rpc_method_handler),
         }[kind]
-
-        def asked(request: Any) -> Any:  # noqa: ANN401  # any message, or an iterator of them
-            return self._read(request) if handler.request_streaming else request
+        observer = _Observer(
+            method,
+            self._read if handler.request_streaming else _checked,
+            self._admit_stream if any(kind) else self._admit,
+            self._metrics,
+            self._logger,
+        )
 
         def answer(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401  # any message
-            with self._observed(method, request, context, is_stream=any(kind)):
-                return behaviour(asked(request), context)
+            with _Observed(observer, context):
+                return behaviour(observer.asked(request), context)
 
         def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: ANN401
-            with self._observed(method, request, context, is_stream=any(kind)):
-                yield from behaviour(asked(request), context)
+            with _Observed(observer, context):
+                yield from behaviour(observer.asked(request), context)
 
         wrapped: Any = stream if handler.response_streaming else answer
         if any(kind):
             # Where grpc runs it, by this name.
             wrapped.experimental_thread_pool = self._streams
-        return make(wrapped, _lenient(handler.request_deserializer), handler.response_serializer)
+        read, write = _lenient(handler.request_deserializer), _sent(handler.response_serializer)
+        return make(wrapped, read, write)
 
     def _read(self, requests: Iterator[Any]) -> Iterator[Any]:
         """The messages of a stream."""
@@ -155,45 +166,16 @@ class CallInterceptor(grpc.ServerInterceptor):
                 request = next(requests, None)
             if request is None:
                 return
-            _refuse_malformed(request)
-            yield request
+            yield _checked(request)
 
-    @contextmanager
-    def _observed(
-        self,
-        method: str,
-        request: Any,  # noqa: ANN401  # any message, or an iterator of them
-        context: grpc.ServicerContext,
-        *,
-        is_stream: bool,
-    ) -> Iterator[None]:
-        """Admit a call, watch it, and turn what it raises into a status."""
-        started = time.perf_counter()
-        self._metrics.in_flight.inc()
-        failure: Exception | None = None
-        with collected_facts() as facts:
-            try:
-                self._admit(context, is_stream=is_stream)
-                _refuse_malformed(request)
-                yield
-            except NotImplementedError:  # a generated base class that nobody has filled in yet
-                failure = NotYetAvailableError(f"{method} comes in a later version")
-            except grpc.RpcError:  # what is read of a stream whose caller has left
-                pass
-            except Exception as error:  # noqa: BLE001  # the boundary: nothing may pass it untranslated
-                failure = error
-            finally:
-                self._metrics.in_flight.dec()
-                seconds = time.perf_counter() - started
-                self._record(method, _outcome(failure, context), seconds, failure, facts)
-        if failure is not None:
-            context.abort_with_status(rpc_status.to_status(to_status(failure)))
-
-    def _admit(self, context: grpc.ServicerContext, *, is_stream: bool) -> None:
-        if is_stream and self._streams.n_held > MAX_STREAMS:
+    def _admit_stream(self, context: grpc.ServicerContext) -> None:
+        if self._streams.n_held > MAX_STREAMS:
             raise OverloadedError(
                 f"this process holds {MAX_STREAMS} streams already; try again in a moment"
             )
+        self._admit(context)
+
+    def _admit(self, context: grpc.ServicerContext) -> None:
         if self._executor.n_held > self._max_concurrent:
             raise OverloadedError(
                 f"this process holds {self._max_concurrent} calls already; try again in a moment"
@@ -201,18 +183,42 @@ class CallInterceptor(grpc.ServerInterceptor):
         if context.time_remaining() <= 0:
             raise ExpiredError("the deadline passed before the work began")
 
-    def _record(
+
+class _Observer:
+    """What watches the calls of one method.
+
+    Args:
+        method: its name.
+        asked: checks what a call asks, a message or an iterator of them.
+        admit: turns away who must not be worked for.
+        metrics: counts and times the calls.
+        logger: gets one line a call.
+    """
+
+    def __init__(
         self,
         method: str,
-        code: str,
-        seconds: float,
-        failure: Exception | None,
-        facts: dict[str, Any],
+        asked: Callable[[Any], Any],
+        admit: Callable[[grpc.ServicerContext], None],
+        metrics: Metrics,
+        logger: Logger,
     ) -> None:
-        self._metrics.requests.labels(method, code).inc()
-        self._metrics.latency.labels(method).observe(seconds)
+        self.method = method
+        self.asked = asked
+        self.admit = admit
+        self.in_flight = metrics.in_flight
+        self._requests: Children[Counter] = Children(metrics.requests)
+        self._latency = metrics.latency.labels(method)
+        self._logger = logger
+
+    def record(
+        self, code: str, seconds: float, failure: BaseException | None, facts: dict[str, Any]
+    ) -> None:
+        """Count, time and log a call that has ended."""
+        self._requests[self.method, code].inc()
+        self._latency.observe(seconds)
         details = {
-            "method": method,
+            "method": self.method,
             "code": code,
             "duration_ms": round(1000 * seconds, 3),
             **facts,
@@ -225,6 +231,47 @@ class CallInterceptor(grpc.ServerInterceptor):
             self._logger.error("request", **details, exc_info=failure)
         else:
             self._logger.info("request", **details)
+
+
+class _Observed:
+    """Admits a call, watches it, and turns what it raises into a status.
+
+    A class, since a generator would cost more on the path of every answer than what it does.
+    """
+
+    __slots__ = ("_collecting", "_context", "_facts", "_observer", "_started")
+
+    def __init__(self, observer: _Observer, context: grpc.ServicerContext) -> None:
+        self._observer = observer
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+        self._observer.in_flight.inc()
+        self._collecting = collected_facts()
+        self._facts = self._collecting.__enter__()
+        try:
+            self._observer.admit(self._context)
+        except RecsvcError as error:
+            self._end(error)
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        self._end(error)
+        return error is not None and isinstance(error, Exception)
+
+    def _end(self, error: BaseException | None) -> None:
+        """Leave the call as it is counted, and abort it where it has failed."""
+        failure = error if isinstance(error, Exception) else None
+        if isinstance(error, NotImplementedError):  # a generated base class, not filled in yet
+            failure = NotYetAvailableError(f"{self._observer.method} comes in a later version")
+        elif isinstance(error, grpc.RpcError):  # what is read of a stream whose caller has left
+            failure = None
+        self._collecting.__exit__()
+        self._observer.in_flight.dec()
+        seconds = time.perf_counter() - self._started
+        self._observer.record(_outcome(failure, self._context), seconds, failure, self._facts)
+        if failure is not None:
+            self._context.abort_with_status(rpc_status.to_status(to_status(failure)))
 
 
 _MALFORMED = object()
@@ -242,11 +289,21 @@ def _lenient(deserialise: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
     return read
 
 
-def _refuse_malformed(request: object) -> None:
+def _checked(request: Any) -> Any:  # noqa: ANN401  # any message
     if request is _MALFORMED:
         raise InvalidRequestError(
             "request", "is no message of this method; generate the client from these protos"
         )
+    return request
+
+
+def _sent(serialise: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    """Let an answer pass that is bytes already."""
+
+    def write(answer: Any) -> bytes:  # noqa: ANN401  # any message, or its bytes
+        return answer if isinstance(answer, bytes) else serialise(answer)
+
+    return write
 
 
 def _outcome(failure: Exception | None, context: grpc.ServicerContext) -> str:

@@ -15,7 +15,9 @@ from recsvc.server import requests, responses
 from recsvc.server.context import deadline_of
 from recsvc.server.errors import to_status
 from recsvc.server.tokens import Tokens
+from recsvc.service.deliveries import Served
 from recsvc.service.models import LoadedModel, ModelSlot
+from recsvc.service.questions import Delivery
 from recsvc.service.recommendations import Recommendations
 from recsvc.service.related import Related
 from recsvc.telemetry import collected_facts, note
@@ -56,24 +58,27 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
 
     def Recommend(  # noqa: N802  # the API's name
         self, request: api.RecommendRequest, context: grpc.ServicerContext
-    ) -> api.RecommendResponse:
+    ) -> bytes:
         """Recommend products for a shopper."""
-        return self._recommend(request, deadline_of(context), self._slot.current())
+        served = self._recommend(request, deadline_of(context), self._slot.current())
+        note(n_items=served.n_items, version_id=served.version_id)
+        return responses.recommend_response(served)
 
     def BatchRecommend(  # noqa: N802  # the API's name
         self, request: api.BatchRecommendRequest, context: grpc.ServicerContext
-    ) -> api.BatchRecommendResponse:
+    ) -> bytes:
         """Answer several questions, each with a response or a status of its own."""
         requests.check_batch(len(request.requests))
         end = self._monotonic() + context.time_remaining() - _SENDING_SECONDS
         loaded = self._slot.current()
+        lists: list[Delivery] = []
         results = []
         for n_before, entry in enumerate(request.requests):
             n_after = len(request.requests) - n_before - 1
             deadline = end - n_after * _FALLBACK_SECONDS
-            results.append(self._result(entry, end, deadline, loaded))
-        note(version_id=loaded.reference.version_id, **_batch_facts(results))
-        return api.BatchRecommendResponse(results=results)
+            results.append(self._result(entry, end, deadline, loaded, lists))
+        note(version_id=loaded.reference.version_id, **_batch_facts(len(results), lists))
+        return responses.batch_response(results)
 
     def ListSimilarProducts(  # noqa: N802  # the API's name
         self,
@@ -110,20 +115,22 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
 
     def _recommend(
         self, request: api.RecommendRequest, deadline: float, loaded: LoadedModel
-    ) -> api.RecommendResponse:
+    ) -> Served:
         question = requests.recommend_question(request, self._tokens)
-        served = self._recommendations.recommend(question, deadline, loaded)
-        response = responses.recommend_response(served)
-        note(
-            n_items=len(response.recommendations),
-            version_id=response.serving.model.version_id,
-        )
-        return response
+        return self._recommendations.recommend(question, deadline, loaded)
 
     def _result(
-        self, request: api.RecommendRequest, end: float, deadline: float, loaded: LoadedModel
-    ) -> api.RecommendResult:
-        """Answer an entry by its ``deadline``, or say that the whole batch is at its ``end``."""
+        self,
+        request: api.RecommendRequest,
+        end: float,
+        deadline: float,
+        loaded: LoadedModel,
+        lists: list[Delivery],
+    ) -> bytes:
+        """Answer an entry by its ``deadline``, or say that the whole batch is at its ``end``.
+
+        What is true of its list, if it gets one, is added to ``lists``.
+        """
         try:
             if self._monotonic() >= end:
                 raise UnavailableError(
@@ -131,18 +138,19 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
                     reason="DEADLINE_EXCEEDED",
                 )
             with collected_facts():  # one entry's would pass for those of the whole call
-                return api.RecommendResult(response=self._recommend(request, deadline, loaded))
+                served = self._recommend(request, deadline, loaded)
         except RecsvcError as error:
-            return api.RecommendResult(status=to_status(error))
+            return api.RecommendResult(status=to_status(error)).SerializeToString()
+        lists.append(served.delivery)
+        return responses.result_of(responses.recommend_response(served))
 
 
-def _batch_facts(results: Sequence[api.RecommendResult]) -> dict[str, int]:
+def _batch_facts(n_requests: int, lists: Sequence[Delivery]) -> dict[str, int]:
     """What the log line of a batch says of its entries: how many, and how they were made."""
-    lists = [result.response for result in results if result.HasField("response")]
-    made = Counter(api.ServedFrom.Name(answer.serving.served_from) for answer in lists)
+    made = Counter(delivery.served_from.name.lower() for delivery in lists)
     return {
-        "n_requests": len(results),
-        "n_failed": len(results) - len(lists),
-        "n_degraded": sum(answer.serving.degraded for answer in lists),
-        **{f"n_{name.removeprefix('SERVED_FROM_').lower()}": n for name, n in made.items()},
+        "n_requests": n_requests,
+        "n_failed": n_requests - len(lists),
+        "n_degraded": sum(bool(delivery.degraded_reason) for delivery in lists),
+        **{f"n_{name}": n for name, n in made.items()},
     }

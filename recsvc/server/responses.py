@@ -1,7 +1,7 @@
 """Answers into responses, and the bytes of both that are kept in the cache."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import blake2b
 
@@ -20,7 +20,15 @@ from recsvc.core.sources import Strategy
 from recsvc.server.tokens import PageTokens
 from recsvc.service.deliveries import Computed, Needed, Served
 from recsvc.service.model_admin import ModelDescription
-from recsvc.service.questions import Answer, Delivery, Item, ModelReference, Reason
+from recsvc.service.questions import (
+    Answer,
+    Delivery,
+    Item,
+    KeptList,
+    ModelReference,
+    Reason,
+    ServedFrom,
+)
 from recsvc.service.selling import Shop, StockRecord
 from recsvc.v1 import catalog_pb2 as catalog
 from recsvc.v1 import common_pb2 as common
@@ -28,6 +36,9 @@ from recsvc.v1 import model_service_pb2 as models
 from recsvc.v1 import recommendation_service_pb2 as api
 
 _LEVELS: Mapping[Level, str] = {level: f"LOCATION_LEVEL_{level.name}" for level in Level}
+_SERVED_FROM: Mapping[ServedFrom, api.ServedFrom] = {
+    each: getattr(api, f"SERVED_FROM_{each.name}") for each in ServedFrom
+}
 _STRATEGIES: Mapping[Strategy, str] = {
     strategy: f"STRATEGY_{strategy.name}" for strategy in Strategy
 }
@@ -64,29 +75,49 @@ class ResponseCodec:
         )
         return response.SerializeToString()
 
-    def is_readable(self, payload: bytes) -> bool:
-        """Tell whether kept bytes are a response of a model."""
+    def kept(self, payload: bytes) -> KeptList | None:
+        """Look into bytes that were kept; None where they are no response of a model."""
         try:
-            return api.RecommendResponse.FromString(payload).serving.HasField("model")
+            found = api.RecommendResponse.FromString(payload)
         except DecodeError:
-            return False
-
-    def product_ids(self, payload: bytes) -> list[str]:
-        """The products on a list that was kept."""
-        kept = api.RecommendResponse.FromString(payload)
-        return [recommendation.product_id for recommendation in kept.recommendations]
-
-
-def recommend_response(served: Served) -> api.RecommendResponse:
-    """Join the two pieces of a response."""
-    delivery = served.delivery
-    response = api.RecommendResponse.FromString(served.payload)
-    response.MergeFrom(
-        api.RecommendResponse(
-            recommendation_id=delivery.recommendation_id, serving=_delivered(delivery)
+            return None
+        if not found.serving.HasField("model"):
+            return None
+        return KeptList(
+            len(found.recommendations), lambda: [each.product_id for each in found.recommendations]
         )
-    )
-    return response
+
+
+def recommend_response(served: Served) -> bytes:
+    """Join the two pieces of a ``RecommendResponse``, neither of which is looked into."""
+    piece = api.RecommendResponse(recommendation_id=served.delivery.recommendation_id)
+    _deliver(served.delivery, piece.serving)
+    return served.payload + piece.SerializeToString()
+
+
+def result_of(response: bytes) -> bytes:
+    """Write a response as the ``RecommendResult`` of an entry of a batch."""
+    return _field(api.RecommendResult.RESPONSE_FIELD_NUMBER, response)
+
+
+def batch_response(results: Iterable[bytes]) -> bytes:
+    """Write a ``BatchRecommendResponse``, of which no list is looked into.
+
+    Args:
+        results: a ``RecommendResult`` for each entry.
+    """
+    number = api.BatchRecommendResponse.RESULTS_FIELD_NUMBER
+    return b"".join([_field(number, result) for result in results])
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A field as it is sent whose content has a length: its key, the length, and the content."""
+    left, head = len(content), bytearray((number << 3 | 2,))
+    while left > 127:  # noqa: PLR2004  # seven bits a byte, the last one without the eighth
+        head.append(left & 127 | 128)
+        left >>= 7
+    head.append(left)
+    return bytes(head) + content
 
 
 def similar_response(computed: Computed) -> api.ListSimilarProductsResponse:
@@ -126,7 +157,7 @@ def again_response(needed: Needed) -> api.ListBuyAgainResponse:
 
 def _computed(computed: Computed | Needed) -> api.ServingInfo:
     serving = _serving(computed.answer)
-    serving.MergeFrom(_delivered(computed.delivery))
+    _deliver(computed.delivery, serving)
     return serving
 
 
@@ -278,17 +309,20 @@ def _level(level: Level | None) -> str | None:
     return None if level is None else _LEVELS[level]
 
 
-def _delivered(delivery: Delivery) -> api.ServingInfo:
-    return api.ServingInfo(
-        served_from=f"SERVED_FROM_{delivery.served_from.name}",
-        compute_time=_duration(delivery.compute_seconds),
-        cache_age=_duration(delivery.cache_age_seconds),
-        degraded=bool(delivery.degraded_reason),
-        degraded_reason=delivery.degraded_reason,
-        warnings=delivery.warnings,
-        experiment_id=delivery.experiment_id,
-        variant_id=delivery.variant_id,
-    )
+def _deliver(delivery: Delivery, serving: api.ServingInfo) -> None:
+    """Add what is true of a delivery: field by field, a fifth of what one call of all costs."""
+    serving.served_from = _SERVED_FROM[delivery.served_from]
+    _set_duration(serving.compute_time, delivery.compute_seconds)
+    if delivery.cache_age_seconds is not None:
+        _set_duration(serving.cache_age, delivery.cache_age_seconds)
+    if delivery.degraded_reason:
+        serving.degraded = True
+        serving.degraded_reason = delivery.degraded_reason
+    if delivery.warnings:
+        serving.warnings.extend(delivery.warnings)
+    if delivery.experiment_id:
+        serving.experiment_id = delivery.experiment_id
+        serving.variant_id = delivery.variant_id
 
 
 def _model(model: ModelReference) -> api.ServingModel:
@@ -332,5 +366,11 @@ def _duration(seconds: float | None) -> Duration | None:
     if seconds is None:
         return None
     duration = Duration()
-    duration.FromNanoseconds(round(seconds * 1e9))
+    _set_duration(duration, seconds)
     return duration
+
+
+def _set_duration(duration: Duration, seconds: float) -> None:
+    """Write a span of time that is not negative."""
+    duration.seconds, duration.nanos = divmod(round(seconds * 1e9), 1_000_000_000)
+    duration.SetInParent()  # no time at all is a time too

@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from prometheus_client import Counter
+
 from recsvc.errors import StoreUnavailableError
 from recsvc.service.ports import CacheKey, ResponseCache
-from recsvc.service.questions import AnswerCodec
+from recsvc.service.questions import AnswerCodec, KeptList
 from recsvc.service.shopping import NO_DEEDS, LiveProfile
-from recsvc.telemetry import Metrics
+from recsvc.telemetry import Children, Metrics
 
 
 def _nothing() -> LiveProfile:
@@ -37,6 +39,10 @@ class AnswerCache:
     timeout_seconds: float
     now: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
+    counts: Children[Counter] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "counts", Children(self.metrics.cache))
 
     def slot(self, key: CacheKey, deadline: float) -> "CacheSlot":
         """The place of one question, which must be answered by ``deadline``."""
@@ -51,6 +57,21 @@ class AnswerCache:
         if shopper:
             slot.get()
         return slot
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An answer that was kept.
+
+    Attributes:
+        payload: as it is sent.
+        age_seconds: since it was made.
+        kept: what is told of it.
+    """
+
+    payload: bytes
+    age_seconds: float
+    kept: KeptList
 
 
 @dataclass(slots=True)
@@ -72,10 +93,8 @@ class CacheSlot:
     failed: bool = field(default=False, init=False)
     skipped: bool = field(default=False, init=False)
 
-    def get(
-        self, is_allowed: Callable[[bytes], bool] = lambda _: True
-    ) -> tuple[bytes, float] | None:
-        """What is kept, and its age in seconds; None where there is nothing to send.
+    def get(self, is_allowed: Callable[[KeptList], bool] = lambda _: True) -> Found | None:
+        """What is kept; None where there is nothing to send.
 
         Args:
             is_allowed: whether an answer may still be given.
@@ -88,12 +107,14 @@ class CacheSlot:
             entry = found.entry
             outcome = "miss"
             if entry is not None and owner.ttl_seconds > 0:
-                if not owner.codec.is_readable(entry.payload):
+                kept = owner.codec.kept(entry.payload)
+                if kept is None:
                     outcome = "unreadable"
-                elif is_allowed(entry.payload):
+                elif is_allowed(kept):
                     self._count("hit")
                     self.beside = found.live
-                    return entry.payload, max(0.0, owner.now() - entry.stored_at)
+                    age_seconds = max(0.0, owner.now() - entry.stored_at)
+                    return Found(entry.payload, age_seconds, kept)
             self.live = found.live()
         except StoreUnavailableError:
             self._fail()
@@ -130,4 +151,4 @@ class CacheSlot:
         self._count("error")
 
     def _count(self, outcome: str) -> None:
-        self._owner.metrics.cache.labels(outcome).inc()
+        self._owner.counts[outcome].inc()

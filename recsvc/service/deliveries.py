@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from prometheus_client import Counter
+
 from recsvc.core.recommendation_id import ListOrigin, new_recommendation_id
 from recsvc.service.answer_cache import CacheSlot
 from recsvc.service.basis import Basis
@@ -13,7 +15,7 @@ from recsvc.service.models import ModelSlot
 from recsvc.service.questions import Answer, Delivery, Need, ServedFrom
 from recsvc.service.served_log import ServedLog
 from recsvc.service.stock import Stocked
-from recsvc.telemetry import Metrics, note
+from recsvc.telemetry import Children, Metrics, note
 
 STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
 DEADLINE = "DEADLINE"
@@ -22,10 +24,19 @@ MODEL_LOAD_FAILED = "MODEL_LOAD_FAILED"
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """An answer as bytes, and what is true of this delivery."""
+    """An answer as bytes, and what is true of this delivery.
+
+    Attributes:
+        payload: the answer.
+        delivery: what is true of this delivery.
+        n_items: how many products are on it.
+        version_id: the version that made it.
+    """
 
     payload: bytes
     delivery: Delivery
+    n_items: int
+    version_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +77,10 @@ class Deliveries:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._slot = slot
-        self._metrics = metrics
         self._log = log
+        self._answers: Children[Counter] = Children(metrics.answers)
+        self._degraded: Children[Counter] = Children(metrics.degraded)
+        self._of_experiments: Children[Counter] = Children(metrics.experiment_answers)
         self._now = now
         self._monotonic = monotonic
 
@@ -89,9 +102,9 @@ class Deliveries:
             cache_age_seconds: since it was computed; None where it was computed now.
             degraded_reason: why it is less than it should be, ``""`` where it is not.
         """
-        self._metrics.answers.labels(served_from).inc()
+        self._answers[served_from].inc()
         if degraded_reason:
-            self._metrics.degraded.labels(degraded_reason).inc()
+            self._degraded[degraded_reason].inc()
         origin = ListOrigin(inquiry.surface, int(self._now()))
         experiment_id = variant_id = ""
         warnings = (MODEL_LOAD_FAILED,) if self._slot.is_behind else ()
@@ -100,7 +113,7 @@ class Deliveries:
             experiment_id = assigned.experiment.experiment_id
             variant_id = assigned.variant.variant_id
             origin = replace(origin, experiment=assigned.experiment.number, variant=assigned.index)
-            self._metrics.experiment_answers.labels(experiment_id, variant_id).inc()
+            self._of_experiments[experiment_id, variant_id].inc()
             if assigned.is_lacking:
                 warnings = (*warnings, VARIANT_UNAVAILABLE)
             note(experiment_id=experiment_id, variant_id=variant_id)

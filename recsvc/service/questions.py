@@ -1,5 +1,6 @@
 """Questions and answers of the use cases, free of any transport."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -251,6 +252,19 @@ class Delivery:
     variant_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class KeptList:
+    """What is told of an answer that was kept.
+
+    Attributes:
+        n_items: how many products are on it.
+        product_ids: gives them.
+    """
+
+    n_items: int
+    product_ids: Callable[[], Sequence[str]]
+
+
 class AnswerCodec(Protocol):
     """How a door writes answers; the service keeps the bytes and does not look into them."""
 
@@ -263,10 +277,6 @@ class AnswerCodec(Protocol):
         """Return the bytes to send and to keep."""
         ...
 
-    def is_readable(self, payload: bytes) -> bool:
-        """Tell whether kept bytes can still be sent."""
-        ...
-
-    def product_ids(self, payload: bytes) -> list[str]:
-        """The products on a list that was kept."""
+    def kept(self, payload: bytes) -> KeptList | None:
+        """Look into bytes that were kept; None where they cannot be sent any more."""
         ...

@@ -27,7 +27,7 @@ from recsvc.service.inquiries import Inquiries, Inquiry, with_shelf
 from recsvc.service.models import LoadedModel
 from recsvc.service.pages import next_page, shown_before
 from recsvc.service.ports import ANONYMOUS, CacheKey
-from recsvc.service.questions import AnswerCodec, Question, ServedFrom
+from recsvc.service.questions import AnswerCodec, KeptList, Question, ServedFrom
 from recsvc.service.situations import store_of
 from recsvc.service.stock import NOT_ASKED, Stocked
 
@@ -89,6 +89,7 @@ class Recommendations:
         """
         inquiry = self._inquiries.open(question, deadline, loaded)
         loaded, shopper = inquiry.loaded, inquiry.asker.shopper
+        version_id = loaded.reference.version_id
         deliver = partial(self._deliveries.delivery, inquiry)
         shown = shown_before(question, shopper, loaded)
         asked, question = question, inquiry.question
@@ -97,17 +98,17 @@ class Recommendations:
         # With its stock unknown, nobody can say that a list still holds.
         found = cached.get((lambda _: False) if stocked.failed else self._is_allowed)
         if found is not None:
-            payload, age = found
             kept = Basis(
-                made_time=self._now() - age,
-                product_ids=partial(self._codec.product_ids, payload),
+                made_time=self._now() - found.age_seconds,
+                product_ids=found.kept.product_ids,
                 live=cached.beside,
                 shelf=stocked.shelf,
                 in_stock_only=bool(question.in_stock_only),
                 withdrawn=self._inquiries.withdrawn(loaded),
                 shown=shown,
             )
-            return Served(payload, deliver(ServedFrom.CACHE, kept, cache_age_seconds=age))
+            delivery = deliver(ServedFrom.CACHE, kept, cache_age_seconds=found.age_seconds)
+            return Served(found.payload, delivery, found.kept.n_items, version_id)
         situation = self._inquiries.situation(inquiry, cached.live, shown)
         is_elsewhere = question.looks_at_shelf and situation.store_id != store_id
         if is_elsewhere:  # the shopper has moved since the model learnt
@@ -126,7 +127,7 @@ class Recommendations:
         if is_late:
             cost.relax()
             delivery = deliver(ServedFrom.FALLBACK, basis, degraded_reason=DEADLINE)
-            return Served(payload, delivery)
+            return Served(payload, delivery, len(made.items), version_id)
         cost.learn(self._monotonic() - begun)
         is_blind = cached.skipped and bool(shopper)
         if not is_elsewhere and not stocked.failed:
@@ -134,7 +135,8 @@ class Recommendations:
             unchanged = loaded.assortment.unchanged_until(now) - now
             cached.put(payload, unchanged - (self._monotonic() - inquiry.started))
         reason = degraded(cached, stocked, is_blind=is_blind)
-        return Served(payload, deliver(ServedFrom.MODEL, basis, degraded_reason=reason))
+        delivery = deliver(ServedFrom.MODEL, basis, degraded_reason=reason)
+        return Served(payload, delivery, len(made.items), version_id)
 
     def _at_home(self, inquiry: Inquiry) -> tuple[str, Stocked]:
         """The store where the question is asked or the customer at home, and its stock."""
@@ -144,9 +146,9 @@ class Recommendations:
         store_id = store_of(inquiry.loaded, question.location, inquiry.asker.customer)
         return store_id, self._inquiries.stocked(inquiry, store_id)
 
-    def _is_allowed(self, payload: bytes) -> bool:
+    def _is_allowed(self, kept: KeptList) -> bool:
         withdrawn = self._inquiries.withdrawn_ids
-        return not withdrawn or withdrawn.isdisjoint(self._codec.product_ids(payload))
+        return not withdrawn or withdrawn.isdisjoint(kept.product_ids())
 
     def _key(self, inquiry: Inquiry, stock_revision: int) -> CacheKey:
         # The version beside the generation: a pointer that was deleted by hand and made

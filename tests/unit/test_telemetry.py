@@ -8,10 +8,19 @@ import sys
 import urllib.request
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from recsvc.errors import SettingsError
 from recsvc.settings import LogFormat, LogLevel
-from recsvc.telemetry import collected_facts, make_logger, metrics_page, note
+from recsvc.telemetry import (
+    Children,
+    Logger,
+    Metrics,
+    collected_facts,
+    make_logger,
+    metrics_page,
+    note,
+)
 
 
 def test_a_line_is_one_json_object() -> None:
@@ -23,6 +32,62 @@ def test_a_line_is_one_json_object() -> None:
     (line,) = stream.getvalue().splitlines()
     assert json.loads(line)["event"] == "broken"
     assert "ValueError: two\nlines" in json.loads(line)["exception"]
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [
+        (LogLevel.DEBUG, ["debug", "info", "warning", "error"]),
+        (LogLevel.INFO, ["info", "warning", "error"]),
+        (LogLevel.WARNING, ["warning", "error"]),
+        (LogLevel.ERROR, ["error"]),
+    ],
+)
+def test_what_is_below_the_level_is_not_written(level: LogLevel, expected: list[str]) -> None:
+    stream = io.StringIO()
+    logger = make_logger(level, LogFormat.JSON, stream)
+    for name in ("debug", "info", "warning", "error"):
+        getattr(logger, name)("said")
+    assert [json.loads(line)["level"] for line in stream.getvalue().splitlines()] == expected
+
+
+def test_a_line_has_its_fields_in_order_and_the_time_in_utc() -> None:
+    """To the microsecond, in every second."""
+    stream, times = io.StringIO(), iter([1_790_000_000.25, 1_790_000_000.5, 1_790_000_001.0])
+    logger = Logger(LogLevel.INFO, lambda _, fields: json.dumps(fields), stream, times.__next__)
+    for n in range(3):
+        logger.info("said", n=n)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [list(line) for line in lines] == [["n", "event", "level", "timestamp"]] * 3
+    assert [line["timestamp"] for line in lines] == [
+        "2026-09-21T14:13:20.250000Z",
+        "2026-09-21T14:13:20.500000Z",
+        "2026-09-21T14:13:21.000000Z",
+    ]
+
+
+def test_an_exception_is_logged_with_its_trace() -> None:
+    """That of the one that is being handled."""
+    stream = io.StringIO()
+    try:
+        int("lost")
+    except ValueError:
+        make_logger(LogLevel.ERROR, LogFormat.JSON, stream).exception("broken")
+    line = json.loads(stream.getvalue())
+    assert (line["level"], line["event"]) == ("error", "broken")
+    assert "ValueError: invalid literal" in line["exception"]
+
+
+def test_the_children_of_a_metric_are_looked_up_by_their_labels() -> None:
+    """By the only one, or by all of them in order; one that is known stays the same."""
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    answers, requests = Children(metrics.answers), Children(metrics.requests)
+    answers["CACHE"].inc()
+    requests["Recommend", "OK"].inc()
+    assert answers["CACHE"] is metrics.answers.labels("CACHE")
+    labels = {"method": "Recommend", "code": "OK"}
+    assert registry.get_sample_value("recsvc_requests_total", labels) == 1
 
 
 def test_the_console_format_is_for_eyes() -> None:

@@ -176,6 +176,16 @@ def refuse(_: bytes) -> str:
     raise DecodeError("no")
 
 
+def test_an_answer_that_is_bytes_is_sent_as_it_is(bench: Bench) -> None:
+    """It was serialised when it was made."""
+    handler: Any = grpc.unary_unary_rpc_method_handler(
+        lambda request, _: request, response_serializer=str.encode
+    )
+    wrapped = bench.wrapped(handler)
+    assert wrapped.response_serializer(b"\xff") == b"\xff"
+    assert wrapped.response_serializer("a") == b"a"
+
+
 def test_a_message_of_a_stream_that_is_none_is_refused(bench: Bench) -> None:
     """What came before it in the stream was taken."""
     taken: list[object] = []

@@ -91,7 +91,7 @@ def answers(
         api.BatchRecommendRequest(requests=entries),
         Context(seconds),  # type: ignore[arg-type]  # a fake
     )
-    return list(response.results), clock.now - started
+    return list(api.BatchRecommendResponse.FromString(response).results), clock.now - started
 
 
 def outcome(result: api.RecommendResult) -> str:

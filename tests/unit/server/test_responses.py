@@ -55,7 +55,8 @@ PAGES = PageTokens(b"key")
 
 
 def sent(answer: Answer) -> api.RecommendResponse:
-    return recommend_response(Served(ResponseCodec(PAGES).encode(answer), DELIVERY))
+    served = Served(ResponseCodec(PAGES).encode(answer), DELIVERY, len(answer.items), "v1")
+    return api.RecommendResponse.FromString(recommend_response(served))
 
 
 def test_both_pieces_are_one_message() -> None:
@@ -123,18 +124,21 @@ def test_an_unknown_price_is_unset() -> None:
 def test_only_our_own_bytes_are_readable() -> None:
     """Neither garbage nor an empty message passes for an answer."""
     codec = ResponseCodec(PAGES)
-    assert codec.is_readable(codec.encode(ANSWER))
-    assert not codec.is_readable(b"\xff\xff\xff")
-    assert not codec.is_readable(b"")
+    assert codec.kept(codec.encode(ANSWER)) is not None
+    assert codec.kept(b"\xff\xff\xff") is None
+    assert codec.kept(b"") is None
     assert codec.schema == ResponseCodec(PAGES).schema
 
 
 def test_the_products_of_a_kept_list_can_be_told() -> None:
     """In its order, so that one that was withdrawn since is not sent."""
     codec = ResponseCodec(PAGES)
-    assert codec.product_ids(codec.encode(replace(ANSWER, items=()))) == []
     items = (ITEM, replace(ITEM, product_id="tea"))
-    assert codec.product_ids(codec.encode(replace(ANSWER, items=items))) == ["milk", "tea"]
+    for own in ((), items):
+        kept = codec.kept(codec.encode(replace(ANSWER, items=own)))
+        assert kept is not None
+        assert kept.n_items == len(own)
+        assert kept.product_ids() == [item.product_id for item in own]
 
 
 def test_another_release_finds_no_list_of_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
