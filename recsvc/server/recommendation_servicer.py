@@ -88,7 +88,6 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         """List products like one."""
         question = requests.similar_question(request, self._tokens)
         computed = self._related.similar(request.product_id, question, deadline_of(context))
-        note(n_items=len(computed.answer.items))
         return responses.similar_response(computed)
 
     def ListBoughtTogether(  # noqa: N802  # the API's name
@@ -99,7 +98,6 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         """List products that go into one basket with some."""
         question = requests.together_question(request, self._tokens)
         computed = self._related.together(request.product_ids, question, deadline_of(context))
-        note(n_items=len(computed.answer.items))
         return responses.together_response(computed)
 
     def ListBuyAgain(  # noqa: N802  # the API's name
@@ -110,7 +108,6 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         """List what a customer needs again, and when."""
         question = requests.again_question(request, self._tokens)
         needed = self._related.again(question, deadline_of(context))
-        note(n_items=len(needed.answer.items))
         return responses.again_response(needed)
 
     def _recommend(

@@ -138,6 +138,7 @@ class Related:
         question, loaded = inquiry.question, inquiry.loaded
         withdrawn = self._inquiries.withdrawn(loaded)
         made = self._answers.answer(question, loaded, situation, ranking, withdrawn, explained=why)
+        note(n_items=len(made.items))
         basis = replace(basis_of(made, situation, withdrawn), about=about)
         deliver = self._deliveries.delivery
         return Computed(made, deliver(inquiry, ServedFrom.MODEL, basis, degraded_reason=reason))
