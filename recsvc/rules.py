@@ -148,7 +148,7 @@ def rollback_command(registry: RegistryOption, *, as_json: JsonOption = False) -
 
 
 @app.command("preview")
-def preview_command(  # options of a command line
+def preview_command(  # noqa: PLR0913  # options of a command line
     file: FileArgument,
     registry: RegistryOption,
     *,
@@ -159,6 +159,14 @@ def preview_command(  # options of a command line
     channel: Annotated[str, typer.Option(help="Channel of the lists, such as APP.")] = "",
     placement: Annotated[str, typer.Option(help="Placement id of the lists.")] = "",
     stage: Annotated[str, typer.Option(help="Journey stage, such as discover.")] = "any",
+    surface: Annotated[
+        str,
+        typer.Option(
+            "--surface",
+            help="Kind of list: recommend, similar (to what each has bought last), together (with "
+            "it), or buy_again.",
+        ),
+    ] = "recommend",
     as_json: JsonOption = False,
 ) -> None:
     """Show what a file of rules would change on the lists of some customers, now and at home.
@@ -171,21 +179,31 @@ def preview_command(  # options of a command line
 
     from recsvc.artifacts.rules_check import rules_in_force  # noqa: PLC0415  # see the top
     from recsvc.core.conditions import Occasion  # noqa: PLC0415  # see the top
+    from recsvc.artifacts.rules_file import SURFACES  # noqa: PLC0415  # see the top
     from recsvc.core.stages import Stage  # noqa: PLC0415  # see the top
     from recsvc.service.rules_preview import preview  # noqa: PLC0415  # see the top
 
     if stage not in set(Stage):
         raise InputError(f"--stage {stage}: take one of {', '.join(Stage)}")
+    if surface not in SURFACES:
+        raise InputError(f"--surface {surface}: take one of {', '.join(SURFACES)}")
     rules = _read(file)
     recommender = _recommender(registry)
     before = rules_in_force(_shelf(registry))
     n_known = len(recommender.model.customers)
     drawn = np.random.default_rng(0).permutation(n_known)[:customers].astype(np.int32)
     occasion = Occasion(
-        channel=channel, placement_id=placement, stage=Stage(stage), now=time.time()
+        surface=SURFACES[surface],
+        channel=channel,
+        placement_id=placement,
+        stage=Stage(stage),
+        now=time.time(),
     )
     found = preview(recommender, before, rules.rulebook(), drawn, occasion, size=size).to_json()
     warnings = _warnings(rules, registry)
+    if rules.defaults.in_stock_only:
+        warnings.append("defaults.in_stock_only: a preview does not know what is in stock")
+    found = {"surface": surface} | found
     _print(found | {"warnings": warnings}, _warned(_told(found), warnings), as_json=as_json)
 
 

@@ -34,12 +34,13 @@ MAX_IDS: Final = 1_000
 MAX_PLACE: Final = 100
 
 _TIME: Final = r"([01]\d|2[0-3]):[0-5]\d"
-_SURFACES: Final = {
+SURFACES: Final = {
     "recommend": Surface.RECOMMEND,
     "similar": Surface.SIMILAR,
     "together": Surface.TOGETHER,
     "buy_again": Surface.AGAIN,
 }
+"""Kinds of list, as files of rules call them."""
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _OWN_FIELDS: Final = {
     Effect.PIN: {"position"},
@@ -61,6 +62,7 @@ def _zone(name: str) -> str:
     return name
 
 
+Channel = Literal["WEB", "APP", "STORE", "EMAIL", "CHAT", "AGENT"]
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 Names = Annotated[tuple[Name, ...], Field(max_length=MAX_IDS)]
 
@@ -141,7 +143,7 @@ class WhenPart(_Part):
 
     surfaces: tuple[Literal["recommend", "similar", "together", "buy_again"], ...] = ()
     places: Annotated[tuple[PlacePart, ...], Field(max_length=MAX_IDS)] = ()
-    channels: tuple[Literal["WEB", "APP", "STORE", "EMAIL", "CHAT", "AGENT"], ...] = ()
+    channels: tuple[Channel, ...] = ()
     placement_ids: Names = ()
     stages: tuple[Stage, ...] = ()
     segments: Names = ()
@@ -160,7 +162,7 @@ class WhenPart(_Part):
     def conditions(self, surfaces: frozenset[Surface]) -> Conditions:
         """The same for the ranking; ``surfaces`` hold where none are given."""
         return Conditions(
-            surfaces=frozenset(_SURFACES[name] for name in self.surfaces) or surfaces,
+            surfaces=frozenset(SURFACES[name] for name in self.surfaces) or surfaces,
             channels=frozenset(self.channels),
             placement_ids=frozenset(self.placement_ids),
             stages=frozenset(self.stages),

@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.conditions import Occasion
+from recsvc.core.assortment import Assortment
+from recsvc.core.diversity import Diversity
 from recsvc.core.lists import Ranking
 from recsvc.core.places import Location
 from recsvc.core.query import Query
+from recsvc.core.recommendation_id import Surface
 from recsvc.core.recommender import Recommender
 from recsvc.core.rules import Rulebook
 from recsvc.core.ruling import PreparedRules
@@ -90,12 +93,15 @@ def preview(
 ) -> Preview:
     """Make every customer's list twice, at home.
 
+    Similar products are asked about what a customer has bought last, and so is what goes with it;
+    who has bought nothing that the model knows asks about what sells best.
+
     Args:
         recommender: makes the lists.
         before: rules in force now.
         after: rules to try.
         customers: int32, customer indices.
-        occasion: of the lists; each customer's home is the place.
+        occasion: of the lists, with their surface; each customer's home is the place.
         size: products a list.
         tick: called after each customer.
     """
@@ -109,8 +115,10 @@ def preview(
             location=model.places.describe(place),
             segments=model.segments.of(customer),
         )
+        about = _about(recommender, customer)
         old, new = (
-            recommender.recommend(
+            _ranked(
+                recommender,
                 Query(
                     customer=customer,
                     place=place,
@@ -118,15 +126,39 @@ def preview(
                     now=model.data_end,
                     sold_at=occasion.now,
                     stage=occasion.stage,
-                    only_new=bool(rules.book.exclude_purchased),
+                    only_new=bool(rules.book.exclude_purchased)
+                    and occasion.surface is not Surface.AGAIN,
+                    diversity=rules.book.diversity or Diversity.NONE,
                     ruling=rules.ruling(here),
-                )
+                ),
+                occasion.surface,
+                about,
             )
             for rules in books
         )
         _compare(found, old, new, assortment.catalogue.items.ids.take)
         tick()
     return found
+
+
+def _about(recommender: Recommender, customer: int) -> int:
+    """The product that a customer has bought last, else the one that sells best."""
+    bought = recommender.model.histories.profile(customer)
+    if not len(bought.items):
+        return int(recommender.model.popularity.order[0])
+    return int(bought.items[np.argmax(bought.last_time)])
+
+
+def _ranked(recommender: Recommender, query: Query, surface: Surface, about: int) -> Ranking:
+    match surface:
+        case Surface.RECOMMEND:
+            return recommender.recommend(query)
+        case Surface.SIMILAR:
+            return recommender.similar(about, query)
+        case Surface.TOGETHER:
+            return recommender.together(replace(query, basket=np.array([about], np.int32)))
+        case Surface.AGAIN:
+            return recommender.again(query).ranking
 
 
 def _compare(

@@ -123,12 +123,49 @@ def test_a_preview_says_what_would_change(
     assert "come: none" in told(capsys, registry, "preview", file, "--customers", 1)
 
 
+ON_SURFACES = """
+[defaults]
+in_stock_only = true
+diversity = "high"
+
+[[rules]]
+rule_id = "bag"
+action = "pin"
+position = 1
+select = { product_ids = ["bag"] }
+when = { surfaces = ["similar", "together"] }
+
+[[rules]]
+rule_id = "no-coffee"
+action = "exclude"
+select = { categories = ["Drinks > Coffee"] }
+when = { surfaces = ["buy_again"] }
+"""
+
+
+@pytest.mark.parametrize(
+    ("surface", "touched"),
+    [("recommend", ""), ("similar", "bag"), ("together", "bag"), ("buy_again", "no-coffee")],
+)
+def test_a_preview_is_of_the_surface_that_is_asked_for(
+    capsys: pytest.CaptureFixture[str], registry: Path, file: Path, surface: str, touched: str
+) -> None:
+    """Each rule acts on its own; what a preview does not know of is a warning."""
+    file.write_text(ON_SURFACES)
+    found = rules(capsys, registry, "preview", file, "--customers", 5, "--surface", surface)
+    touching = [rule_id for rule_id, each in found["rules"].items() if each["lists"]]
+    assert (found["surface"], touching) == (surface, [touched] * bool(touched))
+    assert found["changed"] > 0
+    assert any("what is in stock" in warning for warning in found["warnings"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["validate", "{missing}"], "cannot be read"),
         (["validate", "{bad}"], "is no JSON"),
         (["preview", "{file}", "--stage", "asleep"], "--stage asleep: take one of any, discover"),
+        (["preview", "{file}", "--surface", "home"], "--surface home: take one of recommend, sim"),
         (["activate", "2026"], "no such version"),
         (["rollback"], "no previous version"),
         (["show"], "no version is activated yet"),
