@@ -178,8 +178,8 @@ def preview_command(  # noqa: PLR0913  # options of a command line
     import numpy as np  # noqa: PLC0415  # see the top
 
     from recsvc.artifacts.rules_check import rules_in_force  # noqa: PLC0415  # see the top
-    from recsvc.core.conditions import Occasion  # noqa: PLC0415  # see the top
     from recsvc.artifacts.rules_file import SURFACES  # noqa: PLC0415  # see the top
+    from recsvc.core.conditions import Occasion  # noqa: PLC0415  # see the top
     from recsvc.core.stages import Stage  # noqa: PLC0415  # see the top
     from recsvc.service.rules_preview import preview  # noqa: PLC0415  # see the top
 

@@ -9,9 +9,11 @@ import polars as pl
 import typer
 from threadpoolctl import threadpool_limits
 
+from recsvc.artifacts.experiments import Channel
 from recsvc.artifacts.registry import CURRENT, Registry
 from recsvc.artifacts.rules_check import rules_in_force
 from recsvc.artifacts.rules_file import KIND
+from recsvc.core.conditions import Occasion
 from recsvc.core.query import STALE_SECONDS, Query
 from recsvc.core.ruling import PreparedRules
 from recsvc.errors import InputError
@@ -20,15 +22,19 @@ from training.cli_collect import NamespaceOption
 from training.due import QuietHours, due_within
 from training.events import MAX_QUARANTINED_SHARE, read_customers
 from training.options import (
+    AnyStockOption,
     JsonOption,
     MaxQuarantinedOption,
     ModelOption,
     NoQuarantineOption,
+    PlacementOption,
     RegistryOption,
+    check_stock,
     day_of,
     load,
     print_result,
     reporting,
+    settled_diversity,
 )
 from training.people import reachable
 from training.schema import CUSTOMERS
@@ -75,6 +81,12 @@ def due_command(  # noqa: PLR0913  # options of a command line
         str, typer.Option(metavar="HH:MM-HH:MM", help="Send nothing then, as in 21:00-08:00.")
     ] = "",
     timezone: Annotated[str, typer.Option(help="Whose clock --quiet-hours are by.")] = "UTC",
+    channel: Annotated[
+        Channel,
+        typer.Option(case_sensitive=False, help="How the messages go out; rules may name it."),
+    ] = Channel.EMAIL,
+    placement: PlacementOption = "",
+    any_stock: AnyStockOption = False,
     redis: Annotated[
         str | None,
         typer.Option(
@@ -134,10 +146,13 @@ def due_command(  # noqa: PLR0913  # options of a command line
     if not redis and not len(sold.unnamed):
         warnings.append(SENSITIVE_UNKNOWN)
     book = rules_in_force(store.documents(KIND), CURRENT)
+    check_stock(book, any_stock=any_stock)
+    sold_at = now.timestamp() if at is None else moment.timestamp()
     asked = Query(
         size=N_CONSIDERED,
         now=moment.timestamp(),
-        sold_at=now.timestamp() if at is None else moment.timestamp(),
+        sold_at=sold_at,
+        diversity=settled_diversity(None, book),
         excluded=np.union1d(withdrawn, sold.unnamed).astype(np.int32),
     )
     with (
@@ -151,6 +166,7 @@ def due_command(  # noqa: PLR0913  # options of a command line
             asked,
             surface=Surface.BUY_AGAIN,
             rules=PreparedRules.of(book, sold),
+            occasion=Occasion(channel=channel.value, placement_id=placement, now=sold_at),
             tick=tick,
         )
     found = due_within(

@@ -29,14 +29,18 @@ from training.batch import Surface, recommend_all
 from training.cli_collect import NamespaceOption
 from training.events import MAX_QUARANTINED_SHARE, read_customers
 from training.options import (
+    AnyStockOption,
     JsonOption,
     MaxQuarantinedOption,
     ModelOption,
     NoQuarantineOption,
+    PlacementOption,
     RegistryOption,
+    check_stock,
     load,
     print_result,
     reporting,
+    settled_diversity,
 )
 from training.people import reachable
 from training.selling import as_sold
@@ -78,7 +82,7 @@ def recommend_command(  # noqa: PLR0913  # options of a command line
         Diversity | None,
         typer.Option(
             "--diversity",
-            help="How varied each list is; unset as the rules have it, else none.",
+            help="How varied each list is; unset as the rules have it, else RECSVC_DIVERSITY.",
             show_default=False,
         ),
     ] = None,
@@ -92,7 +96,8 @@ def recommend_command(  # noqa: PLR0913  # options of a command line
         Channel | None,
         typer.Option(case_sensitive=False, help="Where the lists are shown; rules may name it."),
     ] = None,
-    placement: Annotated[str, typer.Option(help="Placement id that rules may name.")] = "",
+    placement: PlacementOption = "",
+    any_stock: AnyStockOption = False,
     attributes: Annotated[
         list[str] | None,
         typer.Option(
@@ -161,6 +166,7 @@ def recommend_command(  # noqa: PLR0913  # options of a command line
     book = NO_RULES
     if rules_ref != NO_RULES_REF:
         book = rules_in_force(store.documents(KIND), rules_ref)
+    check_stock(book, any_stock=any_stock)
     if only_new is None:
         only_new = bool(book.exclude_purchased) and surface is Surface.RECOMMEND
     rows = read_customers(customers, quarantine=quarantine, max_quarantined_share=max_quarantined)
@@ -173,7 +179,7 @@ def recommend_command(  # noqa: PLR0913  # options of a command line
         sold_at=datetime.now(UTC).timestamp(),
         stage=stage,
         only_new=only_new,
-        diversity=diversity or book.diversity or Diversity.NONE,
+        diversity=settled_diversity(diversity, book),
         catalogue_filter=wanted or None,
         excluded=recommender.assortment.catalogue.items.indices(
             [*(excluded or ()), *sorted(reached.withdrawn)]

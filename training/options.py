@@ -1,6 +1,7 @@
 """What the commands of ``recsvc-train`` share: their options, and how they read and answer."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +14,10 @@ from rich.console import Console
 
 from recsvc.artifacts.manifest import Manifest
 from recsvc.artifacts.registry import Registry
+from recsvc.core.diversity import Diversity
 from recsvc.core.model import Model
 from recsvc.core.recommender import Recommender
+from recsvc.core.rules import Rulebook
 from recsvc.errors import ArtifactError, InputError
 from training.progress import ConsoleReporter
 from training.settings import PRESETS
@@ -102,6 +105,17 @@ SeedOption = Annotated[
     int | None,
     typer.Option("--seed", min=0, help="The same seed gives the same result; 0 unless given."),
 ]
+PlacementOption = Annotated[
+    str, typer.Option("--placement", help="Placement id that rules may name.")
+]
+AnyStockOption = Annotated[
+    bool,
+    typer.Option(
+        "--any-stock",
+        help="Whatever is in stock, though the rules ask for what is: that the service alone "
+        "knows.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 SegmentsOption = Annotated[
     Path | None,
@@ -135,6 +149,34 @@ def load(registry: str, model_ref: str) -> tuple[Manifest, Recommender]:
             f"model {manifest.version_id}: is not of this recsvc "
             f"({type(error).__name__}: {error}); fit the model again"
         ) from error
+
+
+def settled_diversity(asked: Diversity | None, book: Rulebook) -> Diversity:
+    """How varied lists are, as the service settles it: who asks, the rules, the shop's setting.
+
+    Raises:
+        InputError: RECSVC_DIVERSITY is no level.
+    """
+    setting = os.environ.get("RECSVC_DIVERSITY") or Diversity.NONE
+    try:
+        return asked or book.diversity or Diversity(setting)
+    except ValueError:
+        raise InputError(
+            f"RECSVC_DIVERSITY: {setting!r} is no level; take one of {', '.join(Diversity)}"
+        ) from None
+
+
+def check_stock(book: Rulebook, *, any_stock: bool) -> None:
+    """Refuse rules that ask for what is in stock: a batch would list what is not there.
+
+    Raises:
+        InputError: they do, and nobody has said that it does not matter.
+    """
+    if book.in_stock_only and not any_stock:
+        raise InputError(
+            f"rules {book.version_id}: in_stock_only is set, and the service alone knows what is "
+            "in stock: ask it for these lists (BatchRecommend), or give --any-stock"
+        )
 
 
 def mapping_of(option: str, pairs: list[str] | None) -> dict[str, str]:

@@ -62,7 +62,6 @@ def _zone(name: str) -> str:
     return name
 
 
-Channel = Literal["WEB", "APP", "STORE", "EMAIL", "CHAT", "AGENT"]
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 Names = Annotated[tuple[Name, ...], Field(max_length=MAX_IDS)]
 
@@ -143,7 +142,7 @@ class WhenPart(_Part):
 
     surfaces: tuple[Literal["recommend", "similar", "together", "buy_again"], ...] = ()
     places: Annotated[tuple[PlacePart, ...], Field(max_length=MAX_IDS)] = ()
-    channels: tuple[Channel, ...] = ()
+    channels: tuple[Literal["WEB", "APP", "STORE", "EMAIL", "CHAT", "AGENT"], ...] = ()
     placement_ids: Names = ()
     stages: tuple[Stage, ...] = ()
     segments: Names = ()

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsvc.core.conditions import Occasion
 from recsvc.core.assortment import Assortment
+from recsvc.core.conditions import Occasion
 from recsvc.core.diversity import Diversity
 from recsvc.core.lists import Ranking
 from recsvc.core.places import Location

@@ -271,3 +271,66 @@ def test_what_the_service_was_told_since_holds(tmp_path: Path) -> None:
     assert set(plain) == {"bread", "espresso", "milk"}
     assert "milk" not in found["product_id"]
     assert found.filter(customer_id="anna").height == 1
+
+
+def in_force(registry: Registry, *rules: object, **defaults: object) -> None:
+    """Put rules in force."""
+    shelf = registry.documents("rules")
+    text = json.dumps({"rules": rules, "defaults": defaults})
+    shelf.activate(shelf.publish(text, NOON), NOON)
+
+
+def test_a_rule_for_a_channel_holds_for_messages_of_that_channel(
+    registry: Registry, tmp_path: Path, capsys: Capture
+) -> None:
+    """Messages are mails unless it is said."""
+    product = due(tmp_path, "--at-most", 10)["product_id"][0]
+    no_mail = {"rule_id": "no", "action": "exclude", "select": {"product_ids": [product]}}
+    in_force(registry, no_mail | {"when": {"channels": ["EMAIL"]}})
+    assert product not in due(tmp_path, "--at-most", 10)["product_id"]
+    assert product in due(tmp_path, "--at-most", 10, "--channel", "APP")["product_id"]
+    asked = ["due", "--registry", registry.root, "--out", tmp_path / "d.csv", "--channel", "MAIL"]
+    capsys.readouterr()
+    assert run(app, list(map(str, asked))) != 0
+    assert "MAIL" in capsys.readouterr().err
+
+
+def test_rules_that_ask_for_stock_are_not_passed_over(
+    registry: Registry, tmp_path: Path, capsys: Capture
+) -> None:
+    """Nobody here knows the stock; who does not mind says so."""
+    in_force(registry, in_stock_only=True)
+    customers = tmp_path / "customers.csv"
+    customers.write_text("customer_id\nanna\n")
+    at = ["--registry", str(registry.root), "--out", str(tmp_path / "out.parquet")]
+    for asked in (["due"], ["recommend", "--customers", str(customers)]):
+        capsys.readouterr()
+        assert run(app, [*asked, *at]) == 1
+        assert "in_stock_only is set" in capsys.readouterr().err
+        assert run(app, [*asked, *at, "--any-stock"]) == 0
+
+
+def test_the_shops_diversity_holds_where_nothing_else_is_said(
+    registry: Registry, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The flag goes before the rules, and those before the setting, as in the service."""
+    customers, out = tmp_path / "customers.csv", tmp_path / "out.parquet"
+    customers.write_text("customer_id\nanna\n")
+    paths = ["--customers", str(customers), "--out", str(out), "--registry", str(registry.root)]
+
+    def listed(*flags: str) -> list[str]:
+        assert run(app, ["recommend", *paths, *flags]) == 0
+        return pl.read_parquet(out)["product_id"].to_list()
+
+    plain, varied = listed(), listed("--diversity", "high")
+    assert plain != varied
+    monkeypatch.setenv("RECSVC_DIVERSITY", "high")
+    assert listed() == varied
+    assert listed("--diversity", "none") == plain
+    in_force(registry, diversity="none")
+    assert listed() == plain
+    monkeypatch.setenv("RECSVC_DIVERSITY", "wild")
+    in_force(registry)
+    capsys.readouterr()
+    assert run(app, ["recommend", *paths]) == 1
+    assert "RECSVC_DIVERSITY: 'wild' is no level; take one of none, low" in capsys.readouterr().err
