@@ -58,7 +58,9 @@ def write(rows: Sequence[dict[str, Any]], folder: Path, number: int = 1) -> Path
     return path
 
 
-def read(*paths: Path, max_quarantined_share: float = 0.0) -> History:
+def read(
+    *paths: Path, max_quarantined_share: float = 0.0, lists: pl.DataFrame | None = None
+) -> History:
     """Read such files."""
     return read_history(
         paths,
@@ -66,6 +68,7 @@ def read(*paths: Path, max_quarantined_share: float = 0.0) -> History:
         timezone="UTC",
         quarantine=None,
         max_quarantined_share=max_quarantined_share,
+        lists=lists,
     )
 
 

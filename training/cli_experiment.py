@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import polars as pl
 import typer
 
 from recsvc.artifacts import experiment_shelf
@@ -35,6 +36,7 @@ from training.options import (
     mapping_of,
     print_result,
 )
+from training.served import ServedFiles
 
 app = typer.Typer(
     help="Compare models on live traffic: plan, activate, report, stop.",
@@ -43,6 +45,14 @@ app = typer.Typer(
 )
 
 FileArgument = Annotated[Path, typer.Argument(help="JSON file that defines the experiment.")]
+SeenOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--served",
+        help="Folder of served lists that recsvc-train collect has written: those count as seen, "
+        "and IMPRESSION events are left aside.",
+    ),
+]
 IdArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Id of the experiment.")]
 
 
@@ -129,12 +139,13 @@ def _check(option: str, value: float, low: float, high: float) -> None:
         raise InputError(f"{option} {value:g}: must be from {low:g} to {high:g}")
 
 
-def _history(
+def _history(  # what three commands were told
     events: list[Path],
     column_map: list[str] | None,
     timezone: str,
     quarantine: Path | None,
     max_quarantined: float,
+    lists: pl.DataFrame | None = None,
 ) -> History:
     return read_history(
         events,
@@ -142,6 +153,7 @@ def _history(
         timezone=timezone,
         quarantine=quarantine,
         max_quarantined_share=max_quarantined,
+        lists=lists,
     )
 
 
@@ -208,11 +220,12 @@ def list_command(registry: RegistryOption, *, as_json: JsonOption = False) -> No
 
 
 @app.command("report")
-def report_command(  # options of a command line
+def report_command(  # noqa: PLR0913  # options of a command line
     experiment_id: IdArgument,
     events: EventsOption,
     registry: RegistryOption,
     *,
+    served: SeenOption = None,
     column_map: MapOption = None,
     timezone: TimezoneOption = "UTC",
     quarantine: NoQuarantineOption = None,
@@ -224,8 +237,10 @@ def report_command(  # options of a command line
     The intervals "safe to peek" and the p-values hold at all looks together. Those of "one look"
     hold for who had decided beforehand on which day to look, and looks on no other.
     """
-    experiment = experiment_shelf.find(Registry.open(registry).documents(KIND), experiment_id)
-    history = _history(events, column_map, timezone, quarantine, max_quarantined)
+    store = Registry.open(registry)
+    experiment = experiment_shelf.find(store.documents(KIND), experiment_id)
+    lists = _lists(served, store)
+    history = _history(events, column_map, timezone, quarantine, max_quarantined, lists)
     found = report(experiment, follow(history, experiment))
     print_result(report_json(found), "\n".join(lines(found)), as_json)
 
@@ -248,6 +263,7 @@ def estimate_command(  # noqa: PLR0913  # options of a command line
     metric: Annotated[
         Metric | None, typer.Option("--metric", help="Of what; what decides it unless given.")
     ] = None,
+    served: SeenOption = None,
     column_map: MapOption = None,
     timezone: TimezoneOption = "UTC",
     quarantine: NoQuarantineOption = None,
@@ -260,9 +276,11 @@ def estimate_command(  # noqa: PLR0913  # options of a command line
     the rule would show them (off-policy, self-normalised inverse propensities). A model that no
     variant had cannot be estimated so: make it one.
     """
-    experiment = experiment_shelf.find(Registry.open(registry).documents(KIND), experiment_id)
+    store = Registry.open(registry)
+    experiment = experiment_shelf.find(store.documents(KIND), experiment_id)
     rule = Rule(dict(map(_shown, show or [])), otherwise)
-    history = _history(events, column_map, timezone, quarantine, max_quarantined)
+    lists = _lists(served, store)
+    history = _history(events, column_map, timezone, quarantine, max_quarantined, lists)
     journeys = follow(history, experiment)
     found = estimate(experiment, journeys, rule, (metric or experiment.metric).value)
     text = (
@@ -273,6 +291,10 @@ def estimate_command(  # noqa: PLR0913  # options of a command line
     )
     result = {**asdict(found), **notes_json(journeys)}
     print_result(result, "\n".join([text, *notes(journeys)]), as_json)
+
+
+def _lists(served: Path | None, store: Registry) -> pl.DataFrame | None:
+    return ServedFiles(served, store).rows() if served else None
 
 
 def _shown(text: str) -> tuple[tuple[str, str], str]:

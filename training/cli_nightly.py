@@ -11,7 +11,7 @@ from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import InputError
 from recsvc.terminal import whoami
-from training.cli_collect import NamespaceOption, drained
+from training.cli_collect import NamespaceOption, ServedDaysOption, drained
 from training.cli_promotion import REFUSED, ForceOption
 from training.events import MAX_QUARANTINED_SHARE
 from training.gate import lines
@@ -37,7 +37,7 @@ from training.options import (
     reporting,
 )
 from training.pipeline import FitInput
-from training.purge import purge
+from training.served import KEPT_DAYS
 from training.settings import REMOVABLE
 from training.settings_file import read_settings
 from training.slices import read_segments
@@ -62,6 +62,7 @@ def nightly_command(  # noqa: PLR0913  # options of a command line
             "part of the history.",
         ),
     ] = None,
+    served_days: ServedDaysOption = KEPT_DAYS,
     products: ProductsOption = None,
     stores: StoresOption = None,
     column_map: MapOption = None,
@@ -94,7 +95,7 @@ def nightly_command(  # noqa: PLR0913  # options of a command line
     started = monotonic()
     settings = read_settings(config, preset, seed=seed, without=without)
     source = FitInput(
-        events=[*events, *_collected(redis, namespace, collect_into, registry)],
+        events=[*events, *_collected(redis, namespace, collect_into, registry, served_days)],
         products=products,
         stores=stores,
         mapping=mapping_of("--map", column_map),
@@ -116,7 +117,9 @@ def nightly_command(  # noqa: PLR0913  # options of a command line
         raise typer.Exit(REFUSED)
 
 
-def _collected(redis: str | None, namespace: str, folder: Path | None, registry: str) -> list[Path]:
+def _collected(
+    redis: str | None, namespace: str, folder: Path | None, registry: str, served_days: int
+) -> list[Path]:
     """Collect what has come in, leave out who was erased, and return where it lies.
 
     Raises:
@@ -126,10 +129,12 @@ def _collected(redis: str | None, namespace: str, folder: Path | None, registry:
         raise InputError("--redis and --collect-into belong together; give both or neither")
     if redis is None or folder is None:
         return []
-    found = drained(redis, namespace, folder)
-    purge(folder, Registry.open(registry))
+    found = drained(redis, namespace, folder, registry=registry, served_days=served_days)
     with reporting() as reporter:
-        reporter.log(f"nightly: collect: {found.n_events:,} events")
+        reporter.log(
+            f"nightly: collect: {found.events.n_entries:,} events, "
+            f"{found.lists.n_rows:,} served lists"
+        )
     return [folder] if any(folder.glob("*.parquet")) else []
 
 

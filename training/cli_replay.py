@@ -14,9 +14,10 @@ from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 from recsvc.store.served_lists import RedisServedLists
 from recsvc.store.tables import RedisTables
-from training.cli_collect import TIMEOUT_SECONDS, NamespaceOption, RedisOption
+from training.cli_collect import TIMEOUT_SECONDS, NamespaceOption, RedisOption, ServedOption
 from training.options import JsonOption, RegistryOption, print_result, reporting
 from training.replay import Replayer, found_or_refuse, replayed_json, replayed_lines
+from training.served import Kept, ServedFiles
 
 
 def replay_command(
@@ -29,14 +30,15 @@ def replay_command(
     every: Annotated[
         bool, typer.Option("--all", help="Instead: every list that is kept, and how many differ.")
     ] = False,
+    served: ServedOption = None,
     namespace: NamespaceOption = "recsvc",
     as_json: JsonOption = False,
 ) -> int:
     """Make a served list again, and say why each product is on it.
 
     From its model, its rules, and what the shopper had done by then; exit code 1 where it is not
-    what was served. Lists are kept as RECSVC_SERVED_SAMPLE and RECSVC_SERVED_DAYS of the service
-    say.
+    what was served. Lists are kept in Redis as RECSVC_SERVED_SAMPLE and RECSVC_SERVED_DAYS of the
+    service say; with --served those that were collected are found too.
     """
     if every == bool(recommendation_id):
         raise InputError("give either the id of a list, or --all")
@@ -46,16 +48,17 @@ def replay_command(
     )
     try:
         guarded, keys = GuardedRedis(client, CircuitBreaker()), KeySchema(namespace)
-        lists = RedisServedLists(guarded, keys)
+        lists = Kept(
+            RedisServedLists(guarded, keys), ServedFiles(served, store) if served else None
+        )
         replayer = Replayer(store, TableCatalogueStore(RedisTables(guarded, keys)))
         if recommendation_id:
             found = replayed_json(replayer.replay(found_or_refuse(recommendation_id, lists.find)))
             print_result(found, "\n".join(replayed_lines(found)), as_json)
             return 0 if found["identical"] else 1
-        served = filter(replayer.may_replay, lists.every())
         with reporting() as reporter, reporter.stage("replay") as tick:
             names, different, impossible = 0, [], Counter[str]()
-            for one in served:
+            for one in filter(replayer.may_replay, lists.every()):
                 try:
                     replayed = replayer.replay(one)
                 except (NotFoundError, ArtifactError) as error:  # a model that was purged, say

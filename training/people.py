@@ -1,8 +1,9 @@
 """Whose purchases may be learnt from: visitors who became customers, consent, erasures."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import polars as pl
 
@@ -28,6 +29,45 @@ class Followed:
 def hashing_key(registry: Registry) -> bytes:
     """The secret that the service hashes people's ids with."""
     return hash_key(os.environ.get("RECSVC_HASH_KEY", ""), registry.secret)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What people have said, by their hashes, as entries of a ledger tell.
+
+    Attributes:
+        erased: the last erasure of who was erased.
+        consents: who has consented, and who has not.
+        by_default: what holds of everybody else.
+    """
+
+    erased: Mapping[str, LedgerEntry]
+    consents: Mapping[str, bool]
+    by_default: bool
+
+    @classmethod
+    def of(cls, entries: Sequence[LedgerEntry]) -> Self:
+        """Read entries; RECSVC_CONSENT_DEFAULT is to be as the service has it."""
+        consents: dict[str, bool] = {}
+        erased: dict[str, LedgerEntry] = {}
+        for entry in entries:
+            for subject in entry.subjects:
+                match entry.decision:
+                    case Decision.ERASED:
+                        erased[subject] = entry
+                        consents.pop(subject, None)
+                    case Decision.CONSENT_GRANTED | Decision.CONSENT_WITHDRAWN:
+                        consents[subject] = entry.decision is Decision.CONSENT_GRANTED
+                    case Decision.CONSENT_UNKNOWN:
+                        consents.pop(subject, None)
+                    case _:
+                        pass
+        silence = os.environ.get("RECSVC_CONSENT_DEFAULT", "").lower()
+        return cls(erased, consents, silence != "withdrawn")
+
+    def allows(self, person: str) -> bool:
+        """Whether a person may be known."""
+        return self.consents.get(person, self.by_default)
 
 
 def linked(events: pl.DataFrame) -> pl.DataFrame:
@@ -85,18 +125,17 @@ def consenting(events: pl.DataFrame, registry: Registry) -> tuple[pl.DataFrame, 
         did afterwards is kept: they start afresh.
     """
     entries, position = registry.ledger.read(0)
-    silent = os.environ.get("RECSVC_CONSENT_DEFAULT", "").lower() == "withdrawn"
-    if not entries and not silent:
+    said = Said.of(entries)
+    if not entries and said.by_default:
         return events, position
-    consents, erased = _said(entries)
     key = hashing_key(registry)
     ids = events["customer_id"].unique().to_list()
     hashes = [customer_hash(key, customer_id) for customer_id in ids]
     people = pl.DataFrame(
         {
             "customer_id": ids,
-            "may": [consents.get(person, not silent) for person in hashes],
-            "erased": [erased[p].time if p in erased else None for p in hashes],
+            "may": list(map(said.allows, hashes)),
+            "erased": [said.erased[p].time if p in said.erased else None for p in hashes],
         },
         schema={
             "customer_id": pl.String,
@@ -133,25 +172,6 @@ def collected_until(events: pl.DataFrame) -> dict[int, int]:
     return {int(partition): int(received) for partition, received in latest.iter_rows()}
 
 
-def _said(entries: Sequence[LedgerEntry]) -> tuple[dict[str, bool], dict[str, LedgerEntry]]:
-    """Who has consented or not, and the last erasure of each, by hash."""
-    consents: dict[str, bool] = {}
-    erased: dict[str, LedgerEntry] = {}
-    for entry in entries:
-        for subject in entry.subjects:
-            match entry.decision:
-                case Decision.ERASED:
-                    erased[subject] = entry
-                    consents.pop(subject, None)
-                case Decision.CONSENT_GRANTED | Decision.CONSENT_WITHDRAWN:
-                    consents[subject] = entry.decision is Decision.CONSENT_GRANTED
-                case Decision.CONSENT_UNKNOWN:
-                    consents.pop(subject, None)
-                case _:
-                    pass
-    return consents, erased
-
-
 @dataclass(frozen=True, slots=True)
 class Reachable:
     """Who may be known, and what may be shown, as the ledger says now.
@@ -174,13 +194,12 @@ def reachable(customer_ids: Sequence[str], registry: Registry, learnt_position: 
         learnt_position: up to where the model has heeded it: who was erased since is not reached.
     """
     entries, _ = registry.ledger.read(0)
-    silent = os.environ.get("RECSVC_CONSENT_DEFAULT", "").lower() == "withdrawn"
-    consents, erased = _said(entries)
+    said = Said.of(entries)
     key = hashing_key(registry)
     hashes = [customer_hash(key, customer_id) for customer_id in customer_ids]
     may = [
-        consents.get(person, not silent)
-        and (person not in erased or erased[person].position <= learnt_position)
+        said.allows(person)
+        and (person not in said.erased or said.erased[person].position <= learnt_position)
         for person in hashes
     ]
     withdrawn: set[str] = set()

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import polars as pl
 
-from recsvc.artifacts.format import fsync_directory
-from recsvc.artifacts.ledger import Decision
 from recsvc.artifacts.registry import Registry
 from recsvc.identity import customer_hash, visitor_hash
-from training.people import hashing_key
+from training.drain import FILES, alone, rewrite
+from training.people import Said, hashing_key
 
 POSITION = ".purged"
 """File of the history's folder that says up to which position of the ledger it was purged."""
@@ -27,20 +26,19 @@ def purge(folder: Path, registry: Registry) -> int:
 
     Returns:
         How many rows were removed.
+
+    Raises:
+        PreconditionError: a collection is under way.
     """
     marker = folder / POSITION
     position = int(marker.read_text(encoding="ascii")) if marker.exists() else 0
     entries, until = registry.ledger.read(position)
-    erased: dict[str, datetime] = {
-        person: entry.time
-        for entry in entries
-        if entry.decision is Decision.ERASED
-        for person in entry.subjects
-    }
+    erased = {person: entry.time for person, entry in Said.of(entries).erased.items()}
     n_removed = 0
     if erased:
         key = hashing_key(registry)
-        n_removed = sum(_purge(path, erased, key) for path in sorted(folder.glob("live-*.parquet")))
+        with alone(folder):
+            n_removed = sum(_purge(path, erased, key) for path in sorted(folder.glob(FILES)))
     if until != position:
         marker.write_text(str(until), encoding="ascii")
     return n_removed
@@ -60,9 +58,5 @@ def _purge(path: Path, erased: dict[str, datetime], key: bytes) -> int:
     kept = rows.filter(~gone)
     if kept.height == rows.height:
         return 0
-    staged = path.with_name(f".{path.name}")
-    metadata = {k: v for k, v in pl.read_parquet_metadata(path).items() if k.startswith("recsvc.")}
-    kept.write_parquet(staged, metadata=metadata)
-    staged.replace(path)
-    fsync_directory(path.parent)
+    rewrite(path, kept)
     return rows.height - kept.height

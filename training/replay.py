@@ -179,7 +179,8 @@ def found_or_refuse(recommendation_id: str, find: Callable[[str], ServedList | N
     if served is None:
         raise NotFoundError(
             f"{recommendation_id}: no such list is kept; RECSVC_SERVED_SAMPLE says how many are, "
-            "RECSVC_SERVED_DAYS how long, and those of erased people are not",
+            "RECSVC_SERVED_DAYS how long, and those of erased people are not; --served finds those "
+            "that were collected",
             reason="RECOMMENDATION_NOT_FOUND",
         )
     return served

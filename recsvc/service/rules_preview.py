@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recsvc.core.assortment import Assortment
 from recsvc.core.conditions import Occasion
 from recsvc.core.diversity import Diversity
 from recsvc.core.lists import Ranking

@@ -30,6 +30,7 @@ from recsvc.store.profile_format import (
     record,
     records_of,
 )
+from recsvc.store.streams import Logged, PartitionedStreams
 
 PACK_BYTES = 1_024
 """What has grown by so much is packed."""
@@ -152,21 +153,6 @@ class LogLimits:
     durable_seconds: float = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
-    """One entry of the log.
-
-    Attributes:
-        partition: which stream.
-        position: its id there, ``milliseconds-number``; grows.
-        entry: what happened.
-    """
-
-    partition: int
-    position: str
-    entry: Event | Link
-
-
 class RedisEventLog:
     """The event log that all processes of a deployment share.
 
@@ -188,6 +174,7 @@ class RedisEventLog:
         self._keys = keys
         self._limits = limits
         self._clock = clock
+        self._streams = PartitionedStreams(guarded, keys.events)
         self._add = guarded.client.register_script(_ADD)
         self._replace = guarded.client.register_script(_REPLACE)
         self._set_aside = guarded.client.register_script(_SET_ASIDE)
@@ -365,7 +352,7 @@ class RedisEventLog:
 
         return self._redis.ask(ask)
 
-    def read(self, partition: int, after: str, count: int) -> list[Logged]:
+    def read(self, partition: int, after: str, count: int) -> list[Logged[Event | Link]]:
         """The next entries of a partition.
 
         Args:
@@ -377,12 +364,9 @@ class RedisEventLog:
             StoreUnavailableError: Redis cannot answer in time.
             ValueError: an entry is of another version.
         """
-        start = f"({after}" if after else "-"
-        key = self._keys.events(partition)
-        rows: Any = self._redis.ask(lambda: self._redis.client.xrange(key, start, "+", count))
         return [
-            Logged(partition, position.decode(), read_entry(fields[b"e"]))
-            for position, fields in rows
+            Logged(partition, found.position, read_entry(found.entry[b"e"]))
+            for found in self._streams.read(partition, after, count)
         ]
 
     def now(self) -> int:
@@ -391,9 +375,7 @@ class RedisEventLog:
         Raises:
             StoreUnavailableError: Redis cannot answer in time.
         """
-        found: Any = self._redis.ask(self._redis.client.time)
-        seconds, microseconds = found
-        return int(seconds) * 1_000 + int(microseconds) // 1_000
+        return self._streams.now()
 
     def trim(self, partition: int, until: str) -> None:
         """Forget the entries of a partition up to a position, that one included.
@@ -401,10 +383,7 @@ class RedisEventLog:
         Raises:
             StoreUnavailableError: Redis cannot answer in time.
         """
-        milliseconds, _, number = until.partition("-")
-        key = self._keys.events(partition)
-        following = f"{milliseconds}-{int(number) + 1}"
-        self._redis.ask(lambda: self._redis.client.xtrim(key, minid=following, approximate=False))
+        self._streams.trim(partition, until)
 
     def erase(self, shopper: str) -> int:
         """Delete a shopper's profile and every event of theirs that waits to be collected.
@@ -426,7 +405,7 @@ class RedisEventLog:
             self._delete(key, [e for e in theirs if isinstance(e.entry, Link)])
         return n_erased
 
-    def _delete(self, key: str, entries: Sequence[Logged]) -> int:
+    def _delete(self, key: str, entries: Sequence[Logged[Event | Link]]) -> int:
         if not entries:
             return 0
         positions = [logged.position for logged in entries]
@@ -440,7 +419,7 @@ class RedisEventLog:
                 if isinstance(logged.entry, Event) and logged.entry.shopper.key == shopper:
                     yield logged.entry
 
-    def _scan(self, partition: int) -> Iterator[list[Logged]]:
+    def _scan(self, partition: int) -> Iterator[list[Logged[Event | Link]]]:
         after = ""
         while part := self.read(partition, after, 1_000):
             yield part

@@ -67,6 +67,10 @@ class KeySchema:
         """Return the key of a partition's lists that were served in an hour since 1970."""
         return f"{self.namespace}:v{SCHEMA_VERSION}:{{p:{partition:02}}}:served:{hour}"
 
+    def served_names(self, partition: int) -> str:
+        """Return the key of the stream of a partition's served lists, by name."""
+        return f"{self.namespace}:v{SCHEMA_VERSION}:{{p:{partition:02}}}:served-names"
+
     def moving(self, visitor: str) -> str:
         """Return the key of a visitor's profile on its way to a customer."""
         return f"{self._partition(visitor)}:moving:{visitor}"

@@ -3,6 +3,10 @@
 The name of a list says when it was served, and so in which hour it lies; whoever asked says in
 which partition, so that a shopper's lists are found without an index of them. A value begins with
 the hash of the shopper: to erase them none need be unpacked.
+
+A stream of each partition says in which order lists came, by their names alone: whoever collects
+them goes on where the last run ended. A list that was erased, or has expired, is a name there with
+nothing behind it.
 """
 
 import time
@@ -16,6 +20,7 @@ from recsvc.service.served import MAX_SERVED_DAYS, ServedList
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 from recsvc.store.served_format import pack, unpack
+from recsvc.store.streams import Logged, PartitionedStreams
 
 HOUR = 3_600
 MAX_AN_HOUR = 64_000
@@ -28,10 +33,16 @@ _ADD = """
 if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[1]) then
   return 0
 end
-redis.call('HSET', KEYS[1], ARGV[3], ARGV[4])
+if redis.call('HSET', KEYS[1], ARGV[3], ARGV[4]) == 1 then
+  local since = string.format('%.0f', 1000 * (redis.call('TIME')[1] - ARGV[6]))
+  redis.call('XADD', KEYS[2], 'MINID', '~', since, '*', 'n', ARGV[3], 'h', ARGV[5])
+  redis.call('EXPIRE', KEYS[2], ARGV[6])
+end
 redis.call('EXPIREAT', KEYS[1], ARGV[2])
 return 1
 """
+"""A name leaves the stream once its list has expired: by the clock of Redis, since no worker's may
+cost the others theirs."""
 
 
 class RedisServedLists:
@@ -59,6 +70,7 @@ class RedisServedLists:
         self._seconds = days * 24 * HOUR
         self._max = max(1, max_an_hour // N_PARTITIONS)
         self._clock = clock
+        self._names = PartitionedStreams(guarded, keys.served_names)
         self._add = guarded.client.register_script(_ADD)
 
     def add(self, lists: Sequence[ServedList]) -> int:
@@ -71,14 +83,19 @@ class RedisServedLists:
         def ask() -> int:
             with self._redis.client.pipeline(transaction=False) as pipeline:
                 for served in lists:
-                    hour = int(served.served_time) // HOUR
+                    hour, partition = int(served.served_time) // HOUR, _partition(served)
                     self._add(
-                        keys=[self._keys.served(_partition(served), hour)],
+                        keys=[
+                            self._keys.served(partition, hour),
+                            self._keys.served_names(partition),
+                        ],
                         args=[
                             self._max,
                             (hour + 1) * HOUR + self._seconds,
                             served.recommendation_id,
                             (served.shopper.encode() or _NOBODY) + pack(served),
+                            hour,
+                            self._seconds + 2 * HOUR,
                         ],
                         client=pipeline,
                     )
@@ -118,6 +135,53 @@ class RedisServedLists:
             names = [self._keys.served(partition, hour) for partition in range(N_PARTITIONS)]
             for hashed in self._whole(names):
                 yield from map(_read, hashed.values())
+
+    def read(self, partition: int, after: str, count: int) -> list[Logged[ServedList | None]]:
+        """The next lists of a partition, in the order in which they came.
+
+        Args:
+            partition: which.
+            after: position of the last one that is known already, ``""`` for the first.
+            count: how many at most.
+
+        Returns:
+            Each with its position; None in place of what was erased or has expired since.
+
+        Raises:
+            StoreUnavailableError: Redis cannot answer in time, or a list is damaged.
+        """
+        entries = self._names.read(partition, after, count)
+
+        def ask() -> list[Any]:
+            with self._redis.client.pipeline(transaction=False) as pipeline:
+                for found in entries:
+                    key = self._keys.served(partition, int(found.entry[b"h"]))
+                    pipeline.hget(key, found.entry[b"n"].decode())
+                return list(pipeline.execute())
+
+        values = self._redis.ask(ask) if entries else []
+        return [
+            Logged(partition, found.position, None if value is None else _read(value))
+            for found, value in zip(entries, values, strict=True)
+        ]
+
+    def trim(self, partition: int, until: str) -> None:
+        """Have no list of a partition up to a position, that one included, collected any more.
+
+        The lists themselves stay as long as they would.
+
+        Raises:
+            StoreUnavailableError: Redis cannot answer in time.
+        """
+        self._names.trim(partition, until)
+
+    def now(self) -> int:
+        """The time of Redis, unix milliseconds: what positions are made of.
+
+        Raises:
+            StoreUnavailableError: Redis cannot answer in time.
+        """
+        return self._names.now()
 
     def of_shopper(self, shopper: str) -> list[ServedList]:
         """The lists that a shopper (a hash) was served, the oldest first.

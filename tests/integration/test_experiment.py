@@ -45,7 +45,9 @@ def test_an_experiment_runs_from_its_file_to_its_report(
     at = ("--registry", str(registry.root))
     variants: dict[str, str] = {}
     with (
-        running_service(registry.root, tmp_path / "service", "--workers", "2") as service,
+        running_service(
+            registry.root, tmp_path / "service", "--workers", "2", RECSVC_SERVED_SAMPLE="1"
+        ) as service,
         Client(service.target, deadline_seconds=20, channels=8) as client,
     ):
         before = client.recommend(visitor_id="v0")
@@ -81,3 +83,12 @@ def test_an_experiment_runs_from_its_file_to_its_report(
     (clicks,) = (each for each in found["comparisons"] if each["metric"] == "click_through")
     assert (clicks["value"], clicks["control"]) == (1.0, 0.0)
     assert found["sample_ratio"]["sound"]
+
+    assert run(app, [*asked, "--served", str(tmp_path / "history" / "_served")]) == 0
+    served = json.loads(capsys.readouterr().out)
+    assert [each["n_shoppers"] for each in served["variants"]] == list(counts.values())
+    # Two each, and those that were asked for until both workers took part.
+    assert sum(each["n_lists"] for each in served["variants"]) >= 2 * N_VISITORS
+    (clicks,) = (each for each in served["comparisons"] if each["metric"] == "click_through")
+    assert clicks["control"] == 0.0
+    assert 0.0 < clicks["value"] < 1.0

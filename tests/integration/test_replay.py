@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,6 +102,10 @@ class Shop:
             items=[common.LineItem(product_id=product_id)],
         )
         self.events.IngestEvents(events.IngestEventsRequest(events=[event]), timeout=SECONDS)
+
+    def collect(self, into: Path) -> int:
+        given = ["--redis", self.url, "--registry", str(self.registry.root), "--json"]
+        return run(app, ["collect", "--into", str(into), *given])
 
     def replay(self, *arguments: str) -> int:
         given = [*arguments, "--redis", self.url, "--registry", str(self.registry.root), "--json"]
@@ -229,6 +234,38 @@ def test_lists_of_models_that_are_gone_are_passed_over(
     assert n_gone + found["lists"] == len(shop.names)
     shutil.rmtree(versions / "v2")
     assert shop.replay("--all") == 1
+
+
+def test_what_was_collected_is_made_again_when_redis_has_forgotten_it(
+    shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As long as nobody who was served it has been erased."""
+    anna, ben = shop.recommend("anna"), shop.recommend("ben")
+    wait_until(lambda: shop.n_kept() == 2)
+    into = tmp_path / "history"
+    time.sleep(1.2)  # what is younger is left for the next collection
+    assert shop.collect(into) == 0
+    assert json.loads(capsys.readouterr().out)["n_lists"] == 2
+    served = ("--served", str(into / "_served"))
+    assert shop.replay("--all", *served) == 0
+    assert json.loads(capsys.readouterr().out)["lists"] == 2
+
+    client = connect(shop.url, socket_timeout_seconds=5.0)
+    client.delete(*client.scan_iter("*:served:*"))
+    assert shop.replay(anna.recommendation_id) == 1
+    assert shop.replay(anna.recommendation_id, *served) == 0
+    capsys.readouterr()
+
+    shop.customers.EraseCustomer(
+        customers.EraseCustomerRequest(customer_id="anna"), timeout=SECONDS
+    )
+    assert shop.replay(anna.recommendation_id, *served) == 1
+    assert "no such list is kept" in capsys.readouterr().err
+    assert shop.collect(into) == 0
+    assert json.loads(capsys.readouterr().out)["n_lists_erased"] == 1
+    assert shop.replay(ben.recommendation_id, *served) == 0
+    kept = (into / "_served" / "live-00000001.parquet").read_bytes()
+    assert (b"anna" in kept, b"ben" in kept) == (False, True)
 
 
 def test_one_list_is_named_or_all_are(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,8 @@ from training.quarantine import count_reasons
 from training.schema import EVENTS, LINK, PURCHASE, Column
 from training.tables import Options, read_table
 
+IMPRESSION: Final = "IMPRESSION"
+
 _OWN: Final = {"event_time": Column("event_time", Kind.TIME, required=True)}
 _HISTORY: Final = replace(
     EVENTS,
@@ -51,8 +53,18 @@ def read_history(  # options of one door, by keyword
     timezone: str,
     quarantine: Path | None,
     max_quarantined_share: float,
+    lists: pl.DataFrame | None = None,
 ) -> History:
     """Read events with the lists that they name; arguments as ``events.read_events``.
+
+    Args:
+        paths: of the events.
+        mapping: likewise.
+        timezone: likewise.
+        quarantine: likewise.
+        max_quarantined_share: likewise.
+        lists: that were served, as :meth:`training.served.ServedFiles.rows` gives them; each counts
+            as seen, and impressions are left aside. None goes by impressions.
 
     Raises:
         InputError: a file or column is unusable, or too many rows are.
@@ -66,7 +78,11 @@ def read_history(  # options of one door, by keyword
     is_bought = pl.col("event_type") == PURCHASE
     bought = every.filter(is_bought)
     once = _once(bought)
-    rows = linked(pl.concat([every.filter(~is_bought), once]).drop("file"))
+    others = every.filter(~is_bought)
+    if lists is not None:
+        sent = others.filter(pl.col("event_type") != IMPRESSION)
+        others = pl.concat([sent, _impressions(lists)], how="diagonal_relaxed")
+    rows = linked(pl.concat([others, once]).drop("file"))
     return History(
         rows.filter(pl.col("event_type") != LINK)
         .with_columns(
@@ -79,6 +95,26 @@ def read_history(  # options of one door, by keyword
         .sort("event_time"),
         count_reasons(checked.rejected),
         bought.height - once.height,
+    )
+
+
+def _impressions(lists: pl.DataFrame) -> pl.DataFrame:
+    """What a caller would have sent of lists that somebody in particular was served."""
+    return (
+        lists.filter(pl.any_horizontal(pl.col("customer_id", "visitor_id").is_not_null()))
+        .select(
+            "customer_id",
+            "visitor_id",
+            "store_id",
+            "country_code",
+            "recommendation_id",
+            pl.col("received").cast(pl.Float64),
+            event_time="served_time",
+            event_type=pl.lit(IMPRESSION),
+            product_id="product_ids",
+        )
+        .explode("product_id")
+        .filter(pl.col("product_id").is_not_null())
     )
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from recsvc.artifacts.experiments import Experiment
 from recsvc.core.recommendation_id import read_recommendation_id
 from recsvc.errors import InputError
-from training.experiments.history import History
+from training.experiments.history import IMPRESSION, History
 from training.experiments.moments import Float
 from training.schema import PURCHASE
 
@@ -145,7 +145,7 @@ def _seen(events: pl.DataFrame, experiment: Experiment | None) -> tuple[pl.DataF
     And how many lists are of a variant that it does not have: an id is no signature.
     """
     impressions = events.filter(
-        (pl.col("event_type") == "IMPRESSION") & pl.col("recommendation_id").is_not_null()
+        (pl.col("event_type") == IMPRESSION) & pl.col("recommendation_id").is_not_null()
     )
     names = impressions["recommendation_id"].unique().to_list()
     if experiment is None:

@@ -13,16 +13,23 @@ import pytest
 
 from recsvc.core.live import Act
 from recsvc.core.places import Location
+from recsvc.core.recommendation_id import ListOrigin, Surface, new_recommendation_id
 from recsvc.errors import InputError, PreconditionError
 from recsvc.identity import customer_hash, visitor_hash
-from recsvc.service.shopping import Event, Line, Person, Shopper
+from recsvc.service.questions import Question
+from recsvc.service.served import ServedList
+from recsvc.service.shopping import Event, Line, Link, Person, Shopper
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.connection import connect
 from recsvc.store.embedded import EmbeddedValkey
-from recsvc.store.event_log import Logged, LogLimits, RedisEventLog
+from recsvc.store.event_log import LogLimits, RedisEventLog
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
-from training.collect import SETTLED_MILLISECONDS, collect
+from recsvc.store.served_lists import RedisServedLists
+from recsvc.store.streams import Logged
+from training.cli_collect import drained
+from training.collect import collect
+from training.drain import SETTLED_MILLISECONDS
 from training.events import read_events
 
 KEY = b"secret"
@@ -35,7 +42,7 @@ class Later:
         self.inner = inner
         self.may_trim = True
 
-    def read(self, partition: int, after: str, count: int) -> list[Logged]:
+    def read(self, partition: int, after: str, count: int) -> list[Logged[Event | Link]]:
         return self.inner.read(partition, after, count)
 
     def trim(self, partition: int, until: str) -> None:
@@ -84,6 +91,21 @@ def bought(number: int, shopper: Shopper | None = None, *products: str) -> Event
     )
 
 
+def a_list(number: int) -> ServedList:
+    """One that a customer is served now."""
+    now, name = time.time(), f"c{number}"
+    return ServedList(
+        recommendation_id=new_recommendation_id(ListOrigin(Surface.RECOMMEND, int(now))),
+        served_time=now,
+        made_time=now,
+        surface=Surface.RECOMMEND,
+        shopper=customer_hash(KEY, name),
+        question=Question(customer_id=name),
+        version_id="v1",
+        product_ids=("tea",),
+    )
+
+
 def event_ids(folder: Path) -> list[str]:
     """The events of a history, sorted."""
     return sorted(pl.read_parquet(folder / "*.parquet")["event_id"].to_list())
@@ -98,7 +120,7 @@ def test_every_product_of_an_event_is_a_row_that_training_reads(
     found = collect(Later(log), tmp_path / "live")
     events, report = read_events([tmp_path / "live"])
 
-    assert (found.n_events, found.n_rows) == (1, 2)
+    assert (found.n_entries, found.n_rows) == (1, 2)
     rows = events.select(
         "customer_id", "product_id", "quantity", "unit_price", "order_id", "store_id", "channel"
     ).rows()
@@ -141,7 +163,7 @@ def test_a_run_that_was_killed_before_it_trimmed_repeats_nothing(
         collect(killed, tmp_path)
     assert log.length() == 30
 
-    assert collect(Later(log), tmp_path).n_events == 0
+    assert collect(Later(log), tmp_path).n_entries == 0
 
     assert log.length() == 0
     assert event_ids(tmp_path) == sorted(f"e{n}" for n in range(30))
@@ -160,7 +182,7 @@ def test_a_file_that_was_not_finished_is_nobodys(log: RedisEventLog, tmp_path: P
 def test_what_has_just_come_in_is_left_for_the_next_run(log: RedisEventLog, tmp_path: Path) -> None:
     """More may follow within the same millisecond, so the last second is not touched."""
     log.append([bought(1)], durable=False)
-    assert collect(log, tmp_path).n_events == 0
+    assert collect(log, tmp_path).n_entries == 0
     assert log.length() == 1
 
 
@@ -190,7 +212,7 @@ def test_two_runs_at_once_are_refused(log: RedisEventLog, tmp_path: Path) -> Non
             return super().now()
 
     log.append([bought(1)], durable=False)
-    assert collect(Nested(log), tmp_path).n_events == 1
+    assert collect(Nested(log), tmp_path).n_entries == 1
 
 
 def test_a_file_of_another_origin_stops_the_run(log: RedisEventLog, tmp_path: Path) -> None:
@@ -212,8 +234,10 @@ while True:
 def test_runs_that_are_killed_at_any_moment_lose_and_repeat_nothing(
     valkey_url: str, log: RedisEventLog, tmp_path: Path
 ) -> None:
-    """Collecting goes on while events come in, and is killed again and again."""
+    """Collecting goes on while events and lists come in, and is killed again and again."""
     n_sent = 0
+    served = RedisServedLists(log._redis, KeySchema("recsvc"))
+    names = []
     for _ in range(4):
         process = subprocess.Popen(
             [sys.executable, "-c", _LOOP, valkey_url, str(tmp_path)],
@@ -225,11 +249,17 @@ def test_runs_that_are_killed_at_any_moment_lose_and_repeat_nothing(
         while time.monotonic() < until:
             log.append([bought(n) for n in range(n_sent, n_sent + 50)], durable=False)
             n_sent += 50
+            lists = [a_list(n % 7) for n in range(20)]
+            served.add(lists)
+            names += [each.recommendation_id for each in lists]
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
         process.wait()
 
-    collect(Later(log), tmp_path)
+    time.sleep(1.5 * SETTLED_MILLISECONDS / 1_000)
+    drained(valkey_url, "recsvc", tmp_path)
 
     assert event_ids(tmp_path) == sorted(f"e{n}" for n in range(n_sent))
     assert log.length() == 0
+    kept = pl.read_parquet(tmp_path / "_served" / "*.parquet")
+    assert sorted(kept["recommendation_id"]) == sorted(names)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from recsvc.artifacts.experiments import Experiment
@@ -189,3 +190,30 @@ def test_a_variant_that_there_is_not_is_left_out_and_counted(tmp_path: Path) -> 
     with pytest.raises(InputError, match="no IMPRESSION event names a list of this experiment"):
         journeys([seen(named(7), START, "ben")], tmp_path)
     assert journeys([seen(named(7), START, "ben")], tmp_path, None).n_unknown == 0
+
+
+def test_served_lists_stand_in_for_impressions(tmp_path: Path) -> None:
+    """Those of nobody in particular aside, and whatever was sent as seen."""
+    lists = pl.DataFrame(
+        {
+            "recommendation_id": [OTHER, CONTROL, named(1)],
+            "served_time": [START, START + DAY, START],
+            "customer_id": ["anna", None, None],
+            "visitor_id": [None, "v1", None],
+            "store_id": ["york-1", None, None],
+            "country_code": [None, "GB", "GB"],
+            "product_ids": [["tea", "jam"], ["milk"], ["tea"]],
+            "received": [int(START.timestamp() * 1_000)] * 3,
+        }
+    )
+    rows = [
+        seen(named(1), START, "ben"),
+        row("CLICK", START + DAY, recommendation_id=OTHER),
+        row("PURCHASE", START + DAY, product_id="jam", unit_price=4.0),
+    ]
+    found = follow(read(write(rows, tmp_path), lists=lists), SUMMER)
+    assert found.variant.tolist() == [1, 0]
+    assert found.places["store"].tolist() == ["york-1", ""]
+    assert found.places["country"].tolist() == ["", "GB"]
+    names = ("shown", "clicked", "converted", "paid")
+    assert [total(found, name) for name in names] == [2, 1, 1, 4]

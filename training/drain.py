@@ -1,0 +1,212 @@
+"""Draining a log of the service into a folder, each entry exactly once.
+
+The folder has Parquet files, ``live-00000001.parquet`` and so on, each complete when it has its
+name. Each says in its own metadata how far every stream has been drained once it is there; the
+newest one is thus all that a run has to know. Only then are the streams trimmed. Killed anywhere, a
+run leaves a file that nobody reads, or entries that the next run trims without reading.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import polars as pl
+
+from recsvc.artifacts.format import fsync_directory
+from recsvc.errors import InputError, PreconditionError
+from recsvc.identity import N_PARTITIONS
+from recsvc.store.streams import Logged
+
+SETTLED_MILLISECONDS: Final = 1_000
+"""Entries younger than this are left for the next run: within one millisecond more may follow."""
+
+PAGE: Final = 1_000
+FILES: Final = "live-*.parquet"
+
+_METADATA: Final = "recsvc.collected"
+
+Entry = TypeVar("Entry")
+
+
+class DrainableLog(Protocol[Entry]):
+    """What a log must offer to be collected."""
+
+    def read(self, partition: int, after: str, count: int) -> list[Logged[Entry]]:
+        """The next entries of a partition."""
+        ...
+
+    def trim(self, partition: int, until: str) -> None:
+        """Forget entries up to a position, that one included."""
+        ...
+
+    def now(self) -> int:
+        """The log's own time, unix milliseconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Layout(Generic[Entry]):
+    """How entries lie in files.
+
+    Attributes:
+        schema: columns and their types.
+        rows: of an entry, each in the order of ``schema``; none where there is nothing to keep.
+        file_entries: entries of a file at most, but for a page more.
+    """
+
+    schema: Mapping[str, pl.DataType | type[pl.DataType]]
+    rows: Callable[[Logged[Entry]], Iterable[tuple[object, ...]]]
+    file_entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a run has collected.
+
+    Attributes:
+        n_entries: entries of the log.
+        n_rows: rows that they became.
+        files: the new files.
+    """
+
+    n_entries: int
+    n_rows: int
+    files: tuple[Path, ...]
+
+
+def drain(
+    log: DrainableLog[Entry],
+    folder: Path,
+    layout: Layout[Entry],
+    tick: Callable[[], object] = lambda: None,
+) -> Collected:
+    """Drain a log into a folder.
+
+    Args:
+        log: the service's.
+        folder: of the files; made where it is missing.
+        layout: how entries lie there.
+        tick: called after each page.
+
+    Raises:
+        StoreUnavailableError: the log cannot be read; what was collected stays, run it again.
+        PreconditionError: another run is under way.
+        InputError: the newest file of the folder says nothing of how far it goes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone(folder):
+        for left in folder.glob(f".{FILES}"):
+            left.unlink()
+        number, positions = _newest(folder)
+        _trim(log, positions)  # what a run that was killed could not
+        until = log.now() - SETTLED_MILLISECONDS
+        n_entries, n_rows, files = 0, 0, []
+        for batch in _batches(_pages(log, positions, until, tick), layout.file_entries):
+            number += 1
+            path = folder / f"live-{number:08}.parquet"
+            drained = {logged.partition: logged.position for logged in batch}
+            positions |= drained
+            rows = pl.DataFrame(
+                [row for logged in batch for row in layout.rows(logged)],
+                schema=dict(layout.schema),
+                orient="row",
+            )
+            write(path, rows, {_METADATA: json.dumps(positions)})
+            _trim(log, drained)
+            n_entries, n_rows = n_entries + len(batch), n_rows + rows.height
+            files.append(path)
+    return Collected(n_entries, n_rows, tuple(files))
+
+
+def _pages(
+    log: DrainableLog[Entry], positions: Mapping[int, str], until: int, tick: Callable[[], object]
+) -> Iterator[list[Logged[Entry]]]:
+    """All settled entries after ``positions``, some of one partition at a time."""
+    for partition in range(N_PARTITIONS):
+        after = positions.get(partition, "")
+        while entries := log.read(partition, after, PAGE):
+            settled = [entry for entry in entries if received(entry) <= until]
+            if settled:
+                yield settled
+                after = settled[-1].position
+            tick()
+            if len(settled) < len(entries):
+                break
+
+
+def _batches(pages: Iterable[list[Logged[Entry]]], size: int) -> Iterator[list[Logged[Entry]]]:
+    """The entries of a file each, at least so many but for the last one."""
+    batch: list[Logged[Entry]] = []
+    for page in pages:
+        batch += page
+        if len(batch) >= size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def received(logged: Logged[Any]) -> int:
+    """When an entry came in, unix milliseconds."""
+    return int(logged.position.partition("-")[0])
+
+
+def write(path: Path, rows: pl.DataFrame, metadata: Mapping[str, str]) -> None:
+    """Write a file for good, in place of what is there, or leave that as it is."""
+    staged = path.with_name(f".{path.name}")
+    rows.write_parquet(staged, metadata=dict(metadata))
+    with staged.open("rb") as file:
+        os.fsync(file.fileno())
+    staged.replace(path)
+    fsync_directory(path.parent)
+
+
+def rewrite(path: Path, kept: pl.DataFrame) -> None:
+    """Leave rows out of a file, which says what it said of how far the log was drained."""
+    metadata = {k: v for k, v in pl.read_parquet_metadata(path).items() if k.startswith("recsvc.")}
+    write(path, kept, metadata)
+
+
+def _trim(log: DrainableLog[Any], positions: Mapping[int, str]) -> None:
+    for partition, position in positions.items():
+        log.trim(partition, position)
+
+
+def _newest(folder: Path) -> tuple[int, dict[int, str]]:
+    """Number of the newest file, and how far each stream has been drained."""
+    files = sorted(folder.glob(FILES))
+    if not files:
+        return 0, {}
+    path = files[-1]
+    try:
+        metadata = pl.read_parquet_metadata(path)
+        positions = json.loads(metadata[_METADATA])
+        number = int(path.stem.removeprefix("live-"))
+        return number, {int(partition): str(at) for partition, at in positions.items()}
+    except (pl.exceptions.ComputeError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{path}: does not say how far the log was collected; it was not written by "
+            "recsvc-train collect, or is damaged: move it elsewhere"
+        ) from error
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Be the only run that changes the files of a folder.
+
+    Raises:
+        PreconditionError: another one is under way.
+    """
+    with (folder / ".lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PreconditionError(
+                f"{folder}: another recsvc-train collect is under way; wait for it"
+            ) from None
+        yield
