@@ -219,6 +219,12 @@ class Metrics:
             "Models of variants, and lists of experiments, that could not be loaded.",
             registry=registry,
         )
+        self.experiment_lacking = Gauge(
+            "recsvc_experiment_lacking",
+            "Models and rules of variants that cannot be loaded now.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
         self.rules_failures = Counter(
             "recsvc_rules_failures",
             "Versions of the shop's rules that could not be read.",

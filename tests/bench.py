@@ -111,13 +111,14 @@ class Bench:
         self.stock = Stock(catalogue, timeout_seconds=0.05, monotonic=lambda: self.monotonic)
         self.n_said = 0
         metrics, self.numbers = new_metrics()
+        self.written = Log()
         self.slot = ModelSlot(registry, logger=Log().logger, metrics=metrics)
         self.slot.refresh()
         self.experiments = Experiments(
             registry.documents("experiments"),
             self.slot,
             self.rules,
-            logger=Log().logger,
+            logger=self.written.logger,
             metrics=metrics,
             before_serving=self.live.keep,
             monotonic=lambda: self.monotonic,

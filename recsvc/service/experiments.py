@@ -103,6 +103,8 @@ class Experiments:
         self._lock = threading.Lock()  # held by who follows, never by who asks
         self._known = _Known()
         self._watch = ShelfWatch(shelf, retry_seconds=_RETRY_SECONDS, monotonic=monotonic)
+        self._lacking: dict[tuple[str, str], str] = {}  # by kind and version, why
+        self._said: dict[str, list[str]] = {}
         self._poller = Poller("experiment-watcher", logger)
 
     def assign(
@@ -169,17 +171,23 @@ class Experiments:
     def _follow(self, experiments: tuple[Experiment, ...]) -> bool:
         """Load what variants need, then let them begin; tell whether there is all of it."""
         variants = [variant for each in experiments for variant in each.variants]
+        told, self._lacking = self._lacking, {}
         models = self._had({each.model for each in variants}, self._model, "version_id")
         books = self._had({each.rules for each in variants}, self._book, "rules_version_id")
         self._before_serving(tuple(models.values()))
         self._rules.keep(tuple(books.values()))
         self._known = _Known(experiments, models, books)
-        self._logger.info(
-            "experiments_running",
-            experiments=[each.experiment_id for each in experiments],
-            models=sorted(models),
-            rules=sorted(books),
-        )
+        for (called, version_id), error in self._lacking.items() - told.items():
+            self._logger.error("variant_load_failed", **{called: version_id}, error=error)
+        self._metrics.experiment_lacking.set(len(self._lacking))
+        running_now = {
+            "experiments": [each.experiment_id for each in experiments],
+            "models": sorted(models),
+            "rules": sorted(books),
+        }
+        if running_now != self._said:
+            self._logger.info("experiments_running", **running_now)
+        self._said = running_now
         return all(each.model in {CURRENT, *models} for each in variants) and all(
             each.rules in {CURRENT, *books} for each in variants
         )
@@ -187,14 +195,14 @@ class Experiments:
     def _had(
         self, versions: set[str], load: Callable[[str], _Loaded], called: str
     ) -> dict[str, _Loaded]:
-        """Those versions that can be had; the others are logged and counted."""
+        """Those versions that can be had; the others are counted, and lacking."""
         had = {}
         for version_id in sorted(versions - {CURRENT}):
             try:
                 had[version_id] = load(version_id)
             except RecsvcError as error:
                 self._metrics.experiment_failures.inc()
-                self._logger.error("variant_load_failed", **{called: version_id}, error=str(error))  # noqa: TRY400  # says it all
+                self._lacking[called, version_id] = str(error)
         return had
 
     def _model(self, version_id: str) -> LoadedModel:

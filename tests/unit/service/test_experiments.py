@@ -225,6 +225,26 @@ def test_a_model_that_cannot_be_loaded_is_stood_in_for(bench: Bench) -> None:
     assert bench.count("recsvc_experiment_failures_total") == 2
 
 
+def test_what_a_variant_lacks_is_logged_when_it_changes(bench: Bench) -> None:
+    """Not each time that it is tried again; the number of what is lacking says how long."""
+    lost = pinning(bench, "bag")
+    path = next(bench.registry.root.rglob(f"{lost}.json"))
+    hidden = path.rename(path.with_suffix(".hidden"))
+    start(bench, all_of({"variant_id": "other", "weight": 0.5, "rules": lost}))
+    for _ in range(3):
+        bench.monotonic += 60
+        bench.experiments.refresh()
+    (line,) = bench.written.lines("variant_load_failed")
+    assert line["rules_version_id"] == lost
+    assert len(bench.written.lines("experiments_running")) == 1
+    assert bench.count("recsvc_experiment_lacking") == 1
+    hidden.rename(path)
+    bench.monotonic += 60
+    bench.experiments.refresh()
+    assert bench.count("recsvc_experiment_lacking") == 0
+    assert bench.written.lines("experiments_running")[-1]["rules"] == [lost]
+
+
 def test_a_variant_of_the_current_version_loads_nothing(bench: Bench) -> None:
     start(bench, all_of(OTHER | {"model": "v1"}))
     assert bench.experiments.assign(Question(), "unit", bench.now) is not None
