@@ -604,7 +604,7 @@ def test_products(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("reason", "cells"),
     [
-        ("no_product", ",,"),
+        ("no_product", ",,,g,"),
         ("too_long_id", f"{'p' * 257},,"),
         ("unreadable_price", "p,cheap,"),
         ("negative_price", "p,-1,"),
