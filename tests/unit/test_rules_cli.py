@@ -1,6 +1,7 @@
 """``recsvc rules``: from a file to what is in force."""
 
 import json
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,22 @@ def test_a_preview_is_of_the_surface_that_is_asked_for(
     assert (found["surface"], touching) == (surface, [touched] * bool(touched))
     assert found["changed"] > 0
     assert any("what is in stock" in warning for warning in found["warnings"])
+
+
+def test_each_kind_of_list_is_made_as_it_is_served(
+    capsys: pytest.CaptureFixture[str], registry: Path, file: Path
+) -> None:
+    """What one rule takes from each differs: they answer different questions."""
+    file.write_text(
+        '[[rules]]\nrule_id = "dry"\naction = "exclude"\nselect = { categories = ["Drinks"] }\n'
+    )
+    asked = ("preview", file, "--customers", 5, "--page-size", 4, "--surface")
+    went = [
+        rules(capsys, registry, *asked, surface)["went"]
+        for surface in ("recommend", "similar", "together", "buy_again")
+    ]
+    assert all(went)
+    assert all(one != other for one, other in combinations(went, 2))
 
 
 @pytest.mark.parametrize(
