@@ -9,6 +9,7 @@ find for every source: repeats, likeness, place and popularity.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -85,6 +86,7 @@ def write_shop(folder: Path, seed: int = 7) -> ShopFiles:
     return files
 
 
+@cache
 def shop_events(seed: int = 7) -> pl.DataFrame:
     """All purchases and a few returns, as a shop would export them, in no order."""
     random = Random(seed)

@@ -242,6 +242,7 @@ preset = "fast"
 n_vectors = 8
 n_candidates = 30
 fusion_customers = 60
+surface_questions = 60
 without = ["collaborative", "ease", "neighbours", "like_customers", "transitions", "spectral"]
 """
 

@@ -61,8 +61,9 @@ def runs(
     return registry, manifests, lines
 
 
-@pytest.mark.parametrize("days", [10, 40])
-@pytest.mark.parametrize("names", [("unit_price",), ("latitude", "longitude")])
+@pytest.mark.parametrize(
+    ("names", "days"), [(("unit_price",), 10), (("latitude", "longitude"), 40)]
+)
 def test_what_was_recorded_of_late_only_is_learnt_from(
     names: tuple[str, ...], days: int, tmp_path: Path
 ) -> None:
