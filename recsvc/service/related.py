@@ -66,7 +66,7 @@ class Related:
         Args:
             product_ids: which; those that the catalogue does not know are ignored.
             question: who asks, and for what. Neither its basket nor the one that the shopper has
-                filled of late is on the list, and the list is not about them.
+                filled of late is on the list, nor are variants, and the list is not about them.
             deadline: monotonic seconds when the caller stops waiting.
 
         Raises:
@@ -74,12 +74,8 @@ class Related:
             UnavailableError: no model is loaded yet (WARMING_UP).
             InvalidRequestError: a strict filter names what the catalogue does not know.
         """
-        question = replace(
-            question,
-            basket=tuple(product_ids),
-            excluded=(*question.excluded, *question.basket),
-        )
-        inquiry = self._open(question, deadline, Surface.TOGETHER)
+        about = replace(question, basket=tuple(product_ids))
+        inquiry = _without(self._open(about, deadline, Surface.TOGETHER), question.basket)
         _known(inquiry.loaded, product_ids)
         situation, reason = self._situation(inquiry)
         ranking = inquiry.loaded.recommender.together(situation.query)
@@ -142,6 +138,14 @@ class Related:
         basis = replace(basis_of(made, situation, withdrawn), about=about)
         deliver = self._deliveries.delivery
         return Computed(made, deliver(inquiry, ServedFrom.MODEL, basis, degraded_reason=reason))
+
+
+def _without(inquiry: Inquiry, product_ids: Sequence[str]) -> Inquiry:
+    """The same with a list that holds neither these products nor variants of them."""
+    question, assortment = inquiry.question, inquiry.loaded.assortment
+    items = assortment.catalogue.items
+    variants = items.ids.take(assortment.with_variants(items.indices(product_ids)).tolist())
+    return replace(inquiry, question=replace(question, excluded=(*question.excluded, *variants)))
 
 
 def _known(loaded: LoadedModel, product_ids: Sequence[str]) -> NDArray[np.int32]:

@@ -44,6 +44,20 @@ def test_what_goes_with_products_is_none_of_them(bench: Bench) -> None:
     assert not {"espresso", "tea", "butter", "filter"} & set(found)
 
 
+def test_what_goes_with_products_is_no_variant_of_what_lies_in_a_basket(bench: Bench) -> None:
+    """Named, sent along or filled of late; an excluded product alone is one."""
+    assert {"milk", "bread", "soap"} <= set(ids(bench.together(["tea"], ANYBODY)))
+    catalogue = bench.slot.current().assortment.catalogue
+    groups = {"tea": "hot", "soap": "hot", "butter": "fat", "milk": "fat", "jam": "x", "bread": "x"}
+    described = [catalogue.product(item) for item in catalogue.items.indices(groups)]
+    bench.live.upsert_products([replace(one, group_id=groups[one.product_id]) for one in described])
+    bench.did("1", act=Act.ADD_TO_CART, lines=(Line("jam"),))
+    found = ids(bench.together(["tea"], replace(ANNA_ASKS, basket=("butter",))))
+    assert found
+    assert not {"tea", "soap", "butter", "milk", "jam", "bread"} & set(found)
+    assert "milk" in ids(bench.together(["tea"], replace(ANYBODY, excluded=("butter",))))
+
+
 def test_the_basket_that_is_sent_along_does_not_ask(bench: Bench) -> None:
     """The list is about the products that are named, whatever else lies in the basket."""
     alone = bench.together(["tea"], replace(ANYBODY, excluded=("espresso",)))
