@@ -76,7 +76,7 @@ class Tool:
                 title=self.title,
                 read_only_hint=self.is_read_only,
                 destructive_hint=False,
-                idempotent_hint=True,
+                idempotent_hint=self.is_read_only,  # each opinion counts anew
                 open_world_hint=False,
             ),
         )

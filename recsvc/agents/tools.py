@@ -140,7 +140,7 @@ class Tools:
         (shelf,), notes = self._shelf(store_id, [goods])
         # All stores are looked through only where this one has said nothing of the product.
         if store_id and shelf == OnShelf() and not notes:
-            notes = [_NOTHING_THERE if self._has_store(store_id) else _NO_STORE]
+            notes = [self._why_nothing(store_id)]
         off_sale = _off_sale(goods, self._now())
         return answers.ProductEntry(
             store_id=store_id,
@@ -299,8 +299,13 @@ class Tools:
             notes=[*notes, *more],
         )
 
-    def _has_store(self, store_id: str) -> bool:
-        return any(branch.store_id == store_id for branch in self._shop.stores(""))
+    def _why_nothing(self, store_id: str) -> str:
+        """What to say where a store has said nothing of a product; it stands without its store."""
+        try:
+            is_known = any(branch.store_id == store_id for branch in self._shop.stores(""))
+        except _NO_ANSWER:
+            return _NOTHING_THERE
+        return _NOTHING_THERE if is_known else _NO_STORE
 
     def _shelf(self, store_id: str, goods: Sequence[Goods]) -> tuple[list[OnShelf], list[str]]:
         """What is there of each; nobody knows where it cannot be read, and the list stands."""

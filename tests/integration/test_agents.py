@@ -86,7 +86,7 @@ async def ask_everything(client: Client, mode: str) -> None:
     for tool in tools.values():
         assert tool.annotations is not None
         assert tool.annotations.read_only_hint == (tool.name != "record_feedback")
-        assert tool.annotations.idempotent_hint
+        assert tool.annotations.idempotent_hint == tool.annotations.read_only_hint
         assert not tool.annotations.destructive_hint
         assert tool.output_schema is not None
         assert tool.input_schema["additionalProperties"] is False

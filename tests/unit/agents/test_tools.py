@@ -51,6 +51,7 @@ class FakeShop:
     looked_up: list[str] = field(default_factory=list)
     failure: Exception | None = None
     shelf_failure: Exception | None = None
+    stores_failure: Exception | None = None
 
     def recommend(self, wish: Wish) -> Offers:
         if self.failure is not None:
@@ -93,6 +94,8 @@ class FakeShop:
 
     def stores(self, country_code: str) -> Iterator[Branch]:
         assert country_code in {"", "GB"}
+        if self.stores_failure is not None:
+            raise self.stores_failure
         yield from (Branch(store_id=f"s{n}", name=f"Shop {n}", postal_code="LS1") for n in range(3))
 
     def record(self, opinion: Opinion) -> str:
@@ -301,6 +304,14 @@ def test_a_store_that_nobody_knows_is_told() -> None:
     tools = Tools(FakeShop(shelf_failure=StoreUnavailableError("gone")), "AGENT")
     (note,) = tools.get_product(OneProduct(product_id="tea", store_id="s9"), NOBODY).notes
     assert note == "What is in stock cannot be read just now."
+
+
+def test_a_product_stands_where_stores_cannot_be_read() -> None:
+    """Whether the store is known is left open."""
+    tools = Tools(FakeShop(stores_failure=UnavailableError("gone")), "AGENT")
+    entry = tools.get_product(OneProduct(product_id="tea", store_id="s9"), NOBODY)
+    assert (entry.product.title, entry.store_id) == ("Tea", "s9")
+    assert entry.notes == ["Nothing is known of it at this store."]
 
 
 def test_a_list_stands_where_stock_cannot_be_read() -> None:
