@@ -54,6 +54,21 @@ def test_weighted_sum_is_scipys(rows: SparseRows, chosen: list[int]) -> None:
     assert found.dtype == np.float32
 
 
+def test_a_weighted_sum_needs_room_for_every_column(rows: SparseRows) -> None:
+    """Also for those of rows that are not chosen; more room is filled with zeros."""
+    one = np.ones(1, np.float32)
+    assert rows.weighted_sum(int32(0), one, 6).tolist() == [0, 2, 0, 1, 0, 0]
+    with pytest.raises(ValueError, match="3 columns do not hold the 4 of the rows"):
+        rows.weighted_sum(int32(1), one, 3)
+    assert SparseRows.from_rows([]).weighted_sum(int32(), one[:0], 0).tolist() == []
+
+
+def test_a_negative_column_is_refused() -> None:
+    """It would be a place before the first one."""
+    with pytest.raises(ValueError, match="column -2: sparse rows have none below 0"):
+        SparseRows.from_rows([(int32(-2, 0), np.ones(2, np.float32))])
+
+
 def test_more_entries_than_a_pointer_counts_are_refused() -> None:
     """2**31 of them, none of which takes memory here."""
     indices = np.broadcast_to(np.int32(0), 2**31)
