@@ -13,7 +13,6 @@ from recsvc.agents.local import LocalShop, OffersCodec, Uses
 from recsvc.artifacts.experiment_shelf import KIND as EXPERIMENTS
 from recsvc.artifacts.registry import Registry
 from recsvc.artifacts.rules_file import KIND as RULES
-from recsvc.core.diversity import Diversity
 from recsvc.errors import RecsvcError, RegistryError, StoreUnavailableError
 from recsvc.identity import hash_key
 from recsvc.server.catalogue_servicer import CatalogueServicer, CatalogueUses
@@ -297,7 +296,7 @@ def build_ground(
         now=_now,
     )
     stock = Stock(stores.catalogue, timeout_seconds=settings.redis_timeout_seconds)
-    defaults = Defaults(diversity=Diversity(settings.diversity))
+    defaults = Defaults.of(settings)
     experiments = Experiments(
         registry.documents(EXPERIMENTS),
         slot,

@@ -181,13 +181,16 @@ def preview_command(  # noqa: PLR0913  # options of a command line
     from recsvc.artifacts.rules_file import SURFACES  # noqa: PLC0415  # see the top
     from recsvc.core.conditions import Occasion  # noqa: PLC0415  # see the top
     from recsvc.core.stages import Stage  # noqa: PLC0415  # see the top
+    from recsvc.service.defaults import Defaults  # noqa: PLC0415  # see the top
     from recsvc.service.rules_preview import preview  # noqa: PLC0415  # see the top
+    from recsvc.settings import ListSettings  # noqa: PLC0415  # see the top
 
     if stage not in set(Stage):
         raise InputError(f"--stage {stage}: take one of {', '.join(Stage)}")
     if surface not in SURFACES:
         raise InputError(f"--surface {surface}: take one of {', '.join(SURFACES)}")
     rules = _read(file)
+    defaults = Defaults.of(ListSettings.load())
     recommender = _recommender(registry)
     before = rules_in_force(_shelf(registry))
     n_known = len(recommender.model.customers)
@@ -199,7 +202,9 @@ def preview_command(  # noqa: PLR0913  # options of a command line
         stage=Stage(stage),
         now=time.time(),
     )
-    found = preview(recommender, before, rules.rulebook(), drawn, occasion, size=size).to_json()
+    found = preview(
+        recommender, before, rules.rulebook(), drawn, occasion, size=size, defaults=defaults
+    ).to_json()
     warnings = _warnings(rules, registry)
     if rules.defaults.in_stock_only:
         warnings.append("defaults.in_stock_only: a preview does not know what is in stock")

@@ -139,7 +139,15 @@ class LogSettings(_Settings):
     """``json``, or ``console`` for eyes."""
 
 
-class ServerSettings(LogSettings):
+class ListSettings(_Settings):
+    """What lists are like wherever they are made: by the service, in a batch or for a look."""
+
+    diversity: Literal["none", "low", "medium", "high"] = "none"
+    """How varied lists are that ask for no ``diversity``: ``none`` (by score alone), ``low``,
+    ``medium`` or ``high``; what each costs stands in docs/rules.md."""
+
+
+class ServerSettings(LogSettings, ListSettings):
     """Everything that ``recsvc serve`` and its workers can be told."""
 
     registry: str = Field(min_length=1)
@@ -186,10 +194,6 @@ class ServerSettings(LogSettings):
     consent_default: ConsentDefault = ConsentDefault.GRANTED
     """How a customer is treated who was never asked for consent: ``granted`` or ``withdrawn``.
     Where the law wants consent before personalisation, set ``withdrawn``."""
-
-    diversity: Literal["none", "low", "medium", "high"] = "none"
-    """How varied lists are that ask for no ``diversity``: ``none`` (by score alone), ``low``,
-    ``medium`` or ``high``; what each costs stands in docs/rules.md."""
 
     language: str = "en"
     """The language of reasons where the caller's is not spoken, BCP 47: ``en`` or ``de``, also with

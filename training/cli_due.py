@@ -34,7 +34,7 @@ from training.options import (
     load,
     print_result,
     reporting,
-    settled_diversity,
+    shops_defaults,
 )
 from training.people import reachable
 from training.schema import CUSTOMERS
@@ -152,7 +152,7 @@ def due_command(  # noqa: PLR0913  # options of a command line
         size=N_CONSIDERED,
         now=moment.timestamp(),
         sold_at=sold_at,
-        diversity=settled_diversity(None, book),
+        diversity=shops_defaults().settled_diversity(None, book),
         excluded=np.union1d(withdrawn, sold.unnamed).astype(np.int32),
     )
     with (

@@ -27,6 +27,7 @@ from training.options import (
     mapping_of,
     print_result,
     reporting,
+    shops_defaults,
 )
 from training.pipeline import FitInput, read
 from training.report import (
@@ -125,7 +126,7 @@ def compare_command(  # noqa: PLR0913  # options of a command line
     Each difference is A less B with its 95 % interval over customers; * marks those that are
     clear of 0: of the models alone, without the shop's rules and diversity. With --customer or
     --customers it shows their two lists side by side, under the rules in force and the diversity
-    that they ask for: how many products both hold, and which move most, with the reason of each.
+    of the shop: how many products both hold, and which move most, with the reason of each.
     """
     asks_lists = bool(customer) or customers is not None
     if not events and not asks_lists:
@@ -149,7 +150,8 @@ def compare_command(  # noqa: PLR0913  # options of a command line
             result |= comparison_json(comparison)
             lines += comparison_lines(comparison)
         if asks_lists:
-            pair = ListComparison(Registry.open(registry), (a.version_id, b.version_id))
+            versions = (a.version_id, b.version_id)
+            pair = ListComparison(Registry.open(registry), versions, shops_defaults())
             names = [*(customer or []), *(pair.sample(customers) if customers else [])]
             with threadpool_limits(1, "blas"), reporter.stage("lists", len(names)) as tick:
                 found = []

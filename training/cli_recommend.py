@@ -40,7 +40,7 @@ from training.options import (
     load,
     print_result,
     reporting,
-    settled_diversity,
+    shops_defaults,
 )
 from training.people import reachable
 from training.selling import as_sold
@@ -179,7 +179,7 @@ def recommend_command(  # noqa: PLR0913  # options of a command line
         sold_at=datetime.now(UTC).timestamp(),
         stage=stage,
         only_new=only_new,
-        diversity=settled_diversity(diversity, book),
+        diversity=shops_defaults().settled_diversity(diversity, book),
         catalogue_filter=wanted or None,
         excluded=recommender.assortment.catalogue.items.indices(
             [*(excluded or ()), *sorted(reached.withdrawn)]

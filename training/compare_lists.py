@@ -18,6 +18,7 @@ from recsvc.core.vocabulary import MISSING
 from recsvc.errors import InputError
 from recsvc.identity import customer_hash
 from recsvc.service.answers import Answers
+from recsvc.service.defaults import Defaults
 from recsvc.service.inquiries import Inquiry
 from recsvc.service.models import LoadedModel, load_model
 from recsvc.service.questions import MAX_PAGE_SIZE, Item, Question
@@ -78,18 +79,20 @@ class ListComparison:
     Args:
         registry: has both, the rules and the ledger.
         refs: the two versions.
+        defaults: what holds where the rules leave it open.
 
     Raises:
         NotFoundError: there is no such version.
         ArtifactError: one cannot be used.
     """
 
-    def __init__(self, registry: Registry, refs: tuple[str, str]) -> None:
+    def __init__(self, registry: Registry, refs: tuple[str, str], defaults: Defaults) -> None:
         self.models = tuple(load_model(registry, ref) for ref in refs)
         book = rules_in_force(registry.documents(KIND))
         self._rules = [PreparedRules.of(book, loaded.assortment) for loaded in self.models]
         self._standing = standing_of(registry)
         self._key = hashing_key(registry)
+        self._defaults = defaults
         self._answers = Answers(Wording.load())
         self._now = max(loaded.model.data_end for loaded in self.models)
 
@@ -149,10 +152,9 @@ class ListComparison:
             customer_id=customer_id,
             size=MAX_PAGE_SIZE,
             as_of_time=self._now,
-            only_new=rules.book.exclude_purchased,
-            diversity=rules.book.diversity,
             explain=True,
         )
+        question = self._defaults.settled(question, rules.book, Surface.RECOMMEND)
         asker = Asker(loaded.model.customers.index(customer_id))
         inquiry = Inquiry(question, asker, loaded, 0.0, 0.0, rules, Surface.RECOMMEND)
         withdrawn = loaded.assortment.catalogue.items.indices(self._standing.withdrawn)

@@ -1,7 +1,6 @@
 """What the commands of ``recsvc-train`` share: their options, and how they read and answer."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +13,12 @@ from rich.console import Console
 
 from recsvc.artifacts.manifest import Manifest
 from recsvc.artifacts.registry import Registry
-from recsvc.core.diversity import Diversity
 from recsvc.core.model import Model
 from recsvc.core.recommender import Recommender
 from recsvc.core.rules import Rulebook
 from recsvc.errors import ArtifactError, InputError
+from recsvc.service.defaults import Defaults
+from recsvc.settings import ListSettings
 from training.progress import ConsoleReporter
 from training.settings import PRESETS
 
@@ -151,19 +151,13 @@ def load(registry: str, model_ref: str) -> tuple[Manifest, Recommender]:
         ) from error
 
 
-def settled_diversity(asked: Diversity | None, book: Rulebook) -> Diversity:
-    """How varied lists are, as the service settles it: who asks, the rules, the shop's setting.
+def shops_defaults() -> Defaults:
+    """What holds where nothing else is said, as the service is told it.
 
     Raises:
-        InputError: RECSVC_DIVERSITY is no level.
+        SettingsError: RECSVC_DIVERSITY is no level.
     """
-    setting = os.environ.get("RECSVC_DIVERSITY") or Diversity.NONE
-    try:
-        return asked or book.diversity or Diversity(setting)
-    except ValueError:
-        raise InputError(
-            f"RECSVC_DIVERSITY: {setting!r} is no level; take one of {', '.join(Diversity)}"
-        ) from None
+    return Defaults.of(ListSettings.load())
 
 
 def check_stock(book: Rulebook, *, any_stock: bool) -> None:

@@ -1,11 +1,13 @@
 """What holds where a question leaves it open."""
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 from recsvc.core.diversity import Diversity
 from recsvc.core.recommendation_id import Surface
 from recsvc.core.rules import Rulebook
 from recsvc.service.questions import Question
+from recsvc.settings import ListSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +19,15 @@ class Defaults:
     """
 
     diversity: Diversity = Diversity.NONE
+
+    @classmethod
+    def of(cls, settings: ListSettings) -> Self:
+        """As they are set from outside."""
+        return cls(diversity=Diversity(settings.diversity))
+
+    def settled_diversity(self, asked: Diversity | None, book: Rulebook) -> Diversity:
+        """How varied a list is: as is asked, else as the rules have it, else as the shop has."""
+        return asked or book.diversity or self.diversity
 
     def settled(self, question: Question, book: Rulebook, surface: Surface) -> Question:
         """A question with nothing left open.
@@ -35,5 +46,5 @@ class Defaults:
             only_new=bool(
                 book.exclude_purchased and not is_again if only_new is None else only_new
             ),
-            diversity=question.diversity or book.diversity or self.diversity,
+            diversity=self.settled_diversity(question.diversity, book),
         )

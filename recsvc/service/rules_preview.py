@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.conditions import Occasion
-from recsvc.core.diversity import Diversity
 from recsvc.core.lists import Ranking
 from recsvc.core.places import Location
 from recsvc.core.query import Query
@@ -17,6 +16,7 @@ from recsvc.core.recommendation_id import Surface
 from recsvc.core.recommender import Recommender
 from recsvc.core.rules import Rulebook
 from recsvc.core.ruling import PreparedRules
+from recsvc.service.defaults import Defaults
 
 N_NAMED = 10
 """Products that a preview names, those that come and go most."""
@@ -88,6 +88,7 @@ def preview(
     occasion: Occasion,
     *,
     size: int,
+    defaults: Defaults,
     tick: Callable[[], object] = lambda: None,
 ) -> Preview:
     """Make every customer's list twice, at home.
@@ -102,6 +103,7 @@ def preview(
         customers: int32, customer indices.
         occasion: of the lists, with their surface; each customer's home is the place.
         size: products a list.
+        defaults: what holds where the rules leave it open.
         tick: called after each customer.
     """
     assortment, model = recommender.assortment, recommender.model
@@ -127,7 +129,7 @@ def preview(
                     stage=occasion.stage,
                     only_new=bool(rules.book.exclude_purchased)
                     and occasion.surface is not Surface.AGAIN,
-                    diversity=rules.book.diversity or Diversity.NONE,
+                    diversity=defaults.settled_diversity(None, rules.book),
                     ruling=rules.ruling(here),
                 ),
                 occasion.surface,

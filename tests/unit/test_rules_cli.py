@@ -160,6 +160,19 @@ def test_a_preview_is_of_the_surface_that_is_asked_for(
     assert any("what is in stock" in warning for warning in found["warnings"])
 
 
+def test_a_preview_is_as_varied_as_the_shops_lists(
+    capsys: pytest.CaptureFixture[str],
+    registry: Path,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rules that ask for what the shop has anyway change nothing."""
+    file.write_text('[defaults]\ndiversity = "high"\n')
+    assert rules(capsys, registry, "preview", file, "--customers", 5)["changed"] > 0
+    monkeypatch.setenv("RECSVC_DIVERSITY", "high")
+    assert rules(capsys, registry, "preview", file, "--customers", 5)["changed"] == 0
+
+
 def test_each_kind_of_list_is_made_as_it_is_served(
     capsys: pytest.CaptureFixture[str], registry: Path, file: Path
 ) -> None:

@@ -195,6 +195,16 @@ def test_compared_lists_are_as_varied_as_the_rules_ask(
     assert (said(capsys, *given, copied.root) == plain) is is_alike
 
 
+def test_compared_lists_are_as_varied_as_the_shop_has_them(
+    registry: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no rules say otherwise."""
+    given = ["compare", "older", "newer", "--customers", "2", "--json", "--registry", registry]
+    plain = said(capsys, *given)
+    monkeypatch.setenv("RECSVC_DIVERSITY", "high")
+    assert said(capsys, *given) != plain
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -333,4 +333,4 @@ def test_the_shops_diversity_holds_where_nothing_else_is_said(
     in_force(registry)
     capsys.readouterr()
     assert run(app, ["recommend", *paths]) == 1
-    assert "RECSVC_DIVERSITY: 'wild' is no level; take one of none, low" in capsys.readouterr().err
+    assert "RECSVC_DIVERSITY: 'wild' cannot be used: input should be" in capsys.readouterr().err
