@@ -38,11 +38,13 @@ class Said:
     Attributes:
         erased: the last erasure of who was erased.
         consents: who has consented, and who has not.
+        links: the last link of each visitor who turned out to be a customer.
         by_default: what holds of everybody else.
     """
 
     erased: Mapping[str, LedgerEntry]
     consents: Mapping[str, bool]
+    links: Mapping[str, LedgerEntry]
     by_default: bool
 
     @classmethod
@@ -50,7 +52,11 @@ class Said:
         """Read entries; RECSVC_CONSENT_DEFAULT is to be as the service has it."""
         consents: dict[str, bool] = {}
         erased: dict[str, LedgerEntry] = {}
+        links: dict[str, LedgerEntry] = {}
         for entry in entries:
+            if entry.decision is Decision.LINKED:
+                links[entry.subjects[0]] = entry
+                continue
             for subject in entry.subjects:
                 match entry.decision:
                     case Decision.ERASED:
@@ -63,11 +69,24 @@ class Said:
                     case _:
                         pass
         silence = os.environ.get("RECSVC_CONSENT_DEFAULT", "").lower()
-        return cls(erased, consents, silence != "withdrawn")
+        return cls(erased, consents, links, silence != "withdrawn")
 
-    def allows(self, person: str) -> bool:
-        """Whether a person may be known."""
-        return self.consents.get(person, self.by_default)
+    def allows(self, customer: str) -> bool:
+        """Whether a customer may be known."""
+        return self.consents.get(customer, self.by_default)
+
+    def allows_visitor(self, visitor: str) -> bool:
+        """Whether a visitor may be known, as ``service.standing`` tells it.
+
+        Whose last link was to a customer goes by that one's word, until the customer is erased;
+        of any other nobody knows whose word it would be.
+        """
+        link = self.links.get(visitor)
+        if link is None:
+            return True
+        _, customer = link.subjects
+        erased = self.erased.get(customer)
+        return (erased is not None and erased.position > link.position) or self.allows(customer)
 
 
 def linked(events: pl.DataFrame) -> pl.DataFrame:

@@ -145,10 +145,14 @@ class ServedFiles:
     def rows(self) -> pl.DataFrame:
         """What reports need of every list, but for those of who has withdrawn consent since."""
         rows = self._left(self._files).drop("record").collect()
-        customers = rows.filter(pl.col("customer_id").is_not_null())["shopper"].unique()
-        silent = [person for person in customers.to_list() if not self._said.allows(person)]
-        is_theirs = pl.col("customer_id").is_not_null() & pl.col("shopper").is_in(silent)
-        return rows.filter(~is_theirs)
+        people = rows.select("shopper", pl.col("visitor_id").is_not_null()).unique().drop_nulls()
+        silent = [
+            person
+            for person, is_visitor in people.iter_rows()
+            if not (self._said.allows_visitor if is_visitor else self._said.allows)(person)
+        ]
+        # A visitor and a customer never have the same hash.
+        return rows.filter(~pl.col("shopper").is_in(silent).fill_null(value=False))
 
     def _left(self, files: list[Path]) -> pl.LazyFrame:
         """The rows of files that nobody has had erased since, purged or not."""

@@ -9,7 +9,8 @@ import pytest
 from recsvc.artifacts.ledger import Decision, LedgerEntry
 from recsvc.artifacts.registry import Registry
 from recsvc.identity import customer_hash
-from training.people import collected_until, consenting, known_shoppers
+from tests.serving import new_standing
+from training.people import Said, collected_until, consenting, known_shoppers
 
 T0 = 1_700_000_000_000
 NOON = datetime.fromtimestamp(T0 / 1_000, UTC)
@@ -143,3 +144,31 @@ def test_another_secret_knows_nobody(registry: Registry, monkeypatch: pytest.Mon
     decide(registry, Decision.CONSENT_WITHDRAWN, "anna")
     monkeypatch.setenv("RECSVC_HASH_KEY", "another")
     assert kept(consenting(events(("anna", None, "PURCHASE", 1)), registry)[0]) == ["anna"]
+
+
+@pytest.mark.parametrize("by_default", [True, False])
+def test_a_visitor_goes_by_the_word_of_the_last_customer_linked(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch, *, by_default: bool
+) -> None:
+    """Until that one is erased; whatever is said, the service would tell the same."""
+    monkeypatch.setenv("RECSVC_CONSENT_DEFAULT", "granted" if by_default else "withdrawn")
+    standing = new_standing(registry, consents_by_default=by_default)
+    told = []
+    for decision, *people in (
+        (Decision.CONSENT_GRANTED, "stranger"),
+        (Decision.LINKED, "tablet", "anna"),
+        (Decision.CONSENT_WITHDRAWN, "anna"),
+        (Decision.CONSENT_GRANTED, "ben"),
+        (Decision.LINKED, "tablet", "ben"),
+        (Decision.LINKED, "tablet", "anna"),
+        (Decision.ERASED, "ben"),
+        (Decision.ERASED, "anna"),
+        (Decision.CONSENT_WITHDRAWN, "anna"),
+        (Decision.LINKED, "tablet", "anna"),
+    ):
+        registry.ledger.append([LedgerEntry(NOON, decision, tuple(people))])
+        standing.refresh()
+        said = Said.of(registry.ledger.read(0)[0])
+        told.append(said.allows_visitor("tablet"))
+        assert told[-1] is standing.allows_visitor("tablet")
+    assert told == [True, by_default, False, False, True, False, False, True, True, False]

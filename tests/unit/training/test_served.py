@@ -194,15 +194,17 @@ def test_who_is_erased_leaves_the_files(lists: Later, registry: Registry, tmp_pa
 def test_who_does_not_consent_any_more_is_in_no_report(
     lists: Later, registry: Registry, tmp_path: Path
 ) -> None:
-    """What others were served is, and so is what nobody in particular was."""
+    """As a visitor either; what others were served is, and what nobody in particular was."""
     own, other, nobody = served(registry, "anna"), served(registry, "ben"), served(registry)
-    lists.add([own, other, nobody])
+    before, stranger = served(registry, visitor="v"), served(registry, visitor="w")
+    lists.add([own, other, nobody, before, stranger])
     collect_served(lists, tmp_path)
+    said(registry, Decision.LINKED, before.shopper, own.shopper)
     said(registry, Decision.CONSENT_WITHDRAWN, own.shopper)
 
     found = ServedFiles(tmp_path, registry).rows()
 
-    assert sorted(found["recommendation_id"]) == names(iter([other, nobody]))
+    assert sorted(found["recommendation_id"]) == names(iter([other, nobody, stranger]))
 
 
 def test_lists_are_kept_for_a_set_time(lists: Later, registry: Registry, tmp_path: Path) -> None:
