@@ -126,7 +126,8 @@ def read_products(
     Returns:
         One row a product, sorted by ``product_id``; the last row of a product counts.
         The columns of ``schema.PRODUCTS``, and ``attributes``: a JSON object of strings,
-        keys in order, of all other columns that the row has a value in.
+        keys in order, of all other columns that the row has a value in. A product with a row that
+        cannot be used is sensitive, where the file has that column: the row may have said so.
     """
     options = _options(mapping, timezone, quarantine, max_quarantined_share)
     checked = read_table(PRODUCTS, [path], options)
@@ -134,8 +135,9 @@ def read_products(
         pl.col("category_path").str.replace_all(r"\s*>\s*", " > ")
     )
     attributes = _attributes(products, checked.other_names)
+    described = products.select(*PRODUCTS.names, attributes.alias("attributes"))
     return (
-        products.select(*PRODUCTS.names, attributes.alias("attributes")),
+        _with_unusable(described, checked.unusable),
         _report(checked, options, n_duplicates=checked.rows.height - products.height),
     )
 
@@ -204,6 +206,25 @@ def _report(checked: Checked, options: Options, *, n_duplicates: int = 0) -> Inp
 
 def _last_of_each(rows: pl.DataFrame, key: str) -> pl.DataFrame:
     return rows.unique(key, keep="last", maintain_order=True).sort(key)
+
+
+def _with_unusable(products: pl.DataFrame, unusable: pl.DataFrame) -> pl.DataFrame:
+    """Call products sensitive whose rows cannot be used: they may be bought, and so learnt.
+
+    Whatever such a row says: with a field too many, ``no`` may be another column's.
+    """
+    if "sensitive" not in unusable.columns:
+        return products
+    hidden = unusable.select("product_id", hidden=True).drop_nulls().unique()
+    return (
+        products.join(hidden, on="product_id", how="full", coalesce=True)
+        .with_columns(
+            pl.coalesce("hidden", "sensitive").alias("sensitive"),
+            pl.col("attributes").fill_null("{}"),
+        )
+        .drop("hidden")
+        .sort("product_id")
+    )
 
 
 def _attributes(products: pl.DataFrame, other_names: Sequence[str]) -> pl.Series:

@@ -46,6 +46,7 @@ class Checked:
             them, the files' others as text, each under ``reading.raw(name)``.
         other_names: the names of these others.
         rejected: the others, as ``quarantine.original_rows`` gives them.
+        unusable: what could be read of those; the canonical columns that their files have.
         digest: SHA-256 of the files' bytes.
         heights: how many of ``rows`` each file has, in their order.
     """
@@ -53,6 +54,7 @@ class Checked:
     rows: pl.DataFrame
     other_names: tuple[str, ...]
     rejected: pl.DataFrame
+    unusable: pl.DataFrame
     digest: str
     heights: tuple[int, ...]
 
@@ -97,11 +99,12 @@ def read_table(table: Table, paths: Sequence[Path], options: Options) -> Checked
         for source, names in zip(sources, others, strict=True)
     ]
     checked = Checked(
-        rows=pl.concat([rows for rows, _ in parts], how="diagonal"),
+        rows=pl.concat([rows for rows, _, _ in parts], how="diagonal"),
         other_names=tuple(dict.fromkeys(chain.from_iterable(others))),
-        rejected=pl.concat([rejected for _, rejected in parts], how="diagonal"),
+        rejected=pl.concat([rejected for _, rejected, _ in parts], how="diagonal"),
+        unusable=pl.concat([unusable for _, _, unusable in parts], how="diagonal"),
         digest=digest(files),
-        heights=tuple(rows.height for rows, _ in parts),
+        heights=tuple(rows.height for rows, _, _ in parts),
     )
     if checked.n_rows == 0:
         raise InputError(f"{_listed(files)}: no {table.name} in it, only column names")
@@ -168,8 +171,8 @@ def _no_column(source: Source, column: Column, own_name: str) -> str:
 
 def _check_rows(
     table: Table, source: Source, others: Sequence[str], options: Options
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Read one file; give its usable rows and its rejected ones."""
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Read one file; give its usable rows, the others as they are, and what is read of those."""
     own_names = {name: options.mapping.get(name, name) for name in table.names}
     present = {name: own for name, own in own_names.items() if own in source.schema}
     broken = {
@@ -193,12 +196,14 @@ def _check_rows(
     with readable(source.path):
         rows = checked.collect()
     is_bad = rows[_RULE] > 0
-    if not is_bad.any():
-        return rows.drop(ROW, _RULE), _NOTHING_REJECTED
-    rejected = rows.filter(is_bad).select(
+    bad = rows.filter(is_bad)
+    unusable = bad.select(*present)
+    if bad.is_empty():
+        return rows.drop(ROW, _RULE), _NOTHING_REJECTED, unusable
+    rejected = bad.select(
         ROW, pl.col(_RULE).replace_strict(reasons, return_dtype=pl.String).alias(REASON)
     )
-    return rows.filter(~is_bad).drop(ROW, _RULE), original_rows(source, rejected)
+    return rows.filter(~is_bad).drop(ROW, _RULE), original_rows(source, rejected), unusable
 
 
 def _typed(column: Column, source: Source, present: Mapping[str, str], timezone: str) -> pl.Expr:

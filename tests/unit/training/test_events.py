@@ -632,6 +632,36 @@ def test_variants_and_sensitive_products_are_no_attributes(tmp_path: Path) -> No
     assert set(products["attributes"]) == {"{}"}
 
 
+@pytest.mark.parametrize(
+    "unusable",
+    [
+        "kit,Kit,1,perhaps",
+        "kit,Kit,cheap,yes",
+        "kit,Kit, new,1,no",
+        "kit,Kit,1,no\nkit,Kit,1,perhaps",
+    ],
+)
+def test_a_product_whose_row_cannot_be_used_is_sensitive(tmp_path: Path, unusable: str) -> None:
+    """It may be bought and learnt all the same, and the row may have said so."""
+    lines = ["product_id,title,price,sensitive", "jam,Jam,1,no", unusable, ",No id,1,yes"]
+    path = text_file(tmp_path / "p.csv", "\n".join(lines))
+
+    products, report = read_products(path, max_quarantined_share=0.7)
+
+    assert products.select("product_id", "sensitive").rows() == [("jam", False), ("kit", True)]
+    assert products["attributes"].to_list() == ["{}", "{}"]
+    assert report.n_quarantined == 2
+
+
+def test_where_nothing_is_said_to_be_sensitive_no_row_is_taken_so(tmp_path: Path) -> None:
+    """A file without the column says nothing of it, usable or not."""
+    path = text_file(tmp_path / "p.csv", "product_id,price\njam,1\nkit,cheap\n")
+
+    products, _ = read_products(path, max_quarantined_share=0.5)
+
+    assert products.select("product_id", "sensitive").rows() == [("jam", None)]
+
+
 def test_products_without_other_columns_have_no_attributes(tmp_path: Path) -> None:
     """Attributes are an empty object where there is nothing to say; lists are left out."""
     path = tmp_path / "p.parquet"
