@@ -121,15 +121,17 @@ def _impressions(lists: pl.DataFrame) -> pl.DataFrame:
 def _once(bought: pl.DataFrame) -> pl.DataFrame:
     """Purchases without repetitions: files may overlap, and money would count twice.
 
-    An event id tells a repetition wherever it is. Without one, two rows of one file that are alike
-    are two pieces at a till; only a row that an earlier file has as often is a repetition.
+    Two rows of one file that are alike in everything are two pieces at a till; only a row that an
+    earlier file has as often is a repetition. An event id tells one wherever it is, and whatever
+    else has changed.
     """
     has_id = pl.col("event_id").is_not_null()
     content = [name for name in bought.columns if name != "file"]
-    plain = bought.filter(~has_id).with_columns(nth=pl.int_range(pl.len()).over("file", *content))
+    counted = bought.with_columns(nth=pl.int_range(pl.len()).over("file", *content))
+    named, plain = counted.filter(has_id), counted.filter(~has_id)
     return pl.concat(
         [
-            bought.filter(has_id).unique(_LINE, keep="first", maintain_order=True),
-            plain.unique([*content, "nth"], keep="first", maintain_order=True).drop("nth"),
+            named.unique([*_LINE, "nth"], keep="first", maintain_order=True),
+            plain.unique([*content, "nth"], keep="first", maintain_order=True),
         ]
-    )
+    ).drop("nth")

@@ -39,6 +39,16 @@ def test_an_event_id_counts_once_for_its_shopper(tmp_path: Path) -> None:
     assert read(history).n_repeated == 1
 
 
+def test_two_lines_of_one_event_that_are_alike_are_two_pieces(tmp_path: Path) -> None:
+    """As two at a till; in another file, or sent again later, the same two are these."""
+    tea = row("PURCHASE", START + DAY, unit_price=2.0, event_id="e1")
+    again = {**tea, "event_time": START + 2 * DAY}
+    rows = [seen(OTHER, START), tea, tea]
+    first, second = write(rows, tmp_path), write([*rows, again, again], tmp_path, 2)
+    assert paid(first) == paid(second) == paid(first, second) == 4
+    assert read(first, second).n_repeated == 4
+
+
 def test_rows_that_cannot_be_used_are_counted_or_refused(tmp_path: Path) -> None:
     rows = pl.read_parquet(write([seen(OTHER, START), seen(OTHER, START)], tmp_path))
     times = pl.Series("event_time", ["2026-05-01", "yesterday"])
