@@ -28,6 +28,8 @@ _HISTORY: Final = replace(
 )
 _LINE: Final = ("customer_id", "visitor_id", "event_id", "product_id", "quantity", "unit_price")
 """What a line of an event is known again by; an event id is its shopper's own."""
+_TOLD: Final = ("AGENT", "CHAT")
+"""Channels on which somebody chooses what to tell of a list: served is not seen there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,14 @@ class History:
             customer and of a visitor never the same) and ``paid`` (null without a price).
         reasons: reason -> rows that cannot be used, the most frequent first.
         n_repeated: purchases that were there before, in another file or under the same event id.
+        is_of_served: whether lists count as seen that were served, rather than those that
+            IMPRESSION events name.
     """
 
     rows: pl.DataFrame
     reasons: Mapping[str, int]
     n_repeated: int
+    is_of_served: bool
 
 
 def read_history(  # options of one door, by keyword
@@ -64,7 +69,8 @@ def read_history(  # options of one door, by keyword
         quarantine: likewise.
         max_quarantined_share: likewise.
         lists: that were served, as :meth:`training.served.ServedFiles.rows` gives them; each counts
-            as seen, and impressions are left aside. None goes by impressions.
+            as seen, unless through an agent, and impressions are left aside. None goes by
+            impressions.
 
     Raises:
         InputError: a file or column is unusable, or too many rows are.
@@ -95,13 +101,15 @@ def read_history(  # options of one door, by keyword
         .sort("event_time"),
         count_reasons(checked.rejected),
         bought.height - once.height,
+        lists is not None,
     )
 
 
 def _impressions(lists: pl.DataFrame) -> pl.DataFrame:
     """What a caller would have sent of lists that somebody in particular was served."""
+    is_somebody = pl.any_horizontal(pl.col("customer_id", "visitor_id").is_not_null())
     return (
-        lists.filter(pl.any_horizontal(pl.col("customer_id", "visitor_id").is_not_null()))
+        lists.filter(is_somebody & ~pl.col("channel").is_in(_TOLD).fill_null(value=False))
         .select(
             "customer_id",
             "visitor_id",

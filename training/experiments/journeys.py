@@ -1,7 +1,8 @@
 """What the shoppers of an experiment were shown and did, from the history of events.
 
-A list counts once it was seen: an IMPRESSION names it. Its ``recommendation_id`` says of which
-experiment and variant it is. A shopper belongs to the variant of the first list that they saw.
+A list counts once it was seen: an IMPRESSION names it, or, where a report goes by that, it was
+served. Its ``recommendation_id`` says of which experiment and variant it is. A shopper belongs to
+the variant of the first list that they saw.
 """
 
 from collections.abc import Mapping
@@ -30,6 +31,17 @@ PLACES: Final[Mapping[str, str]] = MappingProxyType(
     {"country": "country_code", "store": "store_id"}
 )
 """Kinds of place, and the columns that name them."""
+
+_NONE_SEEN: Final = (
+    "no IMPRESSION event names a list of this experiment; send one, with the list's "
+    "recommendation_id, for each list that a shopper sees, and collect them: recsvc-train collect"
+)
+_NONE_SERVED: Final = (
+    "no served list of this experiment counts as seen: there is none, or nobody in particular was "
+    "served it, or it was on the channels AGENT or CHAT; serve with RECSVC_SERVED_SAMPLE=1, and "
+    "collect more often than RECSVC_SERVED_DAYS: recsvc-train collect; or go by IMPRESSION events, "
+    "without --served"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +104,7 @@ def follow(history: History, experiment: Experiment | None) -> Journeys:
         InputError: no list of it was seen.
     """
     events = history.rows
-    seen, n_unknown = _seen(events, experiment)
+    seen, n_unknown = _seen(history, experiment)
     first = seen.unique("shopper", keep="first", maintain_order=True).with_row_index("row")
     shoppers = first.select(
         "shopper", pl.col("row").cast(pl.Int64), pl.col("variant"), since=pl.col("event_time")
@@ -139,12 +151,12 @@ def follow(history: History, experiment: Experiment | None) -> Journeys:
     )
 
 
-def _seen(events: pl.DataFrame, experiment: Experiment | None) -> tuple[pl.DataFrame, int]:
+def _seen(history: History, experiment: Experiment | None) -> tuple[pl.DataFrame, int]:
     """Impressions of the experiment's lists, the earliest first, with their variants.
 
     And how many lists are of a variant that it does not have: an id is no signature.
     """
-    impressions = events.filter(
+    impressions = history.rows.filter(
         (pl.col("event_type") == IMPRESSION) & pl.col("recommendation_id").is_not_null()
     )
     names = impressions["recommendation_id"].unique().to_list()
@@ -160,11 +172,7 @@ def _seen(events: pl.DataFrame, experiment: Experiment | None) -> tuple[pl.DataF
     n_variants = 1 if experiment is None else len(experiment.variants)
     variants = {name: variant for name, variant in named.items() if variant < n_variants}
     if not variants:
-        raise InputError(
-            "no IMPRESSION event names a list of this experiment; send one, with the list's "
-            "recommendation_id, for each list that a shopper sees, and collect them: "
-            "recsvc-train collect"
-        )
+        raise InputError(_NONE_SERVED if history.is_of_served else _NONE_SEEN)
     table = pl.DataFrame(
         {"recommendation_id": list(variants), "variant": list(variants.values())},
         schema={"recommendation_id": pl.String, "variant": pl.Int64},

@@ -1,6 +1,7 @@
 """Served lists in files: each once, as long as is set, and nothing of who was erased."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -205,6 +206,19 @@ def test_who_does_not_consent_any_more_is_in_no_report(
     found = ServedFiles(tmp_path, registry).rows()
 
     assert sorted(found["recommendation_id"]) == names(iter([other, nobody, stranger]))
+
+
+def test_a_row_says_through_which_door_a_list_was_shown(
+    lists: Later, registry: Registry, tmp_path: Path
+) -> None:
+    """Where the caller has said it: what an agent is given, it need not tell."""
+    by_agent = Question(customer_id="anna", channel="AGENT")
+    lists.add([replace(served(registry, "anna"), question=by_agent), served(registry, "ben")])
+    collect_served(lists, tmp_path)
+
+    found = ServedFiles(tmp_path, registry).rows().select("customer_id", "channel")
+
+    assert sorted(found.rows()) == [("anna", "AGENT"), ("ben", None)]
 
 
 def test_lists_are_kept_for_a_set_time(lists: Later, registry: Registry, tmp_path: Path) -> None:

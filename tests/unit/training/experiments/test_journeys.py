@@ -192,19 +192,32 @@ def test_a_variant_that_there_is_not_is_left_out_and_counted(tmp_path: Path) -> 
     assert journeys([seen(named(7), START, "ben")], tmp_path, None).n_unknown == 0
 
 
+def served_lists(*given: dict[str, Any]) -> pl.DataFrame:
+    """Lists as they were collected, of tea and jam where nothing else is said."""
+    columns = ("customer_id", "visitor_id", "store_id", "country_code", "channel")
+    usual = {
+        **dict.fromkeys(columns),
+        "served_time": START,
+        "product_ids": ["tea", "jam"],
+        "received": int(START.timestamp() * 1_000),
+    }
+    texts = dict.fromkeys(columns, pl.String)
+    return pl.DataFrame([usual | each for each in given], schema_overrides=texts)
+
+
 def test_served_lists_stand_in_for_impressions(tmp_path: Path) -> None:
     """Those of nobody in particular aside, and whatever was sent as seen."""
-    lists = pl.DataFrame(
+    lists = served_lists(
+        {"recommendation_id": OTHER, "customer_id": "anna", "store_id": "york-1"},
         {
-            "recommendation_id": [OTHER, CONTROL, named(1)],
-            "served_time": [START, START + DAY, START],
-            "customer_id": ["anna", None, None],
-            "visitor_id": [None, "v1", None],
-            "store_id": ["york-1", None, None],
-            "country_code": [None, "GB", "GB"],
-            "product_ids": [["tea", "jam"], ["milk"], ["tea"]],
-            "received": [int(START.timestamp() * 1_000)] * 3,
-        }
+            "recommendation_id": CONTROL,
+            "served_time": START + DAY,
+            "visitor_id": "v1",
+            "country_code": "GB",
+            "channel": "WEB",
+            "product_ids": ["milk"],
+        },
+        {"recommendation_id": named(1), "country_code": "GB"},
     )
     rows = [
         seen(named(1), START, "ben"),
@@ -217,3 +230,15 @@ def test_served_lists_stand_in_for_impressions(tmp_path: Path) -> None:
     assert found.places["country"].tolist() == ["", "GB"]
     names = ("shown", "clicked", "converted", "paid")
     assert [total(found, name) for name in names] == [2, 1, 1, 4]
+
+
+@pytest.mark.parametrize("channel", ["AGENT", "CHAT"])
+def test_what_an_agent_was_given_was_not_seen(tmp_path: Path, channel: str) -> None:
+    """It tells of a list what it likes; where nothing else was served, the report says so."""
+    to_agent = {"recommendation_id": OTHER, "customer_id": "anna", "channel": channel}
+    history = write([seen(OTHER, START), row("PURCHASE", START + DAY, unit_price=4.0)], tmp_path)
+    with pytest.raises(InputError, match=r"no served list .* RECSVC_SERVED_SAMPLE=1"):
+        follow(read(history, lists=served_lists(to_agent)), SUMMER)
+    by_web = {**to_agent, "channel": "WEB", "served_time": START + 2 * DAY}
+    found = follow(read(history, lists=served_lists(to_agent, by_web)), SUMMER)
+    assert [total(found, name) for name in ("shown", "credited", "paid")] == [1, 0, 0]
