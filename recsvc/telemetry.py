@@ -216,7 +216,7 @@ class Metrics:
         )
         self.experiment_failures = Counter(
             "recsvc_experiment_failures",
-            "Models of variants, and lists of experiments, that could not be loaded.",
+            "Models and rules of variants, and lists of experiments, that could not be loaded.",
             registry=registry,
         )
         self.experiment_lacking = Gauge(
