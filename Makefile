@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
-# Workers of the tests; each starts real servers, and waits for them.
-JOBS ?= 3
+# Workers of the tests; each starts real servers.
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format stubs lock clean bench-quality bench-live
