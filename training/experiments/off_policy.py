@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from recsvc.artifacts.experiments import Experiment
 from recsvc.errors import InputError, PreconditionError
@@ -98,7 +98,7 @@ def estimate(experiment: Experiment, journeys: Journeys, rule: Rule, metric: str
     log = float(np.log(values[0] / values[1]))
     # Shoppers of the control whom the rule would leave there are in both, and cancel out.
     gap = influences[0] / values[0] - influences[1] / values[1]
-    radius = float(norm.ppf((1 + CONFIDENCE) / 2) * np.sqrt((gap**2).sum()))
+    radius = float(ndtri((1 + CONFIDENCE) / 2) * np.sqrt((gap**2).sum()))
     lift, low, high = np.expm1([log, log - radius, log + radius]).tolist()
     return Estimate(
         metric=metric,

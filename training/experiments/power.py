@@ -6,7 +6,7 @@ from math import ceil, log1p
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from training.experiments.moments import Float
 from training.experiments.sequential import Mixture
@@ -61,7 +61,7 @@ def plan(
         looks: evenly over the experiment.
     """
     shopper = relative_variance * (1 / share + 1 / (1 - share))
-    fixed = ((norm.ppf(1 - alpha / 2) + norm.ppf(power)) / log1p(smallest)) ** 2
+    fixed = ((ndtri(1 - alpha / 2) + ndtri(power)) / log1p(smallest)) ** 2
     mixture = Mixture.for_lift(smallest, alpha)
 
     def lacking(information: float) -> float:

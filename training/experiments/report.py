@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from recsvc.artifacts.experiments import Experiment, Metric
 from training.experiments.balance import ALPHA as BALANCE_ALPHA
@@ -210,7 +210,7 @@ def _comparison(  # each is another figure
 ) -> Comparison:
     log, variance = float(found.log[-1]), found.variance[-1:]
     radius = float(mixture.bound(variance)[0])
-    fixed = float(norm.ppf(1 - alpha / 2) * np.sqrt(variance[0]))
+    fixed = float(ndtri(1 - alpha / 2) * np.sqrt(variance[0]))
     # Never above the one before: at its first day at the level it stays there.
     is_found = p_values <= alpha
     low, high, fixed_low, fixed_high = np.expm1(

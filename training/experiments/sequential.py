@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from scipy.special import lambertw
-from scipy.stats import norm
+from scipy.special import lambertw, ndtri
 
 from training.experiments.lift import Lift
 from training.experiments.moments import Float
@@ -41,7 +40,7 @@ class Mixture:
             alpha: how often a false alarm may be raised over all looks.
         """
         best = best_ratio(alpha)
-        needed = float(np.sqrt(_squared_bound(np.array(best), alpha))) + norm.ppf(DESIGN_POWER)
+        needed = float(np.sqrt(_squared_bound(np.array(best), alpha))) + ndtri(DESIGN_POWER)
         return cls(alpha, best * (np.log1p(smallest) / needed) ** 2)
 
     def bound(self, variance: Float) -> Float:

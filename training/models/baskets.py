@@ -13,6 +13,7 @@ from recsvc.core.catalogue import Catalogue
 from recsvc.core.sparse import SparseRows
 from recsvc.core.vocabulary import MISSING
 from training.interactions import Interactions
+from training.models.strongest import furthest
 from training.settings import TrainingSettings
 
 MAX_LINES = 100
@@ -64,9 +65,8 @@ def _pairs(
     ones.data[:] = 1
     others = np.maximum(np.diff(ones.indptr) - 1, 1)
     n_with = np.bincount(ones.indices, minlength=n).astype(np.float32)
-    in_small = ones.copy()
-    in_small.data = np.repeat(1 / others, np.diff(ones.indptr)).astype(np.float32)
-    rows = list(_closest(ones, in_small, n_with, n_kept))
+    weights = np.repeat(1 / others, np.diff(ones.indptr)).astype(np.float32)
+    rows = list(_closest(ones, weights, n_with, n_kept))
     return Pairs(
         n_baskets,
         n_with,
@@ -79,30 +79,33 @@ _Row = tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]
 
 
 def _closest(
-    ones: csr_array, in_small: csr_array, n_with: NDArray[np.float32], n_kept: int
+    ones: csr_array, weights: NDArray[np.float32], n_with: NDArray[np.float32], n_kept: int
 ) -> Iterator[_Row]:
-    """For each thing its partners, in how many baskets both were, and how close they are."""
+    """For each thing its partners, in how many baskets both were, and how close they are.
+
+    Args:
+        ones: baskets by things, 1 where a basket holds a thing.
+        weights: how much each entry of ``ones`` says of those beside it.
+        n_with: baskets that hold each thing.
+        n_kept: partners of a thing, at most.
+    """
     by_thing = csr_array(ones.T.tocsr())
     leaning = 1 / np.maximum(n_with, 1) ** POPULARITY_POWER
     # The most that a row can hold: the lines of all its baskets.
     n_most = np.maximum(by_thing @ np.diff(ones.indptr), 1)
+    # Two products in one: the real part counts, the imaginary one adds the weights.
+    counted = csr_array((ones.data + 1j * weights, ones.indices, ones.indptr), ones.shape)
     bounds = [0, *_blocks(n_most)]
     for first, last in pairwise(bounds):
-        both = csr_array(by_thing[first:last] @ ones)
-        # The same pairs as ``both``: only the values differ.
-        close = csr_array(by_thing[first:last] @ in_small)
-        both.sort_indices()
-        close.sort_indices()
+        pairs = csr_array(by_thing[first:last] @ counted)
         for row in range(last - first):
-            span = slice(both.indptr[row], both.indptr[row + 1])
-            columns = both.indices[span].astype(np.int32)
-            kept = columns != first + row
-            columns, together, near = columns[kept], both.data[span][kept], close.data[span][kept]
-            if len(columns) > n_kept:
-                best = np.argpartition(-near * leaning[columns], n_kept)[:n_kept]
-                best.sort()
-                columns, together, near = columns[best], together[best], near[best]
-            yield columns, together.astype(np.float32), near.astype(np.float32)
+            span = slice(pairs.indptr[row], pairs.indptr[row + 1])
+            columns, data = pairs.indices[span], pairs.data[span]
+            strength = data.imag * leaning[columns]
+            strength[columns == first + row] = 0
+            kept = furthest(strength, columns, n_kept)
+            kept = kept[np.argsort(columns[kept])]
+            yield columns[kept].astype(np.int32), data.real[kept], data.imag[kept]
 
 
 def _blocks(n_most: NDArray[np.float64]) -> list[int]:
