@@ -67,7 +67,7 @@ def collect(
             case = recommender.candidates(question.query, task)
             bought = np.isin(case.items, question.relevant)
             kept = bought | (rng.random(len(bought)) < negatives)
-            features.append(read.of(case)[kept])
+            features.append(read.of(case, kept))
             labels.append(bought[kept])
         tick()
     # The first is there so that there is one to concatenate; it is no list.

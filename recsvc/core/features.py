@@ -6,7 +6,7 @@ meaning of its own.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,10 +66,18 @@ class Case:
     stand_ins: NDArray[np.int32] = field(default_factory=lambda: _NONE)
     undated: NDArray[np.int32] = field(default_factory=lambda: _NONE)
 
+    def only(self, kept: NDArray[np.bool_]) -> "Case":
+        """The candidates that a mask of shape ``(n,)`` keeps, still standardised among all."""
+        items, scores, standardised = self.items[kept], self.scores[kept], self.standardised[kept]
+        return replace(self, items=items, scores=scores, standardised=standardised)
+
 
 _SOLD = ("n_here", "n_recent", "surplus_here", "surplus_usual", "expected_usual")
 
 Group = Callable[[Case], Iterable[Column]]
+
+_COMPARING = frozenset({"together"})
+"""Groups with ranks among the candidates, which need them all; of the others each stands alone."""
 
 
 class Features:
@@ -118,7 +126,7 @@ class Features:
         if baskets is not None:
             groups["together"] = (COLUMNS, _Together(baskets))
         kept = {name: group for name, group in groups.items() if name not in model.without}
-        self._groups = [group for _, group in kept.values()]
+        self._groups = [(group, name in _COMPARING) for name, (_, group) in kept.items()]
         self.model = model
         self.groups: Mapping[str, tuple[str, ...]] = {n: names for n, (names, _) in kept.items()}
 
@@ -127,13 +135,20 @@ class Features:
         """Names of the columns."""
         return tuple(name for names in self.groups.values() for name in names)
 
-    def of(self, case: Case) -> NDArray[np.float32]:
-        """float32, shape ``(n, n_features)``."""
-        table = np.empty((len(self.names), len(case.items)), np.float32)
+    def of(self, case: Case, kept: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
+        """What is known of the candidates, float32, shape ``(n, n_features)``.
+
+        Args:
+            case: all candidates.
+            kept: bool, shape ``(n_candidates,)``: those that are asked about, each of which reads
+                as it does among all; all of them unless given.
+        """
+        part = case if kept is None else case.only(kept)
+        table = np.empty((len(self.names), len(part.items)), np.float32)
         row = 0
-        for group in self._groups:
-            for column in group(case):
-                table[row] = column
+        for group, compares in self._groups:
+            for column in group(case if compares else part):
+                table[row] = column if kept is None or not compares else column[kept]
                 row += 1
         return table.T
 

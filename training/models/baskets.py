@@ -90,7 +90,7 @@ def _closest(
         n_kept: partners of a thing, at most.
     """
     by_thing = csr_array(ones.T.tocsr())
-    leaning = 1 / np.maximum(n_with, 1) ** POPULARITY_POWER
+    leaning = (1 / np.maximum(n_with, 1) ** POPULARITY_POWER).astype(np.float32)
     # The most that a row can hold: the lines of all its baskets.
     n_most = np.maximum(by_thing @ np.diff(ones.indptr), 1)
     # Two products in one: the real part counts, the imaginary one adds the weights.

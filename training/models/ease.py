@@ -1,6 +1,7 @@
 """Item-to-item regression in closed form (EASE^R; Steck 2019)."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
 
 import numpy as np
@@ -90,9 +91,15 @@ def _gram(rows: csr_array) -> Dense:
     n = rows.shape[0]
     gram = np.zeros((n, n), np.float32)
     columns = csr_array(rows.T.tocsr())
-    for first in range(0, n, BLOCK):
+
+    def fill(first: int) -> None:
         last = first + BLOCK
         gram[first:last, first:] = (rows[first:last] @ columns[:, first:]).toarray()
+
+    # Threads, since SciPy lets go of the interpreter in a product of sparse matrices.
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        for _ in pool.map(fill, range(0, n, BLOCK)):
+            pass
     return gram
 
 

@@ -145,6 +145,15 @@ def test_only_the_closest_partners_are_kept() -> None:
         assert (np.diff(two.both.row(product)[0]) > 0).all()
 
 
+def test_of_equally_close_partners_the_first_are_kept() -> None:
+    """Whatever the order in which a product of matrices comes by them."""
+    rows = orders(*(f"a b{partner:02}" for partner in reversed(range(60))))
+
+    few = found(fitted(interactions_of(*rows), replace(SMALL, basket_partners=5))).products
+
+    assert few.both.row(0)[0].tolist() == [1, 2, 3, 4, 5]
+
+
 def test_a_wholesale_order_is_no_basket() -> None:
     """Its pairs are not counted, nor its products, nor itself."""
     wholesale = " ".join(f"w{n:03}" for n in range(MAX_LINES - 1))

@@ -10,7 +10,7 @@ from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
 from tests.purchases import built, shop_interactions
 from tests.quick import QUICK
-from training.asked import lists
+from training.asked import baskets, lists
 from training.evaluate import target_customers
 from training.examples import Examples, collect
 from training.metrics import DEPTH
@@ -45,6 +45,28 @@ def test_all_that_was_bought_is_kept(recommender: Recommender, held_out: HoldOut
     assert some.labels.sum() == whole.labels.sum() > N_CUSTOMERS
     assert 0.1 < (~some.labels).sum() / (~whole.labels).sum() < 0.3
     np.testing.assert_array_equal(some.features[some.labels], whole.features[whole.labels])
+
+
+@pytest.mark.parametrize("task", [Task.ALL, Task.NEW, Task.TOGETHER])
+def test_what_is_drawn_reads_as_it_does_among_all(
+    recommender: Recommender, held_out: HoldOut, task: Task
+) -> None:
+    """A feature that ranks the candidates ranks those that were not drawn too."""
+    customers = target_customers(held_out.targets(), N_CUSTOMERS)
+    questions = (
+        baskets(recommender, held_out, task, N_CUSTOMERS, seed=0)
+        if task is Task.TOGETHER
+        else lists(recommender, held_out, customers, task)
+    )
+    asked = [*questions]
+
+    whole, some = (
+        collect(recommender, asked, task, negatives=share, seed=0) for share in (1.0, 0.2)
+    )
+
+    rows = {row.tobytes() for row in np.ascontiguousarray(whole.features)}
+    assert 0 < len(some.features) < len(whole.features)
+    assert all(row.tobytes() in rows for row in np.ascontiguousarray(some.features))
 
 
 def test_every_list_stands_together(recommender: Recommender, held_out: HoldOut) -> None:
