@@ -147,11 +147,12 @@ def test_only_the_closest_partners_are_kept() -> None:
 
 def test_of_equally_close_partners_the_first_are_kept() -> None:
     """Whatever the order in which a product of matrices comes by them."""
-    rows = orders(*(f"a b{partner:02}" for partner in reversed(range(60))))
+    crowd = [f"x{n:02}" for n in range(60)]
+    rows = orders("a z", "a z", *(f"a {partner}" for partner in crowd))
 
     few = found(fitted(interactions_of(*rows), replace(SMALL, basket_partners=5))).products
 
-    assert few.both.row(0)[0].tolist() == [1, 2, 3, 4, 5]
+    assert few.both.row(0)[0].tolist() == [1, 2, 3, 4, 61]
 
 
 def test_a_wholesale_order_is_no_basket() -> None:
