@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recsvc.artifacts.registry import CURRENT, Registry
+from recsvc.artifacts.registry import Registry
+from recsvc.artifacts.version_ids import CURRENT
 from recsvc.errors import RecsvcError
 from recsvc.server.address import reserved
 from recsvc.service.models import load_model

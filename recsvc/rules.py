@@ -254,7 +254,8 @@ def _shelf(registry: str) -> "Documents":
 
 
 def _recommender(registry: str) -> "Recommender":
-    from recsvc.artifacts.registry import CURRENT, Registry  # noqa: PLC0415  # see the top
+    from recsvc.artifacts.registry import Registry  # noqa: PLC0415  # see the top
+    from recsvc.artifacts.version_ids import CURRENT  # noqa: PLC0415  # see the top
     from recsvc.service.models import load_model  # noqa: PLC0415  # see the top
 
     return load_model(Registry.open(registry), CURRENT).recommender

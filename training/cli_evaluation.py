@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 from threadpoolctl import threadpool_limits
 
-from recsvc.artifacts.registry import CURRENT, Registry
+from recsvc.artifacts.registry import Registry
+from recsvc.artifacts.version_ids import CURRENT
 from recsvc.errors import InputError
 from training.compare import compare
 from training.compare_lists import ListComparison, lists_json, lists_lines

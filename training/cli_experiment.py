@@ -9,11 +9,11 @@ import polars as pl
 import typer
 
 from recsvc.artifacts import experiment_shelf
-from recsvc.artifacts.documents import CURRENT
 from recsvc.artifacts.experiment_shelf import KIND
 from recsvc.artifacts.experiments import Experiment, Metric, Variant, read_experiment
 from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
+from recsvc.artifacts.version_ids import CURRENT
 from recsvc.core.recommendation_id import MAX_VARIANTS
 from recsvc.errors import InputError
 from recsvc.terminal import whoami

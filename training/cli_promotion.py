@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from recsvc.artifacts.journal import Action, Entry, Gate, Note
-from recsvc.artifacts.registry import CURRENT, Registry, VersionInfo
+from recsvc.artifacts.registry import Registry, VersionInfo
+from recsvc.artifacts.version_ids import CURRENT
 from recsvc.errors import InputError
 from recsvc.terminal import whoami
 from training.compare import compare

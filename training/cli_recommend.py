@@ -11,9 +11,10 @@ import typer
 from threadpoolctl import threadpool_limits
 
 from recsvc.artifacts.experiments import Channel
-from recsvc.artifacts.registry import CURRENT, Registry
+from recsvc.artifacts.registry import Registry
 from recsvc.artifacts.rules_check import rules_in_force
 from recsvc.artifacts.rules_file import KIND
+from recsvc.artifacts.version_ids import CURRENT
 from recsvc.core.catalogue import CatalogueFilter, canonical_path
 from recsvc.core.conditions import Occasion
 from recsvc.core.diversity import Diversity

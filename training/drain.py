@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 import polars as pl
 
-from recsvc.artifacts.format import fsync_directory
+from recsvc.artifacts.disk import fsync_directory
 from recsvc.errors import InputError, PreconditionError
 from recsvc.identity import N_PARTITIONS
 from recsvc.store.streams import Logged

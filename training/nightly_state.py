@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from recsvc.artifacts.format import fsync_directory, write_durably
+from recsvc.artifacts.disk import fsync_directory, write_durably
 from recsvc.artifacts.json_fields import count_field, field, parse_object
 from recsvc.errors import PreconditionError, RegistryError
 from training.gate import Decision

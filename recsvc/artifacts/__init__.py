@@ -2,6 +2,6 @@
 
 - ``manifest``: what an artifact says about itself.
 - ``format``: an artifact as a directory of plain arrays; no pickle, no training library.
-- ``pointer``: which version is current.
-- ``registry``: where versions live; the only module that knows a path or a URI.
+- ``versions``: those that were published; ``pointer_file``: which of them is current.
+- ``registry``: both together, and what lies beside them; the door to all of this.
 """

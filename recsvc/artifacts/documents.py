@@ -11,23 +11,20 @@ A shelf lies beside the models::
 A document is text; what it says is for its readers, who check it before it is published.
 """
 
-import fcntl
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
-from recsvc.artifacts.format import fsync_directory, write_durably
-from recsvc.artifacts.journal import Action, Entry, Note
-from recsvc.artifacts.pointer import Pointer, new_version_id
+from recsvc.artifacts.disk import disk_errors, fsync_directory, write_durably
+from recsvc.artifacts.journal import UNSAID, Entry, Note
+from recsvc.artifacts.pointer import Pointer
 from recsvc.artifacts.pointer_file import PointerFile, PointerStamp
+from recsvc.artifacts.staging import Staging
+from recsvc.artifacts.version_ids import CURRENT, matching_version, new_version_id
 from recsvc.errors import NotFoundError, PreconditionError, RegistryError
 
-CURRENT: Final = "current"
-
-_UNSAID: Final = Note()
 _KIND = re.compile(r"[a-z]{1,40}")
 
 
@@ -50,9 +47,12 @@ class Documents:
         self._registry = root
         self._kind = kind
         self._versions = self.root / "versions"
-        self._staging = root / "staging"
+        self._staging = Staging(root / "staging")
         self._pointer = PointerFile(
-            self.root / "current.json", self.root / "journal.jsonl", self._staging
+            self.root,
+            self.root / "journal.jsonl",
+            self._staging,
+            remedy="remove it, then activate a version again",
         )
 
     def publish(self, text: str, now: datetime) -> str:
@@ -68,14 +68,11 @@ class Documents:
         version_id = new_version_id(now)
         with self._os_errors("written"):
             self._make()
-            staged = self._staging / f"{self._kind}-{version_id}.json"
-            try:
+            with self._staging.file(f"{self._kind}-{version_id}") as staged:
                 write_durably(staged, text.encode())
                 staged.chmod(0o444)
                 staged.rename(self._path(version_id))
                 fsync_directory(self._versions)
-            finally:
-                staged.unlink(missing_ok=True)  # is gone unless something failed
         return version_id
 
     def read(self, version_ref: str = CURRENT) -> tuple[str, str]:
@@ -101,7 +98,7 @@ class Documents:
 
     def pointer(self) -> Pointer | None:
         """Return the pointer; None until a version is activated."""
-        with self._os_errors("read"), self._undamaged():
+        with self._os_errors("read"):
             return self._pointer.read()
 
     def pointer_stamp(self) -> PointerStamp | None:
@@ -109,7 +106,7 @@ class Documents:
         with self._os_errors("read"):
             return self._pointer.stamp()
 
-    def activate(self, version_ref: str, now: datetime, note: Note = _UNSAID) -> Pointer:
+    def activate(self, version_ref: str, now: datetime, note: Note = UNSAID) -> Pointer:
         """Make a version current.
 
         Args:
@@ -140,7 +137,7 @@ class Documents:
             text = change(self.read(before.version_id)[1] if before else None)
             return self._activate(self.publish(text, now), now, note)
 
-    def rollback(self, now: datetime, note: Note = _UNSAID) -> Pointer:
+    def rollback(self, now: datetime, note: Note = UNSAID) -> Pointer:
         """Make the version before the current one current again.
 
         Args:
@@ -158,26 +155,16 @@ class Documents:
                     f"{self.root}: the {self._kind} have no previous version to roll back to",
                     reason="NO_PREVIOUS_VERSION",
                 )
-            after = before.rolled_back(now)
-            self._resolve(after.version_id)
-            self._pointer.replace(after, before, Action.ROLLED_BACK, note)
-            return after
+            self._resolve(before.previous[0])
+            return self._pointer.roll_back(before, now, note)
 
     def history(self) -> list[Entry]:
         """Return every change of the pointer, the oldest first."""
-        with self._os_errors("read"), self._undamaged():
+        with self._os_errors("read"):
             return self._pointer.history()
 
     def _activate(self, version_id: str, now: datetime, note: Note) -> Pointer:
-        before = self.pointer()
-        if before is None:
-            after = Pointer(version_id, generation=1, previous=(), changed_time=now)
-        elif before.version_id == version_id:
-            return before
-        else:
-            after = before.promoted(version_id, now)
-        self._pointer.replace(after, before, Action.PROMOTED, note)
-        return after
+        return self._pointer.promote(version_id, self.pointer(), now, note)
 
     def _resolve(self, version_ref: str) -> str:
         if version_ref == CURRENT:
@@ -185,14 +172,10 @@ class Documents:
             if pointer is None:
                 raise self._not_found(version_ref, "no version is activated yet")
             version_ref = pointer.version_id
-        matches = [name for name in self.versions() if version_ref and name.startswith(version_ref)]
-        if version_ref in matches:
-            return version_ref
-        if len(matches) > 1:
-            raise self._not_found(version_ref, f"it begins {len(matches)} versions, give more")
-        if not matches:
-            raise self._not_found(version_ref, "no such version")
-        return matches[0]
+        try:
+            return matching_version(version_ref, self.versions())
+        except LookupError as error:
+            raise self._not_found(version_ref, str(error)) from None
 
     def _not_found(self, version_ref: str, why: str) -> NotFoundError:
         shown = version_ref[:80]
@@ -212,33 +195,16 @@ class Documents:
                 f"recsvc-train fit --events PATH --registry {self._registry}"
             )
         self._versions.mkdir(parents=True, exist_ok=True)
-        self._staging.mkdir(exist_ok=True)
+        self._staging.make()
         fsync_directory(self.root)
         fsync_directory(self._registry)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Let one process or thread at a time change the pointer; death unlocks."""
+        """Let one process or thread at a time change the pointer."""
         self._make()
-        with (self.root / "lock").open("ab") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._pointer.locked():
             yield
 
-    @contextmanager
-    def _undamaged(self) -> Iterator[None]:
-        try:
-            yield
-        except ValueError as error:
-            raise RegistryError(
-                f"{self._pointer.path}: {error}; remove it, then activate a version again"
-            ) from error
-
-    @contextmanager
-    def _os_errors(self, done: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise RegistryError(
-                f"{self.root}: the {self._kind} cannot be {done} ({error}); "
-                "check the permissions and the disk's free space"
-            ) from error
+    def _os_errors(self, done: str) -> AbstractContextManager[None]:
+        return disk_errors(self.root, self._kind, done)

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from recsvc.artifacts.documents import CURRENT
+from recsvc.artifacts.version_ids import CURRENT
 from recsvc.core.diversity import Diversity
 from recsvc.core.place_sets import PlaceSet
 from recsvc.core.places import Location

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from recsvc.artifacts.disk import fsync_directory, write_durably
 from recsvc.artifacts.manifest import (
     ARRAY_SUFFIX,
     SCHEMA_VERSION,
@@ -136,27 +137,6 @@ def read_artifact(
         for file in manifest.files:
             _check_sha256(directory / file.name, file)
     return manifest, {file.array_name: _map_array(directory / file.name) for file in manifest.files}
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a new file and wait until its content is on the disk.
-
-    Raises:
-        OSError: the file exists or cannot be written.
-    """
-    with path.open("xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def fsync_directory(directory: Path) -> None:
-    """Wait until the names in a directory (files made, renamed, replaced) are on the disk."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _check_array(name: str, array: npt.NDArray[Any]) -> None:

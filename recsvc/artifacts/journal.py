@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
-from recsvc.artifacts.format import fsync_directory
+from recsvc.artifacts.disk import fsync_directory
 from recsvc.artifacts.json_fields import count_field, field, parse_object, time_field, utc_text
 
 
@@ -50,6 +50,10 @@ class Note:
     by: str = ""
     gate: Gate = Gate.NOT_ASKED
     reasons: tuple[str, ...] = ()
+
+
+UNSAID: Final = Note()
+"""Of somebody who says nothing."""
 
 
 @dataclass(frozen=True, slots=True)

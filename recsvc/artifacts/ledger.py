@@ -19,7 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
-from recsvc.artifacts.format import fsync_directory
+from recsvc.artifacts.disk import fsync_directory
 from recsvc.artifacts.json_fields import field, parse_object, time_field, utc_text
 
 _N_LINKED = 2

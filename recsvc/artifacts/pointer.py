@@ -1,23 +1,13 @@
 """The pointer: which version of a registry is current, and which were before it."""
 
 import json
-import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Self
 
 from recsvc.artifacts.json_fields import count_field, field, parse_object, time_field, utc_text
 
 N_PREVIOUS_KEPT = 20
-
-
-def new_version_id(time_made: datetime) -> str:
-    """Name a new version, ``20261122T053000Z-4f1a9c``: sorts by time, unique within a second.
-
-    Args:
-        time_made: with a zone.
-    """
-    return f"{time_made.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 @dataclass(frozen=True, slots=True)

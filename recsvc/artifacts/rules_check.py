@@ -9,8 +9,9 @@ from typing import Final
 from pydantic import ValidationError
 
 from recsvc.artifacts.contradictions import Fault, contradictions
-from recsvc.artifacts.documents import CURRENT, Documents
+from recsvc.artifacts.documents import Documents
 from recsvc.artifacts.rules_file import RulesFile
+from recsvc.artifacts.version_ids import CURRENT
 from recsvc.core.rules import NO_RULES, Rulebook
 from recsvc.errors import InputError
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from recsvc.artifacts.documents import CURRENT, Documents
+from recsvc.artifacts.documents import Documents
 from recsvc.artifacts.experiment_shelf import running
 from recsvc.artifacts.experiments import Experiment, Variant
+from recsvc.artifacts.version_ids import CURRENT
 from recsvc.core.assignment import takes_part, variant_of
 from recsvc.core.rules import Rulebook
 from recsvc.errors import RecsvcError

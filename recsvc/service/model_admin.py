@@ -10,7 +10,8 @@ from typing import Any
 
 from recsvc.artifacts.manifest import Manifest
 from recsvc.artifacts.pointer import Pointer
-from recsvc.artifacts.registry import CURRENT, VersionInfo
+from recsvc.artifacts.registry import VersionInfo
+from recsvc.artifacts.version_ids import CURRENT
 from recsvc.errors import (
     ArtifactError,
     InvalidRequestError,

@@ -112,7 +112,7 @@ def test_what_is_no_version_is_not_found(shelf: Documents, version_ref: str) -> 
 def test_a_beginning_of_several_versions_is_not_enough(shelf: Documents) -> None:
     for _ in range(2):
         shelf.publish("{}", NOW)
-    with pytest.raises(NotFoundError, match="it begins 2 versions"):
+    with pytest.raises(NotFoundError, match="it begins 2 version ids"):
         shelf.activate("20", NOW)
 
 
