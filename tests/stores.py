@@ -14,9 +14,10 @@ from recsvc.service.selling import Changes
 from recsvc.store.answers import RedisAnswerStore
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.embedded import EmbeddedValkey
-from recsvc.store.event_log import LogLimits, RedisEventLog
+from recsvc.store.event_log import RedisEventLog
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
+from recsvc.store.log_limits import LogLimits
 from recsvc.store.memory import (
     InMemoryAnswerStore,
     InMemoryEventLog,

@@ -11,9 +11,10 @@ import typer
 from recsvc.artifacts.registry import Registry
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.connection import connect
-from recsvc.store.event_log import LogLimits, RedisEventLog
+from recsvc.store.event_log import RedisEventLog
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
+from recsvc.store.log_limits import LogLimits
 from recsvc.store.served_lists import RedisServedLists
 from training.collect import collect
 from training.drain import Collected

@@ -11,6 +11,7 @@ from recsvc.store.connection import connect
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 from tests.stores import running_valkey
+from tests.unit.store.event_shop import Shop, shop_of
 
 
 @pytest.fixture(scope="module")
@@ -31,3 +32,8 @@ def guarded(shared_client: redis.Redis) -> GuardedRedis:
 def keys() -> KeySchema:
     # A namespace of its own stands in for an empty server.
     return KeySchema(f"test-{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+def shop(guarded: GuardedRedis, keys: KeySchema) -> Shop:
+    return shop_of(guarded, keys)

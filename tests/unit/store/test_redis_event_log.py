@@ -1,11 +1,10 @@
-"""The Redis event log beyond the contract: disk, memory, room, packing, paging, crashes."""
+"""The Redis event log beyond the contract: disk, memory, room, paging, crashes."""
 
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,88 +12,25 @@ from recsvc.core.live import Act
 from recsvc.core.places import Location
 from recsvc.errors import PreconditionError, StoreUnavailableError
 from recsvc.identity import partition_of
-from recsvc.service.shopping import (
-    INTEREST_SECONDS,
-    PURCHASE_SECONDS,
-    Event,
-    Line,
-    Link,
-    LiveProfile,
-    Outcome,
-    Shopper,
-)
+from recsvc.service.shopping import Line
 from recsvc.store import event_log
-from recsvc.store.breaker import CircuitBreaker
-from recsvc.store.connection import connect
-from recsvc.store.event_log import PACK_BYTES, LogLimits, RedisEventLog
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
-from recsvc.store.profile_format import FORMAT, HEADER, RECEIVED_BYTES, read_profile, record
+from recsvc.store.log_limits import LogLimits
+from recsvc.store.profile_format import HEADER
+from recsvc.store.profile_packing import PACK_BYTES
 from tests.shoppers import ANNA, BEN, GUEST, T0, customer, event
-from tests.stores import SetClock, running_valkey
-
-ACCEPTED, DUPLICATE, FULL = Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.FULL
-PARTITION = partition_of(ANNA.key)
-DAY = 86_400
-
-
-@dataclass(frozen=True)
-class Shop:
-    """A log, and a look at what it keeps."""
-
-    guarded: GuardedRedis
-    keys: KeySchema
-    log: RedisEventLog
-
-    @property
-    def client(self) -> Any:  # noqa: ANN401  # redis-py's answers have no useful types
-        return self.guarded.client
-
-    def stored(self, shopper: Shopper) -> bytes:
-        found = self.client.get(self.keys.live(shopper.key))
-        assert isinstance(found, bytes)
-        return found
-
-    def live(self, shopper: Shopper) -> LiveProfile:
-        return read_profile(self.client.get(self.keys.live(shopper.key)))
-
-    def products(self, shopper: Shopper) -> list[str]:
-        return [product for deed in self.live(shopper).deeds for product in deed.products]
-
-    def n_packed(self, shopper: Shopper) -> int:
-        return int(HEADER.unpack_from(self.stored(shopper))[2])
-
-    def append(self, *events: Event) -> list[Outcome]:
-        return self.log.append(events, durable=False)
-
-
-@pytest.fixture
-def shop(guarded: GuardedRedis, keys: KeySchema) -> Shop:
-    return shop_of(guarded, keys)
-
-
-def shop_of(
-    guarded: GuardedRedis,
-    keys: KeySchema,
-    limits: LogLimits | None = None,
-    clock: Callable[[], float] | None = None,
-) -> Shop:
-    limits = limits or LogLimits()
-    log = (
-        RedisEventLog(guarded, keys, limits, clock)
-        if clock
-        else RedisEventLog(guarded, keys, limits)
-    )
-    return Shop(guarded, keys, log)
-
-
-def over(url: str, limits: LogLimits | None = None) -> Shop:
-    client = connect(url, socket_timeout_seconds=5.0)
-    return shop_of(GuardedRedis(client, CircuitBreaker()), KeySchema(), limits)
-
-
-def many(n: int, shopper: Shopper = ANNA, **fields: Any) -> list[Event]:  # noqa: ANN401  # the fields of Event
-    return [event(f"e{number:04}", shopper, **fields) for number in range(n)]
+from tests.stores import running_valkey
+from tests.unit.store.event_shop import (
+    ACCEPTED,
+    DUPLICATE,
+    FULL,
+    PARTITION,
+    Shop,
+    many,
+    over,
+    shop_of,
+)
 
 
 class TestDurable:
@@ -215,15 +151,6 @@ class TestFailure:
         with pytest.raises(ValueError, match="damaged"):
             shop.live(ANNA)
 
-    @pytest.mark.parametrize("records", [b"\xff" * 9, bytes(6) + b"\x0f" + bytes(5)])
-    def test_damaged_visitor_spoils_no_customer(self, shop: Shop, records: bytes) -> None:
-        """A profile that cannot be read, of cut or of unknown records, is not added to another."""
-        shop.append(event("own"))
-        shop.client.set(shop.keys.live(GUEST.key), HEADER.pack(FORMAT, 5, 0) + records)
-        with pytest.raises(StoreUnavailableError, match=r"damaged|not a valid Act"):
-            shop.log.hand_over(GUEST, ANNA, T0)
-        assert shop.products(ANNA) == ["own"]
-
 
 class TestKeys:
     def test_what_one_script_writes_shares_a_hash_tag(self, shop: Shop) -> None:
@@ -273,108 +200,6 @@ class TestKeys:
             )
         assert len(shop.live(ANNA).deeds) == 50
         assert shop.client.memory_usage(shop.keys.live(ANNA.key), samples=0) <= 1_536
-
-
-class TestPacking:
-    def test_everything_needed_is_kept(self, shop: Shop) -> None:
-        """However often a profile is packed, it has every deed in the order in which it came."""
-        events = many(300, order_id="o1", location=Location(store_id="leeds-1"))
-        for start in range(0, 300, 7):
-            shop.append(*events[start : start + 7])
-        assert shop.products(ANNA) == [one.event_id for one in events]
-        assert shop.n_packed(ANNA) > 0
-        assert len(shop.stored(ANNA)) < PACK_BYTES + 2_500
-
-    def test_packing_changes_neither_revision_nor_lifetime(self, shop: Shop) -> None:
-        """Both are of the events, not of how they are written down."""
-        shop.append(event("e1"))
-        first = shop.live(ANNA).revision
-        shop.append(*many(100))
-        assert shop.n_packed(ANNA) > 0
-        assert shop.live(ANNA).revision == first + 100
-        lifetime = shop.client.ttl(shop.keys.live(ANNA.key))
-        assert LogLimits().customer_seconds - 60 < lifetime <= LogLimits().customer_seconds
-
-    @pytest.mark.parametrize(
-        ("age", "kept"),
-        [
-            (INTEREST_SECONDS - 60, {Act.PURCHASE, Act.VIEW, Act.FEEDBACK}),
-            (INTEREST_SECONDS + 60, {Act.PURCHASE, Act.FEEDBACK}),
-            (PURCHASE_SECONDS + 60, set()),
-        ],
-    )
-    def test_what_is_old_is_left_out(
-        self, guarded: GuardedRedis, keys: KeySchema, age: float, kept: set[Act]
-    ) -> None:
-        """Looks older than two days go, and purchases that every model has learnt."""
-        shop = shop_of(guarded, keys, clock=SetClock(T0))
-        received = round((T0 - age) * 1_000).to_bytes(RECEIVED_BYTES)
-        old = [event(f"old-{act}", act=act) for act in (Act.PURCHASE, Act.VIEW, Act.FEEDBACK)]
-        records = [received + record(one) for one in old]
-        shop.client.set(keys.live(ANNA.key), HEADER.pack(FORMAT, 3, 0) + b"".join(records))
-        shop.append(*many(100))
-        deeds = shop.live(ANNA).deeds
-        assert shop.n_packed(ANNA) > 0
-        assert {deed.act for deed in deeds if deed.products[0].startswith("old")} == kept
-        assert len(deeds) == 100 + len(kept)
-
-    def test_event_that_comes_in_between_is_not_lost(self, shop: Shop) -> None:
-        """What was made smaller of an outdated profile is not put in place of a newer one."""
-        shop.append(event("e1"))
-        outdated = shop.stored(ANNA)
-        shop.append(event("e2"))
-        newer = shop.stored(ANNA)
-        name = shop.keys.live(ANNA.key)
-        assert shop.log._replace(keys=[name], args=[outdated, outdated]) == 0
-        assert shop.stored(ANNA) == newer
-        assert shop.log._replace(keys=[name], args=[newer, newer]) == 1
-
-    def test_erased_profile_does_not_come_back(self, shop: Shop) -> None:
-        """Nor is it put where there is none any more."""
-        shop.append(event("e1"))
-        outdated = shop.stored(ANNA)
-        shop.log.erase(ANNA.key)
-        name = shop.keys.live(ANNA.key)
-        assert shop.log._replace(keys=[name], args=[outdated, outdated]) == 0
-        assert shop.live(ANNA).deeds == ()
-
-    def test_impressions_beside_looks_do_not_keep_it_from_packing(self, shop: Shop) -> None:
-        """Whatever comes last of a shopper in a call, a profile that has grown is packed."""
-        long = "p" * 200
-        for number in range(20):
-            shop.append(
-                event(f"v{number}", act=Act.VIEW, lines=(Line(long),)),
-                event(f"i{number}", act=Act.IMPRESSION, lines=(Line(long),)),
-            )
-        assert shop.n_packed(ANNA) > 0
-        assert len(shop.stored(ANNA)) < 2 * PACK_BYTES
-
-    def test_failed_packing_is_no_failed_event(
-        self, shop: Shop, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """When the script for it is refused, the events are stored and answered all the same."""
-        broken = shop.client.register_script("return redis.error_reply('ERR no')")
-        monkeypatch.setattr(shop.log, "_replace", broken)
-        assert shop.append(*many(100)) == [ACCEPTED] * 100
-        assert shop.n_packed(ANNA) == 0
-        monkeypatch.undo()
-        shop.append(event("last"))
-        assert shop.n_packed(ANNA) > 0
-        assert len(shop.products(ANNA)) == 101
-
-    def test_profile_of_a_machine_stays_small(self, shop: Shop) -> None:
-        """Where it would not fit, the oldest deeds go: nobody makes Redis slow for all others."""
-        n_lines, n_events = 100, 60
-        for number in range(n_events):
-            lines = tuple(
-                Line(os.urandom(16).hex() if n else f"first-{number}") for n in range(n_lines)
-            )
-            shop.append(event(f"e{number}", lines=lines))
-        firsts = [deed.products[0] for deed in shop.live(ANNA).deeds]
-        assert len(shop.stored(ANNA)) < 0xFFFF + 2 * PACK_BYTES
-        assert firsts == [f"first-{number}" for number in range(n_events)][-len(firsts) :]
-        assert 10 < len(firsts) < n_events
-        assert shop.log.length() == n_events
 
 
 class TestRoom:
@@ -472,73 +297,6 @@ class TestReading:
         shop.client.xadd(shop.keys.events(PARTITION), {"e": b'{"a": 99}'})
         with pytest.raises(ValueError, match="no event of this version"):
             shop.log.read(PARTITION, "", 10)
-
-
-class TestHandOver:
-    def test_the_log_says_who_the_visitor_was(self, shop: Shop) -> None:
-        """A link lies in the customer's partition, for the trainer."""
-        shop.append(event("v1", GUEST))
-        shop.log.hand_over(GUEST, ANNA, T0)
-        (logged,) = shop.log.read(PARTITION, "", 10)
-        assert logged.entry == Link(GUEST, ANNA, T0)
-
-    @pytest.mark.parametrize("is_added", [False, True])
-    def test_move_that_was_cut_off_is_finished(self, shop: Shop, *, is_added: bool) -> None:
-        """Died before or after the customer had it: the next call moves it once, and the rest."""
-        shop.append(event("own"), event("v1", GUEST))
-        live, moving = shop.keys.live(GUEST.key), shop.keys.moving(GUEST.key)
-        value = shop.stored(GUEST)
-        if is_added:
-            shop.log._move(value, GUEST, ANNA, T0)
-        shop.client.rename(live, moving)
-        shop.append(event("v2", GUEST))
-        assert shop.log.hand_over(GUEST, ANNA, T0) == 2
-        assert shop.products(ANNA) == ["own", "v1", "v2"]
-        assert not shop.client.exists(live, moving)
-        assert len(shop.log.read(PARTITION, "", 10)) == 3
-        assert shop.log.hand_over(GUEST, ANNA, T0) == 0
-
-    def test_move_is_known_as_long_as_it_may_be_finished(self, shop: Shop) -> None:
-        """A move that was cut off a week ago is not made twice."""
-        shop.append(event("v1", GUEST))
-        value, moving = shop.stored(GUEST), shop.keys.moving(GUEST.key)
-        shop.log.hand_over(GUEST, ANNA, T0)
-        (moved,) = shop.client.scan_iter(f"{shop.keys.namespace}:*:moved:*", count=1_000)
-        assert shop.client.ttl(moved) > LogLimits().visitor_seconds - 60
-        shop.client.set(moving, value)
-        shop.log.hand_over(GUEST, ANNA, T0)
-        assert shop.products(ANNA) == ["v1"]
-
-    def test_another_process_that_is_late_removes_only_what_was_moved(self, shop: Shop) -> None:
-        """What was set aside meanwhile stays until it is moved itself."""
-        shop.append(event("v1", GUEST))
-        value, moving = shop.stored(GUEST), shop.keys.moving(GUEST.key)
-        shop.log.hand_over(GUEST, ANNA, T0)
-        shop.append(event("v2", GUEST))
-        newer = shop.stored(GUEST)
-        shop.client.rename(shop.keys.live(GUEST.key), moving)
-        shop.log._drop(keys=[moving], args=[value])
-        assert shop.client.get(moving) == newer
-
-    def test_packed_profiles_are_handed_over_too(self, shop: Shop) -> None:
-        """A long visit becomes the customer's, whole and in order, beside what they had."""
-        visit = many(150, GUEST)
-        shop.append(*visit)
-        shop.append(*(event(f"own{number:03}") for number in range(150)))
-        assert shop.n_packed(GUEST) > 0
-        assert shop.log.hand_over(GUEST, ANNA, T0) == 150
-        own = [f"own{number:03}" for number in range(150)]
-        assert shop.products(ANNA) == own + [one.event_id for one in visit]
-        shop.append(event("next"))
-        assert shop.products(ANNA) == [*own, *(one.event_id for one in visit), "next"]
-
-    def test_visitor_who_is_erased_while_moving_is_gone(self, shop: Shop) -> None:
-        """What a cut-off move has set aside is erased too."""
-        shop.append(event("v1", GUEST))
-        shop.client.rename(shop.keys.live(GUEST.key), shop.keys.moving(GUEST.key))
-        assert shop.log.erase(GUEST.key) == 1
-        assert shop.log.hand_over(GUEST, ANNA, T0) == 0
-        assert shop.live(ANNA).deeds == ()
 
 
 def test_numbers_are_exact(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

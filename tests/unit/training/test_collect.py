@@ -22,9 +22,10 @@ from recsvc.service.shopping import Event, Line, Link, Person, Shopper
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.connection import connect
 from recsvc.store.embedded import EmbeddedValkey
-from recsvc.store.event_log import LogLimits, RedisEventLog
+from recsvc.store.event_log import RedisEventLog
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
+from recsvc.store.log_limits import LogLimits
 from recsvc.store.served_lists import RedisServedLists
 from recsvc.store.streams import Logged
 from training.cli_collect import drained

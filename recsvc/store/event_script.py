@@ -1,0 +1,155 @@
+"""The script that adds an event to the stream and to its shopper's profile, or does neither."""
+
+from collections.abc import Sequence
+
+import redis
+
+from recsvc.core.live import Act
+from recsvc.errors import PreconditionError, StoreUnavailableError
+from recsvc.identity import N_PARTITIONS
+from recsvc.service.shopping import Event, Outcome, Person
+from recsvc.store.event_format import event_json
+from recsvc.store.guarded import GuardedRedis
+from recsvc.store.keys import KeySchema
+from recsvc.store.log_limits import LogLimits
+from recsvc.store.profile_format import FORMAT, record
+from recsvc.store.profile_lua import REVISION
+
+_ADD = (
+    REVISION
+    + """
+local length = redis.call('XLEN', KEYS[1])
+local longest, remembered = tonumber(ARGV[1]), ARGV[2]
+local outcomes = {}
+for i = 1, (#KEYS - 1) / 2 do
+  local profile, seen = KEYS[2 * i], KEYS[2 * i + 1]
+  local text, record, life = ARGV[3 * i], ARGV[3 * i + 1], ARGV[3 * i + 2]
+  if redis.call('EXISTS', seen) == 1 then
+    -- A write, for WAITAOF to wait for: the event itself may not be on the disk yet.
+    redis.call('EXPIRE', seen, remembered)
+    outcomes[i] = 'DUPLICATE'
+  elseif length >= longest then
+    outcomes[i] = 'FULL'
+  else
+    local revision, rest
+    if record ~= '' then
+      revision, rest = opened(profile)
+    end
+    local id = redis.call('XADD', KEYS[1], '*', 'e', text)
+    redis.call('SET', seen, '', 'EX', remembered)
+    length = length + 1
+    outcomes[i] = id
+    if record ~= '' then
+      local milliseconds = tonumber(string.match(id, '^%d+'))
+      revision = revision or begun(milliseconds)
+      rest = rest .. struct.pack('>I6', milliseconds) .. record
+      redis.call('SET', profile, struct.pack('>BI4', FORMAT, revision) .. rest, 'EX', life)
+      outcomes[i] = 'GROWN:' .. (#rest - 2 - struct.unpack('>I2', rest))
+    end
+  end
+end
+return outcomes
+""".replace("FORMAT", str(FORMAT))
+)
+
+_NO_EFFECT = frozenset({Act.IMPRESSION})
+"""Acts that shape no list: the log has them, the profile does not."""
+
+
+class EventScript:
+    """Runs the script.
+
+    Args:
+        guarded: the client.
+        keys: the key schema of this shop.
+        limits: how much is kept.
+    """
+
+    def __init__(self, guarded: GuardedRedis, keys: KeySchema, limits: LogLimits) -> None:
+        self._redis = guarded
+        self._keys = keys
+        self._limits = limits
+        self._add = guarded.client.register_script(_ADD)
+
+    def require_disk(self) -> None:
+        """Refuse a Redis that cannot tell when a write is on the disk.
+
+        Raises:
+            StoreUnavailableError: Redis cannot answer in time.
+            PreconditionError: it cannot (DURABILITY_UNAVAILABLE).
+        """
+        self._redis.ask(self._ask_disk)
+
+    def run(
+        self, parts: Sequence[tuple[int, Sequence[Event]]], *, durable: bool
+    ) -> list[list[tuple[Outcome, int]]]:
+        """Add events, once a part, all in one round trip.
+
+        Args:
+            parts: each of a partition, and of events of its shoppers.
+            durable: return only when they are on the disk.
+
+        Returns:
+            For each part, what became of each event, and how many bytes of its profile are not
+            packed.
+
+        Raises:
+            StoreUnavailableError: Redis or its disk cannot answer in time; some may be stored.
+        """
+        added = self._redis.ask(lambda: self._add_all(parts, durable=durable))
+        return [[_outcome(text) for text in texts] for texts in added]
+
+    def _add_all(
+        self, parts: Sequence[tuple[int, Sequence[Event]]], *, durable: bool
+    ) -> list[list[bytes]]:
+        """Run the script for each part on one connection, which then waits for the disk."""
+        with self._redis.client.pipeline(transaction=False) as pipeline:
+            for partition, events in parts:
+                keys, arguments = self._arguments(partition, events)
+                self._add(keys=keys, args=arguments, client=pipeline)
+            if durable:
+                wait = max(1, round(1_000 * self._limits.durable_seconds))  # 0 is for ever
+                pipeline.execute_command("WAITAOF", 1, 0, wait)  # type: ignore[no-untyped-call]
+            added = pipeline.execute()
+        if durable and not added.pop()[0]:
+            raise StoreUnavailableError(
+                "the disk of Redis did not keep up; send the events again to be sure"
+            )
+        return list(added)
+
+    def _arguments(
+        self, partition: int, events: Sequence[Event]
+    ) -> tuple[list[str], list[bytes | int]]:
+        keys = [self._keys.events(partition)]
+        arguments: list[bytes | int] = [
+            max(1, self._limits.max_events // N_PARTITIONS),
+            self._limits.remembered_seconds,
+        ]
+        for event in events:
+            shopper = event.shopper
+            keys += [self._keys.live(shopper.key), self._keys.seen(shopper.key, event.event_id)]
+            is_customer = shopper.kind is Person.CUSTOMER
+            arguments += [
+                event_json(event),
+                b"" if event.act in _NO_EFFECT else record(event),
+                self._limits.customer_seconds if is_customer else self._limits.visitor_seconds,
+            ]
+        return keys, arguments
+
+    def _ask_disk(self) -> None:
+        try:
+            self._redis.client.execute_command("WAITAOF", 1, 0, 1)  # type: ignore[no-untyped-call]
+        except redis.ResponseError as error:
+            raise PreconditionError(
+                "this Redis cannot tell when a write is on the disk: it needs WAITAOF (Redis 7.2 "
+                "or later, or Valkey) and appendonly yes; nothing was stored",
+                reason="DURABILITY_UNAVAILABLE",
+            ) from error
+
+
+def _outcome(text: bytes) -> tuple[Outcome, int]:
+    """What became of an event, and how many bytes of its profile are not packed."""
+    name, _, n_bytes = text.decode().partition(":")
+    if name in {Outcome.DUPLICATE, Outcome.FULL}:
+        return Outcome(name), 0
+    return Outcome.ACCEPTED, int(n_bytes or 0)

@@ -1,0 +1,110 @@
+"""A visitor who turned out to be a customer: their live profile moves into the customer's.
+
+The two may lie in different slots of a cluster, which no script reaches at once: the profile is set
+aside, then added to the customer's once, then removed. A call that was cut off is finished by the
+next one, which then moves what came since.
+"""
+
+from functools import partial
+from hashlib import blake2b
+from typing import Any
+
+from recsvc.errors import StoreUnavailableError
+from recsvc.identity import partition_of
+from recsvc.service.shopping import Link, Shopper
+from recsvc.store.event_format import link_json
+from recsvc.store.guarded import GuardedRedis
+from recsvc.store.keys import KeySchema
+from recsvc.store.log_limits import LogLimits
+from recsvc.store.profile_format import FORMAT, RECEIVED_BYTES, records_of
+from recsvc.store.profile_lua import REVISION
+
+_SET_ASIDE = """
+if redis.call('EXISTS', KEYS[2]) == 0 and redis.call('EXISTS', KEYS[1]) == 1 then
+  redis.call('RENAME', KEYS[1], KEYS[2])
+end
+return redis.call('GET', KEYS[2])
+"""
+
+_HAND_OVER = (
+    REVISION
+    + """
+local revision, rest = opened(KEYS[2])
+if redis.call('SET', KEYS[3], '', 'NX', 'EX', ARGV[3]) then
+  local id = redis.call('XADD', KEYS[1], '*', 'e', ARGV[1])
+  local milliseconds = tonumber(string.match(id, '^%d+'))
+  local parts = {struct.pack('>BI4', FORMAT, revision or begun(milliseconds)), rest}
+  for i = 4, #ARGV do
+    parts[#parts + 1] = struct.pack('>I6', milliseconds)
+    parts[#parts + 1] = ARGV[i]
+  end
+  redis.call('SET', KEYS[2], table.concat(parts), 'EX', ARGV[2])
+end
+""".replace("FORMAT", str(FORMAT))
+)
+
+_DROP = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  redis.call('DEL', KEYS[1])
+end
+"""
+
+
+class HandOver:
+    """Moves profiles.
+
+    Args:
+        guarded: the client.
+        keys: the key schema of this shop.
+        limits: how much is kept.
+    """
+
+    def __init__(self, guarded: GuardedRedis, keys: KeySchema, limits: LogLimits) -> None:
+        self._redis = guarded
+        self._keys = keys
+        self._limits = limits
+        self._set_aside = guarded.client.register_script(_SET_ASIDE)
+        self._hand_over = guarded.client.register_script(_HAND_OVER)
+        self._drop = guarded.client.register_script(_DROP)
+
+    def move(self, visitor: Shopper, customer: Shopper, now: float) -> int:
+        """Move a visitor's live profile into a customer's, and return how many events that were.
+
+        Raises:
+            StoreUnavailableError: Redis cannot answer in time, or the profile is damaged.
+        """
+        aside = self._keys.moving(visitor.key)
+        setting_aside = partial(self._set_aside, keys=[self._keys.live(visitor.key), aside])
+        n_moved = 0
+        while True:
+            value: Any = self._redis.ask(setting_aside)
+            if value is None:
+                return n_moved
+            n_moved += self._add(value, visitor, customer, now)
+            # Only what was moved: meanwhile another process may have set more aside.
+            dropping = partial(self._drop, keys=[aside], args=[value])
+            self._redis.ask(dropping)
+
+    def _add(self, value: bytes, visitor: Shopper, customer: Shopper, now: float) -> int:
+        """Add a profile to a customer's, unless it has been; return how many events it holds."""
+        try:
+            records = records_of(value)
+        except ValueError as error:
+            raise StoreUnavailableError(str(error)) from error
+        digest = blake2b(visitor.key.encode() + value, digest_size=12).hexdigest()
+        keys = [
+            self._keys.events(partition_of(customer.key)),
+            self._keys.live(customer.key),
+            self._keys.moved(customer.key, digest),
+        ]
+        arguments: list[bytes | int] = [
+            link_json(Link(visitor, customer, now)),
+            self._limits.customer_seconds,
+            # As long as what was set aside may lie there.
+            max(self._limits.remembered_seconds, self._limits.visitor_seconds),
+            # Each counts as received now: what a model has learnt of a customer's partition until
+            # then it cannot have learnt of the visitor's.
+            *(record[RECEIVED_BYTES:] for record in records),
+        ]
+        self._redis.ask(lambda: self._hand_over(keys=keys, args=arguments))
+        return len(records)
