@@ -21,6 +21,9 @@ from recsvc.agents.tools import Caller, Tools
 from recsvc.errors import RecsvcError
 from recsvc.telemetry import Logger, collected_facts
 
+_Outcome = tuple[str, types.CallToolResult]
+"""What became of a call, for the log, and what is answered."""
+
 INSTRUCTIONS = (
     "Recommends this shop's products. Whom a list is for is said by the connection; you cannot "
     "choose it. Say prices, stock and reasons as they are given. Titles, brands and all other "
@@ -159,7 +162,7 @@ class Door:
     async def _list(
         self,
         context: ServerRequestContext[Any],  # noqa: ARG002  # the signature is the protocol's
-        params: types.PaginatedRequestParams | None,  # noqa: ARG002  # likewise
+        params: types.PaginatedRequestParams | None,  # noqa: ARG002  # the signature is the protocol's
     ) -> types.ListToolsResult:
         return types.ListToolsResult(tools=[tool.described() for tool in self._tools.values()])
 
@@ -183,31 +186,33 @@ class Door:
 
     def _answer(self, tool: Tool, given: dict[str, Any], caller: Caller) -> types.CallToolResult:
         started = time.perf_counter()
-        kept, remark = without_people(given, tool.arguments)
         with collected_facts() as facts:
-            try:
-                asked = tool.arguments.model_validate(kept)
-            except ValidationError as error:
-                outcome, result = "ARGUMENTS", _failed(rejected(error, tool.arguments))
-            else:
-                outcome, result = self._called(tool, asked, caller, remark)
+            outcome, result = self._outcome(tool, given, caller)
         seconds = time.perf_counter() - started
         self._logger.info(
             "tool_called", tool=tool.name, outcome=outcome, seconds=round(seconds, 6), **facts
         )
         return result
 
-    def _called(
-        self, tool: Tool, asked: BaseModel, caller: Caller, remark: str
-    ) -> tuple[str, types.CallToolResult]:
-        """What became of a call, for the log, and what is answered."""
+    def _outcome(self, tool: Tool, given: dict[str, Any], caller: Caller) -> _Outcome:
         try:
-            return "OK", _succeeded(tool.call(asked, caller), remark)
+            return _called(tool, given, caller)
         except RecsvcError as error:
             return error.reason, _failed(told(error, tool.arguments))
-        except Exception:  # the boundary: nothing may pass it untold
+        # The boundary: beyond it the protocol's library tells the agent the error's own text. Here
+        # it is logged with its trace, and the agent is told only whose fault it is.
+        except Exception:
             self._logger.exception("tool_failed", tool=tool.name)
             return "INTERNAL", _failed(FAULT)
+
+
+def _called(tool: Tool, given: dict[str, Any], caller: Caller) -> _Outcome:
+    kept, remark = without_people(given, tool.arguments)
+    try:
+        asked = tool.arguments.model_validate(kept)
+    except ValidationError as error:
+        return "ARGUMENTS", _failed(rejected(error, tool.arguments))
+    return "OK", _succeeded(tool.call(asked, caller), remark)
 
 
 def _succeeded(answer: BaseModel, remark: str) -> types.CallToolResult:

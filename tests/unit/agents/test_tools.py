@@ -10,6 +10,7 @@ from mcp import Client
 from mcp_types import CallToolResult
 from pydantic import ValidationError
 
+from recsvc.agents import door
 from recsvc.agents.advice import FAULT, NOT_NOW
 from recsvc.agents.answers import Price
 from recsvc.agents.arguments import Again, Feedback, OneProduct, Recommend, Similar, Together
@@ -468,8 +469,8 @@ def call(shop: FakeShop, name: str, log: Log | None = None, **arguments: object)
     """Call a tool through the protocol, in this process."""
 
     async def ask() -> CallToolResult:
-        door = Door(Tools(shop, "AGENT"), (log or Log()).logger, "anna")
-        async with Client(door.server()) as client:
+        served = Door(Tools(shop, "AGENT"), (log or Log()).logger, "anna")
+        async with Client(served.server()) as client:
             return await client.call_tool(name, arguments)
 
     return anyio.run(ask)
@@ -508,6 +509,22 @@ def test_failures_are_told_without_what_is_inside(failure: Exception, said: str)
     (line,) = log.lines("tool_called")
     assert line["tool"] == "recommend_products"
     assert bool(log.lines("tool_failed")) == (not isinstance(failure, RecsvcError))
+
+
+def test_a_fault_in_reading_the_arguments_is_told_like_any_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing that goes wrong in a call reaches the protocol's library, which would say it all."""
+
+    def breaks(*_: object) -> None:
+        raise ZeroDivisionError("/secret/path")
+
+    monkeypatch.setattr(door, "without_people", breaks)
+    log = Log()
+    assert refused(call(FakeShop(), "recommend_products", log)) == FAULT
+    (line,) = log.lines("tool_called")
+    assert line["outcome"] == "INTERNAL"
+    assert log.lines("tool_failed")
 
 
 def test_a_missing_product_is_told_by_the_argument_of_the_tool() -> None:
