@@ -5,7 +5,7 @@
 The two stores are those of the server's model. Every step checks what must, and what must not, be
 on the list; the first thing that is not so ends the story. Times are the story's own: each call
 says when it is (``event_time``, ``as_of_time``).
-"""  # noqa: INP001  # a script, not a package
+"""
 
 import sys
 import uuid
@@ -49,10 +49,10 @@ class Household:
     token: str = ""
 
     def __post_init__(self) -> None:
-        self.recommendations = api_grpc.RecommendationServiceStub(self.channel)  # type: ignore[no-untyped-call]
-        self.events = events_grpc.EventServiceStub(self.channel)  # type: ignore[no-untyped-call]
-        self.customers = customers_grpc.CustomerServiceStub(self.channel)  # type: ignore[no-untyped-call]
-        self.catalogue = catalogue_grpc.CatalogServiceStub(self.channel)  # type: ignore[no-untyped-call]
+        self.recommendations = api_grpc.RecommendationServiceStub(self.channel)
+        self.events = events_grpc.EventServiceStub(self.channel)
+        self.customers = customers_grpc.CustomerServiceStub(self.channel)
+        self.catalogue = catalogue_grpc.CatalogServiceStub(self.channel)
 
     @contextmanager
     def chapter(self, title: str, **later: float) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """Ask a running server for a customer's list, at home and at a store.
 
 python examples/recommend.py HOST:PORT CUSTOMER STORE
-"""  # noqa: INP001  # a script, not a package
+"""
 
 import sys
 

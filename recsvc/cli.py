@@ -124,7 +124,7 @@ def serve(  # one argument a flag
 
     Example: recsvc serve --registry models --listen 127.0.0.1:50051 --workers 2
     """
-    from recsvc.launch import serve as launch  # noqa: PLC0415  # see the top
+    from recsvc.launch import serve as launch
 
     settings = ServerSettings.load(
         {
@@ -225,13 +225,13 @@ def recommend(  # one argument a flag
 
     Example: recsvc recommend 1104 --store 367 --page-size 5
     """
-    from google.protobuf.json_format import MessageToDict  # noqa: PLC0415  # see the top
-    from google.type.latlng_pb2 import LatLng  # noqa: PLC0415  # see the top
+    from google.protobuf.json_format import MessageToDict
+    from google.type.latlng_pb2 import LatLng
 
-    from recsvc.client import Client  # noqa: PLC0415  # see the top
-    from recsvc.client.table import print_list  # noqa: PLC0415  # see the top
-    from recsvc.v1.common_pb2 import Location  # noqa: PLC0415  # see the top
-    from recsvc.v1.recommendation_service_pb2 import Diversity as ApiDiversity  # noqa: PLC0415  # see the top
+    from recsvc.client import Client
+    from recsvc.client.table import print_list
+    from recsvc.v1.common_pb2 import Location
+    from recsvc.v1.recommendation_service_pb2 import Diversity as ApiDiversity
 
     if (lat is None) != (lon is None):
         raise RecsvcError("--lat and --lon belong together: give both or neither")
@@ -295,10 +295,10 @@ def ingest(
 
     Example: recsvc ingest purchases.csv --target 127.0.0.1:50051
     """
-    from rich.progress import Progress  # noqa: PLC0415  # see the top
+    from rich.progress import Progress
 
-    from recsvc.client import Client  # noqa: PLC0415  # see the top
-    from recsvc.client import ingest as sending  # noqa: PLC0415  # see the top
+    from recsvc.client import Client
+    from recsvc.client import ingest as sending
 
     console = Console(stderr=True)
     with (
@@ -379,7 +379,7 @@ def mcp(  # one argument a flag
     """
     if find_spec("mcp") is None:
         raise InputError('recsvc mcp needs the SDK of the protocol: pip install "recsvc[agents]"')
-    from recsvc.mcp import DoorOptions, local_shop, open_door, remote_shop  # noqa: PLC0415  # see the top
+    from recsvc.mcp import DoorOptions, local_shop, open_door, remote_shop
 
     if target and registry:
         raise InputError("--target and --registry are two shops; give one of them")
@@ -413,7 +413,7 @@ def demo(
     The first run takes a minute or two; another one uses the model that is there. Needs the
     extras: pip install "recsvc[training,demo]".
     """
-    from recsvc.demo import run_demo  # noqa: PLC0415  # see the top
+    from recsvc.demo import run_demo
 
     run_demo(directory, _console())
 
@@ -432,7 +432,7 @@ def doctor(
 
     Example: recsvc doctor --registry models
     """
-    from recsvc.doctor import findings  # noqa: PLC0415  # see the top
+    from recsvc.doctor import findings
 
     given = {"registry": registry, "listen": listen, "redis_url": redis, "data_dir": data_dir}
     is_well = True

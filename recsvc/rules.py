@@ -71,7 +71,7 @@ def publish_command(
 
     Example: recsvc rules publish rules.toml --registry models
     """
-    from recsvc.artifacts.journal import Note  # noqa: PLC0415  # see the top
+    from recsvc.artifacts.journal import Note
 
     rules = _read(file)
     warnings = _warnings(rules, registry)
@@ -129,7 +129,7 @@ def activate_command(
 
     Example: recsvc rules activate 20261126T0812 --registry models
     """
-    from recsvc.artifacts.journal import Note  # noqa: PLC0415  # see the top
+    from recsvc.artifacts.journal import Note
 
     pointer = _shelf(registry).activate(version_ref, datetime.now(UTC), Note(whoami()))
     _print({"version_id": pointer.version_id}, f"{pointer.version_id} is in force", as_json=as_json)
@@ -141,14 +141,14 @@ def rollback_command(registry: RegistryOption, *, as_json: JsonOption = False) -
 
     Example: recsvc rules rollback --registry models
     """
-    from recsvc.artifacts.journal import Note  # noqa: PLC0415  # see the top
+    from recsvc.artifacts.journal import Note
 
     pointer = _shelf(registry).rollback(datetime.now(UTC), Note(whoami()))
     _print({"version_id": pointer.version_id}, f"{pointer.version_id} is in force", as_json=as_json)
 
 
 @app.command("preview")
-def preview_command(  # noqa: PLR0913  # options of a command line
+def preview_command(
     file: FileArgument,
     registry: RegistryOption,
     *,
@@ -175,15 +175,15 @@ def preview_command(  # noqa: PLR0913  # options of a command line
 
     Example: recsvc rules preview rules.toml --customers 500 --registry models
     """
-    import numpy as np  # noqa: PLC0415  # see the top
+    import numpy as np
 
-    from recsvc.artifacts.rules_check import rules_in_force  # noqa: PLC0415  # see the top
-    from recsvc.artifacts.rules_file import SURFACES  # noqa: PLC0415  # see the top
-    from recsvc.core.conditions import Occasion  # noqa: PLC0415  # see the top
-    from recsvc.core.stages import Stage  # noqa: PLC0415  # see the top
-    from recsvc.service.defaults import Defaults  # noqa: PLC0415  # see the top
-    from recsvc.service.rules_preview import preview  # noqa: PLC0415  # see the top
-    from recsvc.settings import ListSettings  # noqa: PLC0415  # see the top
+    from recsvc.artifacts.rules_check import rules_in_force
+    from recsvc.artifacts.rules_file import SURFACES
+    from recsvc.core.conditions import Occasion
+    from recsvc.core.stages import Stage
+    from recsvc.service.defaults import Defaults
+    from recsvc.service.rules_preview import preview
+    from recsvc.settings import ListSettings
 
     if stage not in set(Stage):
         raise InputError(f"--stage {stage}: take one of {', '.join(Stage)}")
@@ -239,14 +239,14 @@ def _read(file: Path) -> "RulesFile":
 
 
 def _parse(text: str, name: str, *, is_toml: bool = False) -> "RulesFile":
-    from recsvc.artifacts.rules_check import read_rules  # noqa: PLC0415  # see the top
+    from recsvc.artifacts.rules_check import read_rules
 
     return read_rules(text, name=name, is_toml=is_toml)
 
 
 def _shelf(registry: str) -> "Documents":
-    from recsvc.artifacts.registry import Registry  # noqa: PLC0415  # see the top
-    from recsvc.artifacts.rules_file import KIND  # noqa: PLC0415  # see the top
+    from recsvc.artifacts.registry import Registry
+    from recsvc.artifacts.rules_file import KIND
 
     opened = Registry.open(registry)
     opened.pointer()  # a wrong path must be said
@@ -254,18 +254,18 @@ def _shelf(registry: str) -> "Documents":
 
 
 def _recommender(registry: str) -> "Recommender":
-    from recsvc.artifacts.registry import Registry  # noqa: PLC0415  # see the top
-    from recsvc.artifacts.version_ids import CURRENT  # noqa: PLC0415  # see the top
-    from recsvc.service.models import load_model  # noqa: PLC0415  # see the top
+    from recsvc.artifacts.registry import Registry
+    from recsvc.artifacts.version_ids import CURRENT
+    from recsvc.service.models import load_model
 
     return load_model(Registry.open(registry), CURRENT).recommender
 
 
 def _warnings(rules: "RulesFile", registry: str) -> list[str]:
     """Names that the current model does not know."""
-    from recsvc.artifacts.registry import Registry  # noqa: PLC0415  # see the top
-    from recsvc.core.conditions import ANONYMOUS  # noqa: PLC0415  # see the top
-    from recsvc.core.ruling import unknown_names  # noqa: PLC0415  # see the top
+    from recsvc.artifacts.registry import Registry
+    from recsvc.core.conditions import ANONYMOUS
+    from recsvc.core.ruling import unknown_names
 
     if Registry.open(registry).pointer() is None:
         return ["there is no current model, so names were not checked"]

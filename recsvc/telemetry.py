@@ -295,7 +295,7 @@ class MetricsPage:
 
     def forget(self, pid: int) -> None:
         """Leave a dead worker out of the numbers that tell of the present."""
-        mark_process_dead(pid, str(self.directory))  # type: ignore[no-untyped-call]
+        mark_process_dead(pid, str(self.directory))
 
 
 @contextmanager
@@ -314,7 +314,7 @@ def metrics_page(listen: str) -> Iterator[MetricsPage]:
             return
         host, port = split_address(listen)
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, directory)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry, directory)
         try:
             server, thread = start_http_server(port, host, registry)
         except OSError as error:

@@ -167,12 +167,12 @@ class Bench:
     def again(self, question: Question, seconds: float = FOREVER) -> Needed:
         return self.related.again(question, self.monotonic + seconds)
 
-    def did(self, event_id: str, shopper: Shopper = ANNA, **fields: Any) -> None:  # noqa: ANN401
+    def did(self, event_id: str, shopper: Shopper = ANNA, **fields: Any) -> None:
         """Store something that a shopper did just now."""
         one = event(event_id, shopper, **{"time": self.now, **fields})
         assert self.log.append([one], durable=False) == [Outcome.ACCEPTED]
 
-    def say(self, store_id: str, *product_ids: str, **fields: Any) -> int:  # noqa: ANN401
+    def say(self, store_id: str, *product_ids: str, **fields: Any) -> int:
         """Set the stock of products; it counts from then on, as after a quarter of a second."""
         self.n_said += 1
         given = {"is_in_stock": True, "effective": self.n_said, **fields}

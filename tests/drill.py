@@ -77,7 +77,7 @@ class _Client(threading.Thread):
     def run(self) -> None:
         options = [("grpc.use_local_subchannel_pool", 1), ("grpc.initial_reconnect_backoff_ms", 50)]
         with grpc.insecure_channel(self._target, options) as channel:
-            stub = api_grpc.EventServiceStub(channel)  # type: ignore[no-untyped-call]
+            stub = api_grpc.EventServiceStub(channel)
             for start in range(0, len(self._event_ids), _BATCH):
                 batch = list(self._event_ids[start : start + _BATCH])
                 again = self._random.sample(batch, len(batch) // 10)

@@ -40,13 +40,13 @@ def named(variant: int, of: Experiment | None = None) -> str:
     return new_recommendation_id(origin)
 
 
-def row(kind: str, when: datetime, customer: str = "anna", **fields: Any) -> dict[str, Any]:  # noqa: ANN401  # columns, each of its own type
+def row(kind: str, when: datetime, customer: str = "anna", **fields: Any) -> dict[str, Any]:
     """One event of one product."""
     given = {"product_id": "tea", "customer_id": customer, **fields}
     return dict.fromkeys(COLUMNS) | {"event_type": kind, "event_time": when} | given
 
 
-def seen(name: str, when: datetime, customer: str = "anna", **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+def seen(name: str, when: datetime, customer: str = "anna", **fields: Any) -> dict[str, Any]:
     """A list was seen."""
     return row("IMPRESSION", when, customer, recommendation_id=name, **fields)
 

@@ -101,7 +101,7 @@ WEIGHTS = {
 }  # fmt: skip
 
 
-def tiny_model(*, leave_out: Collection[str] = (), **changes: Any) -> Model:  # noqa: ANN401  # the fields of Model, each of its own type
+def tiny_model(*, leave_out: Collection[str] = (), **changes: Any) -> Model:
     """Return the small model without the sources ``leave_out``, and with ``changes``.
 
     Unless ``changes`` give rankers, :data:`WEIGHTS` are given to the scores that are left,

@@ -149,7 +149,7 @@ class LocalServer:
 
 
 @contextmanager
-def local_server(registry: Path, **settings: Any) -> Iterator[LocalServer]:  # noqa: ANN401
+def local_server(registry: Path, **settings: Any) -> Iterator[LocalServer]:
     """Run a worker in this process."""
     log = Log()
     given = {"registry": str(registry), "listen": "127.0.0.1:0", "poll_interval_seconds": 0.02}
@@ -200,7 +200,7 @@ class Service:
 
     def metrics(self) -> str:
         """The Prometheus page."""
-        with urllib.request.urlopen(self.lines("metrics_listening")[0]["url"]) as page:  # noqa: S310
+        with urllib.request.urlopen(self.lines("metrics_listening")[0]["url"]) as page:  # noqa: S310  # http, of here
             return str(page.read().decode())
 
     def stop(self) -> int:

@@ -25,7 +25,7 @@ BEN = customer("ben")
 GUEST = visitor("guest")
 
 
-def event(event_id: str, shopper: Shopper = ANNA, **fields: Any) -> Event:  # noqa: ANN401  # the fields of Event, each of its own type
+def event(event_id: str, shopper: Shopper = ANNA, **fields: Any) -> Event:
     """Return a purchase of one product, named like the event, but for ``fields``."""
     given: dict[str, Any] = {"act": Act.PURCHASE, "time": T0, "lines": (Line(event_id),)} | fields
     return Event(event_id=event_id, shopper=shopper, **given)

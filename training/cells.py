@@ -17,7 +17,7 @@ INSTANT: Final = pl.Datetime("us", "UTC")
 _NAIVE: Final = pl.Datetime("us")
 # Outside of these years a time is nonsense, and time zone tables are undefined.
 _EARLIEST: Final = datetime(1900, 1, 1)  # noqa: DTZ001  # compared with naive times
-_LATEST: Final = datetime(2200, 1, 1)  # noqa: DTZ001  # same
+_LATEST: Final = datetime(2200, 1, 1)  # noqa: DTZ001  # compared with naive times
 
 # 2024-01-31, 2024-01-31T09:30, 2024-01-31 09:30:59.5, each time with or without a zone.
 # [0-9] because \d would let other scripts' digits through.
@@ -178,7 +178,7 @@ def _instant_of_number(value: pl.Expr, timezone: str) -> pl.Expr:
     The three cannot be mistaken for one another: as seconds, numbers of eight
     digits like a date's lie in 1970, and those from 1e11 on after the year 5000.
     """
-    microseconds = value * pl.when(value.abs() < 1e11).then(1e6).otherwise(1e3)  # noqa: PLR2004  # explained above
+    microseconds = value * pl.when(value.abs() < 1e11).then(1e6).otherwise(1e3)  # noqa: PLR2004  # seconds
     epoch = microseconds.cast(pl.Int64, strict=False).cast(_NAIVE)
     calendar = (
         value.cast(pl.Int64, strict=False)

@@ -55,7 +55,7 @@ _WARNINGS = {
 }
 
 
-def due_command(  # noqa: PLR0913  # options of a command line
+def due_command(
     registry: RegistryOption,
     out: Annotated[Path, typer.Option("--out", help="File to write, .parquet or .csv.")],
     *,

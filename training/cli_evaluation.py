@@ -42,7 +42,7 @@ from training.slices import read_segments
 from training.targets import targets_of
 
 
-def evaluate_command(  # noqa: PLR0913  # options of a command line
+def evaluate_command(
     events: EventsOption,
     registry: RegistryOption,
     *,
@@ -92,7 +92,7 @@ def evaluate_command(  # noqa: PLR0913  # options of a command line
     print_result(result, "\n".join([*table_lines(columns), f"{n_customers:,} customers"]), as_json)
 
 
-def compare_command(  # noqa: PLR0913  # options of a command line
+def compare_command(
     version_a: Annotated[str, typer.Argument(metavar="A", help="A version, or its beginning.")],
     version_b: Annotated[str, typer.Argument(metavar="B", help="Another, or current.")],
     registry: RegistryOption,

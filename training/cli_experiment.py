@@ -57,7 +57,7 @@ IdArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Id of the
 
 
 @app.command("plan")
-def plan_command(  # noqa: PLR0913  # options of a command line
+def plan_command(
     lift: Annotated[float, typer.Option("--lift", help="Smallest lift worth finding, .05 is 5 %.")],
     *,
     baseline: Annotated[
@@ -220,7 +220,7 @@ def list_command(registry: RegistryOption, *, as_json: JsonOption = False) -> No
 
 
 @app.command("report")
-def report_command(  # noqa: PLR0913  # options of a command line
+def report_command(
     experiment_id: IdArgument,
     events: EventsOption,
     registry: RegistryOption,
@@ -246,7 +246,7 @@ def report_command(  # noqa: PLR0913  # options of a command line
 
 
 @app.command("estimate")
-def estimate_command(  # noqa: PLR0913  # options of a command line
+def estimate_command(
     experiment_id: IdArgument,
     events: EventsOption,
     registry: RegistryOption,

@@ -43,7 +43,7 @@ from training.settings_file import read_settings
 from training.slices import read_segments
 
 
-def nightly_command(  # noqa: PLR0913  # options of a command line
+def nightly_command(
     events: EventsOption,
     registry: RegistryOption,
     *,

@@ -46,7 +46,7 @@ ForceOption = Annotated[
 ]
 
 
-def promote_command(  # noqa: PLR0913  # options of a command line
+def promote_command(
     registry: RegistryOption,
     version: Annotated[str, typer.Argument(help="A version, or the beginning of one.")],
     *,

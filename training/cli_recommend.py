@@ -50,7 +50,7 @@ NO_RULES_REF = "none"
 """What ``--rules`` says for none."""
 
 
-def recommend_command(  # noqa: PLR0913  # options of a command line
+def recommend_command(
     customers: Annotated[
         Path,
         typer.Option(

@@ -51,7 +51,7 @@ def settings_command(config: ConfigOption = None, preset: PresetOption = None) -
     sys.stdout.write(complete(settings, preset_of(config, preset)))
 
 
-def tune_command(  # noqa: PLR0913  # options of a command line
+def tune_command(
     events: EventsOption,
     study: Annotated[
         Path,
@@ -107,7 +107,7 @@ def tune_command(  # noqa: PLR0913  # options of a command line
     """
     import optuna  # noqa: PLC0415  # takes a second, which other commands do without
 
-    from training.tuning import Budget, tune  # noqa: PLC0415  # likewise
+    from training.tuning import Budget, tune  # noqa: PLC0415  # imports Optuna too: a second
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     for option, path in (("--study", study), ("--out", out)):

@@ -219,11 +219,13 @@ def _lend(rows: pl.DataFrame, stores: pl.DataFrame) -> pl.DataFrame:
 
 def _location(row: dict[str, str | float | None]) -> Location:
     latitude, longitude = row["latitude"], row["longitude"]
-    has_coordinates = isinstance(latitude, float) and isinstance(longitude, float)
+    cell = ""
+    if isinstance(latitude, float) and isinstance(longitude, float):
+        cell = cell_of(latitude, longitude)
     return Location(
         store_id=str(row["store_id"] or ""),
         postal_code=str(row["postal_code"] or ""),
-        cell=cell_of(latitude, longitude) if has_coordinates else "",  # type: ignore[arg-type]
+        cell=cell,
         subdivision_code=str(row["subdivision_code"] or ""),
         country_code=str(row["country_code"] or ""),
     )

@@ -216,7 +216,7 @@ def _in_order(build: Callable[P, Request]) -> Callable[P, Request]:
     names = [field.name for field in descriptor.fields]
 
     @wraps(build)
-    def built(*args: Any, **kwargs: Any) -> Request:  # noqa: ANN401  # they are those of ``build``
+    def built(*args: Any, **kwargs: Any) -> Request:
         if len(args) > len(names):
             raise TypeError(
                 f"{descriptor.name} has {len(names)} fields ({', '.join(names)}), "

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import cycle
 from typing import Any, cast
 
@@ -221,16 +222,23 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+@contextmanager
+def _kept(failures: list[Exception]) -> Iterator[None]:
+    """Keep what goes wrong in the caller's requests, while gRPC is the one that reads them."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  # any of the caller's own: raised where they read
+        failures.append(error)
+
+
 def _prepared(
     rpc: Rpc[Request, Response], requests: Iterable[Request], failures: list[Exception]
 ) -> Iterator[Request]:
     """Requests as they are sent, each made safe to repeat; an error of theirs ends them."""
-    try:
+    with _kept(failures):
         for request in requests:
             rpc.prepare(request)
             yield request
-    except Exception as error:  # noqa: BLE001  # the caller's own, which is raised where they read
-        failures.append(error)
 
 
 async def _prepared_async(
@@ -243,12 +251,10 @@ async def _prepared_async(
         for request in _prepared(rpc, requests, failures):
             yield request
         return
-    try:
+    with _kept(failures):
         async for request in requests:
             rpc.prepare(request)
             yield request
-    except Exception as error:  # noqa: BLE001  # as above
-        failures.append(error)
 
 
 def _stub(

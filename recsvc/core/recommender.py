@@ -76,14 +76,14 @@ class Recommender:
         Args:
             assortment: whose learnt products are the model's.
         """
-        other = copy(self)
+        other: Self = copy(self)
         # Of newcomers nobody has bought any: they come after all others.
         newcomers = np.arange(assortment.n_learnt, len(assortment), dtype=np.int32)
         tie_rank = np.append(self._reranker.tie_rank[: assortment.n_learnt], newcomers)
         other.assortment = assortment
         candidates = replace(self._candidates, assortment=assortment, tie_rank=tie_rank)
-        other._candidates = candidates  # noqa: SLF001  # one of its own kind
-        other._reranker = self._reranking(assortment, tie_rank)  # noqa: SLF001  # likewise
+        other._candidates = candidates
+        other._reranker = self._reranking(assortment, tie_rank)
         return other
 
     def _reranking(self, assortment: Assortment, tie_rank: NDArray[np.int32]) -> Reranker:

@@ -61,7 +61,7 @@ class CountingExecutor(ThreadPoolExecutor):
             with self._count_lock:
                 self._n_idle -= 1
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401  # the base's signature
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run ``fn`` when a thread is free."""
         with self._count_lock:
             self._n_held += 1
@@ -148,7 +148,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             with _Observed(observer, context):
                 return behaviour(observer.asked(request), context)
 
-        def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: ANN401
+        def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: ANN401  # any message
             with _Observed(observer, context):
                 yield from behaviour(observer.asked(request), context)
 

@@ -65,7 +65,7 @@ def connect(
         "protocol": 2,
     }
     try:
-        pool = redis.BlockingConnectionPool(**options)  # type: ignore[no-untyped-call]
+        pool = redis.BlockingConnectionPool(**options)
         # Options are only read when a connection is built, so build one here, unconnected:
         # a misspelt one must fail at start-up, not in the first request.
         pool.connection_class(**pool.connection_kwargs)
@@ -88,7 +88,7 @@ def _parse(url: str) -> dict[str, Any]:
             "as %2F %3A %40 %3F %23 %25",
         ) from error
     try:
-        options: dict[str, Any] = parse_url(url)  # type: ignore[no-untyped-call]
+        options: dict[str, Any] = parse_url(url)
     except ValueError as error:
         raise _unusable(url, _bad_options(url)) from error
     if parts.scheme == "unix":

@@ -109,7 +109,7 @@ class EventScript:
                 self._add(keys=keys, args=arguments, client=pipeline)
             if durable:
                 wait = max(1, round(1_000 * self._limits.durable_seconds))  # 0 is for ever
-                pipeline.execute_command("WAITAOF", 1, 0, wait)  # type: ignore[no-untyped-call]
+                pipeline.execute_command("WAITAOF", 1, 0, wait)
             added = pipeline.execute()
         if durable and not added.pop()[0]:
             raise StoreUnavailableError(
@@ -138,7 +138,7 @@ class EventScript:
 
     def _ask_disk(self) -> None:
         try:
-            self._redis.client.execute_command("WAITAOF", 1, 0, 1)  # type: ignore[no-untyped-call]
+            self._redis.client.execute_command("WAITAOF", 1, 0, 1)
         except redis.ResponseError as error:
             raise PreconditionError(
                 "this Redis cannot tell when a write is on the disk: it needs WAITAOF (Redis 7.2 "

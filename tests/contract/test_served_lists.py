@@ -34,7 +34,7 @@ WANTED = CatalogueFilter(
 )
 
 
-def served(time: float = NOW, shopper: str = ANNA.key, **fields: Any) -> ServedList:  # noqa: ANN401  # the fields of ServedList
+def served(time: float = NOW, shopper: str = ANNA.key, **fields: Any) -> ServedList:
     given: dict[str, Any] = {
         "recommendation_id": new_recommendation_id(ListOrigin(Surface.RECOMMEND, int(time))),
         "served_time": time,

@@ -25,7 +25,7 @@ NAME = "the-person-who-asked"
 
 def buy(service: Service, customer: str, number: int) -> None:
     with grpc.insecure_channel(service.target) as channel:
-        stub = events_grpc.EventServiceStub(channel)  # type: ignore[no-untyped-call]
+        stub = events_grpc.EventServiceStub(channel)
         event = events.Event(
             event_id=f"{customer}-{number}",
             type=events.EVENT_TYPE_PURCHASE,
@@ -57,7 +57,7 @@ def test_nothing_of_the_night_after_holds_the_person(tmp_path: Path) -> None:
         buy(service, NAME, 9)
         assert holding(history)
         with grpc.insecure_channel(service.target) as channel:
-            stub = customers_grpc.CustomerServiceStub(channel)  # type: ignore[no-untyped-call]
+            stub = customers_grpc.CustomerServiceStub(channel)
             stub.EraseCustomer(customers.EraseCustomerRequest(customer_id=NAME), timeout=10)
         time.sleep(1.2)
         drained(url, "recsvc", history)

@@ -86,8 +86,8 @@ def serving(registry: Path, directory: Path) -> Iterator[list[Line]]:
         ]
         yield [
             Line(
-                api_grpc.CatalogServiceStub(channel),  # type: ignore[no-untyped-call]
-                recommendations_grpc.RecommendationServiceStub(channel),  # type: ignore[no-untyped-call]
+                api_grpc.CatalogServiceStub(channel),
+                recommendations_grpc.RecommendationServiceStub(channel),
             )
             for channel in channels
         ]

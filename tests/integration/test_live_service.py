@@ -52,7 +52,7 @@ class Line:
         assert response.recommendations
         return response
 
-    def ingest(self, *sent: events.Event, **fields: Any) -> list[int]:  # noqa: ANN401
+    def ingest(self, *sent: events.Event, **fields: Any) -> list[int]:
         request = events.IngestEventsRequest(events=sent, **fields)
         results = self.events.IngestEvents(request, timeout=SECONDS).results
         return [result.outcome for result in results]
@@ -68,10 +68,10 @@ def lines_to(service: Service, n: int = N_CHANNELS) -> Iterator[list[Line]]:
         ]
         yield [
             Line(
-                api_grpc.RecommendationServiceStub(channel),  # type: ignore[no-untyped-call]
-                events_grpc.EventServiceStub(channel),  # type: ignore[no-untyped-call]
-                customers_grpc.CustomerServiceStub(channel),  # type: ignore[no-untyped-call]
-                catalogue_grpc.CatalogServiceStub(channel),  # type: ignore[no-untyped-call]
+                api_grpc.RecommendationServiceStub(channel),
+                events_grpc.EventServiceStub(channel),
+                customers_grpc.CustomerServiceStub(channel),
+                catalogue_grpc.CatalogServiceStub(channel),
             )
             for channel in channels
         ]

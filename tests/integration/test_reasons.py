@@ -130,12 +130,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
             )
             for row in products
         ]
-        shelf = catalogue_grpc.CatalogServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        shelf = catalogue_grpc.CatalogServiceStub(server.channel)
         shelf.BatchUpsertProducts(catalogue.BatchUpsertProductsRequest(products=described))
         shelf.WithdrawProducts(catalogue.WithdrawProductsRequest(product_ids=HIDDEN[2:]))
         shop = Shop(
-            api_grpc.RecommendationServiceStub(server.channel),  # type: ignore[no-untyped-call]
-            events_grpc.EventServiceStub(server.channel),  # type: ignore[no-untyped-call]
+            api_grpc.RecommendationServiceStub(server.channel),
+            events_grpc.EventServiceStub(server.channel),
             history(),
             [],
         )

@@ -21,7 +21,7 @@ def lists(service: Service, n_lists: int = N_LISTS) -> tuple[int, int]:
     """How many of so many customers' lists hold the milk, and how many came from the cache."""
     n_with_milk = n_cached = 0
     with grpc.insecure_channel(service.target) as channel:
-        stub = api_grpc.RecommendationServiceStub(channel)  # type: ignore[no-untyped-call]
+        stub = api_grpc.RecommendationServiceStub(channel)
         for number in range(n_lists):
             shopper = common.Shopper(customer_id=f"c{number}")
             response = stub.Recommend(api.RecommendRequest(shopper=shopper), timeout=10)
@@ -41,7 +41,7 @@ def test_a_withdrawn_product_is_in_no_answer(tmp_path: Path) -> None:
         assert lists(one) == (N_LISTS, 0)
         assert lists(two) == (N_LISTS, N_LISTS)
         with grpc.insecure_channel(one.target) as channel:
-            stub = catalogue_grpc.CatalogServiceStub(channel)  # type: ignore[no-untyped-call]
+            stub = catalogue_grpc.CatalogServiceStub(channel)
             request = catalogue.WithdrawProductsRequest(product_ids=["milk"])
             stub.WithdrawProducts(request, timeout=10)
         time.sleep(1)

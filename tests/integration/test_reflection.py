@@ -40,7 +40,7 @@ def test_idle_streams_keep_nobody_waiting(tmp_path: Path) -> None:
                 assert next(stream).HasField("list_services_response")
             refused = reflection.ServerReflectionInfo(iter([LIST]), timeout=10)
             assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-            recommend = api_grpc.RecommendationServiceStub(server.channel).Recommend  # type: ignore[no-untyped-call]
+            recommend = api_grpc.RecommendationServiceStub(server.channel).Recommend
             assert recommend(api.RecommendRequest(), timeout=10).recommendations
         finally:
             gate.set()

@@ -43,10 +43,10 @@ class Shop:
     def __init__(self, registry: Registry, service: Service, channel: grpc.Channel) -> None:
         self.registry = registry
         self.url = f"unix://{service.data_dir}/valkey.sock"
-        self.lists: Any = api_grpc.RecommendationServiceStub(channel)  # type: ignore[no-untyped-call]
-        self.events: Any = events_grpc.EventServiceStub(channel)  # type: ignore[no-untyped-call]
-        self.customers: Any = customers_grpc.CustomerServiceStub(channel)  # type: ignore[no-untyped-call]
-        self.catalogue: Any = catalog_service_pb2_grpc.CatalogServiceStub(channel)  # type: ignore[no-untyped-call]
+        self.lists: Any = api_grpc.RecommendationServiceStub(channel)
+        self.events: Any = events_grpc.EventServiceStub(channel)
+        self.customers: Any = customers_grpc.CustomerServiceStub(channel)
+        self.catalogue: Any = catalog_service_pb2_grpc.CatalogServiceStub(channel)
         self.names: list[str] = []
 
     def kept(self) -> RedisServedLists:
@@ -58,7 +58,7 @@ class Shop:
     def n_kept(self) -> int:
         return sum(1 for _ in self.kept().every())
 
-    def recommend(self, customer_id: str = "anna", **fields: Any) -> api.RecommendResponse:  # noqa: ANN401  # the request's
+    def recommend(self, customer_id: str = "anna", **fields: Any) -> api.RecommendResponse:
         request = api.RecommendRequest(shopper=common.Shopper(customer_id=customer_id), **fields)
         response: api.RecommendResponse = self.lists.Recommend(request, timeout=SECONDS)
         self.names.append(response.recommendation_id)

@@ -30,7 +30,7 @@ def server(registry: Registry) -> Iterator[LocalServer]:
 
 @pytest.fixture
 def stub(server: LocalServer) -> api_grpc.RecommendationServiceStub:
-    return api_grpc.RecommendationServiceStub(server.channel)  # type: ignore[no-untyped-call]
+    return api_grpc.RecommendationServiceStub(server.channel)
 
 
 def put(registry: Registry, server: LocalServer, *rules: dict[str, Any]) -> str:

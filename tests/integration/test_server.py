@@ -46,7 +46,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 @pytest.fixture(scope="module")
 def stub(server: LocalServer) -> api_grpc.RecommendationServiceStub:
-    return api_grpc.RecommendationServiceStub(server.channel)  # type: ignore[no-untyped-call]
+    return api_grpc.RecommendationServiceStub(server.channel)
 
 
 def question(customer_id: str, store_id: str = "", **fields: object) -> api.RecommendRequest:
@@ -334,7 +334,7 @@ def test_health_follows_the_model(tmp_path: Path) -> None:
     """NOT_SERVING and WARMING_UP without a model; SERVING once one is promoted, by itself."""
     registry = small_registry(tmp_path, promote=False)
     with local_server(registry.root) as server:
-        stub = api_grpc.RecommendationServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        stub = api_grpc.RecommendationServiceStub(server.channel)
         health = health_pb2_grpc.HealthStub(server.channel)
 
         def status(service: str = "") -> int:
@@ -348,7 +348,7 @@ def test_health_follows_the_model(tmp_path: Path) -> None:
         assert refused.code is grpc.StatusCode.UNAVAILABLE
         assert refused.info.reason == "WARMING_UP"
         assert refused.has_retry
-        admin = models_grpc.ModelServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        admin = models_grpc.ModelServiceStub(server.channel)
         admin.ActivateModel(models.ActivateModelRequest(version_id="v1"), timeout=10)
         assert status() == status("recsvc.v1.RecommendationService") == SERVING
         assert ids(stub.Recommend(api.RecommendRequest(), timeout=10))
@@ -357,9 +357,9 @@ def test_health_follows_the_model(tmp_path: Path) -> None:
 def test_the_live_services_refuse_with_reasons(tmp_path: Path) -> None:
     """Each with the one that the API lists, over the wire; a full log says when to come back."""
     with local_server(small_registry(tmp_path).root, event_log_max=64) as server:
-        take = event_service.EventServiceStub(server.channel).IngestEvents  # type: ignore[no-untyped-call]
-        customers = customer_service.CustomerServiceStub(server.channel)  # type: ignore[no-untyped-call]
-        catalogue = catalog_service.CatalogServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        take = event_service.EventServiceStub(server.channel).IngestEvents
+        customers = customer_service.CustomerServiceStub(server.channel)
+        catalogue = catalog_service.CatalogServiceStub(server.channel)
 
         def events(n: int, **fields: object) -> event_service_pb2.IngestEventsRequest:
             sent = [
@@ -407,7 +407,7 @@ def test_who_was_never_asked_may_be_left_alone(tmp_path: Path) -> None:
     """Where the law wants consent first, the server is told so."""
     registry = small_registry(tmp_path)
     with local_server(registry.root, consent_default="withdrawn") as server:
-        stub = api_grpc.RecommendationServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        stub = api_grpc.RecommendationServiceStub(server.channel)
         assert "NO_CONSENT" in stub.Recommend(question("anna"), timeout=10).serving.warnings
 
 
@@ -415,12 +415,12 @@ def test_an_erasure_outlives_the_process(tmp_path: Path) -> None:
     """The key of the hashes lies in the registry, and the ledger is read before any answer."""
     registry = small_registry(tmp_path)
     with local_server(registry.root) as server:
-        customers = customer_service.CustomerServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        customers = customer_service.CustomerServiceStub(server.channel)
         erase = customer_service_pb2.EraseCustomerRequest(customer_id="anna")
         customers.EraseCustomer(erase, timeout=10)
     # So seldom does it look that only the look before the start can have seen it.
     with local_server(registry.root, poll_interval_seconds=60) as server:
-        stub = api_grpc.RecommendationServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        stub = api_grpc.RecommendationServiceStub(server.channel)
         assert "UNKNOWN_CUSTOMER" in stub.Recommend(question("anna"), timeout=10).serving.warnings
 
 
@@ -447,8 +447,8 @@ def test_models_are_listed_activated_and_rolled_back(tmp_path: Path) -> None:
     tiny_artifact(registry, renamed_model("c-"), "v3")
     corrupt(registry, "v3")
     with local_server(registry.root) as server:
-        stub = api_grpc.RecommendationServiceStub(server.channel)  # type: ignore[no-untyped-call]
-        admin = models_grpc.ModelServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        stub = api_grpc.RecommendationServiceStub(server.channel)
+        admin = models_grpc.ModelServiceStub(server.channel)
         page = admin.ListModels(models.ListModelsRequest(page_size=2), timeout=10)
         rest = admin.ListModels(
             models.ListModelsRequest(page_size=2, page_token=page.next_page_token), timeout=10
@@ -475,7 +475,7 @@ def test_models_are_listed_activated_and_rolled_back(tmp_path: Path) -> None:
             (admin.RollbackModel, models.RollbackModelRequest()),
             (admin.GetModel, models.GetModelRequest(version_id="nothing")),
             (admin.ListModels, models.ListModelsRequest(page_token="x")),  # noqa: S106  # no secret
-            (admin.ListModels, models.ListModelsRequest(page_token="AAAAAAAAAAAAAA==")),  # noqa: S106
+            (admin.ListModels, models.ListModelsRequest(page_token="AAAAAAAAAAAAAA==")),  # noqa: S106  # no secret
         ]
         assert [refusal(method, request).info.reason for method, request in refusals] == [
             "MODEL_NOT_ACTIVATABLE",
@@ -494,7 +494,7 @@ def test_a_fault_of_ours_is_a_fixed_message(tmp_path: Path) -> None:
     """The caller hears nothing of the cause, and the log has all of it in one line."""
     registry = small_registry(tmp_path)
     with local_server(registry.root) as server:
-        admin = models_grpc.ModelServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        admin = models_grpc.ModelServiceStub(server.channel)
         registry.root.rename(registry.root.with_name("away"))
         refused = refusal(admin.ListModels, models.ListModelsRequest())
         assert refused.code is grpc.StatusCode.INTERNAL
@@ -510,7 +510,7 @@ def test_too_many_calls_are_turned_away(tmp_path: Path) -> None:
     """With a reason and a time to come back, while the others are answered."""
     registry = small_registry(tmp_path)
     with local_server(registry.root, max_threads=1, max_concurrent=2) as server:
-        stub = api_grpc.RecommendationServiceStub(server.channel)  # type: ignore[no-untyped-call]
+        stub = api_grpc.RecommendationServiceStub(server.channel)
         batch = api.BatchRecommendRequest(
             requests=[question(f"c{n}", page_size=50) for n in range(100)]
         )

@@ -91,7 +91,7 @@ def test_sigterm_lets_running_calls_end(registry: Path, tmp_path: Path) -> None:
             requests=[customer(f"c{n}", page_size=100) for n in range(100)]
         )
         with grpc.insecure_channel(service.target) as channel:
-            stub = api_grpc.RecommendationServiceStub(channel)  # type: ignore[no-untyped-call]
+            stub = api_grpc.RecommendationServiceStub(channel)
             stub.Recommend(customer("anna"), timeout=20)
             calls = [stub.BatchRecommend.future(batch, timeout=60) for _ in range(8)]
             # The gauge counts those that run, and is the word that they have arrived.
@@ -130,7 +130,7 @@ def test_a_client_that_calls_on_notices_no_restart_of_a_worker(
         for index in range(2):
             os.kill(int(service.lines("worker_ready")[index]["pid"]), signal.SIGTERM)
             n_ready = 3 + index
-            wait_until(lambda n=n_ready: len(service.lines("worker_ready")) >= n, START_SECONDS)  # type: ignore[misc]
+            wait_until(lambda n=n_ready: len(service.lines("worker_ready")) >= n, START_SECONDS)  # type: ignore[misc]  # a lambda's default
         stop.set()
         for thread in threads:
             thread.join()

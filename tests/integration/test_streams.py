@@ -47,7 +47,7 @@ def gate() -> Iterator[threading.Event]:
 
 def opened(server: LocalServer, gate: threading.Event, n: int) -> list[Any]:
     """Streams that have had one event acknowledged, and say nothing more."""
-    stub = events_grpc.EventServiceStub(server.channel)  # type: ignore[no-untyped-call]
+    stub = events_grpc.EventServiceStub(server.channel)
     streams = [
         stub.StreamEvents(one_then_idle(gate, f"e{number}"), timeout=SECONDS) for number in range(n)
     ]
@@ -65,7 +65,7 @@ def test_idle_streams_keep_nobody_waiting(tmp_path: Path, gate: threading.Event)
     registry = small_registry(tmp_path)
     with local_server(registry.root, max_threads=1) as server:
         streams = opened(server, gate, N_IDLE)
-        recommend = api_grpc.RecommendationServiceStub(server.channel).Recommend  # type: ignore[no-untyped-call]
+        recommend = api_grpc.RecommendationServiceStub(server.channel).Recommend
         assert recommend(api.RecommendRequest(), timeout=10).recommendations
         gate.set()
         assert [list(stream) for stream in streams] == [[]] * N_IDLE
@@ -120,7 +120,7 @@ def test_an_export_is_a_stream_of_what_is_held(tmp_path: Path, gate: threading.E
     registry = small_registry(tmp_path)
     with local_server(registry.root) as server:
         opened(server, gate, 3)
-        export = customers_grpc.CustomerServiceStub(server.channel).ExportCustomer  # type: ignore[no-untyped-call]
+        export = customers_grpc.CustomerServiceStub(server.channel).ExportCustomer
         first, *rest = export(customers.ExportCustomerRequest(customer_id="anna"), timeout=10)
         assert first.customer.n_live_events == 3
         events = [record.event.event_id for record in rest if record.HasField("event")]

@@ -75,8 +75,8 @@ def test_twenty_swaps_under_load(tmp_path: Path) -> None:
             else:
                 client.activate_model(version_id)
             generation = swap + 3  # one to begin with, and one for v2's expected lists
-            wait_until(lambda g=generation: f"recsvc_model_generation {g}.0" in service.metrics())  # type: ignore[misc]
-            wait_until(lambda n=n_before: len(load.responses) > n + 8)  # type: ignore[misc]
+            wait_until(lambda g=generation: f"recsvc_model_generation {g}.0" in service.metrics())  # type: ignore[misc]  # a lambda's default
+            wait_until(lambda n=n_before: len(load.responses) > n + 8)  # type: ignore[misc]  # a lambda's default
         load.stop()
 
         assert not load.errors

@@ -31,8 +31,8 @@ def freshness(directory: Path, n_events: int, n_reads: int) -> dict[str, object]
         url = f"unix://{directory / 'one' / 'valkey' / 'valkey.sock'}"
         with running_service(registry.root, directory / "two", "--redis", url) as two:
             writer, reader = (grpc.insecure_channel(s.target, _OPTIONS) for s in (one, two))
-            log = events_grpc.EventServiceStub(writer)  # type: ignore[no-untyped-call]
-            lists = api_grpc.RecommendationServiceStub(reader)  # type: ignore[no-untyped-call]
+            log = events_grpc.EventServiceStub(writer)
+            lists = api_grpc.RecommendationServiceStub(reader)
             delays = [_delay(log, lists) for _ in range(n_events)]
             n_stale = sum(_is_stale(log, lists) for _ in range(n_reads))
     delays.sort()

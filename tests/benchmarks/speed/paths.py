@@ -140,7 +140,7 @@ def serving(
     with running_service(registry, directory, "--redis", valkey.url, **env) as service:
         port = int(service.target.rpartition(":")[2])
         with grpc.insecure_channel(service.target) as channel:
-            stub = api_grpc.RecommendationServiceStub(channel)  # type: ignore[no-untyped-call]
+            stub = api_grpc.RecommendationServiceStub(channel)
             end = time.monotonic() + PATIENCE_SECONDS
             while True:  # until the model is there
                 try:

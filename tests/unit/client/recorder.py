@@ -63,7 +63,7 @@ class Recorder(api_grpc.RecommendationServiceServicer):
 def recording(recorder: Recorder, credentials: Any = None) -> Iterator[str]:  # noqa: ANN401  # untyped in grpc
     """A server of its own; yields its address."""
     server = grpc.server(ThreadPoolExecutor(2))
-    api_grpc.add_RecommendationServiceServicer_to_server(recorder, server)  # type: ignore[no-untyped-call]
+    api_grpc.add_RecommendationServiceServicer_to_server(recorder, server)
     address = "127.0.0.1:0"
     if credentials is None:
         port = server.add_insecure_port(address)

@@ -157,8 +157,8 @@ def test_a_real_server_that_stops_loses_no_call() -> None:
     interceptor = StopsBetween(replace)
     server = grpc.server(ThreadPoolExecutor(2), interceptors=[interceptor])
     following = grpc.server(ThreadPoolExecutor(2))
-    api_grpc.add_RecommendationServiceServicer_to_server(recorder, server)  # type: ignore[no-untyped-call]
-    api_grpc.add_RecommendationServiceServicer_to_server(later, following)  # type: ignore[no-untyped-call]
+    api_grpc.add_RecommendationServiceServicer_to_server(recorder, server)
+    api_grpc.add_RecommendationServiceServicer_to_server(later, following)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     with (

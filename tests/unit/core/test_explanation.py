@@ -27,7 +27,7 @@ from tests.samples import PURCHASES, SIMILARITY, STORES, item_indices, tiny_mode
 BY_STORE = {store.store_id: store for store in STORES}
 
 
-def rank(model: Model, customer: str = "", store: str = "", **query: Any) -> Ranking:  # noqa: ANN401  # the fields of Query
+def rank(model: Model, customer: str = "", store: str = "", **query: Any) -> Ranking:
     """Return a long list for a customer at a store, else at home."""
     recommender = Recommender(model)
     index = model.customers.index(customer)
@@ -44,7 +44,7 @@ def reasons(model: Model, ranking: Ranking) -> dict[str, Explanation]:
     )
 
 
-def alone(*scores: str, **changes: Any) -> Model:  # noqa: ANN401  # those of tiny_model
+def alone(*scores: str, **changes: Any) -> Model:
     """Return the small model with the weights of all tasks on some scores."""
     return weigh_alike(tiny_model(**changes), **dict.fromkeys(scores, 1.0))
 
@@ -384,7 +384,7 @@ def sell(model: Model, *near: dict[str, float]) -> Recommender:
     return Recommender(model).selling(assortment)
 
 
-def tell(recommender: Recommender, customer: str = "", **query: Any) -> dict[str, Explanation]:  # noqa: ANN401  # the fields of Query
+def tell(recommender: Recommender, customer: str = "", **query: Any) -> dict[str, Explanation]:
     """Return the reason of each product of a long list."""
     index = recommender.model.customers.index(customer)
     fields = {"customer": index, "now": DATA_END, "size": 50, **query}

@@ -33,7 +33,7 @@ def ask(
     customer: str = "",
     basket: Sequence[str] = (),
     session: Sequence[str] = (),
-    **query: Any,  # noqa: ANN401  # the fields of Query
+    **query: Any,
 ) -> Ranking:
     model = recommender.model
     index = model.customers.index(customer)
@@ -57,7 +57,7 @@ def names(recommender: Recommender, ranking: Ranking) -> list[str]:
     return recommender.model.catalogue.items.ids.take(ranking.items)
 
 
-def listed(recommender: Recommender, stage: Stage, *args: Any, **query: Any) -> list[str]:  # noqa: ANN401  # those of ask
+def listed(recommender: Recommender, stage: Stage, *args: Any, **query: Any) -> list[str]:
     return names(recommender, ask(recommender, stage, *args, **query))
 
 

@@ -45,7 +45,7 @@ class New(NamedTuple):
     near: Mapping[str, float]
 
 
-def new(product_id: str, near: Mapping[str, float], **fields: Any) -> New:  # noqa: ANN401  # the fields of Product
+def new(product_id: str, near: Mapping[str, float], **fields: Any) -> New:
     """Return a newcomer."""
     return New(Product(product_id=product_id, **fields), near)
 
@@ -68,14 +68,14 @@ def popular(*newcomers: New) -> Recommender:
     return selling(weigh_alike(tiny_model(), popularity=1), *newcomers)
 
 
-def ask(recommender: Recommender, customer: str = "", store: str = "", **query: Any) -> Query:  # noqa: ANN401  # the fields of Query
+def ask(recommender: Recommender, customer: str = "", store: str = "", **query: Any) -> Query:
     """Return a question for a long list by external ids; without a store, at home."""
     index = recommender.model.customers.index(customer)
     place = recommender.place(index, Location(store_id=store))
     return Query(**{"customer": index, "place": place, "now": DATA_END, "size": 50, **query})
 
 
-def after(recommender: Recommender, *did: Did, **query: Any) -> Query:  # noqa: ANN401  # the fields of Query
+def after(recommender: Recommender, *did: Did, **query: Any) -> Query:
     """Return a question two days after the model learnt, after these acts."""
     return ask(recommender, **{"now": moment(2), "acts": acts_of(*did), **query})
 
@@ -452,7 +452,7 @@ COSINE = (0.9 * 0.8 + 0.2 * 0.3) / sqrt(0.9**2 + 0.2**2) / sqrt(0.8**2 + 0.3**2)
 """Of the factors of espresso and of filter coffee."""
 
 
-def similar(recommender: Recommender, item: int, **query: Any) -> dict[str, float]:  # noqa: ANN401  # the fields of Query
+def similar(recommender: Recommender, item: int, **query: Any) -> dict[str, float]:
     """Return the scores of the products like one."""
     ranking = recommender.similar(item, Query(now=DATA_END, **query))
     assert set(ranking.strategies.tolist()) <= {Strategy.SIMILAR}

@@ -32,7 +32,7 @@ def recommender() -> Recommender:
     return Recommender(tiny_model())
 
 
-def ask(recommender: Recommender, customer: str = "", store: str = "", **query: Any) -> Query:  # noqa: ANN401  # the fields of Query
+def ask(recommender: Recommender, customer: str = "", store: str = "", **query: Any) -> Query:
     """Return a question by external ids; without a store, at home."""
     index = recommender.model.customers.index(customer)
     place = recommender.place(index, Location(store_id=store))
@@ -436,7 +436,7 @@ def after(
     *did: Did,
     customer: str = "",
     day: float = 1,
-    **query: Any,  # noqa: ANN401  # the fields of Query
+    **query: Any,
 ) -> Query:
     """Return a question some days after the model learnt, after these acts."""
     return ask(recommender, customer, now=moment(day), acts=acts_of(*did), **query)

@@ -37,7 +37,7 @@ def recommender() -> Recommender:
     return Recommender(MODEL)
 
 
-def ask(recommender: Recommender, customer: str = "", *basket: str, **query: Any) -> Query:  # noqa: ANN401  # the fields of Query
+def ask(recommender: Recommender, customer: str = "", *basket: str, **query: Any) -> Query:
     index = recommender.model.customers.index(customer)
     place = recommender.place(index, Location())
     items = item_indices(recommender.model, *basket)

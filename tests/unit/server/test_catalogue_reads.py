@@ -19,7 +19,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 @pytest.fixture
 def stub(server: LocalServer) -> api_grpc.CatalogServiceStub:
-    return api_grpc.CatalogServiceStub(server.channel)  # type: ignore[no-untyped-call]
+    return api_grpc.CatalogServiceStub(server.channel)
 
 
 def listed(

@@ -37,15 +37,15 @@ def values(*given: str) -> common.AttributeValues:
     return common.AttributeValues(values=given)
 
 
-def product(**fields: Any) -> catalog.Product:  # noqa: ANN401  # those of the message
+def product(**fields: Any) -> catalog.Product:
     return catalog.Product(**{"product_id": "p", **fields})
 
 
-def store(**fields: Any) -> catalog.Store:  # noqa: ANN401
+def store(**fields: Any) -> catalog.Store:
     return catalog.Store(**{"store_id": "s", **fields})
 
 
-def record(**fields: Any) -> catalog.InventoryRecord:  # noqa: ANN401
+def record(**fields: Any) -> catalog.InventoryRecord:
     key = catalog.InventoryKey(store_id="s", product_id="p")
     return catalog.InventoryRecord(**{"key": key, "effective_time": NOW, **fields})
 

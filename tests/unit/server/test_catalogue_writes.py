@@ -80,7 +80,7 @@ class Line:
         found: catalog.Product = self.catalogue.GetProduct(request, timeout=SECONDS).product
         return found
 
-    def listed(self, **fields: Any) -> list[str]:  # noqa: ANN401
+    def listed(self, **fields: Any) -> list[str]:
         request = api.ListProductsRequest(**fields)
         found = self.catalogue.ListProducts(request, timeout=SECONDS).products
         return [product.product_id for product in found]
@@ -89,7 +89,7 @@ class Line:
         self,
         store_id: str = "",
         token: str = "",
-        **fields: Any,  # noqa: ANN401
+        **fields: Any,
     ) -> recommendations.RecommendResponse:
         location = common.Location(store_id=store_id)
         request = recommendations.RecommendRequest(
@@ -113,8 +113,8 @@ def line(registry: Path) -> Iterator[Line]:
     """A server that nobody has told anything yet."""
     with local_server(registry) as server:
         yield Line(
-            api_grpc.CatalogServiceStub(server.channel),  # type: ignore[no-untyped-call]
-            recommendations_grpc.RecommendationServiceStub(server.channel),  # type: ignore[no-untyped-call]
+            api_grpc.CatalogServiceStub(server.channel),
+            recommendations_grpc.RecommendationServiceStub(server.channel),
         )
 
 
@@ -137,7 +137,7 @@ def stock_of(
     product_id: str,
     seconds: int = 100,
     store_id: str = "leeds-1",
-    **fields: Any,  # noqa: ANN401
+    **fields: Any,
 ) -> catalog.InventoryRecord:
     return catalog.InventoryRecord(
         key=catalog.InventoryKey(store_id=store_id, product_id=product_id),
@@ -332,7 +332,7 @@ def test_a_token_of_a_write_is_one_of_reads(line: Line) -> None:
         response = line.ask(token=token)
         assert "cola" in ids(response)
         assert "CONSISTENCY_UNMET" not in response.serving.warnings
-    nonsense = api.BatchGetInventoryRequest(keys=[stock_of("tea").key], consistency_token="no")  # noqa: S106
+    nonsense = api.BatchGetInventoryRequest(keys=[stock_of("tea").key], consistency_token="no")  # noqa: S106  # no secret
     assert refusal(line.catalogue.BatchGetInventory, nonsense).field == "consistency_token"
 
 

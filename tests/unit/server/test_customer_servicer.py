@@ -61,7 +61,7 @@ class Bench:
         *paths: str,
         request_id: str = "",
         allow_missing: bool = False,
-        **fields: Any,  # noqa: ANN401  # the fields of Customer, each of its own type
+        **fields: Any,
     ) -> api.UpdateCustomerResponse:
         request = api.UpdateCustomerRequest(
             customer=api.Customer(**({"customer_id": "anna"} | fields)),

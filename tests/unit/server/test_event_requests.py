@@ -41,7 +41,7 @@ def at(seconds: int, nanos: int = 0) -> api.Event:
 
 def line(**fields: object) -> api.Event:
     item = {"product_id": "milk"} | fields
-    return sent(items=[common.LineItem(**item)])  # type: ignore[arg-type]  # likewise
+    return sent(items=[common.LineItem(**item)])  # type: ignore[arg-type]  # the message checks them
 
 
 def paid(units: int, nanos: int = 0, currency: str = "GBP") -> api.Event:
@@ -53,7 +53,7 @@ def rated(rating: float | None, kind: int = api.EVENT_TYPE_FEEDBACK) -> api.Even
 
 
 def located(**fields: object) -> api.Event:
-    return sent(location=common.Location(**fields))  # type: ignore[arg-type]  # likewise
+    return sent(location=common.Location(**fields))  # type: ignore[arg-type]  # the message checks them
 
 
 NAN, INFINITE = float("nan"), float("inf")

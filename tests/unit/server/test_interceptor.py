@@ -68,7 +68,7 @@ class Bench:
             logger=self.log.logger,
         )
 
-    def wrapped(self, handler: Any, method: str = f"/recsvc.v1.{METHOD}") -> Any:  # noqa: ANN401
+    def wrapped(self, handler: Any, method: str = f"/recsvc.v1.{METHOD}") -> Any:  # noqa: ANN401  # grpc's handlers are untyped
         details: Any = CallDetails(method)
         return self.interceptor.intercept_service(lambda _: handler, details)
 

@@ -1,6 +1,7 @@
 """Pages of a list, over a real channel."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -19,12 +20,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 
 def ask(
-    server: LocalServer, token: str = "", size: int = 4, **fields: object
+    server: LocalServer, token: str = "", size: int = 4, **fields: Any
 ) -> api.RecommendResponse:
     """One page of anna's list."""
-    stub = api_grpc.RecommendationServiceStub(server.channel)  # type: ignore[no-untyped-call]
+    stub = api_grpc.RecommendationServiceStub(server.channel)
     request = api.RecommendRequest(
-        **{"shopper": common.Shopper(customer_id="anna"), **fields},  # type: ignore[arg-type]
+        **{"shopper": common.Shopper(customer_id="anna"), **fields},
         page_size=size,
         page_token=token,
     )
@@ -60,7 +61,7 @@ def test_a_page_that_is_asked_for_again_is_the_same(server: LocalServer) -> None
 def test_what_happens_between_two_pages_repeats_nothing(server: LocalServer) -> None:
     """A purchase changes the order of what is to come, not what was shown."""
     first = ask(server, shopper=common.Shopper(customer_id="ben"))
-    stub = events_grpc.EventServiceStub(server.channel)  # type: ignore[no-untyped-call]
+    stub = events_grpc.EventServiceStub(server.channel)
     event = events.Event(
         event_id="between",
         type=events.EVENT_TYPE_PURCHASE,
@@ -84,21 +85,21 @@ def test_what_happens_between_two_pages_repeats_nothing(server: LocalServer) -> 
     ],
 )
 def test_a_changed_request_with_an_old_token_is_an_error(
-    server: LocalServer, changed: dict[str, object]
+    server: LocalServer, changed: dict[str, Any]
 ) -> None:
     """Whose list it is, how long its pages are, what it may hold and where it is for."""
     token = ask(server).next_page_token
-    stub = api_grpc.RecommendationServiceStub(server.channel)  # type: ignore[no-untyped-call]
+    stub = api_grpc.RecommendationServiceStub(server.channel)
     given = {"shopper": common.Shopper(customer_id="anna"), "size": 4} | changed
     size = given.pop("size")
-    request = api.RecommendRequest(**given, page_size=size, page_token=token)  # type: ignore[arg-type]
+    request = api.RecommendRequest(**given, page_size=size, page_token=token)
     found = refusal(stub.Recommend, request)
     assert (found.code.name, found.info.reason) == ("INVALID_ARGUMENT", "PAGE_TOKEN_MISMATCH")
 
 
 def test_a_token_that_was_not_made_here_is_an_error(server: LocalServer) -> None:
     """Neither garbage nor a token of another kind."""
-    stub = api_grpc.RecommendationServiceStub(server.channel)  # type: ignore[no-untyped-call]
+    stub = api_grpc.RecommendationServiceStub(server.channel)
     for token in ("x", "AAAAAAAAAAAAAAAA"):
         found = refusal(stub.Recommend, api.RecommendRequest(page_token=token))
         assert (found.code.name, found.info.reason) == ("INVALID_ARGUMENT", "PAGE_TOKEN_INVALID")
@@ -106,7 +107,7 @@ def test_a_token_that_was_not_made_here_is_an_error(server: LocalServer) -> None
 
 def test_what_is_new_to_a_customer_is_never_what_was_just_bought(server: LocalServer) -> None:
     """A list that nothing is left for stays empty: no shortage lets a product break a condition."""
-    stub = events_grpc.EventServiceStub(server.channel)  # type: ignore[no-untyped-call]
+    stub = events_grpc.EventServiceStub(server.channel)
     clara = common.Shopper(customer_id="everything")
     wanted = common.ProductFilter(brands=["Leaf"], exclude_purchased=True)
     offered = ids(ask(server, shopper=clara, filter=wanted))

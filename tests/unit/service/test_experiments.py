@@ -42,14 +42,14 @@ def start(bench: Bench, *experiments: Experiment) -> None:
     bench.experiments.refresh()
 
 
-def all_of(variant: dict[str, Any], **fields: Any) -> Experiment:  # noqa: ANN401
+def all_of(variant: dict[str, Any], **fields: Any) -> Experiment:
     """One that gives nearly everybody the same variant."""
     other = CONTROL if variant["variant_id"] != "control" else OTHER
     weights = [{**other, "weight": 1e-9}, {**variant, "weight": 1 - 1e-9}]
     return experiment(**{"variants": weights, **fields})
 
 
-def ask(bench: Bench, visitor: str = "v", **fields: Any) -> Served:  # noqa: ANN401
+def ask(bench: Bench, visitor: str = "v", **fields: Any) -> Served:
     return bench.ask(Question(**{"visitor_id": visitor, "size": 3, **fields}))
 
 

@@ -246,7 +246,7 @@ def test_what_was_read_before_the_store_went_down_is_not_forgotten(bench: Bench)
 
     bench.tables.changes = dies  # type: ignore[method-assign, assignment]  # a lever of this test
     assert not bench.live.follow()
-    bench.tables.changes = changes  # type: ignore[method-assign]  # likewise
+    bench.tables.changes = changes  # type: ignore[method-assign]  # the lever is let go
     bench.tables.is_down = False
     assert bench.live.follow()
     assert cells(bench.dressed(), "near") == [LEEDS_CELL]

@@ -34,10 +34,10 @@ def test_the_log_is_looked_at_again_and_again() -> None:
     gauge.watch(0.01)
     for n_events in (1, 2):
         log.append([event(str(n_events))], durable=False)
-        wait_until(lambda n=n_events: numbers.get_sample_value("recsvc_events_waiting") == n)  # type: ignore[misc]
+        wait_until(lambda n=n_events: numbers.get_sample_value("recsvc_events_waiting") == n)  # type: ignore[misc]  # a lambda's default
         log.is_down = True
         n_looks = log.n_looks
-        wait_until(lambda n=n_looks: log.n_looks > n + 2)  # type: ignore[misc]
+        wait_until(lambda n=n_looks: log.n_looks > n + 2)  # type: ignore[misc]  # a lambda's default
         assert numbers.get_sample_value("recsvc_events_waiting") == n_events
         log.is_down = False
     gauge.stop()

@@ -37,7 +37,7 @@ class Bench:
         self.stock = Stock(store, timeout_seconds=5.0, monotonic=self.clock)
         self.n_said = 0
 
-    def say(self, product_id: str, store_id: str = "leeds-1", **fields: Any) -> int:  # noqa: ANN401
+    def say(self, product_id: str, store_id: str = "leeds-1", **fields: Any) -> int:
         """Set the stock of a product, later than all before; return when, for a token."""
         self.n_said += 1
         given = {"is_in_stock": True, "effective": self.n_said, **fields}
@@ -215,7 +215,7 @@ def test_what_was_read_before_the_store_went_down_is_not_forgotten(
     bench.say("jam")
     changes = bench.tables.changes
 
-    def first_step(table: str, known: int, deadline: float) -> Any:  # noqa: ANN401
+    def first_step(table: str, known: int, deadline: float) -> Any:  # noqa: ANN401  # the table's own
         found = changes(table, known, deadline)
         if known == 2:
             raise StoreUnavailableError("down")
@@ -308,7 +308,7 @@ def test_nobody_waits_longer_than_they_can(bench: Bench, monkeypatch: pytest.Mon
     bench.say("milk")
     changes, may_go_on = bench.tables.changes, threading.Event()
 
-    def slow(table: str, known: int, deadline: float) -> Any:  # noqa: ANN401
+    def slow(table: str, known: int, deadline: float) -> Any:  # noqa: ANN401  # the table's own
         may_go_on.wait(20)
         return changes(table, known, deadline)
 

@@ -69,5 +69,5 @@ def over(url: str, limits: LogLimits | None = None) -> Shop:
     return shop_of(GuardedRedis(client, CircuitBreaker()), KeySchema(), limits)
 
 
-def many(n: int, shopper: Shopper = ANNA, **fields: Any) -> list[Event]:  # noqa: ANN401  # the fields of Event
+def many(n: int, shopper: Shopper = ANNA, **fields: Any) -> list[Event]:
     return [event(f"e{number:04}", shopper, **fields) for number in range(n)]

@@ -40,7 +40,7 @@ NOW = 1_790_000_000.0
 """When the lists are read: after the end of the data."""
 
 
-def asked(recommender: Recommender, **fields: Any) -> Query:  # noqa: ANN401  # the fields of Query
+def asked(recommender: Recommender, **fields: Any) -> Query:
     """The question of a batch."""
     return Query(now=recommender.model.data_end, sold_at=NOW, **fields)
 

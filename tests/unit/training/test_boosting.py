@@ -35,7 +35,7 @@ LENGTHS = np.full(100, 20, np.int32)
 def boosted(
     n_rounds: int = 20,
     categories: Sequence[int] = (),
-    **parameters: Any,  # noqa: ANN401  # as LightGBM takes them
+    **parameters: Any,
 ) -> lightgbm.Booster:
     """Fit a booster of LightGBM's own."""
     features, labels = data()

@@ -38,7 +38,7 @@ class Shell:
         assert code == 0, err
         return json.loads(out)
 
-    def file(self, experiment_id: str = "summer", **fields: Any) -> Path:  # noqa: ANN401
+    def file(self, experiment_id: str = "summer", **fields: Any) -> Path:
         path = self.folder / f"{experiment_id}.json"
         own = {**OTHER, "model": "v1"}
         given = {"experiment_id": experiment_id, "variants": [CONTROL, own], **fields}

@@ -4,7 +4,7 @@ from math import log2
 
 import numpy as np
 import pytest
-import pytrec_eval  # type: ignore[import-not-found, import-untyped, unused-ignore]
+import pytrec_eval
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray

@@ -2,18 +2,18 @@
 
 from typing import Any
 
-import pandas as pd  # type: ignore[import-untyped]  # ships no types
+import pandas as pd
 import polars as pl
-from lenskit.als import ImplicitMFScorer  # type: ignore[import-not-found]  # own environment
-from lenskit.batch import recommend  # type: ignore[import-not-found]  # same
-from lenskit.data import from_interactions_df  # type: ignore[import-not-found]  # same
-from lenskit.knn import (  # type: ignore[import-not-found]  # same
+from lenskit.als import ImplicitMFScorer
+from lenskit.batch import recommend
+from lenskit.data import from_interactions_df
+from lenskit.knn import (
     EASEScorer,
     ItemKNNScorer,
     UserKNNScorer,
 )
-from lenskit.pipeline import topn_pipeline  # type: ignore[import-not-found]  # same
-from lenskit.training import TrainingOptions  # type: ignore[import-not-found]  # same
+from lenskit.pipeline import topn_pipeline
+from lenskit.training import TrainingOptions
 
 from tests.benchmarks.quality.peers.purchases import Contestant, Files, lists_frame, read
 

@@ -1,13 +1,13 @@
 """LibRecommender's models as they come."""
 
-import pandas as pd  # type: ignore[import-untyped]  # ships no types
+import pandas as pd
 import polars as pl
-from libreco.algorithms import (  # type: ignore[import-not-found]  # in an environment of its own
+from libreco.algorithms import (
     ALS,
     ItemCF,
     UserCF,
 )
-from libreco.data import DatasetPure  # type: ignore[import-not-found]  # same
+from libreco.data import DatasetPure
 
 from tests.benchmarks.quality.peers.purchases import Contestant, Files, lists_frame, read
 

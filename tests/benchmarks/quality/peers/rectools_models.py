@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import pandas as pd  # type: ignore[import-untyped]  # ships no types
+import pandas as pd
 import polars as pl
 from implicit.als import AlternatingLeastSquares
 from implicit.nearest_neighbours import TFIDFRecommender
-from rectools import Columns  # type: ignore[import-not-found]  # in an environment of its own
-from rectools.dataset import Dataset  # type: ignore[import-not-found]  # same
-from rectools.models import (  # type: ignore[import-not-found]  # same
+from rectools import Columns
+from rectools.dataset import Dataset
+from rectools.models import (
     EASEModel,
     ImplicitALSWrapperModel,
     ImplicitItemKNNWrapperModel,
