@@ -31,11 +31,13 @@ from training.options import (
     PlacementOption,
     RegistryOption,
     check_stock,
+    check_writable,
     day_of,
     load,
     print_result,
     reporting,
     shops_defaults,
+    writing,
 )
 from training.people import reachable
 from training.schema import CUSTOMERS
@@ -109,8 +111,7 @@ def due_command(
     outside of the quiet hours. The products are those of ListBuyAgain. Who has withdrawn consent or
     was erased is left out, and so are withdrawn and sensitive products.
     """
-    if not out.parent.is_dir() or out.is_dir():
-        raise InputError(f"--out {out}: cannot be written; give a file in a folder that can")
+    check_writable("--out", out)
     if out.suffix.lower() not in (".parquet", ".csv"):
         raise InputError(f"--out {out}: unknown kind of file; give a .parquet or .csv file")
     if not 0 <= within <= MAX_WITHIN_DAYS:  # nan is neither
@@ -178,7 +179,11 @@ def due_command(
         at_most=at_most,
         min_products=min_products,
     )
-    _write(found, out)
+    with writing(out):
+        if out.suffix.lower() == ".csv":
+            found.write_csv(out)
+        else:
+            found.write_parquet(out)
     result = {
         "version_id": manifest.version_id,
         "at": moment.isoformat(),
@@ -192,15 +197,3 @@ def due_command(
     text = [f"{result['n_rows']:,} products due for {result['n_customers']:,} customers in {out}"]
     text += [f"mind: {_WARNINGS[each].format(end=day_of(model.data_end))}" for each in warnings]
     print_result(result, "\n".join(text), as_json)
-
-
-def _write(found: pl.DataFrame, out: Path) -> None:
-    try:
-        if out.suffix.lower() == ".csv":
-            found.write_csv(out)
-        else:
-            found.write_parquet(out)
-    except OSError as error:
-        raise InputError(
-            f"--out {out}: cannot be written ({error.strerror or error}); give another path"
-        ) from None

@@ -25,12 +25,12 @@ from training.options import (
     TimezoneOption,
     day_of,
     load,
-    mapping_of,
     print_result,
     reporting,
     shops_defaults,
+    source_of,
 )
-from training.pipeline import FitInput, read
+from training.pipeline import read
 from training.report import (
     comparison_json,
     comparison_lines,
@@ -59,13 +59,7 @@ def evaluate_command(
     Purchases up to the end of the model's data are left out: it has learnt them.
     """
     manifest, recommender = load(registry, model_ref)
-    source = FitInput(
-        events=events,
-        mapping=mapping_of("--map", column_map),
-        timezone=timezone,
-        quarantine=quarantine,
-        max_quarantined_share=max_quarantined,
-    )
+    source = source_of(events, column_map, timezone, quarantine, max_quarantined)
     by_customer = read_segments(segments, max_quarantined) if segments else None
     with reporting() as reporter:
         purchases = read(source, reporter)
@@ -138,13 +132,7 @@ def compare_command(
     lines = [f"A is {a.version_id}, B is {b.version_id}"]
     with reporting() as reporter:
         if events:
-            source = FitInput(
-                events=events,
-                mapping=mapping_of("--map", column_map),
-                timezone=timezone,
-                quarantine=quarantine,
-                max_quarantined_share=max_quarantined,
-            )
+            source = source_of(events, column_map, timezone, quarantine, max_quarantined)
             by_customer = read_segments(segments, max_quarantined) if segments else None
             purchases = read(source, reporter).interactions
             comparison = compare(first, second, purchases, reporter, segments=by_customer)

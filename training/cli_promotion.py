@@ -28,9 +28,9 @@ from training.options import (
     RegistryOption,
     TimezoneOption,
     load,
-    mapping_of,
     print_result,
     reporting,
+    source_of,
 )
 from training.pipeline import FitInput, read
 from training.progress import Reporter
@@ -77,13 +77,7 @@ def promote_command(
     store = Registry.open(registry)
     decision = refused = _refusal_of(store, version)
     if events:
-        source = FitInput(
-            events=events,
-            mapping=mapping_of("--map", column_map),
-            timezone=timezone,
-            quarantine=quarantine,
-            max_quarantined_share=max_quarantined,
-        )
+        source = source_of(events, column_map, timezone, quarantine, max_quarantined)
         with reporting() as reporter:
             judged = _judged(store, version, source, reporter)
         # Too few customers to tell anything take no refusal back.

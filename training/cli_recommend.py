@@ -1,12 +1,10 @@
 """``recsvc-train recommend``: the questions of the API, asked for many customers at once."""
 
-import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import polars as pl
 import typer
 from threadpoolctl import threadpool_limits
 
@@ -38,10 +36,12 @@ from training.options import (
     PlacementOption,
     RegistryOption,
     check_stock,
+    check_writable,
     load,
     print_result,
     reporting,
     shops_defaults,
+    writing,
 )
 from training.people import reachable
 from training.selling import as_sold
@@ -143,8 +143,7 @@ def recommend_command(
     customer without a place is at home. Who has withdrawn consent or was erased gets the list
     of an unknown customer, and withdrawn products are on no list.
     """
-    if not (out.parent.is_dir() and os.access(out.parent, os.W_OK)) or out.is_dir():
-        raise InputError(f"--out {out}: cannot be written; give a file in a folder that can")
+    check_writable("--out", out)
     if out.resolve() in {path.resolve() for path in (customers, quarantine) if path}:
         raise InputError(f"--out {out}: is --customers or --quarantine too; give another file")
     if only_new and surface is Surface.BUY_AGAIN:
@@ -205,7 +204,8 @@ def recommend_command(
             may_know=reached.may,
             tick=tick,
         )
-    _write(lists, out)
+    with writing(out):
+        lists.write_parquet(out)
     n_customers = lists["customer_id"].n_unique()
     result = {
         "version_id": manifest.version_id,
@@ -236,12 +236,3 @@ def _check(recommender: Recommender, wanted: CatalogueFilter, excluded: Iterable
         raise InputError(
             f"--currency {wanted.currency}: no price of this model is in it; there is {there}"
         )
-
-
-def _write(lists: pl.DataFrame, out: Path) -> None:
-    try:
-        lists.write_parquet(out)
-    except OSError as error:
-        raise InputError(
-            f"--out {out}: cannot be written ({error.strerror or error}); give another path"
-        ) from None

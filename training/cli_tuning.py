@@ -1,6 +1,5 @@
 """The commands about settings: ``settings`` prints them, ``tune`` searches for better ones."""
 
-import os
 import sys
 from pathlib import Path
 from shlex import quote
@@ -9,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recsvc.errors import InputError
 from training.events import MAX_QUARANTINED_SHARE
 from training.options import (
     ConfigOption,
@@ -25,6 +23,7 @@ from training.options import (
     SeedOption,
     StoresOption,
     TimezoneOption,
+    check_writable,
     mapping_of,
     print_result,
     reporting,
@@ -111,7 +110,7 @@ def tune_command(
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     for option, path in (("--study", study), ("--out", out)):
-        _check_writable(option, path)
+        check_writable(option, path)
     settings = read_settings(None, preset, seed=seed)
     source = FitInput(
         events=events,
@@ -136,12 +135,6 @@ def tune_command(
         lines.append(f"each part has had its {trials} trials; --trials allows more")
     command = f"to train with them: recsvc-train fit --config {quote(str(out))}"
     print_result(result, "\n".join([*lines, f"wrote {out}; {command}"]), as_json)
-
-
-def _check_writable(option: str, path: Path) -> None:
-    folder = path.parent
-    if path.is_dir() or not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise InputError(f"{option} {path}: cannot be written; give a file in a folder that can")
 
 
 def _lines(tuned: "Tuned") -> list[str]:

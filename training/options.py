@@ -1,6 +1,7 @@
 """What the commands of ``recsvc-train`` share: their options, and how they read and answer."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from recsvc.core.rules import Rulebook
 from recsvc.errors import ArtifactError, InputError
 from recsvc.service.defaults import Defaults
 from recsvc.settings import ListSettings
+from training.pipeline import FitInput
 from training.progress import ConsoleReporter
 from training.settings import PRESETS
 
@@ -186,6 +188,53 @@ def mapping_of(option: str, pairs: list[str] | None) -> dict[str, str]:
             raise InputError(f"{option} {pair}: write it as NAME=COLUMN, as in product_id=SKU")
         mapping[name] = column
     return mapping
+
+
+def source_of(
+    events: list[Path],
+    column_map: list[str] | None,
+    timezone: str,
+    quarantine: Path | None,
+    max_quarantined: float,
+) -> FitInput:
+    """Purchases to measure published versions on, as the options say.
+
+    Raises:
+        InputError: ``column_map`` is not of ``NAME=COLUMN``.
+    """
+    return FitInput(
+        events=events,
+        mapping=mapping_of("--map", column_map),
+        timezone=timezone,
+        quarantine=quarantine,
+        max_quarantined_share=max_quarantined,
+    )
+
+
+def check_writable(option: str, path: Path) -> None:
+    """Refuse a file that cannot be written, before the work that it is for.
+
+    Raises:
+        InputError: it cannot.
+    """
+    folder = path.parent
+    if path.is_dir() or not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise InputError(f"{option} {path}: cannot be written; give a file in a folder that can")
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Say in one line that what was worked for cannot be written after all.
+
+    Raises:
+        InputError: ``--out`` cannot.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"--out {out}: cannot be written ({error.strerror or error}); give another path"
+        ) from None
 
 
 @contextmanager

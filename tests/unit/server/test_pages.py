@@ -90,7 +90,7 @@ def test_a_changed_request_with_an_old_token_is_an_error(
     """Whose list it is, how long its pages are, what it may hold and where it is for."""
     token = ask(server).next_page_token
     stub = api_grpc.RecommendationServiceStub(server.channel)
-    given = {"shopper": common.Shopper(customer_id="anna"), "size": 4} | changed
+    given: dict[str, Any] = {"shopper": common.Shopper(customer_id="anna"), "size": 4} | changed
     size = given.pop("size")
     request = api.RecommendRequest(**given, page_size=size, page_token=token)
     found = refusal(stub.Recommend, request)
