@@ -44,7 +44,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-FileArgument = Annotated[Path, typer.Argument(help="JSON file that defines the experiment.")]
+FileArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="JSON file that defines the experiment.")
+]
 SeenOption = Annotated[
     Path | None,
     typer.Option(

@@ -48,7 +48,7 @@ ForceOption = Annotated[
 
 def promote_command(
     registry: RegistryOption,
-    version: Annotated[str, typer.Argument(help="A version, or the beginning of one.")],
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="A version, or its beginning.")],
     *,
     events: Annotated[
         list[Path] | None,
