@@ -9,23 +9,13 @@ from recsvc.core.places import ANYWHERE
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
 from recsvc.core.vocabulary import MISSING
-from tests.purchases import built, interactions_of, shop_interactions
+from tests.purchases import built, interactions_of
 from tests.quick import QUICK
 from training.asked import AGAIN_DAYS, BASKET_SIZES, again, baskets, lists
 from training.evaluate import target_customers
 from training.split import HoldOut, hold_out
 
 MANY = 10_000
-
-
-@pytest.fixture(scope="module")
-def held_out() -> HoldOut:
-    return hold_out(shop_interactions(), 28 * SECONDS_A_DAY, seed=0)
-
-
-@pytest.fixture(scope="module")
-def recommender(held_out: HoldOut) -> Recommender:
-    return Recommender(built(held_out.history, QUICK))
 
 
 def orders(held_out: HoldOut) -> dict[int, list[set[int]]]:

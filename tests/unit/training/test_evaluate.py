@@ -5,19 +5,13 @@ from math import log2
 import numpy as np
 import pytest
 
-from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.places import Location
 from recsvc.core.query import Query
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
-from tests.purchases import SMALL, built, shop_interactions
+from tests.purchases import SMALL, built
 from training.evaluate import BASELINES, evaluate, only, target_customers, with_baselines
-from training.split import HoldOut, hold_out
-
-
-@pytest.fixture(scope="module")
-def held_out() -> HoldOut:
-    return hold_out(shop_interactions(), 28 * SECONDS_A_DAY, seed=0)
+from training.split import HoldOut
 
 
 @pytest.fixture(scope="module")

@@ -3,30 +3,17 @@
 import numpy as np
 import pytest
 
-from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.places import Location
 from recsvc.core.query import Query
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
-from tests.purchases import built, shop_interactions
-from tests.quick import QUICK
 from training.asked import baskets, lists
 from training.evaluate import target_customers
 from training.examples import Examples, collect
 from training.metrics import DEPTH
-from training.split import HoldOut, hold_out
+from training.split import HoldOut
 
 N_CUSTOMERS = 25
-
-
-@pytest.fixture(scope="module")
-def held_out() -> HoldOut:
-    return hold_out(shop_interactions(), 28 * SECONDS_A_DAY, seed=0)
-
-
-@pytest.fixture(scope="module")
-def recommender(held_out: HoldOut) -> Recommender:
-    return Recommender(built(held_out.history, QUICK))
 
 
 def gather(
