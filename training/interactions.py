@@ -124,6 +124,14 @@ class Interactions:
         """Time of the last purchase, seconds since 1970."""
         return float(self.lines["time"].max() or 0)  # type: ignore[arg-type]  # Int64 column
 
+    @property
+    def can_be_cut(self) -> bool:
+        """Whether something was bought later than something else.
+
+        An export of one day, dates without hours, has times and no before and after.
+        """
+        return self.has_times and self.start < self.end
+
     def select(self, mask: pl.Expr | pl.Series) -> Self:
         """The same vocabularies with a part of the lines."""
         return replace(self, lines=self.lines.filter(mask))

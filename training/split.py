@@ -10,7 +10,7 @@ Four ways to cut, the first the default:
   comparing models of one customer's habits on sparse data; its figures are higher than those
   in service, and a temporal cut should decide what is deployed.
 - **given**: two files that somebody else has cut, as published benchmarks are.
-- **random**: a fifth of all purchases; all that is left where there are no times.
+- **random**: a fifth of all purchases; all that is left where there are no times, or only one.
 """
 
 from dataclasses import dataclass, replace
@@ -101,7 +101,7 @@ def hold_out(
     if split is Split.LAST_BASKET:
         return leave_last_basket(interactions)
     if not interactions.has_times:
-        return _random(interactions, seed)
+        return random_fifth(interactions, seed)
     cut = interactions.end - seconds
     return HoldOut(
         interactions.select(pl.col("time") < cut),
@@ -163,7 +163,9 @@ def _joined(train: Locations, test: Locations) -> Locations:
     return replace(train, indices=np.concatenate([train.indices, indices]))
 
 
-def _random(interactions: Interactions, seed: int) -> HoldOut:
+def random_fifth(interactions: Interactions, seed: int) -> HoldOut:
+    """Hold out a fifth of the purchases, drawn one by one: nothing of it is later."""
     held: NDArray[np.bool_] = np.random.default_rng(seed).random(interactions.lines.height) < 0.2  # noqa: PLR2004  # a fifth
     mask = pl.Series(held)
-    return HoldOut(interactions.select(~mask), interactions.select(mask), 0.0, Split.RANDOM)
+    history = interactions.select(~mask)
+    return HoldOut(history, interactions.select(mask), history.end, Split.RANDOM)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from training.evaluate import target_customers
 from training.interactions import Interactions
 from training.settings import TrainingSettings
-from training.split import HoldOut, Split, hold_out, window_seconds
+from training.split import HoldOut, Split, hold_out, random_fifth, window_seconds
 
 TRAIN_SHARE, GUARD_SHARE = 0.6, 0.15
 """Where there are no times: shares of the customers that windows are made of; the rest test."""
@@ -74,7 +74,7 @@ def plan(
     judges = [{Role.GUARD}] if tests else [{Role.GUARD}, {Role.TEST}]
     if not (settings.separate_guard or tests):
         judges = [{Role.GUARD, Role.TEST}]
-    if not interactions.has_times and split is Split.TEMPORAL:
+    if not interactions.can_be_cut and split is Split.TEMPORAL:
         return [*_by_customer(interactions, judges, settings), *tests]
     seconds = window_seconds(interactions, settings.window_days)
     room = MIN_HISTORY * (interactions.end - interactions.start) / max(seconds, 1.0)
@@ -99,7 +99,7 @@ def _window(held_out: HoldOut, roles: set[Role], settings: TrainingSettings) -> 
 def _by_customer(
     interactions: Interactions, judges: list[set[Role]], settings: TrainingSettings
 ) -> list[Window]:
-    held_out = hold_out(interactions, 0.0, settings.seed)
+    held_out = random_fifth(interactions, settings.seed)
     customers = target_customers(held_out.targets())
     shuffled = np.random.default_rng(settings.seed).permutation(customers)
     cuts = np.cumsum([TRAIN_SHARE, GUARD_SHARE]) * len(shuffled)

@@ -148,6 +148,19 @@ def test_one_share_of_the_customers_may_decide_and_be_reported() -> None:
     assert len(judged.customers) == len(whole[1].customers) + len(whole[2].customers)
 
 
+def test_a_day_without_hours_is_cut_as_if_without_times() -> None:
+    """Where all was bought at one moment the customers are shared out, or nobody could judge."""
+    day = interactions_of(
+        *({"customer_id": f"c{n % 40}", "product_id": f"p{n % 7}", "day": 1} for n in range(400))
+    )
+
+    windows = plan(day, SMALL)
+
+    assert [window.held_out.method for window in windows] == [Split.RANDOM] * 3
+    assert {window.held_out.now for window in windows} == {day.end}
+    assert all(len(window.customers) for window in windows)
+
+
 def test_a_file_of_tests_takes_the_place_of_customers() -> None:
     """Without times the given hold-out is reported instead of a share of the customers."""
     cut = hold_out(without_times(), 0, 0)
