@@ -52,6 +52,8 @@ class Column:
     kind: Kind
     required: bool = False
     """Whether a file without it is refused."""
+    in_all_or_none: bool = False
+    """Whether a file without it is refused beside one that has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Table:
     columns: tuple[Column, ...]
     rules: Callable[[datetime, Collection[str]], Rules]
     """Takes the time that is now and the canonical columns that the file has."""
+    option: str | None = "--map"
+    """What maps its columns; None where their names are fixed."""
     keeps_others: bool = False
     """Whether columns without a canonical name are kept, as text; else they are ignored."""
 
@@ -184,7 +188,8 @@ EVENTS: Final = Table(
     columns=(
         Column("customer_id", Kind.IDENTIFIER, required=True),
         Column("product_id", Kind.IDENTIFIER, required=True),
-        Column("event_time", Kind.TIME),
+        # Untimed rows beside timed ones would be the oldest, whenever they were.
+        Column("event_time", Kind.TIME, in_all_or_none=True),
         Column("event_type", Kind.CODE),
         Column("quantity", Kind.NUMBER),
         Column("unit_price", Kind.NUMBER),
@@ -216,6 +221,7 @@ PRODUCTS: Final = Table(
         Column("sensitive", Kind.FLAG),
     ),
     rules=_product_rules,
+    option="--map-products",
     keeps_others=True,
 )
 
@@ -227,6 +233,7 @@ STORES: Final = Table(
         *_PLACE,
     ),
     rules=_store_rules,
+    option="--map-stores",
 )
 
 CUSTOMERS: Final = Table(
@@ -237,4 +244,5 @@ CUSTOMERS: Final = Table(
         *_PLACE,
     ),
     rules=_customer_rules,
+    option=None,
 )

@@ -142,4 +142,5 @@ _SEGMENTS: Final = Table(
         FileColumn("segment", Kind.TEXT, required=True),
     ),
     rules=lambda _now, _present: {"no_customer": pl.col("customer_id").is_null()},
+    option=None,
 )

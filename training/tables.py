@@ -124,7 +124,7 @@ def _check_options(table: Table, options: Options) -> None:
     for name, column in options.mapping.items():
         if name not in table.names:
             raise InputError(
-                f"--map {shown(name)}={shown(column)}: {shown(name)!r} is no column that "
+                f"{table.option} {shown(name)}={shown(column)}: {shown(name)!r} is no column that "
                 f"{table.name} can have; the names are {', '.join(table.names)}"
             )
     if not 0 <= options.max_quarantined_share <= 1:
@@ -148,25 +148,33 @@ def _check_columns(table: Table, sources: Sequence[Source], mapping: Mapping[str
         for source in sources:
             dtype = source.schema.get(own_name)
             if dtype is None and column.required:
-                raise InputError(_no_column(source, column, own_name))
+                raise InputError(_no_column(table, source, column, own_name))
             if dtype is not None and not is_flat(dtype):
                 raise InputError(
                     f"{shown(source.path)}: column {shown(own_name)!r} holds {shown(dtype)};"
                     f" write {column.name} as text, numbers or dates"
                 )
         # Parts of a folder may lack an optional column, but a mapping must mean something.
-        if column.name in mapping and not any(own_name in each.schema for each in sources):
-            raise InputError(_no_column(sources[0], column, own_name))
+        without = [each for each in sources if own_name not in each.schema]
+        if column.in_all_or_none and 0 < len(without) < len(sources):
+            raise InputError(
+                f"{shown(without[0].path)}: no column {shown(own_name)!r}, which other files of "
+                f"{table.name} have; add it, or read this file without those"
+            )
+        if column.name in mapping and len(without) == len(sources):
+            raise InputError(_no_column(table, sources[0], column, own_name))
 
 
-def _no_column(source: Source, column: Column, own_name: str) -> str:
+def _no_column(table: Table, source: Source, column: Column, own_name: str) -> str:
     names = source.schema.names()
     listed = ", ".join(shown(name) for name in names[:_N_SHOWN_COLUMNS])
     more = ", …" if len(names) > _N_SHOWN_COLUMNS else ""
-    return (
-        f"{shown(source.path)}: no column {shown(own_name)!r}; it has {listed}{more};"
-        f" name the right one with --map {column.name}=COLUMN"
+    remedy = (
+        f"name the right one with {table.option} {column.name}=COLUMN"
+        if table.option
+        else "rename the right one"
     )
+    return f"{shown(source.path)}: no column {shown(own_name)!r}; it has {listed}{more}; {remedy}"
 
 
 def _check_rows(

@@ -509,6 +509,15 @@ def test_a_part_without_a_required_column_is_named(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_files_with_and_without_times_are_not_mixed(tmp_path: Path) -> None:
+    """Rows without a time would be the oldest of all: last month's would teach what came first."""
+    text_file(tmp_path / "a.csv", f"{HEADER},event_time\n1,a,2026-01-01\n")
+    text_file(tmp_path / "b.csv", f"{HEADER}\n2,b\n")
+
+    with pytest.raises(InputError, match=r"b\.csv: no column 'event_time', which other files of"):
+        read(tmp_path)
+
+
 def test_the_digest_depends_on_bytes_and_not_on_the_place(tmp_path: Path) -> None:
     """The same files elsewhere, or in another order, have the same digest; others do not."""
     contents = {"a.csv": f"{HEADER}\n1,a\n", "b.csv": f"{HEADER}\n2,b\n"}
