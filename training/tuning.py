@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
+from recsvc.errors import InputError
 from training.column import Column
 from training.interactions import Interactions
 from training.learning import learn
@@ -56,11 +57,12 @@ class Verdict:
 
     @classmethod
     def of(cls, start: Mapping[Task, Column], tuned: Mapping[Task, Column]) -> Self:
-        """From the lists of the same customers."""
+        """From the lists of the same customers; a task without any says nothing."""
+        tasks = [task for task, column in start.items() if len(column.customers)]
         return cls(
-            {task: float(column.ndcg.mean()) for task, column in start.items()},
-            {task: float(column.ndcg.mean()) for task, column in tuned.items()},
-            {task: paired_bootstrap(tuned[task].ndcg, start[task].ndcg) for task in start},
+            {task: float(start[task].ndcg.mean()) for task in tasks},
+            {task: float(tuned[task].ndcg.mean()) for task in tasks},
+            {task: paired_bootstrap(tuned[task].ndcg, start[task].ndcg) for task in tasks},
         )
 
     @property
@@ -107,7 +109,7 @@ def tune(
         reporter: told of each step.
 
     Raises:
-        InputError: the file of the trials is of something else.
+        InputError: the file of the trials is of something else, or there is nobody to judge by.
         KeyboardInterrupt: the search was interrupted; its trials are kept.
     """
     interactions = purchases.interactions
@@ -115,6 +117,11 @@ def tune(
     start = replace(settings, als=als_settings(interactions, settings))
     sources = suitable(interactions, start)
     windows = plan(interactions, replace(start, n_windows=1, separate_guard=True))
+    if not len(windows[-2].customers):
+        raise InputError(
+            "the events are too few to search: nobody can be asked what settings are worth; give "
+            "more history"
+        )
     parts = parts_for(sources, start, has_times=interactions.has_times)
     timeless = always_available(purchases.products)
     trials = Trials(windows[-3], windows[-2], timeless, sources, start)

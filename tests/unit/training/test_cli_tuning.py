@@ -174,6 +174,18 @@ def fit(events: Path, *more: object) -> list[str]:
     return ["fit", "--events", str(events), "--registry", "models", "--json", *map(str, more)]
 
 
+def test_too_little_to_judge_by_is_one_line(tmp_path: Path, capsys: Capture) -> None:
+    """A search of half an hour would find nothing: there is nobody to ask."""
+    three = tmp_path / "three.csv"
+    rows = "a,x,2025-01-01\nb,y,2025-02-01\na,y,2025-03-01\n"
+    three.write_text(f"customer_id,product_id,event_time\n{rows}", encoding="utf-8")
+
+    assert run(app, tune(three)) == 1
+
+    assert "error: the events are too few to search" in capsys.readouterr().err
+    assert not Path("tuned.toml").exists()
+
+
 def test_fit_takes_a_file_of_settings_and_a_file_of_tests(
     events: Path, tmp_path: Path, capsys: Capture
 ) -> None:

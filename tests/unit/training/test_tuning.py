@@ -6,14 +6,18 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
+from numpy.typing import NDArray
 from optuna.distributions import FloatDistribution
+from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
 from recsvc.core.ranking import Task
 from recsvc.errors import InputError, SettingsError
 from tests.purchases import SMALL, Lines, shop_interactions
+from training.column import Column
 from training.models.als import AlsSettings
 from training.search_space import RANKER, Part, parts_for, with_values
 from training.settings import SOURCES, TrainingSettings
@@ -272,3 +276,20 @@ def test_better_is_more_in_sum_and_nowhere_surely_less(
     by_task = dict(zip((Task.ALL, Task.NEW), gains, strict=True))
 
     assert Verdict({}, {}, by_task).is_better is is_better
+
+
+def test_a_task_without_customers_does_not_decide() -> None:
+    """Where nobody has bought anything new, what was found of all purchases counts alone."""
+    lists, nobody = np.array([[0, 1]], np.int32), np.zeros((0, 2), np.int32)
+
+    def asked(relevant: list[list[int]], lists: NDArray[np.int32]) -> Column:
+        customers = np.arange(len(lists), dtype=np.int32)
+        return Column.of(customers, lists, csr_array(np.array(relevant).reshape(-1, 2)))
+
+    start = {Task.ALL: asked([[0, 1]], lists), Task.NEW: asked([], nobody)}
+    tuned = {Task.ALL: asked([[1, 0]], lists), Task.NEW: asked([], nobody)}
+
+    verdict = Verdict.of(start, tuned)
+
+    assert list(verdict.gain) == [Task.ALL]
+    assert verdict.is_better
