@@ -10,13 +10,19 @@ import typer
 
 from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
+from recsvc.core.ranking import Task
 from recsvc.terminal import new_app, run, whoami
 from training.cli_collect import collect_command
 from training.cli_due import due_command
 from training.cli_evaluation import compare_command, evaluate_command
 from training.cli_experiment import app as experiments
 from training.cli_nightly import nightly_command
-from training.cli_promotion import models_command, promote_command, rollback_command
+from training.cli_promotion import (
+    REFUSED,
+    models_command,
+    promote_command,
+    rollback_command,
+)
 from training.cli_recommend import recommend_command
 from training.cli_replay import replay_command
 from training.cli_tuning import settings_command, tune_command
@@ -45,6 +51,10 @@ from training.pipeline import FitInput, Purchases, fit, read
 from training.settings import REMOVABLE, SPLITS
 from training.settings_file import read_settings
 from training.slices import read_segments
+
+MIN_MEASURED = 2
+"""Customers that a version must have been measured on for ``fit --promote`` to make it current:
+a truncated export must not replace what is served."""
 
 app = new_app(
     "Train recommendations from purchases, measure them and publish them.\n\n"
@@ -91,7 +101,12 @@ def fit_command(
         ),
     ] = None,
     promote: Annotated[
-        bool, typer.Option("--promote", help="Also make it the version that is served.")
+        bool,
+        typer.Option(
+            "--promote",
+            help="Also make it the version that is served, unless there is nobody to measure it "
+            "on: then it is published alone, and the exit code is 3.",
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -120,20 +135,28 @@ def fit_command(
     )
     with reporting() as reporter:
         manifest = fit(source, settings, store, reporter)
-        if promote:
+        n_measured = manifest.metrics["test"]["rankers"]["recsvc"][Task.ALL.value]["customers"]
+        promoted = promote and n_measured >= MIN_MEASURED
+        if promoted:
             store.promote(manifest.version_id, datetime.now(UTC), Note(whoami()))
     result = {
         "version_id": manifest.version_id,
-        "promoted": promote,
+        "promoted": promoted,
         "seconds": round(monotonic() - started, 1),
         "metrics": manifest.metrics,
         "data": manifest.data,
     }
     command = f"recsvc-train promote --registry {quote(registry)} {manifest.version_id}"
-    state = "current" if promote else f"to serve it: {command}"
-    print_result(
-        result, f"published {manifest.version_id} in {result['seconds']} s ({state})", as_json
-    )
+    state = "current" if promoted else f"to serve it: {command}"
+    text = f"published {manifest.version_id} in {result['seconds']} s ({state})"
+    if promote and not promoted:
+        text += (
+            "\nnot promoted: nothing shows that it is any good, with purchases of the last weeks "
+            f"by {n_measured} known customers; give more history"
+        )
+    print_result(result, text, as_json)
+    if promote and not promoted:
+        raise typer.Exit(REFUSED)
 
 
 @app.command("validate")

@@ -202,6 +202,8 @@ def read(source: FitInput, reporter: Reporter) -> Purchases:
     if n_left_out := n_events - events.height:
         reporter.log(f"  {n_left_out:,} rows of customers erased or without consent are left out")
     _log_quarantined(report, reporter)
+    _log_strangers(source.products, products, "product_id", events, reporter)
+    _log_strangers(source.stores, stores, "store_id", events, reporter)
     return Purchases(interactions, products, report, followed)
 
 
@@ -242,6 +244,18 @@ def _beside(quarantine: Path | None, table: str) -> Path | None:
     if quarantine is None:
         return None
     return quarantine.with_name(f"{quarantine.stem}-{table}{quarantine.suffix}")
+
+
+def _log_strangers(
+    path: Path | None,
+    described: pl.DataFrame | None,
+    key: str,
+    events: pl.DataFrame,
+    reporter: Reporter,
+) -> None:
+    """Say that a file describes nothing of what was bought: its ids are written another way."""
+    if described is not None and described.join(events, on=key, how="semi").is_empty():
+        reporter.log(f"  {path}: no {key} of it is among the events; it is of no use as it is")
 
 
 def _log_quarantined(report: InputReport, reporter: Reporter) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from recsvc.core.model import Model
 from recsvc.core.ranking import Task
-from training.column import Column
+from training.column import HEADLINE, Column
 from training.compare import TOTAL, Comparison, Difference
 from training.slices import (
     ESTABLISHED,
@@ -22,6 +22,9 @@ from training.slices import (
 )
 
 _NAMES = {Task.ALL: "all purchases", Task.NEW: "new to the customer"}
+
+FEW_CUSTOMERS = 20
+"""With fewer measured the percentile bootstrap is far too sure of itself, and a table says so."""
 
 
 def slice_report(
@@ -67,7 +70,10 @@ def summaries(columns: Mapping[str, Mapping[Task, Column]]) -> dict[str, dict[st
 
 
 def table_lines(columns: Mapping[str, Mapping[Task, Column]]) -> list[str]:
-    """The means that matter most as the lines of a table, with half of their 95 % intervals."""
+    """The means that matter most as the lines of a table, with half of their 95 % intervals.
+
+    All rankers are measured on the same customers; a line below says where those are few.
+    """
     lines = [
         f"{'':20}" + "".join(f"{title:>34}" for title in _NAMES.values()),
         f"{'':20}" + f"{'nDCG@10':>17}{'recall@20':>17}" * 2,
@@ -75,10 +81,22 @@ def table_lines(columns: Mapping[str, Mapping[Task, Column]]) -> list[str]:
     for name, by_task in columns.items():
         cells = [cell for task in _NAMES for cell in _cells(by_task[task])]
         lines.append(f"{name:20}" + "".join(f"{cell:>17}" for cell in cells))
-    return lines
+    return lines + _few(next(iter(columns.values())))
+
+
+def _few(by_task: Mapping[Task, Column]) -> list[str]:
+    """A line for each column that tells next to nothing."""
+    counts = {title: len(by_task[task].customers) for task, title in _NAMES.items()}
+    return [
+        f"  {title}: " + (f"{n} measured, too few to tell" if n else "nobody to measure")
+        for title, n in counts.items()
+        if n < FEW_CUSTOMERS
+    ]
 
 
 def _cells(column: Column) -> list[str]:
+    if not len(column.customers):
+        return ["-"] * len(HEADLINE)
     return [f"{each.mean:.4f} ±{each.margin:.4f}" for each in column.intervals().values()]
 
 

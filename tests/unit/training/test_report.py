@@ -109,10 +109,11 @@ def test_segments_are_slices(model: Model) -> None:
 
 
 def test_the_table_has_a_line_a_ranker() -> None:
-    """All rankers' means and margins are in one table; a column without customers is nan."""
+    """All rankers' means and margins are in one table, as wide as its head."""
+    half = dict.fromkeys(range(20), 0.5)
     columns = {
-        "recsvc": {Task.ALL: column({0: 1.0, 1: 0.5}), Task.NEW: column({})},
-        "popularity": {Task.ALL: column({0: 0.25}), Task.NEW: column({0: 0.5})},
+        "recsvc": {Task.ALL: column(half | {0: 1.0, 1: 0.0}), Task.NEW: column(half)},
+        "popularity": {Task.ALL: column(half), Task.NEW: column(half)},
     }
 
     lines = table_lines(columns)
@@ -120,10 +121,21 @@ def test_the_table_has_a_line_a_ranker() -> None:
     assert [" ".join(line.split()) for line in lines] == [
         "all purchases new to the customer",
         "nDCG@10 recall@20 nDCG@10 recall@20",
-        "recsvc 0.7500 ±0.2500 0.3750 ±0.1250 nan ±nan nan ±nan",
-        "popularity 0.2500 ±0.0000 0.1250 ±0.0000 0.5000 ±0.0000 0.2500 ±0.0000",
+        "recsvc 0.5000 ±0.0750 0.2500 ±0.0375 0.5000 ±0.0000 0.2500 ±0.0000",
+        "popularity 0.5000 ±0.0000 0.2500 ±0.0000 0.5000 ±0.0000 0.2500 ±0.0000",
     ]
     assert len({len(line) for line in lines}) == 1
+
+
+def test_the_table_says_where_it_tells_nothing() -> None:
+    """A column of few customers is said to be one, and one of nobody has no figures."""
+    columns = {"recsvc": {Task.ALL: column({0: 1.0, 1: 0.5}), Task.NEW: column({})}}
+
+    *_, figures, few, nobody = table_lines(columns)
+
+    assert figures.split() == ["recsvc", "0.7500", "±0.2500", "0.3750", "±0.1250", "-", "-"]
+    assert few == "  all purchases: 2 measured, too few to tell"
+    assert nobody == "  new to the customer: nobody to measure"
 
 
 def test_summaries_are_by_ranker_and_task() -> None:

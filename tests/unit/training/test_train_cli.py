@@ -20,6 +20,7 @@ from tests.counting import DATA_END_TIME
 from tests.purchases import START, shop_events
 from tests.samples import tiny_artifact, tiny_model
 from training.cli import app
+from training.cli_promotion import REFUSED
 
 Capture = pytest.CaptureFixture[str]
 
@@ -491,6 +492,34 @@ def test_the_command_to_promote_runs_as_printed(events: Path, capsys: Capture) -
     assert run(app, shlex.split(command)[1:]) == 0
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "a,x,2025-01-01\nb,y,2025-02-01\na,y,2025-03-01\n",  # one of them can be asked about
+        "a,x,2025-01-01\n",
+    ],
+)
+def test_what_nobody_could_measure_is_not_promoted(
+    tmp_path: Path, capsys: Capture, rows: str
+) -> None:
+    """A truncated file becomes a version to look at, and what is served stays."""
+    events, registry = tmp_path / "three.csv", tmp_path / "registry"
+    events.write_text("customer_id,product_id,event_time\n" + rows, encoding="utf-8")
+    tiny_artifact(Registry(registry), tiny_model(), "v1")
+    Registry(registry).promote("v1", DATA_END_TIME)
+    fit = ["fit", "--preset", "fast", "--events", str(events), "--registry", str(registry)]
+
+    assert run(app, [*fit, "--promote"]) == REFUSED
+
+    out, err = capsys.readouterr()
+    assert "not promoted: " in out
+    assert "recsvc-train promote --registry" in out
+    assert "nan" not in err
+    pointer = Registry(registry).pointer()
+    assert pointer is not None
+    assert pointer.version_id == "v1"
+
+
 WRONG_QUESTIONS = [
     (["--category", "Toys"], "--category 'Toys': no product of this model is in it"),
     (["--category", "Food", "--brand", "Nobody"], "--brand 'Nobody': no product"),
@@ -786,6 +815,23 @@ def test_columns_of_products_and_stores_can_be_mapped(
 
     message = error_of(capsys, *arguments, "--map-products", "product_id=ean")
     assert "products.csv: no column 'ean'; it has sku, what" in message
+    assert "with --map-products product_id=COLUMN" in message
+    message = error_of(capsys, *arguments, "--map-products", "size=what")
+    assert "--map-products size=what: 'size' is no column that products can have" in message
+
+
+def test_descriptions_of_nothing_that_was_bought_are_told(
+    tmp_path: Path, events: Path, capsys: Capture
+) -> None:
+    """A file with ids of another kind changes nothing, which nobody would notice."""
+    (tmp_path / "products.csv").write_text("product_id,title\nEAN1,Tea\n", encoding="utf-8")
+    (tmp_path / "known.csv").write_text("product_id,title\np1,Tea\n", encoding="utf-8")
+    validate = ["validate", "--events", str(events), "--products"]
+
+    assert run(app, [*validate, "products.csv"]) == 0
+    assert "products.csv: no product_id of it is among the events" in capsys.readouterr().err
+    assert run(app, [*validate, "known.csv"]) == 0
+    assert "among the events" not in capsys.readouterr().err
 
 
 def test_a_batch_obeys_the_rules_in_force(registry: Path, customers: Path) -> None:
