@@ -98,7 +98,9 @@ def rows(
 
 
 def ablate(data: DataSet, customers: int, path: Path) -> None:
-    """Measure one set and replace its rows in the file of ``path``; saved after each row.
+    """Measure one set and replace its rows in the file of ``path``, once it is measured.
+
+    Rows of half a set would pass for a set that is done.
 
     Args:
         data: the set; what follows its history is not looked at.
@@ -129,4 +131,4 @@ def ablate(data: DataSet, customers: int, path: Path) -> None:
         for row in rows(name, models, settings):
             kept.append(row)
             reporter.log(json.dumps(row))
-            path.write_text(json.dumps(kept, indent=1) + "\n")
+    path.write_text(json.dumps(kept, indent=1) + "\n")
