@@ -94,7 +94,8 @@ def count_rows(path: Path) -> int:
 
 def _rows(path: Path) -> Iterator[Row]:
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        # Spreadsheets begin a file with a byte order mark.
+        with path.open(encoding="utf-8-sig", newline="") as file:
             match path.suffix.lower():
                 case ".csv":
                     yield from csv.DictReader(file)
@@ -102,7 +103,7 @@ def _rows(path: Path) -> Iterator[Row]:
                     yield from (json.loads(line) for line in file if line.strip())
                 case _:
                     raise InputError(f"{path}: unknown kind of file; give a {_KINDS} file")
-    except (OSError, UnicodeDecodeError, csv.Error, json.JSONDecodeError) as error:
+    except (OSError, csv.Error, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as events ({error})") from error
 
 
@@ -122,16 +123,24 @@ def _position(marker: Path, path: Path) -> int:
 
 def _remember(marker: Path, path: Path, number: int) -> None:
     staged = marker.with_name(marker.name + ".new")
-    staged.write_text(f"{_stamp(path)} {number}", encoding="ascii")
-    staged.replace(marker)
+    try:
+        staged.write_text(f"{_stamp(path)} {number}", encoding="ascii")
+        staged.replace(marker)
+    except OSError as error:
+        raise InputError(
+            f"{marker}: cannot be written ({error}), and says how far {path.name} was sent; "
+            "put the file into a folder where you may write, and send it again"
+        ) from error
 
 
 def _event(path: Path, number: int, row: Row) -> api.Event:
     """The event of a row; what cannot be read as its kind is an error that names the row."""
-    given = {name: value for name, value in row.items() if value not in {None, ""}}
     try:
+        if None in row:  # so a reader of CSV names what is beyond the header
+            raise ValueError("it has more fields than the header")  # noqa: TRY301  # told like the others
+        given = {name: value for name, value in row.items() if value is not None and value != ""}
         return _message(number, given)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise InputError(f"{path}: row {number} cannot be read ({error})") from error
 
 

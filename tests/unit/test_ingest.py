@@ -86,6 +86,15 @@ def test_a_run_that_was_cut_off_goes_on(registry: Path, tmp_path: Path) -> None:
     ("name", "content", "said"),
     [
         ("e.csv", "customer_id,product_id,quantity\nc,tea,many\n", "row 1 cannot be read"),
+        ("e.csv", "customer_id,product_id\nc,tea,milk\n", "more fields than the header"),
+        ("e.csv", "customer_id,product_id,unit_price\nc,tea,1e999\n", "row 1 cannot be read"),
+        ("e.jsonl", "[1, 2]\n", "row 1 cannot be read"),
+        (
+            "e.jsonl",
+            '{"customer_id": "c", "product_id": ["tea"]}\n{"quantity": {}}\n',
+            "row 2 cannot",
+        ),
+        ("e.jsonl", "[" * 100_000, "cannot be read as events"),
         ("e.jsonl", "{", "cannot be read as events"),
         ("e.txt", "x", "unknown kind of file"),
         ("e.csv", "customer_id,product_id,event_type\nc,tea,dance\n", "row 1 cannot be read"),
@@ -115,3 +124,34 @@ def test_a_file_that_is_not_there_and_a_server_that_is_not(
     first, second = capsys.readouterr().err.splitlines()
     assert "cannot be read as events" in first
     assert "cannot reach 127.0.0.1:9" in second
+
+
+def test_a_file_of_a_spreadsheet_is_read_from_its_first_column(
+    registry: Path, tmp_path: Path
+) -> None:
+    """It begins with a byte order mark, which belongs to no column."""
+    path = tmp_path / "p.csv"
+    path.write_text("event_id,customer_id,product_id\nfirst,c,tea\n", encoding="utf-8-sig")
+    with local_server(registry) as server, Client(server.target) as client:
+        named: list[str] = []
+
+        def send(request: api.IngestEventsRequest) -> api.IngestEventsResponse:
+            named.extend(event.event_id for event in request.events)
+            return client.ingest_events.send(request)
+
+        ingest(path, send, durable=False)
+    assert named == ["first"]
+
+
+def test_where_nothing_can_be_remembered_the_command_says_so(
+    registry: Path, tmp_path: Path
+) -> None:
+    """What was sent is known to the server, so that sending it again is safe."""
+    path = purchases(tmp_path / "p.csv", 1)
+    (tmp_path / ".p.csv.sent.new").mkdir()  # stands in for a folder that cannot be written
+    with (
+        local_server(registry) as server,
+        Client(server.target) as client,
+        pytest.raises(InputError, match="says how far"),
+    ):
+        ingest(path, client.ingest_events.send, durable=False)
