@@ -53,12 +53,14 @@ class FailingTables(InMemoryTables):
 
     Attributes:
         is_down: whether nothing can be read or written.
+        says: what is told then.
         n_reads: how often changes were asked for.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.is_down = False
+        self.says = "down"
         self.n_reads = 0
 
     def put(self, table: str, rows: Sequence[Row]) -> tuple[list[bool], int]:
@@ -87,7 +89,7 @@ class FailingTables(InMemoryTables):
 
     def _check(self) -> None:
         if self.is_down:
-            raise StoreUnavailableError("down")
+            raise StoreUnavailableError(self.says)
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ class LiveCatalogue:
         self._products: Followed[Product] = Followed()
         self._shops: Followed[Shop] = Followed()
         self._now = _Snapshot()
-        self._complaint = ""
+        self._is_read = True
         self._poller = Poller("catalogue-watcher", logger)
 
     def dressed(self, loaded: LoadedModel) -> LoadedModel:
@@ -204,16 +204,17 @@ class LiveCatalogue:
 
         What stands in the way is logged once, and what is known stays known.
         """
-        complaint = ""
         try:
             with self._lock:
                 self._read_on(self._store, time.monotonic() + READ_SECONDS)
         except StoreUnavailableError as error:
-            complaint = str(error)
-            if complaint != self._complaint:
-                self._logger.warning("catalogue_unreadable", error=complaint)
-        self._complaint = complaint
-        return not complaint
+            # Its words change with each attempt: down, refused, down.
+            if self._is_read:
+                self._logger.warning("catalogue_unreadable", error=str(error))
+            self._is_read = False
+        else:
+            self._is_read = True
+        return self._is_read
 
     def watch(self, interval_seconds: float) -> None:
         """Follow from a thread of its own, until ``stop``."""

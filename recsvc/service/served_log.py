@@ -75,7 +75,7 @@ class ServedLog:
         self._now = now
         self._waiting: queue.Queue[_Serving | None] = queue.Queue(max_waiting)
         self._thread: threading.Thread | None = None
-        self._complaint = ""
+        self._is_failing = False
 
     def wants(self, recommendation_id: str) -> bool:
         """Whether a list is in the sample."""
@@ -153,11 +153,12 @@ class ServedLog:
                     self._lists.erase(serving.inquiry.asker.shopper)
         except (StoreUnavailableError, OSError) as error:
             self._count("failed", len(servings))
-            if str(error) != self._complaint:
+            # Its words change with each attempt: down, refused, down.
+            if not self._is_failing:
                 self._logger.warning("served_lists_not_written", error=str(error))
-            self._complaint = str(error)
+            self._is_failing = True
             return
-        self._complaint = ""
+        self._is_failing = False
         self._count("kept", n_kept)
         self._count("dropped", len(kept) - n_kept)
 

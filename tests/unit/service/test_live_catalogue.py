@@ -221,7 +221,9 @@ def test_what_is_known_stays_while_the_store_is_down(bench: Bench) -> None:
     bench.live.upsert_products([COLA])
     bench.tables.is_down = True
     assert not bench.live.follow()
+    bench.tables.says = "still down"
     assert not bench.live.follow()
+    bench.tables.says = "down"
     assert bench.ids() == [*LEARNT_IDS, "cola"]
     with pytest.raises(StoreUnavailableError):
         bench.live.upsert_products([FLOSS])

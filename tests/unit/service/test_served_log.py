@@ -1,6 +1,7 @@
 """The log of served lists: what is left by a call becomes a record, and no call waits for it."""
 
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,12 @@ from tests.shoppers import ANNA, GUEST
 
 
 class DeadLists(InMemoryServedLists):
-    """A store that is not there."""
+    """A store that is not there, and says so in other words each time."""
+
+    tries = count()
 
     def add(self, lists: Sequence[ServedList]) -> int:
-        raise StoreUnavailableError(f"down for {len(lists)}")
+        raise StoreUnavailableError(f"down for {len(lists)}, try {next(self.tries)}")
 
 
 class FaultyLists(InMemoryServedLists):
