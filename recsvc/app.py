@@ -280,7 +280,7 @@ def build_ground(
     registry.pointer()  # a wrong path must be said now, not in a second
     given = settings.hash_key.get_secret_value() if settings.hash_key else ""
     key = hash_key(given, registry.secret)
-    stores = _stores(settings, logger)
+    stores = _stores(settings, metrics, logger)
     rules = ShopRules(registry.documents(RULES), logger=logger, metrics=metrics)
     live = LiveCatalogue(stores.catalogue, stores.catalogue_reads, logger, rules.sell)
     slot = ModelSlot(
@@ -379,7 +379,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _stores(settings: ServerSettings, logger: Logger) -> Stores:
+def _stores(settings: ServerSettings, metrics: Metrics, logger: Logger) -> Stores:
     if settings.redis_url is None:
         profiles = InMemoryProfiles()
         catalogue = TableCatalogueStore(InMemoryTables())
@@ -410,11 +410,16 @@ def _stores(settings: ServerSettings, logger: Logger) -> Stores:
             error=str(error),
             hint="lists are computed, and marked as degraded, until it answers",
         )
+
+    def unreadable(where: str) -> None:
+        metrics.unreadable.inc()
+        logger.error("entry_unreadable", where=where)
+
     return Stores(
         cache,
-        RedisEventLog(writes, keys, limits),
+        RedisEventLog(writes, keys, limits, unreadable=unreadable),
         RedisPeople(writes, keys),
-        RedisServedLists(writes, keys, days=settings.served_days),
+        RedisServedLists(writes, keys, days=settings.served_days, unreadable=unreadable),
         RedisAnswerStore(writes, keys),
         TableCatalogueStore(RedisTables(writes, keys)),
         TableCatalogueStore(RedisTables(reads, keys)),

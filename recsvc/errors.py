@@ -11,6 +11,7 @@ The tree::
     ├── NotYetAvailableError     the API is defined, its implementation comes later
     ├── UnavailableError         the service cannot answer now; a client may retry
     ├── StoreUnavailableError    Redis did not answer in time
+    │   └── DamagedError         what it keeps there cannot be read
     ├── OverloadedError          there is no room for more right now; a client may retry
     ├── CredentialError          a token is missing, or cannot be believed
     ├── ForbiddenError           a token does not allow the call
@@ -105,6 +106,10 @@ class StoreUnavailableError(RecsvcError):
     """Redis did not answer in time, refused, or is not there."""
 
     default_reason = "STORE_UNAVAILABLE"
+
+
+class DamagedError(StoreUnavailableError):
+    """What Redis keeps under a name cannot be read."""
 
 
 class OverloadedError(RecsvcError):

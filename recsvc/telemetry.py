@@ -257,6 +257,11 @@ class Metrics:
             multiprocess_mode="livemostrecent",
             registry=registry,
         )
+        self.unreadable = Counter(
+            "recsvc_unreadable_entries",
+            "Waiting events and served lists that cannot be read and were passed over.",
+            registry=registry,
+        )
         self.model_workers = Gauge(
             "recsvc_model_workers",
             "Processes that serve this version.",

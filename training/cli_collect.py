@@ -17,7 +17,7 @@ from recsvc.store.keys import KeySchema
 from recsvc.store.log_limits import LogLimits
 from recsvc.store.served_lists import RedisServedLists
 from training.collect import collect
-from training.drain import Collected
+from training.drain import UNREADABLE, Collected
 from training.options import JsonOption, print_result, reporting
 from training.purge import purge
 from training.served import FOLDER, KEPT_DAYS, collect_served, forget_older
@@ -110,6 +110,11 @@ def drained(
         with reporting() as reporter, reporter.stage("collect") as tick:
             events = collect(RedisEventLog(guarded, keys, LogLimits()), folder, tick)
             lists = collect_served(RedisServedLists(guarded, keys), served, tick)
+            if n_unreadable := events.n_unreadable + lists.n_unreadable:
+                reporter.log(
+                    f"warning: {n_unreadable:,} entries could not be read, damaged or of a newer "
+                    f"recsvc: they are in {UNREADABLE} of {folder} and {served}"
+                )
     finally:
         client.close()
     ledger = Registry.open(registry) if registry else None
@@ -160,9 +165,11 @@ def collect_command(  # options of a command line
         redis, namespace, into, registry=registry, served=served, served_days=served_days
     )
     events, lists = found.events, found.lists
+    n_unreadable = events.n_unreadable + lists.n_unreadable
     result = {
         "n_events": events.n_entries,
         "n_rows": events.n_rows,
+        "n_unreadable": n_unreadable,
         "n_rows_erased": found.n_rows_erased,
         "files": [str(path) for path in events.files],
         "n_lists": lists.n_rows,

@@ -4,6 +4,9 @@ The folder has Parquet files, ``live-00000001.parquet`` and so on, each complete
 name. Each says in its own metadata how far every stream has been drained once it is there; the
 newest one is thus all that a run has to know. Only then are the streams trimmed. Killed anywhere, a
 run leaves a file that nobody reads, or entries that the next run trims without reading.
+
+What cannot be read, damaged or of a newer version, must not stop what can. It is set aside as it
+lies in the log, in ``_unreadable/live-00000001.jsonl`` beside the file of its batch, and before it.
 """
 
 import fcntl
@@ -13,20 +16,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeGuard, TypeVar
 
 import polars as pl
 
 from recsvc.artifacts.disk import fsync_directory
 from recsvc.errors import InputError, PreconditionError
 from recsvc.identity import N_PARTITIONS
-from recsvc.store.streams import Logged
+from recsvc.store.streams import Logged, Unreadable
 
 SETTLED_MILLISECONDS: Final = 1_000
 """Entries younger than this are left for the next run: within one millisecond more may follow."""
 
 PAGE: Final = 1_000
 FILES: Final = "live-*.parquet"
+
+UNREADABLE: Final = "_unreadable"
+"""Folder, in that of the files, of entries that could not be read."""
 
 _METADATA: Final = "recsvc.collected"
 
@@ -36,7 +42,7 @@ Entry = TypeVar("Entry")
 class DrainableLog(Protocol[Entry]):
     """What a log must offer to be collected."""
 
-    def read(self, partition: int, after: str, count: int) -> list[Logged[Entry]]:
+    def read(self, partition: int, after: str, count: int) -> list[Logged[Entry | Unreadable]]:
         """The next entries of a partition."""
         ...
 
@@ -72,11 +78,13 @@ class Collected:
         n_entries: entries of the log.
         n_rows: rows that they became.
         files: the new files.
+        n_unreadable: entries that could not be read, and were set aside.
     """
 
     n_entries: int
     n_rows: int
     files: tuple[Path, ...]
+    n_unreadable: int = 0
 
 
 def drain(
@@ -96,36 +104,40 @@ def drain(
     Raises:
         StoreUnavailableError: the log cannot be read; what was collected stays, run it again.
         PreconditionError: another run is under way.
-        InputError: the newest file of the folder says nothing of how far it goes.
+        InputError: the folder cannot be written, or its newest file says nothing of how far it
+            goes.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with alone(folder):
+    with _writing(folder), alone(folder):
         for left in folder.glob(f".{FILES}"):
             left.unlink()
         number, positions = _newest(folder)
         _trim(log, positions)  # what a run that was killed could not
         until = log.now() - SETTLED_MILLISECONDS
-        n_entries, n_rows, files = 0, 0, []
+        n_entries, n_rows, n_unreadable, files = 0, 0, 0, []
         for batch in _batches(_pages(log, positions, until, tick), layout.file_entries):
             number += 1
             path = folder / f"live-{number:08}.parquet"
             drained = {logged.partition: logged.position for logged in batch}
             positions |= drained
             rows = pl.DataFrame(
-                [row for logged in batch for row in layout.rows(logged)],
+                [row for one in batch if _is_readable(one) for row in layout.rows(one)],
                 schema=dict(layout.schema),
                 orient="row",
             )
+            unreadable = [line for logged in batch if (line := _unreadable_line(logged))]
+            if unreadable:
+                set_aside(folder / UNREADABLE / f"{path.stem}.jsonl", unreadable)
             write(path, rows, {_METADATA: json.dumps(positions)})
             _trim(log, drained)
+            n_unreadable += len(unreadable)
             n_entries, n_rows = n_entries + len(batch), n_rows + rows.height
             files.append(path)
-    return Collected(n_entries, n_rows, tuple(files))
+    return Collected(n_entries, n_rows, tuple(files), n_unreadable)
 
 
 def _pages(
     log: DrainableLog[Entry], positions: Mapping[int, str], until: int, tick: Callable[[], object]
-) -> Iterator[list[Logged[Entry]]]:
+) -> Iterator[list[Logged[Entry | Unreadable]]]:
     """All settled entries after ``positions``, some of one partition at a time."""
     for partition in range(N_PARTITIONS):
         after = positions.get(partition, "")
@@ -139,9 +151,11 @@ def _pages(
                 break
 
 
-def _batches(pages: Iterable[list[Logged[Entry]]], size: int) -> Iterator[list[Logged[Entry]]]:
+def _batches(
+    pages: Iterable[list[Logged[Entry | Unreadable]]], size: int
+) -> Iterator[list[Logged[Entry | Unreadable]]]:
     """The entries of a file each, at least so many but for the last one."""
-    batch: list[Logged[Entry]] = []
+    batch: list[Logged[Entry | Unreadable]] = []
     for page in pages:
         batch += page
         if len(batch) >= size:
@@ -149,6 +163,36 @@ def _batches(pages: Iterable[list[Logged[Entry]]], size: int) -> Iterator[list[L
             batch = []
     if batch:
         yield batch
+
+
+def _is_readable(logged: Logged[Entry | Unreadable]) -> TypeGuard[Logged[Entry]]:
+    return not isinstance(logged.entry, Unreadable)
+
+
+def _unreadable_line(logged: Logged[Any]) -> str:
+    """A line that holds all that an entry is, ``""`` of one that can be read."""
+    if not isinstance(logged.entry, Unreadable):
+        return ""
+    # Bytes that are no text come back with the same error handler.
+    fields = {
+        name.decode(errors="surrogateescape"): value.decode(errors="surrogateescape")
+        for name, value in logged.entry.fields.items()
+    }
+    return json.dumps(
+        {"partition": logged.partition, "position": logged.position, "fields": fields}
+    )
+
+
+def set_aside(path: Path, lines: Iterable[str]) -> None:
+    """Write down what could not be read, in place of what is there."""
+    path.parent.mkdir(exist_ok=True)
+    staged = path.with_name(f".{path.name}")
+    with staged.open("w", encoding="ascii") as file:
+        file.writelines(f"{line}\n" for line in lines)
+        file.flush()
+        os.fsync(file.fileno())
+    staged.replace(path)
+    fsync_directory(path.parent)
 
 
 def received(logged: Logged[Any]) -> int:
@@ -192,6 +236,19 @@ def _newest(folder: Path) -> tuple[int, dict[int, str]]:
         raise InputError(
             f"{path}: does not say how far the log was collected; it was not written by "
             "recsvc-train collect, or is damaged: move it elsewhere"
+        ) from error
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Make a folder, and say which one it is that cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written ({error}); what was not collected waits in Redis: make "
+            "room, or give another folder, and run it again"
         ) from error
 
 

@@ -1,5 +1,6 @@
 """Taking erased people out of the collected history: what was written down before they asked."""
 
+import json
 from datetime import datetime
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import polars as pl
 
 from recsvc.artifacts.registry import Registry
 from recsvc.identity import customer_hash, visitor_hash
-from training.drain import FILES, alone, rewrite
+from training.drain import FILES, UNREADABLE, alone, rewrite, set_aside
 from training.people import Said, hashing_key
 
 POSITION = ".purged"
@@ -39,6 +40,8 @@ def purge(folder: Path, registry: Registry) -> int:
         key = hashing_key(registry)
         with alone(folder):
             n_removed = sum(_purge(path, erased, key) for path in sorted(folder.glob(FILES)))
+            for path in sorted((folder / UNREADABLE).glob("*.jsonl")):
+                n_removed += _purge_unreadable(path, erased)
     if until != position:
         marker.write_text(str(until), encoding="ascii")
     return n_removed
@@ -60,3 +63,23 @@ def _purge(path: Path, erased: dict[str, datetime], key: bytes) -> int:
         return 0
     rewrite(path, kept)
     return rows.height - kept.height
+
+
+def _purge_unreadable(path: Path, erased: dict[str, datetime]) -> int:
+    """Likewise of what could not be read: it is theirs if their hash is in it."""
+    lines = path.read_text(encoding="ascii").splitlines()
+    kept = [
+        line
+        for line in lines
+        if not any(
+            person in line and _received(line) <= time.timestamp() * 1_000
+            for person, time in erased.items()
+        )
+    ]
+    if len(kept) < len(lines):
+        set_aside(path, kept)
+    return len(lines) - len(kept)
+
+
+def _received(line: str) -> int:
+    return int(json.loads(line)["position"].partition("-")[0])

@@ -11,7 +11,7 @@ from recsvc.core.histories import Profile
 from recsvc.core.live import Act
 from recsvc.core.places import Location
 from recsvc.core.vocabulary import MISSING
-from recsvc.errors import NotFoundError, StoreUnavailableError
+from recsvc.errors import DamagedError, NotFoundError, StoreUnavailableError
 from recsvc.identity import customer_hash, visitor_hash
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.ports import EventLog, People, Person, ServedLists
@@ -217,7 +217,12 @@ class Customers:
             StoreUnavailableError: the store cannot answer in time; repeating it goes on.
         """
         customer = customer_hash(self._hash_key, customer_id)
-        visitors = self._visitors(customer)
+        # Links that other processes made a moment ago, too.
+        self._standing.follow()
+        try:
+            visitors = self._visitors(customer)
+        except DamagedError:  # it is deleted all the same, and the ledger knows who was linked
+            visitors = list(self._standing.visitors(customer))
         # First what no crash may undo: from here on nobody is asked about the customer.
         time, position = self._standing.erase([customer, *visitors])
         n_events = sum(self._log.erase(shopper) for shopper in (*visitors, customer))

@@ -175,6 +175,7 @@ class People(Protocol):
 
         Raises:
             StoreUnavailableError: the store cannot answer in time.
+            DamagedError: what is kept cannot be read.
         """
         ...
 

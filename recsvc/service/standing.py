@@ -128,7 +128,7 @@ class Standing:
     def sees(self, position: int) -> bool:
         """Read on as far as a position, and tell whether everything up to it is known."""
         if position > self._state.position:
-            self._follow()
+            self.follow()
         return position <= self._state.position
 
     def withdraw(self, product_ids: Sequence[str]) -> tuple[datetime, int]:
@@ -158,13 +158,13 @@ class Standing:
 
     def watch(self, interval_seconds: float) -> None:
         """Follow the ledger from a thread of its own, until ``stop``."""
-        self._poller.start(self._follow, interval_seconds)
+        self._poller.start(self.follow, interval_seconds)
 
     def stop(self) -> None:
         """End the watching."""
         self._poller.stop()
 
-    def _follow(self) -> None:
+    def follow(self) -> None:
         """Read on; what stands in the way is logged once, and what is known stays known."""
         complaint = ""
         try:

@@ -5,7 +5,7 @@ An event is acknowledged only when both have it. What has not been collected is 
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,7 +19,7 @@ from recsvc.store.hand_over import HandOver
 from recsvc.store.keys import KeySchema
 from recsvc.store.log_limits import LogLimits
 from recsvc.store.profile_packing import PACK_BYTES, ProfilePacker
-from recsvc.store.streams import Logged, PartitionedStreams
+from recsvc.store.streams import Logged, PartitionedStreams, Unreadable
 
 BATCH = 100
 """Events of one script call: Redis answers nobody else meanwhile, some milliseconds."""
@@ -33,6 +33,7 @@ class RedisEventLog:
         keys: the key schema of this shop.
         limits: how much is kept.
         clock: returns unix seconds.
+        unreadable: told where an entry lies that cannot be read, and was passed over.
     """
 
     def __init__(
@@ -41,9 +42,11 @@ class RedisEventLog:
         keys: KeySchema,
         limits: LogLimits,
         clock: Callable[[], float] = time.time,
+        unreadable: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._redis = guarded
         self._keys = keys
+        self._unreadable = unreadable
         self._streams = PartitionedStreams(guarded, keys.events)
         self._script = EventScript(guarded, keys, limits)
         self._packer = ProfilePacker(guarded, keys, clock)
@@ -117,7 +120,9 @@ class RedisEventLog:
 
         return self._redis.ask(ask)
 
-    def read(self, partition: int, after: str, count: int) -> list[Logged[Event | Link]]:
+    def read(
+        self, partition: int, after: str, count: int
+    ) -> list[Logged[Event | Link | Unreadable]]:
         """The next entries of a partition.
 
         Args:
@@ -127,10 +132,9 @@ class RedisEventLog:
 
         Raises:
             StoreUnavailableError: Redis cannot answer in time.
-            ValueError: an entry is of another version.
         """
         return [
-            Logged(partition, found.position, read_entry(found.entry[b"e"]))
+            Logged(partition, found.position, _entry(found.entry))
             for found in self._streams.read(partition, after, count)
         ]
 
@@ -153,24 +157,24 @@ class RedisEventLog:
     def erase(self, shopper: str) -> int:
         """Delete a shopper's profile and every event of theirs that waits to be collected.
 
+        An entry that cannot be read is theirs if it has their hash in it.
+
         Returns:
             How many events were deleted.
 
         Raises:
             StoreUnavailableError: Redis cannot answer in time; repeating it is safe.
         """
-        partition = partition_of(shopper)
-        key = self._keys.events(partition)
+        key = self._keys.events(partition_of(shopper))
         names = (self._keys.live(shopper), self._keys.moving(shopper))
         self._redis.ask(lambda: self._redis.client.delete(*names))
         n_erased = 0
-        for part in self._scan(partition):
-            theirs = [logged for logged in part if shopper in _keys(logged.entry)]
-            n_erased += self._delete(key, [e for e in theirs if isinstance(e.entry, Event)])
+        for theirs in self._scan(shopper):
+            n_erased += self._delete(key, [e for e in theirs if not isinstance(e.entry, Link)])
             self._delete(key, [e for e in theirs if isinstance(e.entry, Link)])
         return n_erased
 
-    def _delete(self, key: str, entries: Sequence[Logged[Event | Link]]) -> int:
+    def _delete(self, key: str, entries: Sequence[Logged[Event | Link | Unreadable]]) -> int:
         if not entries:
             return 0
         positions = [logged.position for logged in entries]
@@ -178,21 +182,47 @@ class RedisEventLog:
         return int(found)
 
     def events_of(self, shopper: str) -> Iterator[Event]:
-        """Every event of a shopper that waits to be collected, the oldest first."""
-        for part in self._scan(partition_of(shopper)):
-            for logged in part:
-                if isinstance(logged.entry, Event) and logged.entry.shopper.key == shopper:
+        """Every event of a shopper that waits to be collected, the oldest first.
+
+        What cannot be read is passed over.
+        """
+        for theirs in self._scan(shopper):
+            for logged in theirs:
+                if isinstance(logged.entry, Event):
                     yield logged.entry
 
-    def _scan(self, partition: int) -> Iterator[list[Logged[Event | Link]]]:
-        after = ""
-        while part := self.read(partition, after, 1_000):
-            yield part
-            after = part[-1].position
+    def _scan(self, shopper: str) -> Iterator[list[Logged[Event | Link | Unreadable]]]:
+        """What waits of a shopper, of one page of their partition after another.
+
+        Entries of others are known by their bytes, and not read: it takes a fraction of the time,
+        and what is wrong with them is nothing to this shopper.
+        """
+        partition, sought, after = partition_of(shopper), shopper.encode(), ""
+        while page := self._streams.read(partition, after, 1_000):
+            near = [one for one in page if any(sought in value for value in one.entry.values())]
+            yield [one for one in map(self._read_of, near) if _is_of(one.entry, shopper)]
+            after = page[-1].position
+
+    def _read_of(self, found: Logged[Mapping[bytes, bytes]]) -> Logged[Event | Link | Unreadable]:
+        entry = _entry(found.entry)
+        if isinstance(entry, Unreadable):
+            self._unreadable(f"{self._keys.events(found.partition)} {found.position}")
+        return Logged(found.partition, found.position, entry)
 
 
-def _keys(entry: Event | Link) -> tuple[str, ...]:
-    """Hashes of the people in an entry."""
-    if isinstance(entry, Link):
-        return entry.visitor.key, entry.customer.key
-    return (entry.shopper.key,)
+def _entry(fields: Mapping[bytes, bytes]) -> Event | Link | Unreadable:
+    try:
+        return read_entry(fields[b"e"])
+    except (KeyError, ValueError):
+        return Unreadable(fields)
+
+
+def _is_of(entry: Event | Link | Unreadable, shopper: str) -> bool:
+    """Whether an entry with the hash of a shopper in it is theirs; what cannot be read is."""
+    match entry:
+        case Event():
+            return entry.shopper.key == shopper
+        case Link():
+            return shopper in {entry.visitor.key, entry.customer.key}
+        case Unreadable():
+            return True

@@ -6,7 +6,7 @@ from typing import Any
 from redis.client import Pipeline
 
 from recsvc.core.places import Location
-from recsvc.errors import StoreUnavailableError
+from recsvc.errors import DamagedError
 from recsvc.service.ports import Person
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
@@ -68,7 +68,7 @@ def read_person(found: Any) -> Person:  # noqa: ANN401  # redis-py's answer
     """Read what lies under a person's key, an empty person where nothing does.
 
     Raises:
-        StoreUnavailableError: it is damaged.
+        DamagedError: it cannot be read.
     """
     if found is None:
         return Person()
@@ -81,4 +81,4 @@ def read_person(found: Any) -> Person:  # noqa: ANN401  # redis-py's answer
             updated=float(document["updated"]),
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreUnavailableError(f"what is kept of a customer is damaged ({error})") from error
+        raise DamagedError(f"what is kept of a customer is damaged ({error})") from error

@@ -10,7 +10,7 @@ nothing behind it.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from recsvc.core.recommendation_id import read_recommendation_id
@@ -20,7 +20,7 @@ from recsvc.service.served import MAX_SERVED_DAYS, ServedList
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 from recsvc.store.served_format import pack, unpack
-from recsvc.store.streams import Logged, PartitionedStreams
+from recsvc.store.streams import Logged, PartitionedStreams, Unreadable
 
 HOUR = 3_600
 MAX_AN_HOUR = 64_000
@@ -54,6 +54,7 @@ class RedisServedLists:
         days: how long a list is kept, and up to an hour more.
         max_an_hour: lists of an hour at most.
         clock: returns unix seconds.
+        unreadable: told where a list lies that cannot be read, and was passed over.
     """
 
     def __init__(
@@ -64,12 +65,14 @@ class RedisServedLists:
         days: int = MAX_SERVED_DAYS,
         max_an_hour: int = MAX_AN_HOUR,
         clock: Callable[[], float] = time.time,
+        unreadable: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._redis = guarded
         self._keys = keys
         self._seconds = days * 24 * HOUR
         self._max = max(1, max_an_hour // N_PARTITIONS)
         self._clock = clock
+        self._unreadable = unreadable
         self._names = PartitionedStreams(guarded, keys.served_names)
         self._add = guarded.client.register_script(_ADD)
 
@@ -129,14 +132,16 @@ class RedisServedLists:
         """Every list that is kept, by the hour in which it was served.
 
         Raises:
-            StoreUnavailableError: Redis cannot answer in time, or a list is damaged.
+            StoreUnavailableError: Redis cannot answer in time.
         """
         for hour in self._hours():
             names = [self._keys.served(partition, hour) for partition in range(N_PARTITIONS)]
-            for hashed in self._whole(names):
-                yield from map(_read, hashed.values())
+            for name, hashed in zip(names, self._whole(names), strict=True):
+                yield from self._readable((name, *one) for one in hashed.items())
 
-    def read(self, partition: int, after: str, count: int) -> list[Logged[ServedList | None]]:
+    def read(
+        self, partition: int, after: str, count: int
+    ) -> list[Logged[ServedList | Unreadable | None]]:
         """The next lists of a partition, in the order in which they came.
 
         Args:
@@ -148,7 +153,7 @@ class RedisServedLists:
             Each with its position; None in place of what was erased or has expired since.
 
         Raises:
-            StoreUnavailableError: Redis cannot answer in time, or a list is damaged.
+            StoreUnavailableError: Redis cannot answer in time.
         """
         entries = self._names.read(partition, after, count)
 
@@ -161,7 +166,7 @@ class RedisServedLists:
 
         values = self._redis.ask(ask) if entries else []
         return [
-            Logged(partition, found.position, None if value is None else _read(value))
+            Logged(partition, found.position, None if value is None else _entry(value))
             for found, value in zip(entries, values, strict=True)
         ]
 
@@ -187,9 +192,11 @@ class RedisServedLists:
         """The lists that a shopper (a hash) was served, the oldest first.
 
         Raises:
-            StoreUnavailableError: Redis cannot answer in time, or a list is damaged.
+            StoreUnavailableError: Redis cannot answer in time.
         """
-        found = [_read(value) for _, _, value in self._theirs(shopper)]
+        found = self._readable(
+            (key, field.encode(), value) for key, field, value in self._theirs(shopper)
+        )
         return sorted(found, key=lambda served: served.served_time)
 
     def erase(self, shopper: str) -> int:
@@ -239,6 +246,15 @@ class RedisServedLists:
 
         return self._redis.ask(ask) if names else []
 
+    def _readable(self, lists: Iterable[tuple[str, bytes, bytes]]) -> Iterator[ServedList]:
+        """Those of these lists (key, field, value) that can be read: the others must not wait."""
+        for key, field, value in lists:
+            entry = _entry(value)
+            if isinstance(entry, Unreadable):
+                self._unreadable(f"{key} {field.decode()}")
+            else:
+                yield entry
+
     def _hours(self) -> range:
         """Those of which something may be kept, whatever the setting was when it was."""
         now = int(self._clock()) // HOUR
@@ -248,6 +264,13 @@ class RedisServedLists:
 def _partition(served: ServedList) -> int:
     # Those of nobody in particular are spread by their names.
     return partition_of(served.shopper or served.recommendation_id)
+
+
+def _entry(value: bytes) -> ServedList | Unreadable:
+    try:
+        return unpack(value[_SHOPPER_BYTES:])
+    except ValueError:
+        return Unreadable({b"v": value})
 
 
 def _read(value: bytes) -> ServedList:

@@ -27,6 +27,19 @@ class Logged(Generic[Entry]):
     entry: Entry
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What lies in a log and cannot be read: damaged, or written by another version.
+
+    Whoever meets it goes on: it must not stand in the way of other entries.
+
+    Attributes:
+        fields: as they lie there.
+    """
+
+    fields: Mapping[bytes, bytes]
+
+
 class PartitionedStreams:
     """The streams of one log.
 

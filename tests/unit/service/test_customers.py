@@ -9,7 +9,7 @@ import pytest
 from recsvc.artifacts.registry import Registry
 from recsvc.core.live import Act
 from recsvc.core.places import Location
-from recsvc.errors import NotFoundError, StoreUnavailableError
+from recsvc.errors import DamagedError, NotFoundError, StoreUnavailableError
 from recsvc.service.customers import Customer, Customers, Learnt
 from recsvc.service.models import ModelSlot
 from recsvc.service.ports import People, Person
@@ -371,3 +371,36 @@ def test_an_emptied_store_hides_no_visitor_from_an_erasure(bench: Bench) -> None
     assert (receipt.n_visitors, receipt.n_events) == (1, 1)
     assert bench.standing.erased_at(GUEST.key) == receipt.position
     assert not bench.profiles.profiles
+
+
+class DamagedPeople(InMemoryPeople):
+    """What it keeps cannot be read."""
+
+    def get(self, customer: str) -> Person:
+        raise DamagedError(f"what is kept of {customer} is damaged")
+
+
+def test_a_damaged_record_hides_nobody_from_an_erasure(bench: Bench) -> None:
+    """Whom the ledger knows as theirs is erased as well."""
+    bench.did(event("v1", GUEST))
+    bench.update("anna", consent=Consent.WITHDRAWN, allow_missing=True)
+    bench.customers.link("guest", "anna", T0)
+    damaged = Customers(
+        bench.slot,
+        bench.standing,
+        bench.log,
+        DamagedPeople(bench.profiles),
+        bench.served,
+        hash_key=KEY,
+    )
+    receipt = damaged.erase("anna")
+    assert (receipt.n_visitors, receipt.n_events) == (1, 1)
+    assert not bench.log.length()
+
+
+def test_who_was_linked_elsewhere_a_moment_ago_is_erased_too(bench: Bench) -> None:
+    """Another process has written the link, and this one has not looked since."""
+    bench.did(event("v1", GUEST))
+    new_standing(bench.registry).link(GUEST.key, ANNA.key)
+    receipt = bench.customers.erase("anna")
+    assert (receipt.n_visitors, receipt.n_events) == (1, 1)

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,11 +15,13 @@ from recsvc.errors import PreconditionError, StoreUnavailableError
 from recsvc.identity import partition_of
 from recsvc.service.shopping import Line
 from recsvc.store import event_log
+from recsvc.store.event_log import RedisEventLog
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 from recsvc.store.log_limits import LogLimits
 from recsvc.store.profile_format import HEADER
 from recsvc.store.profile_packing import PACK_BYTES
+from recsvc.store.streams import Unreadable
 from tests.shoppers import ANNA, BEN, GUEST, T0, customer, event
 from tests.stores import running_valkey
 from tests.unit.store.event_shop import (
@@ -292,11 +295,44 @@ class TestReading:
         assert shop.log.length() == 1_100
         assert len(list(shop.log.events_of(neighbour.key))) == 1_100
 
-    def test_entry_of_another_version_is_named(self, shop: Shop) -> None:
-        """What this version cannot read is an error, not an event less."""
-        shop.client.xadd(shop.keys.events(PARTITION), {"e": b'{"a": 99}'})
-        with pytest.raises(ValueError, match="no event of this version"):
-            shop.log.read(PARTITION, "", 10)
+    @pytest.mark.parametrize("fields", [{"e": b'{"a": 99}'}, {"e": b"\xff"}, {"x": b"1"}])
+    def test_entry_that_cannot_be_read_is_given_as_it_lies_there(
+        self, shop: Shop, fields: dict[str, bytes]
+    ) -> None:
+        """Of another version, damaged or somebody else's: it does not hide the others."""
+        shop.client.xadd(shop.keys.events(PARTITION), fields)
+        shop.append(event("e1"))
+        broken, whole = shop.log.read(PARTITION, "", 10)
+        ((name, value),) = fields.items()
+        assert broken.entry == Unreadable({name.encode(): value})
+        assert whole.entry == event("e1")
+
+    def test_entry_that_cannot_be_read_blocks_nobody(
+        self, guarded: GuardedRedis, keys: KeySchema
+    ) -> None:
+        """It is passed over; with their hash in it, it is told of, and erased with the rest."""
+        told: list[str] = []
+        log = RedisEventLog(guarded, keys, LogLimits(), unreadable=told.append)
+        stream = keys.events(PARTITION)
+        guarded.client.xadd(stream, {"e": b'{"a": 99}'})
+        position: Any = guarded.client.xadd(stream, {"e": f'{{"a": 99, "k": "{ANNA.key}"}}'})
+        log.append([event("e1")], durable=False)
+        assert list(log.events_of(ANNA.key)) == [event("e1")]
+        assert log.erase(ANNA.key) == 2
+        assert told == [f"{stream} {position.decode()}"] * 2
+        assert log.length() == 1
+
+    def test_who_writes_the_hash_of_another_is_not_that_one(self, shop: Shop) -> None:
+        """Receipts show hashes: as the name of a product one says nothing of its person."""
+        neighbour = next(
+            one
+            for one in (customer(f"c{number}") for number in range(6_400))
+            if partition_of(one.key) == PARTITION
+        )
+        shop.append(event("e1", neighbour, lines=(Line(ANNA.key),)))
+        assert list(shop.log.events_of(ANNA.key)) == []
+        assert shop.log.erase(ANNA.key) == 0
+        assert shop.log.length() == 1
 
 
 def test_numbers_are_exact(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Draining the event log: each event exactly once, whatever is killed and whenever."""
 
+import json
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from recsvc.core.live import Act
 from recsvc.core.places import Location
 from recsvc.core.recommendation_id import ListOrigin, Surface, new_recommendation_id
 from recsvc.errors import InputError, PreconditionError
-from recsvc.identity import customer_hash, visitor_hash
+from recsvc.identity import customer_hash, partition_of, visitor_hash
 from recsvc.service.questions import Question
 from recsvc.service.served import ServedList
 from recsvc.service.shopping import Event, Line, Link, Person, Shopper
@@ -27,11 +28,12 @@ from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 from recsvc.store.log_limits import LogLimits
 from recsvc.store.served_lists import RedisServedLists
-from recsvc.store.streams import Logged
+from recsvc.store.streams import Logged, Unreadable
 from training.cli_collect import drained
 from training.collect import collect
 from training.drain import SETTLED_MILLISECONDS
 from training.events import read_events
+from training.served import collect_served
 
 KEY = b"secret"
 
@@ -43,7 +45,9 @@ class Later:
         self.inner = inner
         self.may_trim = True
 
-    def read(self, partition: int, after: str, count: int) -> list[Logged[Event | Link]]:
+    def read(
+        self, partition: int, after: str, count: int
+    ) -> list[Logged[Event | Link | Unreadable]]:
         return self.inner.read(partition, after, count)
 
     def trim(self, partition: int, until: str) -> None:
@@ -264,3 +268,64 @@ def test_runs_that_are_killed_at_any_moment_lose_and_repeat_nothing(
     assert log.length() == 0
     kept = pl.read_parquet(tmp_path / "_served" / "*.parquet")
     assert sorted(kept["recommendation_id"]) == sorted(names)
+
+
+def test_what_cannot_be_read_is_set_aside_and_stops_nothing(
+    log: RedisEventLog, valkey_url: str, tmp_path: Path
+) -> None:
+    """It lies beside the history as it lay in the log, and is gone from there."""
+    client = connect(valkey_url)
+    stream = KeySchema("recsvc").events(3)
+    position = client.xadd(stream, {"e": b'{"a": 99, "k": "\xff"}'})
+    assert isinstance(position, bytes)
+    log.append([bought(1)], durable=False)
+
+    found = collect(Later(log), tmp_path / "live")
+
+    assert (found.n_entries, found.n_rows, found.n_unreadable) == (2, 1, 1)
+    (path,) = (tmp_path / "live" / "_unreadable").iterdir()
+    assert path.name == "live-00000001.jsonl"
+    assert json.loads(path.read_text()) == {
+        "partition": 3,
+        "position": position.decode(),
+        "fields": {"e": '{"a": 99, "k": "\udcff"}'},
+    }
+    assert log.length() == 0
+    assert event_ids(tmp_path / "live") == ["e1"]
+    read_events([tmp_path / "live"])
+
+
+def test_a_list_that_cannot_be_read_is_set_aside(valkey_url: str, tmp_path: Path) -> None:
+    """The lists after it are collected, and so are they exported."""
+    client = connect(valkey_url)
+    client.flushall()
+    told: list[str] = []
+    keys = KeySchema("recsvc")
+    lists = RedisServedLists(GuardedRedis(client, CircuitBreaker()), keys, unreadable=told.append)
+    broken, whole = a_list(1), a_list(1)
+    lists.add([broken, whole])
+    key = keys.served(partition_of(broken.shopper), int(broken.served_time) // 3_600)
+    client.hset(key, broken.recommendation_id, broken.shopper.encode() + b"?")
+
+    time.sleep(SETTLED_MILLISECONDS / 1_000 + 0.1)
+    found = collect_served(lists, tmp_path)
+
+    assert (found.n_entries, found.n_rows, found.n_unreadable) == (2, 1, 1)
+    assert lists.of_shopper(whole.shopper) == list(lists.every()) == [whole]
+    assert told == [f"{key} {broken.recommendation_id}"] * 2
+
+
+@pytest.mark.parametrize("blocked", [".", ".lock", ".live-00000001.parquet"])
+def test_where_nothing_can_be_written_nothing_is_lost(
+    log: RedisEventLog, tmp_path: Path, blocked: str
+) -> None:
+    """The folder, or what is to lie there, is something else: it is named, and events wait on."""
+    log.append([bought(1)], durable=False)
+    folder = tmp_path / "live"
+    if blocked == ".":
+        folder.write_text("a file")
+    else:
+        (folder / blocked).mkdir(parents=True)
+    with pytest.raises(InputError, match="cannot be written"):
+        collect(Later(log), folder)
+    assert log.length() == 1

@@ -1,5 +1,6 @@
 """Erased people leave the collected history."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -85,3 +86,21 @@ def test_a_purge_is_not_done_twice(registry: Registry, history: Path) -> None:
 def test_nobody_erased_changes_nothing(registry: Registry, history: Path) -> None:
     """An empty ledger leaves the files alone."""
     assert purge(history, registry) == 0
+
+
+def test_what_could_not_be_read_is_theirs_where_it_has_their_hash(
+    registry: Registry, history: Path
+) -> None:
+    """What was set aside is purged too, of others and of later it stays."""
+    anna, ben = (customer_hash(registry.secret(), name) for name in ("anna", "ben"))
+    folder = history / "_unreadable"
+    folder.mkdir()
+    path = folder / "live-00000001.jsonl"
+    lines = [
+        json.dumps({"partition": 1, "position": f"{T0 + ms}-0", "fields": {"e": f"?{person}"}})
+        for person, ms in ((anna, 0), (ben, 0), (anna, 60_000))
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    erase(registry, 50)
+    assert purge(history, registry) == 2 + 1
+    assert path.read_text().splitlines() == lines[1:]
