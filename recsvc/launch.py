@@ -14,7 +14,7 @@ from recsvc.store.embedded import EmbeddedValkey
 from recsvc.supervisor import Supervisor
 from recsvc.telemetry import Logger, MetricsPage, metrics_page
 
-_WORKER = [sys.executable, "-m", "recsvc.app"]
+_WORKER = [sys.executable, "-m", "recsvc.app.worker"]
 
 # The workers' threads fill the cores already; BLAS threads of their own would only queue.
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -11,7 +11,7 @@ from recsvc.agents.remote import RemoteShop
 from recsvc.agents.shop import Shop
 from recsvc.agents.tools import Tools
 from recsvc.agents.transports import serve_http, serve_stdio
-from recsvc.app import build_shop
+from recsvc.app.shop import build_shop
 from recsvc.client import Client
 from recsvc.credentials import TokenVerifier, read_keys, secret_key
 from recsvc.errors import InputError

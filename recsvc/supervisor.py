@@ -92,7 +92,7 @@ class Supervisor:
         grace_seconds: longest wait for workers to drain.
     """
 
-    def __init__(  # each argument is a part that app.py wires in
+    def __init__(  # each argument is a part that launch.py wires in
         self,
         worker_command: Sequence[str],
         n_workers: int,

@@ -16,7 +16,7 @@ from recsvc.agents.arguments import Recommend
 from recsvc.agents.local import OffersCodec
 from recsvc.agents.remote import RemoteShop
 from recsvc.agents.shop import Offers, OnShelf, Opinion, Shop, Wish
-from recsvc.app import shop_on
+from recsvc.app.shop import shop_on
 from recsvc.client import Client
 from recsvc.errors import InvalidRequestError, NotFoundError, RecsvcError
 from recsvc.v1 import catalog_pb2 as catalogue

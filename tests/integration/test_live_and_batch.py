@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from recsvc.agents.answers import Needs, Suggestions
 from recsvc.agents.door import toolbox
 from recsvc.agents.tools import Caller, Tools
-from recsvc.app import shop_on
+from recsvc.app.shop import shop_on
 from recsvc.artifacts.registry import Registry
 from recsvc.client import Client, ask
 from recsvc.core.model import Model

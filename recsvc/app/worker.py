@@ -1,0 +1,141 @@
+"""A worker: one process that serves gRPC, and its life under a supervisor."""
+
+import os
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from recsvc.app.ground import Ground, build_ground
+from recsvc.app.lists import lists_on
+from recsvc.errors import RecsvcError
+from recsvc.server.catalogue_servicer import CatalogueServicer, CatalogueUses
+from recsvc.server.customer_servicer import CustomerServicer
+from recsvc.server.event_servicer import EventServicer
+from recsvc.server.model_servicer import ModelServicer
+from recsvc.server.recommendation_servicer import RecommendationServicer
+from recsvc.server.replays import Replays
+from recsvc.server.responses import ResponseCodec
+from recsvc.server.server import Health, RecommendationServer, ServerOptions, Servicers
+from recsvc.server.tokens import Tokens
+from recsvc.service.catalogue import Catalogue
+from recsvc.service.customers import Customers
+from recsvc.service.events import Events
+from recsvc.service.model_admin import ModelAdmin
+from recsvc.service.recalls import Recalls
+from recsvc.settings import ServerSettings
+from recsvc.supervisor import EXIT_CONFIGURATION, STOP_SIGNALS, signal_pipe, signals_within
+from recsvc.telemetry import Logger, make_logger
+
+_READY_FD = "RECSVC_READY_FD"
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One server process, wired.
+
+    Attributes:
+        server: the gRPC server; its ``port`` is bound already.
+        ground: what it stands on.
+    """
+
+    server: RecommendationServer
+    ground: Ground
+
+    def start(self) -> None:
+        """Load the current model, if there is one, and answer.
+
+        Raises:
+            RegistryError: the ledger cannot be read.
+        """
+        self.ground.start()
+        self.server.start()
+        self.ground.watch()
+
+    def stop(self) -> None:
+        """Let running calls end, at most for the grace time."""
+        self.server.stop(self.ground.settings.grace_seconds)
+        self.ground.stop()
+
+
+def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool) -> Worker:
+    """Wire a server process.
+
+    Args:
+        settings: everything that can be set; without a Redis URL all is kept in memory.
+        logger: where it says what it does.
+        shares_port: other processes listen on the same port.
+
+    Raises:
+        SettingsError: the Redis URL, the address or the language cannot be used.
+        RegistryError: there is no registry.
+    """
+    health = Health()
+    ground = build_ground(settings, logger, health.model_loaded)
+    server = RecommendationServer(
+        ServerOptions(
+            listen=settings.listen,
+            shares_port=shares_port,
+            max_threads=settings.max_threads,
+            max_concurrent=settings.max_concurrent,
+        ),
+        servicers=_servicers(ground),
+        health=health,
+        metrics=ground.metrics,
+        logger=logger,
+    )
+    return Worker(server, ground)
+
+
+def _servicers(ground: Ground) -> Servicers:
+    slot, stores, key = ground.slot, ground.stores, ground.key
+    standing, live, stock = ground.standing, ground.live, ground.stock
+    tokens, replays = Tokens.of(key), Replays(stores.answers, key)
+    now = partial(datetime.now, UTC)
+    lists = lists_on(ground, ResponseCodec(tokens.pages))
+    customers = Customers(slot, standing, stores.log, stores.people, stores.served, hash_key=key)
+    return Servicers(
+        recommendations=RecommendationServicer(slot, lists.recommendations, lists.related, tokens),
+        models=ModelServicer(ModelAdmin(slot, now=now), key),
+        events=EventServicer(
+            Events(stores.log, standing, ground.metrics), tokens.consistency, replays, key
+        ),
+        customers=CustomerServicer(customers, tokens.consistency, replays, now=now),
+        catalogue=CatalogueServicer(
+            CatalogueUses(Catalogue(slot, standing, live), live, stock, Recalls(standing)),
+            tokens,
+            replays,
+        ),
+    )
+
+
+def run_worker() -> int:
+    """Be one worker of a supervisor: serve until SIGTERM, then drain.
+
+    Returns:
+        The exit code.
+    """
+    with signal_pipe() as signals:
+        try:
+            settings = ServerSettings.load()
+            logger = make_logger(settings.log_level, settings.log_format, sys.stderr)
+            worker = build_worker(settings, logger, shares_port=True)
+            worker.start()
+        except RecsvcError as error:
+            sys.stderr.write(f"error: {error}\n")
+            return EXIT_CONFIGURATION
+        _say_ready()
+        while not signals_within(None, signals) & STOP_SIGNALS:
+            pass  # a child's end is of no interest
+        worker.stop()
+    return 0
+
+
+def _say_ready() -> None:
+    descriptor = int(os.environ[_READY_FD])
+    os.write(descriptor, b"ready\n")
+    os.close(descriptor)
+
+
+if __name__ == "__main__":
+    sys.exit(run_worker())
