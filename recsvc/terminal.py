@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from recsvc import __version__
 from recsvc.errors import InputError, RecsvcError
@@ -84,6 +85,15 @@ def _fail(message: str, code: int = 1) -> int:
     one_line = " ".join(message.split())
     sys.stderr.write(f"error: {one_line}\n")
     return code
+
+
+def new_console() -> Console:
+    """Where tables are printed: as wide as the terminal.
+
+    A file or a pipe has no width; a table squeezed into 80 columns is no use to anybody.
+    """
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
 
 
 def whoami() -> str:

@@ -254,6 +254,6 @@ def test_a_missing_sdk_is_named(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With the extra that brings it."""
-    monkeypatch.setattr("recsvc.cli.find_spec", lambda _: None)
+    monkeypatch.setattr("recsvc.cli_agents.find_spec", lambda _: None)
     assert run(app, ["mcp", "--target", "host:1"]) == 1
     assert 'pip install "recsvc[agents]"' in capsys.readouterr().err

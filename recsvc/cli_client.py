@@ -1,0 +1,204 @@
+"""The commands that call a running server, as any client would: recommend, ingest."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from recsvc.errors import RecsvcError, UnavailableError
+from recsvc.terminal import attributes_of, new_console
+
+# gRPC is imported by the command that needs it: the supervisor, which loads this module too, must
+# stay small, and --help quick.
+
+
+class Diversity(StrEnum):
+    """How varied a list is."""
+
+    NONE = "none"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+def recommend_command(
+    customer: Annotated[
+        str,
+        typer.Argument(
+            metavar="CUSTOMER",
+            help="Customer id, as in the purchase files. One that the model does not know, or "
+            "none, gets the list of the place.",
+            show_default=False,
+        ),
+    ] = "",
+    target: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="The server to ask.")
+    ] = "127.0.0.1:50051",
+    store: Annotated[
+        str, typer.Option(metavar="ID", help="Store where the customer is.", show_default=False)
+    ] = "",
+    country: Annotated[
+        str,
+        typer.Option(metavar="CODE", help="Country, ISO 3166-1: GB.", show_default=False),
+    ] = "",
+    subdivision: Annotated[
+        str,
+        typer.Option(metavar="CODE", help="Region, ISO 3166-2: GB-ENG.", show_default=False),
+    ] = "",
+    postal_code: Annotated[
+        str, typer.Option(metavar="CODE", help="Postal code.", show_default=False)
+    ] = "",
+    lat: Annotated[
+        float | None,
+        typer.Option(metavar="DEGREES", help="Latitude; with --lon.", show_default=False),
+    ] = None,
+    lon: Annotated[
+        float | None,
+        typer.Option(metavar="DEGREES", help="Longitude; with --lat.", show_default=False),
+    ] = None,
+    page_size: Annotated[
+        int, typer.Option(metavar="N", help="How many products, at most 100.")
+    ] = 10,
+    only_new: Annotated[
+        bool, typer.Option("--only-new", help="Leave out what the customer has bought.")
+    ] = False,
+    attributes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--attribute",
+            metavar="NAME=VALUE",
+            help="Only products with this attribute; of one name any, of several all.",
+            show_default=False,
+        ),
+    ] = None,
+    diversity: Annotated[
+        Diversity | None,
+        typer.Option(
+            help="How varied the list is; unset as the shop has it.",
+            case_sensitive=False,
+            show_default=False,
+        ),
+    ] = None,
+    language: Annotated[
+        str,
+        typer.Option(
+            metavar="TAG", help="Language of the reasons, BCP 47: de.", show_default=False
+        ),
+    ] = "",
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long to wait for the answer.", min=0.001)
+    ] = 1.0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the whole response as JSON.")
+    ] = False,
+) -> None:
+    """Ask a running server for a customer's list, and why each product is on it.
+
+    Without a place it is the list for the customer's home store, learnt from past purchases.
+
+    Example: recsvc recommend 1104 --store 367 --page-size 5
+    """
+    from google.protobuf.json_format import MessageToDict
+    from google.type.latlng_pb2 import LatLng
+
+    from recsvc.client import Client
+    from recsvc.client.table import print_list
+    from recsvc.v1.common_pb2 import Location
+    from recsvc.v1.recommendation_service_pb2 import Diversity as ApiDiversity
+
+    if (lat is None) != (lon is None):
+        raise RecsvcError("--lat and --lon belong together: give both or neither")
+    location = Location(
+        store_id=store,
+        country_code=country,
+        subdivision_code=subdivision,
+        postal_code=postal_code,
+        lat_lng=None if lat is None or lon is None else LatLng(latitude=lat, longitude=lon),
+    )
+    level = "UNSPECIFIED" if diversity is None else diversity.name
+    with Client(target, deadline_seconds=timeout) as client:
+        try:
+            response = client.recommend(
+                customer,
+                location=location,
+                page_size=page_size,
+                language_code=language,
+                exclude_purchased=only_new or None,
+                attributes=attributes_of(attributes or ()),
+                diversity=ApiDiversity.Value(f"DIVERSITY_{level}"),  # type: ignore[arg-type]  # an int to protobuf's stubs
+                explain=True,
+                include_products=True,
+            )
+        except UnavailableError as error:
+            if error.reason != "DEADLINE_EXCEEDED":
+                raise
+            raise UnavailableError(
+                f"{target} did not answer within {timeout:g} s; try again, or wait longer "
+                "with --timeout"
+            ) from error
+    if as_json:
+        document = MessageToDict(response, preserving_proto_field_name=True)
+        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    else:
+        print_list(response, new_console())
+
+
+def ingest_command(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help=".csv with a header, or .jsonl with one object a line; the columns are those of "
+            "recsvc-train's events (docs/data.md), beside event_id, visitor_id and rating.",
+        ),
+    ],
+    target: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="The server to send to.")
+    ] = "127.0.0.1:50051",
+    durable: Annotated[
+        bool, typer.Option("--durable", help="Go on only when events are on the server's disk.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Send a file of events to a running server.
+
+    Stopped or cut off, the same command goes on where it ended; sending a file twice changes
+    nothing, as each event counts once.
+
+    Example: recsvc ingest purchases.csv --target 127.0.0.1:50051
+    """
+    from rich.progress import Progress
+
+    from recsvc.client import Client
+    from recsvc.client import ingest as sending
+
+    console = Console(stderr=True)
+    with (
+        Client(target) as client,
+        Progress(console=console, disable=not console.is_terminal) as progress,
+    ):
+        task = progress.add_task(file.name, total=sending.count_rows(file))
+        sent = sending.ingest(
+            file,
+            client.ingest_events.send,
+            durable=durable,
+            tick=lambda n: progress.advance(task, n),
+        )
+    if as_json:
+        document = {
+            "n_rows": sent.n_rows,
+            "n_skipped": sent.n_skipped,
+            "outcomes": dict(sent.outcomes),
+            "first_rejected": sent.first_rejected,
+        }
+        sys.stdout.write(json.dumps(document) + "\n")
+    else:
+        counts = ", ".join(f"{n:,} {name.lower()}" for name, n in sorted(sent.outcomes.items()))
+        earlier = f"; {sent.n_skipped:,} had been sent before" if sent.n_skipped else ""
+        sys.stdout.write(f"sent {sent.n_rows:,} rows: {counts or 'none'}{earlier}\n")
+        if sent.first_rejected:
+            sys.stdout.write(f"first rejected: {sent.first_rejected}\n")

@@ -1,0 +1,58 @@
+"""Options that commands of ``recsvc`` share: the settings of the service, as flags."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recsvc.settings import LogFormat, LogLevel
+
+RegistryOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PATH",
+        help="Model registry, as recsvc-train fit --registry wrote it. Else RECSVC_REGISTRY.",
+        show_default=False,
+    ),
+]
+ListenOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Where gRPC listens; port 0 takes a free one, 0.0.0.0 lets other machines in. "
+        "Else RECSVC_LISTEN, else 127.0.0.1:50051.",
+        show_default=False,
+    ),
+]
+RedisOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Redis or Valkey, for example redis://localhost:6379/0. Else RECSVC_REDIS_URL, "
+        "else an embedded Valkey is started and stopped with the service.",
+        show_default=False,
+    ),
+]
+DataDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Folder of the embedded Valkey. Else RECSVC_DATA_DIR, else the registry's path "
+        "with .valkey added.",
+        show_default=False,
+    ),
+]
+LevelOption = Annotated[
+    LogLevel | None,
+    typer.Option(
+        help="From which level on to log. Else RECSVC_LOG_LEVEL, else info.",
+        show_default=False,
+    ),
+]
+FormatOption = Annotated[
+    LogFormat | None,
+    typer.Option(
+        help="json, or console for eyes. Else RECSVC_LOG_FORMAT, else json.",
+        show_default=False,
+    ),
+]

@@ -1,0 +1,118 @@
+"""The commands that run the service here, or check that it could: serve, demo, doctor."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recsvc.cli_options import (
+    DataDirOption,
+    FormatOption,
+    LevelOption,
+    ListenOption,
+    RedisOption,
+    RegistryOption,
+)
+from recsvc.settings import ServerSettings
+from recsvc.telemetry import make_logger
+from recsvc.terminal import new_console
+
+# gRPC and the model's libraries are imported by the commands that need them: the supervisor
+# must stay small, and --help quick.
+
+
+def serve_command(
+    registry: RegistryOption = None,
+    listen: ListenOption = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Server processes that share the port; one a core is a good number. "
+            "Else RECSVC_WORKERS, else 1.",
+            show_default=False,
+        ),
+    ] = None,
+    redis: RedisOption = None,
+    data_dir: DataDirOption = None,
+    metrics_listen: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Where Prometheus reads the metrics; 'off' for nowhere. Else "
+            "RECSVC_METRICS_LISTEN, else a free port of 127.0.0.1, which the log names.",
+            show_default=False,
+        ),
+    ] = None,
+    log_level: LevelOption = None,
+    log_format: FormatOption = None,
+) -> None:
+    """Serve recommendations over gRPC.
+
+    Prints 'listening on HOST:PORT' once it answers, and logs to stderr, one line a call.
+    Another model is picked up without a restart: recsvc-train promote. SIGTERM and Ctrl-C let
+    running calls end. docs/operations.md lists every setting, metric and log field.
+
+    Example: recsvc serve --registry models --listen 127.0.0.1:50051 --workers 2
+    """
+    from recsvc.launch import serve as launch
+
+    settings = ServerSettings.load(
+        {
+            "registry": registry,
+            "listen": listen,
+            "workers": workers,
+            "redis_url": redis,
+            "data_dir": data_dir,
+            "metrics_listen": metrics_listen,
+            "log_level": log_level,
+            "log_format": log_format,
+        }
+    )
+    logger = make_logger(settings.log_level, settings.log_format, sys.stderr)
+
+    def announce(address: str) -> None:
+        sys.stdout.write(f"listening on {address}\n")
+        sys.stdout.flush()
+
+    raise typer.Exit(launch(settings, logger, announce))
+
+
+def demo_command(
+    directory: Annotated[
+        Path, typer.Option("--dir", metavar="DIR", help="Where the model and the data are kept.")
+    ] = Path(".demo"),
+) -> None:
+    """Train on a year of real groceries, serve, and show what is recommended to whom, and where.
+
+    The first run takes a minute or two; another one uses the model that is there. Needs the
+    extras: pip install "recsvc[training,demo]".
+    """
+    from recsvc.demo import run_demo
+
+    run_demo(directory, new_console())
+
+
+def doctor_command(
+    registry: RegistryOption = None,
+    listen: ListenOption = None,
+    redis: RedisOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Check that the service could start here: settings, model, Redis, port.
+
+    One line a check; the exit code is 0 only if all are well. Give it the flags and the
+    environment of recsvc serve.
+
+    Example: recsvc doctor --registry models
+    """
+    from recsvc.doctor import findings
+
+    given = {"registry": registry, "listen": listen, "redis_url": redis, "data_dir": data_dir}
+    is_well = True
+    for finding in findings(given):
+        is_well = is_well and finding.is_well
+        mark = "ok  " if finding.is_well else "FAIL"
+        sys.stdout.write(f"{mark}  {finding.subject}: {finding.text}\n")
+    raise typer.Exit(0 if is_well else 1)
