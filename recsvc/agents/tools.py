@@ -1,22 +1,13 @@
 """The tools: what a model asks, put to the shop, and answered in words and figures for it."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 from uuid import uuid4
 
 from recsvc.agents import answers
-from recsvc.agents.advice import (
-    CONDITIONS,
-    PRICE_LIMIT,
-    UNKNOWN_NAMES,
-    complaint,
-    notes_of,
-    unknown_name,
-)
+from recsvc.agents.advice import CONDITIONS, notes_of
 from recsvc.agents.arguments import (
-    MAX_LISTED,
     Again,
     Feedback,
     ListArguments,
@@ -26,9 +17,11 @@ from recsvc.agents.arguments import (
     Stores,
     Together,
 )
-from recsvc.agents.purse import sum_of, within
-from recsvc.agents.shop import Branch, Goods, Offer, Offers, OnShelf, Opinion, Shop, Wish
-from recsvc.agents.text import MAX_SENTENCE, clean, web_address
+from recsvc.agents.entries import off_sale, priced, product_fields, store_entry
+from recsvc.agents.lists import Lists
+from recsvc.agents.purse import sum_of
+from recsvc.agents.shop import Branch, Goods, Offers, OnShelf, Opinion, Shop
+from recsvc.agents.text import MAX_SENTENCE, clean
 from recsvc.core.recommendation_id import Surface
 from recsvc.errors import (
     InvalidRequestError,
@@ -37,13 +30,6 @@ from recsvc.errors import (
     StoreUnavailableError,
     UnavailableError,
 )
-
-MAX_ROUNDS = 3
-"""How often a list is asked for again without what must not be named."""
-
-N_CONSIDERED = 40
-"""Products of the list that a total budget chooses from, at least. So many each source proposes by
-default: beyond, a list has more candidates and may begin otherwise than a shorter one."""
 
 _NO_ANSWER = (StoreUnavailableError, UnavailableError, OverloadedError)
 
@@ -75,31 +61,35 @@ class Tools:
 
     def __init__(self, shop: Shop, channel: str, *, now: Callable[[], float] = time.time) -> None:
         self._shop = shop
+        self._lists = Lists(shop, channel)
         self._channel = channel
         self._now = now
 
     def recommend_products(self, asked: Recommend, caller: Caller) -> answers.Suggestions:
         """Recommend products to the customer, from past purchases and what sells at the store."""
         wish = replace(
-            self._wish(asked, caller), basket=tuple(asked.basket), only_new=asked.only_new
+            self._lists.wish(asked, caller.customer_id),
+            basket=tuple(asked.basket),
+            only_new=asked.only_new,
         )
-        offers = self._affordable(self._shop.recommend, wish, asked)
+        offers = self._lists.find(self._shop.recommend, wish, asked)
         return self._suggestions(offers, asked, Surface.RECOMMEND)
 
     def find_similar_products(self, asked: Similar, caller: Caller) -> answers.Suggestions:
         """List products like one, the most alike first: what to offer instead of it."""
-        offers = self._named(
+        offers = self._lists.find(
             lambda wish: self._shop.similar(asked.product_id, wish),
-            self._wish(asked, caller),
+            self._lists.wish(asked, caller.customer_id),
+            asked,
             [asked.product_id],
         )
         return self._suggestions(offers, asked, Surface.SIMILAR)
 
     def find_bought_together(self, asked: Together, caller: Caller) -> answers.Suggestions:
         """List what is bought together with one product or a basket: what goes with it."""
-        offers = self._affordable(
+        offers = self._lists.find(
             lambda wish: self._shop.together(asked.product_ids, wish),
-            self._wish(asked, caller),
+            self._lists.wish(asked, caller.customer_id),
             asked,
             asked.product_ids,
         )
@@ -108,7 +98,9 @@ class Tools:
     def buy_again(self, asked: Again, caller: Caller) -> answers.Needs:
         """List what the customer buys again and again, the most overdue first."""
         _require_customer(caller)
-        offers = self._affordable(self._shop.again, self._wish(asked, caller), asked)
+        offers = self._lists.find(
+            self._shop.again, self._lists.wish(asked, caller.customer_id), asked
+        )
         listed = self._suggestions(offers, asked, Surface.AGAIN)
         dues = [offer.due for offer in offers.offers]
         return answers.Needs(
@@ -141,12 +133,12 @@ class Tools:
         # All stores are looked through only where this one has said nothing of the product.
         if store_id and shelf == OnShelf() and not notes:
             notes = [self._why_nothing(store_id)]
-        off_sale = _off_sale(goods, self._now())
+        unsold = off_sale(goods, self._now())
         return answers.ProductEntry(
             store_id=store_id,
-            product=answers.Product(**_product(_priced(goods, shelf), shelf, asked.language)),
-            on_sale=not off_sale,
-            notes=[*filter(None, [off_sale]), *notes],
+            product=answers.Product(**product_fields(priced(goods, shelf), shelf, asked.language)),
+            on_sale=not unsold,
+            notes=[*filter(None, [unsold]), *notes],
         )
 
     def find_stores(self, asked: Stores, caller: Caller) -> answers.FoundStores:  # noqa: ARG002  # all tools alike
@@ -159,7 +151,7 @@ class Tools:
         ]
         notes = [] if found else ["No store fits: give less of its name, or nothing for all."]
         return answers.FoundStores(
-            stores=[_store(branch) for branch in found[: asked.how_many]],
+            stores=[store_entry(branch) for branch in found[: asked.how_many]],
             n_found=len(found),
             notes=notes,
         )
@@ -181,99 +173,6 @@ class Tools:
         )
         return answers.Recorded(outcome=outcome, notes=[])
 
-    def _wish(self, asked: ListArguments, caller: Caller) -> Wish:
-        limits = [limit for limit in (asked.budget, asked.for_all) if limit is not None]
-        if len({limit.currency for limit in limits}) > 1:
-            raise InvalidRequestError(
-                "total_budget.currency", "is another one than that of budget; give both in one"
-            )
-        limit = min(limits, key=lambda limit: limit.amount, default=None)
-        return Wish(
-            customer_id=caller.customer_id,
-            size=max(asked.how_many, N_CONSIDERED) if asked.for_all else asked.how_many,
-            store_id=asked.store_id or "",
-            categories=tuple(asked.categories),
-            brands=tuple(asked.brands),
-            budget=limit.amount if limit else None,
-            currency=limit.currency if limit else "",
-            excluded=tuple(asked.exclude),
-            in_stock_only=asked.in_stock_only,
-            language=asked.language or "",
-            channel=self._channel,
-        )
-
-    def _affordable(
-        self,
-        ask: Callable[[Wish], Offers],
-        wish: Wish,
-        asked: ListArguments,
-        about: Sequence[str] = (),
-    ) -> Offers:
-        """A list that costs no more, as a whole, than it may: the best of a longer one."""
-        total = asked.for_all
-        price_limit = PRICE_LIMIT if asked.budget or total is None else "total_budget"
-        offers = self._named(ask, wish, about, price_limit)
-        if total is None:
-            return offers
-        chosen = within(offers.offers, total.amount, total.currency, asked.how_many)
-        return replace(offers, offers=chosen)
-
-    def _named(
-        self,
-        ask: Callable[[Wish], Offers],
-        wish: Wish,
-        about: Sequence[str] = (),
-        price_limit: str = PRICE_LIMIT,
-    ) -> Offers:
-        """A list without sensitive products, unless they are what was asked for.
-
-        It is the very list of any other door; only where it names what it must not here, it is
-        asked for again without that.
-        """
-        offers = ask(wish)
-        self._check(offers, wish, price_limit)
-        hidden = _sensitive(offers.offers)
-        # Whoever names a category, or a product that is one, has asked.
-        if not hidden or wish.categories or self._is_any_sensitive(about):
-            return offers
-        for _ in range(MAX_ROUNDS):
-            wish = replace(wish, excluded=(*wish.excluded, *hidden))
-            offers = ask(wish)
-            hidden = _sensitive(offers.offers)
-            if not hidden:
-                return offers
-        left = tuple(offer for offer in offers.offers if not offer.goods.is_sensitive)
-        return replace(offers, offers=left)
-
-    def _check(self, offers: Offers, wish: Wish, price_limit: str) -> None:
-        """Refuse a question that the model can put better, and say how."""
-        for warning in offers.warnings:
-            if warning in UNKNOWN_NAMES:
-                raise self._unknown_name(warning, wish)
-            error = None if offers.offers else complaint(warning, price_limit)
-            if error is not None:
-                raise error
-
-    def _unknown_name(self, warning: str, wish: Wish) -> InvalidRequestError:
-        """With names of what the customer may like, whatever it costs and wherever it is."""
-        anything = Wish(customer_id=wish.customer_id, size=MAX_LISTED, store_id=wish.store_id)
-        liked = [one.goods for one in self._shop.recommend(anything).offers]
-        named = [one for one in liked if not one.is_sensitive]
-        if warning == "UNKNOWN_CATEGORY":
-            names, asked = [clean(one.category_path) for one in named], wish.categories
-        else:
-            names, asked = [clean(one.brand) for one in named], wish.brands
-        return unknown_name(warning, filter(None, names), asked)
-
-    def _is_any_sensitive(self, product_ids: Iterable[str]) -> bool:
-        for product_id in product_ids:
-            try:
-                if self._shop.product(product_id).is_sensitive:
-                    return True
-            except NotFoundError:
-                continue  # the list is about the others
-        return False
-
     def _suggestions(
         self, offers: Offers, asked: ListArguments, surface: Surface
     ) -> answers.Suggestions:
@@ -287,7 +186,7 @@ class Tools:
             store_id=offers.store_id,
             products=[
                 answers.Suggestion(
-                    **_product(offer.goods, on_shelf, asked.language),
+                    **product_fields(offer.goods, on_shelf, asked.language),
                     rank=rank,
                     reason=clean(offer.reason, MAX_SENTENCE),
                 )
@@ -326,66 +225,5 @@ def _require_customer(caller: Caller) -> None:
         )
 
 
-def _sensitive(offers: Iterable[Offer]) -> tuple[str, ...]:
-    return tuple(offer.goods.product_id for offer in offers if offer.goods.is_sensitive)
-
-
-def _priced(goods: Goods, shelf: OnShelf) -> Goods:
-    """A product with its store's own price, where there is one."""
-    if shelf.price is None:
-        return goods
-    return replace(goods, price=shelf.price, currency=shelf.currency)
-
-
-def _product(goods: Goods, shelf: OnShelf, language: str | None) -> dict[str, Any]:
-    price = None
-    if goods.price is not None:
-        price = answers.Price(amount=round(goods.price, 6), currency=goods.currency)
-    return {
-        "product_id": goods.product_id,
-        "title": clean(_title(goods, language or "")),
-        "category": clean(goods.category_path),
-        "brand": clean(goods.brand),
-        "price": price,
-        "in_stock": shelf.is_in_stock,
-        "quantity": shelf.quantity,
-        "uri": web_address(goods.uri),
-        "image_uri": web_address(goods.image_uri),
-    }
-
-
-def _off_sale(goods: Goods, now: float) -> str:
-    """Why a product must not be offered at a moment; ``""`` where it may be."""
-    if goods.available_from is not None and now < goods.available_from:
-        return "It is not on sale yet: do not offer it."
-    if goods.available_to is not None and now >= goods.available_to:
-        return "It is not on sale any more: do not offer it."
-    return ""
-
-
-def _title(goods: Goods, language: str) -> str:
-    """The title in a language, else in the wider one, else the shop's own."""
-    titles = {tag.casefold(): title for tag, title in goods.titles}
-    tag = language.casefold()
-    while tag:
-        if tag in titles:
-            return titles[tag]
-        tag = tag.rpartition("-")[0]
-    return goods.title or goods.product_id
-
-
 def _names(branch: Branch) -> tuple[str, str, str]:
     return branch.store_id, branch.name, branch.postal_code
-
-
-def _store(branch: Branch) -> answers.Store:
-    return answers.Store(
-        store_id=branch.store_id,
-        name=clean(branch.name),
-        country_code=clean(branch.country_code),
-        subdivision_code=clean(branch.subdivision_code),
-        postal_code=clean(branch.postal_code),
-        latitude=branch.latitude,
-        longitude=branch.longitude,
-        time_zone=branch.time_zone,
-    )

@@ -15,8 +15,9 @@ from recsvc.agents.advice import FAULT, NOT_NOW
 from recsvc.agents.answers import Price
 from recsvc.agents.arguments import Again, Feedback, OneProduct, Recommend, Similar, Together
 from recsvc.agents.door import Door
+from recsvc.agents.lists import MAX_ROUNDS, N_CONSIDERED
 from recsvc.agents.shop import Branch, Due, Goods, Offer, Offers, OnShelf, Opinion, Wish
-from recsvc.agents.tools import MAX_ROUNDS, N_CONSIDERED, Caller, Tools
+from recsvc.agents.tools import Caller, Tools
 from recsvc.core.recommendation_id import ListOrigin, Surface, new_recommendation_id
 from recsvc.errors import (
     InvalidRequestError,
