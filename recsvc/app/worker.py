@@ -15,7 +15,7 @@ from recsvc.server.event_servicer import EventServicer
 from recsvc.server.model_servicer import ModelServicer
 from recsvc.server.recommendation_servicer import RecommendationServicer
 from recsvc.server.replays import Replays
-from recsvc.server.responses import ResponseCodec
+from recsvc.server.response_codec import ResponseCodec
 from recsvc.server.server import Health, RecommendationServer, ServerOptions, Servicers
 from recsvc.server.tokens import Tokens
 from recsvc.service.catalogue import Catalogue

@@ -20,8 +20,8 @@ from recsvc.server.catalogue_requests import (
 )
 from recsvc.server.errors import to_status
 from recsvc.server.fields import check_id
+from recsvc.server.messages import inventory_message, product_message, store_message, timestamp
 from recsvc.server.replays import Replays
-from recsvc.server.responses import inventory_message, product_message, store_message, timestamp
 from recsvc.server.tokens import Tokens
 from recsvc.service.catalogue import Catalogue
 from recsvc.service.live_catalogue import LiveCatalogue

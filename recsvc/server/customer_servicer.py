@@ -8,8 +8,8 @@ import grpc
 from recsvc.errors import InvalidRequestError
 from recsvc.server.event_responses import event_message
 from recsvc.server.fields import check_id, read_location
+from recsvc.server.messages import location_message, timestamp
 from recsvc.server.replays import Replays
-from recsvc.server.responses import location_message, timestamp
 from recsvc.server.tokens import ConsistencyTokens
 from recsvc.service.customers import Customer, Customers
 from recsvc.service.standing import Consent

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from recsvc.server.responses import location_message, money, timestamp
+from recsvc.server.messages import location_message, money, timestamp
 from recsvc.service.shopping import Event, Line, Person
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import event_service_pb2 as api

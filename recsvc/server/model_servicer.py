@@ -3,11 +3,11 @@
 import grpc
 
 from recsvc.errors import InvalidRequestError, NotYetAvailableError
-from recsvc.server import responses
 from recsvc.server.context import deadline_of
 from recsvc.server.fields import check_id
+from recsvc.server.messages import timestamp
 from recsvc.server.tokens import Signer
-from recsvc.service.model_admin import ModelAdmin
+from recsvc.service.model_admin import ModelAdmin, ModelDescription
 from recsvc.telemetry import note
 from recsvc.v1 import model_service_pb2 as models
 from recsvc.v1 import model_service_pb2_grpc as models_grpc
@@ -33,7 +33,7 @@ class ModelServicer(models_grpc.ModelServiceServicer):
         """List versions, the newest first."""
         page = self._admin.versions(request.page_size, self._read_token(request.page_token))
         return models.ListModelsResponse(
-            models=[responses.model_message(model) for model in page.models],
+            models=[_model_message(model) for model in page.models],
             next_page_token=self._token(page.last_version_id) if page.last_version_id else "",
         )
 
@@ -45,7 +45,7 @@ class ModelServicer(models_grpc.ModelServiceServicer):
         """Describe one version."""
         check_id("version_id", request.version_id, required=True)
         return models.GetModelResponse(
-            model=responses.model_message(self._admin.version(request.version_id))
+            model=_model_message(self._admin.version(request.version_id))
         )
 
     def ActivateModel(  # noqa: N802  # the API's name
@@ -57,7 +57,7 @@ class ModelServicer(models_grpc.ModelServiceServicer):
         change = self._admin.activate(request.version_id, deadline_of(context))
         note(version_id=change.model.version_id)
         return models.ActivateModelResponse(
-            model=responses.model_message(change.model),
+            model=_model_message(change.model),
             previous_version_id=change.previous_version_id,
         )
 
@@ -69,7 +69,7 @@ class ModelServicer(models_grpc.ModelServiceServicer):
         change = self._admin.roll_back(deadline_of(context))
         note(version_id=change.model.version_id)
         return models.RollbackModelResponse(
-            model=responses.model_message(change.model),
+            model=_model_message(change.model),
             previous_version_id=change.previous_version_id,
         )
 
@@ -87,6 +87,22 @@ class ModelServicer(models_grpc.ModelServiceServicer):
                 reason="PAGE_TOKEN_INVALID",
             )
         return content.decode()
+
+
+def _model_message(model: ModelDescription) -> models.Model:
+    """Write the description of a model."""
+    return models.Model(
+        model_id=model.model_id,
+        version_id=model.version_id,
+        train_time=timestamp(model.train_time),
+        state=f"MODEL_STATE_{model.state.name}",
+        generation=model.generation,
+        metrics=model.metrics,
+        data_start_time=timestamp(model.data_start),
+        data_end_time=timestamp(model.data_end),
+        code_version=model.code_version,
+        **model.counts,
+    )
 
 
 def _refuse_request_id(request_id: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import grpc
 
 from recsvc.errors import RecsvcError, UnavailableError
-from recsvc.server import requests, responses
+from recsvc.server import requests, response_codec, responses
 from recsvc.server.context import deadline_of
 from recsvc.server.errors import to_status
 from recsvc.server.tokens import Tokens
@@ -62,7 +62,7 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         """Recommend products for a shopper."""
         served = self._recommend(request, deadline_of(context), self._slot.current())
         note(n_items=served.n_items, version_id=served.version_id)
-        return responses.recommend_response(served)
+        return response_codec.recommend_response(served)
 
     def BatchRecommend(  # noqa: N802  # the API's name
         self, request: api.BatchRecommendRequest, context: grpc.ServicerContext
@@ -78,7 +78,7 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
             deadline = end - n_after * _FALLBACK_SECONDS
             results.append(self._result(entry, end, deadline, loaded, lists))
         note(version_id=loaded.reference.version_id, **_batch_facts(len(results), lists))
-        return responses.batch_response(results)
+        return response_codec.batch_response(results)
 
     def ListSimilarProducts(  # noqa: N802  # the API's name
         self,
@@ -139,7 +139,7 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         except RecsvcError as error:
             return api.RecommendResult(status=to_status(error)).SerializeToString()
         lists.append(served.delivery)
-        return responses.result_of(responses.recommend_response(served))
+        return response_codec.result_of(response_codec.recommend_response(served))
 
 
 def _batch_facts(n_requests: int, lists: Sequence[Delivery]) -> dict[str, int]:

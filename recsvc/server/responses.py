@@ -1,38 +1,16 @@
-"""Answers into responses, and the bytes of both that are kept in the cache."""
+"""Answers into responses: products of a list, why each is there, and how it was served."""
 
-import math
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from hashlib import blake2b
+from collections.abc import Mapping
 
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
-from google.type.latlng_pb2 import LatLng
-from google.type.money_pb2 import Money
 
-from recsvc import __version__
-from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, Product
-from recsvc.core.cells import centre_of
 from recsvc.core.claims import Explanation
-from recsvc.core.places import Level, Location
+from recsvc.core.places import Level
 from recsvc.core.sources import Strategy
-from recsvc.server.tokens import PageTokens
-from recsvc.service.deliveries import Computed, Needed, Served
-from recsvc.service.model_admin import ModelDescription
-from recsvc.service.questions import (
-    Answer,
-    Delivery,
-    Item,
-    KeptList,
-    ModelReference,
-    Reason,
-    ServedFrom,
-)
-from recsvc.service.selling import Shop, StockRecord
-from recsvc.v1 import catalog_pb2 as catalog
-from recsvc.v1 import common_pb2 as common
-from recsvc.v1 import model_service_pb2 as models
+from recsvc.server.messages import location_message, moment, product_message, timestamp
+from recsvc.service.deliveries import Computed, Needed
+from recsvc.service.questions import Answer, Delivery, Item, ModelReference, Reason, ServedFrom
 from recsvc.v1 import recommendation_service_pb2 as api
 
 _LEVELS: Mapping[Level, str] = {level: f"LOCATION_LEVEL_{level.name}" for level in Level}
@@ -44,86 +22,10 @@ _STRATEGIES: Mapping[Strategy, str] = {
 }
 
 
-class ResponseCodec:
-    """Writes answers as a ``RecommendResponse`` without what differs by call.
-
-    The rest follows as a second piece of the same message: protobuf merges the two.
-
-    Args:
-        pages: writes the token of the next page.
-    """
-
-    def __init__(self, pages: PageTokens) -> None:
-        self._pages = pages
-        files = (api.DESCRIPTOR, common.DESCRIPTOR, catalog.DESCRIPTOR)
-        digest = blake2b(__version__.encode(), digest_size=8)
-        for file in files:
-            digest.update(file.serialized_pb)
-        self._schema = digest.hexdigest()
-
-    @property
-    def schema(self) -> str:
-        """Digest of the protos and of this version."""
-        return self._schema
-
-    def encode(self, answer: Answer) -> bytes:
-        """Return the answer as it is sent."""
-        response = api.RecommendResponse(
-            recommendations=[_item(item) for item in answer.items],
-            next_page_token=self._pages.write(answer.next_page),
-            serving=_serving(answer),
-        )
-        return response.SerializeToString()
-
-    def kept(self, payload: bytes) -> KeptList | None:
-        """Look into bytes that were kept; None where they are no response of a model."""
-        try:
-            found = api.RecommendResponse.FromString(payload)
-        except DecodeError:
-            return None
-        if not found.serving.HasField("model"):
-            return None
-        return KeptList(
-            len(found.recommendations), lambda: [each.product_id for each in found.recommendations]
-        )
-
-
-def recommend_response(served: Served) -> bytes:
-    """Join the two pieces of a ``RecommendResponse``, neither of which is looked into."""
-    piece = api.RecommendResponse(recommendation_id=served.delivery.recommendation_id)
-    _deliver(served.delivery, piece.serving)
-    return served.payload + piece.SerializeToString()
-
-
-def result_of(response: bytes) -> bytes:
-    """Write a response as the ``RecommendResult`` of an entry of a batch."""
-    return _field(api.RecommendResult.RESPONSE_FIELD_NUMBER, response)
-
-
-def batch_response(results: Iterable[bytes]) -> bytes:
-    """Write a ``BatchRecommendResponse``, of which no list is looked into.
-
-    Args:
-        results: a ``RecommendResult`` for each entry.
-    """
-    number = api.BatchRecommendResponse.RESULTS_FIELD_NUMBER
-    return b"".join([_field(number, result) for result in results])
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """A field as it is sent whose content has a length: its key, the length, and the content."""
-    left, head = len(content), bytearray((number << 3 | 2,))
-    while left > 127:  # noqa: PLR2004  # seven bits a byte, the last one without the eighth
-        head.append(left & 127 | 128)
-        left >>= 7
-    head.append(left)
-    return bytes(head) + content
-
-
 def similar_response(computed: Computed) -> api.ListSimilarProductsResponse:
     """Write a list of similar products."""
     return api.ListSimilarProductsResponse(
-        recommendations=[_item(item) for item in computed.answer.items],
+        recommendations=[item_message(item) for item in computed.answer.items],
         recommendation_id=computed.delivery.recommendation_id,
         serving=_computed(computed),
     )
@@ -132,7 +34,7 @@ def similar_response(computed: Computed) -> api.ListSimilarProductsResponse:
 def together_response(computed: Computed) -> api.ListBoughtTogetherResponse:
     """Write a list of what goes with products."""
     return api.ListBoughtTogetherResponse(
-        recommendations=[_item(item) for item in computed.answer.items],
+        recommendations=[item_message(item) for item in computed.answer.items],
         recommendation_id=computed.delivery.recommendation_id,
         serving=_computed(computed),
     )
@@ -143,7 +45,7 @@ def again_response(needed: Needed) -> api.ListBuyAgainResponse:
     return api.ListBuyAgainResponse(
         recommendations=[
             api.BuyAgainRecommendation(
-                recommended_product=_item(item),
+                recommended_product=item_message(item),
                 due_time=_time(need.due_time),
                 usual_interval=_duration(float(round(need.interval_seconds))),
                 usual_quantity=need.quantity,
@@ -156,28 +58,13 @@ def again_response(needed: Needed) -> api.ListBuyAgainResponse:
 
 
 def _computed(computed: Computed | Needed) -> api.ServingInfo:
-    serving = _serving(computed.answer)
-    _deliver(computed.delivery, serving)
+    serving = serving_info(computed.answer)
+    deliver(computed.delivery, serving)
     return serving
 
 
-def model_message(model: ModelDescription) -> models.Model:
-    """Write the description of a model."""
-    return models.Model(
-        model_id=model.model_id,
-        version_id=model.version_id,
-        train_time=timestamp(model.train_time),
-        state=f"MODEL_STATE_{model.state.name}",
-        generation=model.generation,
-        metrics=model.metrics,
-        data_start_time=timestamp(model.data_start),
-        data_end_time=timestamp(model.data_end),
-        code_version=model.code_version,
-        **model.counts,
-    )
-
-
-def _item(item: Item) -> api.RecommendedProduct:
+def item_message(item: Item) -> api.RecommendedProduct:
+    """Write a product of a list."""
     return api.RecommendedProduct(
         product_id=item.product_id,
         rank=item.rank,
@@ -205,95 +92,18 @@ def _explanation(reason: Reason | None) -> api.Explanation | None:
 def _facts(why: Explanation) -> api.ReasonFacts:
     return api.ReasonFacts(
         n_purchases=why.n_purchases,
-        last_purchase_time=_moment(why.last_time, 0),
+        last_purchase_time=moment(why.last_time, 0),
         mean_interval=_duration(why.interval_seconds or None),
         lift=why.lift,
-        window_start_time=_moment(why.window_start, 0),
-        window_end_time=_moment(why.window_end, 0),
+        window_start_time=moment(why.window_start, 0),
+        window_end_time=moment(why.window_end, 0),
         location_level=_level(why.level),
         rule_id=why.rule_id,
     )
 
 
-def product_message(product: Product, *, is_withdrawn: bool = False) -> catalog.Product:
-    """Write a product of the catalogue."""
-    return catalog.Product(
-        product_id=product.product_id,
-        title=product.title,
-        category_path=product.category_path,
-        brand=product.brand,
-        price=money(product.price, product.currency),
-        available_from=_moment(product.available_from, ALWAYS_FROM),
-        available_to=_moment(product.available_to, ALWAYS_TO),
-        group_id=product.group_id,
-        titles=product.titles,
-        attributes={
-            name: common.AttributeValues(values=values)
-            for name, values in product.attributes.items()
-        },
-        uri=product.uri,
-        image_uri=product.image_uri,
-        sensitive=product.is_sensitive,
-        withdrawn=is_withdrawn,
-    )
-
-
-def _moment(seconds: int, never: int) -> Timestamp | None:
-    return None if seconds == never else Timestamp(seconds=seconds)
-
-
-def store_message(shop: Shop) -> catalog.Store:
-    """Write a store; one whose coordinates nobody said, with the centre of its cell."""
-    location = location_message(shop.location)
-    point = location.lat_lng if location.HasField("lat_lng") else None
-    if shop.latitude is not None:
-        point = LatLng(latitude=shop.latitude, longitude=shop.longitude)
-    return catalog.Store(
-        store_id=shop.location.store_id,
-        name=shop.name,
-        country_code=location.country_code,
-        subdivision_code=location.subdivision_code,
-        postal_code=location.postal_code,
-        lat_lng=point,
-        time_zone=shop.time_zone,
-    )
-
-
-def inventory_message(
-    store_id: str, product_id: str, record: StockRecord | None
-) -> catalog.InventoryRecord:
-    """Write a stock record; of what nobody has said anything its key alone."""
-    key = catalog.InventoryKey(store_id=store_id, product_id=product_id)
-    if record is None:
-        return catalog.InventoryRecord(key=key)
-    effective = Timestamp()
-    effective.FromMicroseconds(record.effective)
-    return catalog.InventoryRecord(
-        key=key,
-        availability=_AVAILABILITY[record.is_in_stock],
-        quantity=record.quantity,
-        price=None if record.price is None else money(record.price, record.currency),
-        effective_time=effective,
-    )
-
-
-_AVAILABILITY = {
-    None: catalog.AVAILABILITY_UNSPECIFIED,
-    True: catalog.AVAILABILITY_IN_STOCK,
-    False: catalog.AVAILABILITY_OUT_OF_STOCK,
-}
-
-
-def money(price: float, currency: str) -> Money | None:
-    """Write a price; NaN is none."""
-    if math.isnan(price):
-        return None
-    units, nanos = divmod(round(abs(price) * 1_000_000_000), 1_000_000_000)
-    sign = -1 if price < 0 else 1
-    return Money(currency_code=currency, units=sign * units, nanos=sign * nanos)
-
-
-def _serving(answer: Answer) -> api.ServingInfo:
+def serving_info(answer: Answer) -> api.ServingInfo:
+    """Write what is true of an answer whenever it is delivered."""
     return api.ServingInfo(
         model=_model(answer.model),
         warnings=answer.warnings,
@@ -309,7 +119,7 @@ def _level(level: Level | None) -> str | None:
     return None if level is None else _LEVELS[level]
 
 
-def _deliver(delivery: Delivery, serving: api.ServingInfo) -> None:
+def deliver(delivery: Delivery, serving: api.ServingInfo) -> None:
     """Add what is true of a delivery: field by field, a fifth of what one call of all costs."""
     serving.served_from = _SERVED_FROM[delivery.served_from]
     _set_duration(serving.compute_time, delivery.compute_seconds)
@@ -331,30 +141,6 @@ def _model(model: ModelReference) -> api.ServingModel:
         version_id=model.version_id,
         train_time=timestamp(model.train_time),
     )
-
-
-def location_message(location: Location) -> common.Location:
-    """Write a place; a cell as its centre."""
-    point = None
-    if location.cell:
-        latitude, longitude = centre_of(location.cell)
-        point = LatLng(latitude=latitude, longitude=longitude)
-    return common.Location(
-        country_code=location.country_code,
-        subdivision_code=location.subdivision_code,
-        postal_code=location.postal_code,
-        store_id=location.store_id,
-        lat_lng=point,
-    )
-
-
-def timestamp(time: datetime | None) -> Timestamp | None:
-    """Write a time, if there is one."""
-    if time is None:
-        return None
-    stamp = Timestamp()
-    stamp.FromDatetime(time)
-    return stamp
 
 
 def _time(seconds: float) -> Timestamp:

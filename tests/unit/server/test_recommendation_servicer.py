@@ -7,7 +7,7 @@ from google.rpc.code_pb2 import DEADLINE_EXCEEDED, INVALID_ARGUMENT
 from google.rpc.error_details_pb2 import ErrorInfo
 
 from recsvc.server.recommendation_servicer import RecommendationServicer
-from recsvc.server.responses import ResponseCodec
+from recsvc.server.response_codec import ResponseCodec
 from recsvc.server.tokens import Tokens
 from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.answers import Answers

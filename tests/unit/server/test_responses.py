@@ -8,7 +8,8 @@ import pytest
 from recsvc.core.catalogue import Product
 from recsvc.core.places import Level, Location
 from recsvc.core.sources import Strategy
-from recsvc.server.responses import ResponseCodec, again_response, recommend_response
+from recsvc.server.response_codec import ResponseCodec, recommend_response
+from recsvc.server.responses import again_response
 from recsvc.server.tokens import PageTokens
 from recsvc.service.deliveries import Needed, Served
 from recsvc.service.questions import Answer, Delivery, Item, ModelReference, Need, ServedFrom
@@ -144,5 +145,5 @@ def test_the_products_of_a_kept_list_can_be_told() -> None:
 def test_another_release_finds_no_list_of_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it would write differently is unknown, so the schema of cached lists differs."""
     schema = ResponseCodec(PAGES).schema
-    monkeypatch.setattr("recsvc.server.responses.__version__", "99.0.0")
+    monkeypatch.setattr("recsvc.server.response_codec.__version__", "99.0.0")
     assert ResponseCodec(PAGES).schema != schema

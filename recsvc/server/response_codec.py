@@ -1,0 +1,91 @@
+"""Lists as the bytes that are sent and kept in the cache, joined without being looked into."""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from google.protobuf.message import DecodeError
+
+from recsvc import __version__
+from recsvc.server.responses import deliver, item_message, serving_info
+from recsvc.server.tokens import PageTokens
+from recsvc.service.deliveries import Served
+from recsvc.service.questions import Answer, KeptList
+from recsvc.v1 import catalog_pb2 as catalog
+from recsvc.v1 import common_pb2 as common
+from recsvc.v1 import recommendation_service_pb2 as api
+
+
+class ResponseCodec:
+    """Writes answers as a ``RecommendResponse`` without what differs by call.
+
+    The rest follows as a second piece of the same message: protobuf merges the two.
+
+    Args:
+        pages: writes the token of the next page.
+    """
+
+    def __init__(self, pages: PageTokens) -> None:
+        self._pages = pages
+        files = (api.DESCRIPTOR, common.DESCRIPTOR, catalog.DESCRIPTOR)
+        digest = blake2b(__version__.encode(), digest_size=8)
+        for file in files:
+            digest.update(file.serialized_pb)
+        self._schema = digest.hexdigest()
+
+    @property
+    def schema(self) -> str:
+        """Digest of the protos and of this version."""
+        return self._schema
+
+    def encode(self, answer: Answer) -> bytes:
+        """Return the answer as it is sent."""
+        response = api.RecommendResponse(
+            recommendations=[item_message(item) for item in answer.items],
+            next_page_token=self._pages.write(answer.next_page),
+            serving=serving_info(answer),
+        )
+        return response.SerializeToString()
+
+    def kept(self, payload: bytes) -> KeptList | None:
+        """Look into bytes that were kept; None where they are no response of a model."""
+        try:
+            found = api.RecommendResponse.FromString(payload)
+        except DecodeError:
+            return None
+        if not found.serving.HasField("model"):
+            return None
+        return KeptList(
+            len(found.recommendations), lambda: [each.product_id for each in found.recommendations]
+        )
+
+
+def recommend_response(served: Served) -> bytes:
+    """Join the two pieces of a ``RecommendResponse``, neither of which is looked into."""
+    piece = api.RecommendResponse(recommendation_id=served.delivery.recommendation_id)
+    deliver(served.delivery, piece.serving)
+    return served.payload + piece.SerializeToString()
+
+
+def result_of(response: bytes) -> bytes:
+    """Write a response as the ``RecommendResult`` of an entry of a batch."""
+    return _field(api.RecommendResult.RESPONSE_FIELD_NUMBER, response)
+
+
+def batch_response(results: Iterable[bytes]) -> bytes:
+    """Write a ``BatchRecommendResponse``, of which no list is looked into.
+
+    Args:
+        results: a ``RecommendResult`` for each entry.
+    """
+    number = api.BatchRecommendResponse.RESULTS_FIELD_NUMBER
+    return b"".join([_field(number, result) for result in results])
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A field as it is sent whose content has a length: its key, the length, and the content."""
+    left, head = len(content), bytearray((number << 3 | 2,))
+    while left > 127:  # noqa: PLR2004  # seven bits a byte, the last one without the eighth
+        head.append(left & 127 | 128)
+        left >>= 7
+    head.append(left)
+    return bytes(head) + content
