@@ -11,7 +11,8 @@ from recsvc.server.fields import check_id, read_location
 from recsvc.server.messages import location_message, timestamp
 from recsvc.server.replays import Replays
 from recsvc.server.tokens import ConsistencyTokens
-from recsvc.service.customers import Customer, Customers
+from recsvc.service.customer_records import Customer
+from recsvc.service.customers import Customers
 from recsvc.service.standing import Consent
 from recsvc.telemetry import note
 from recsvc.v1 import customer_service_pb2 as api

@@ -1,56 +1,21 @@
-"""What is held about a customer, and the customer's rights over it."""
+"""A customer's rights over what is held about them, and what the shop says of them."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import uuid4
 
-from recsvc.core.histories import Profile
-from recsvc.core.live import Act
 from recsvc.core.places import Location
-from recsvc.core.vocabulary import MISSING
 from recsvc.errors import DamagedError, NotFoundError, StoreUnavailableError
 from recsvc.identity import customer_hash, visitor_hash
-from recsvc.service.models import LoadedModel, ModelSlot
+from recsvc.service.customer_records import Customer, CustomerRecords, Learnt
+from recsvc.service.models import ModelSlot
 from recsvc.service.ports import EventLog, People, Person, ServedLists
 from recsvc.service.selling import NOTHING, Written
 from recsvc.service.served import ServedList
 from recsvc.service.shopping import Event, Shopper
 from recsvc.service.shopping import Person as Kind
 from recsvc.service.standing import Consent, Standing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Customer:
-    """A customer as the service knows them.
-
-    Attributes:
-        customer_id: the shop's id.
-        consent: what they said.
-        home: where they shop from.
-        home_is_learnt: whether that was learnt, not set.
-        segments: the shop's own groups.
-        n_purchases, n_products: known purchases, and different products among them.
-        n_live_events: events that wait to be collected.
-        first_purchase, last_purchase: None where unknown.
-        visitor_ids: visitors linked to them.
-        update_time: of the last change by a caller, None if there was none.
-    """
-
-    customer_id: str
-    consent: Consent = Consent.UNKNOWN
-    home: Location = field(default_factory=Location)
-    home_is_learnt: bool = False
-    segments: tuple[str, ...] = ()
-    n_purchases: int = 0
-    n_products: int = 0
-    n_live_events: int = 0
-    first_purchase: datetime | None = None
-    last_purchase: datetime | None = None
-    visitor_ids: tuple[str, ...] = ()
-    update_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,24 +36,6 @@ class Receipt:
     n_events: int
     n_visitors: int
     position: int
-
-
-@dataclass(frozen=True, slots=True)
-class Learnt:
-    """A customer's purchases of one product, as the model has learnt them.
-
-    Attributes:
-        product_id: the product.
-        n_purchases: how often.
-        first, last: when; None in data without times.
-        usual_quantity: how much at once.
-    """
-
-    product_id: str
-    n_purchases: int
-    first: datetime | None
-    last: datetime | None
-    usual_quantity: float
 
 
 class Customers:
@@ -113,7 +60,7 @@ class Customers:
         *,
         hash_key: bytes,
     ) -> None:
-        self._slot = slot
+        self._records = CustomerRecords(slot, standing, log, people, hash_key=hash_key)
         self._standing = standing
         self._log = log
         self._people = people
@@ -133,7 +80,7 @@ class Customers:
         """
         if not self._standing.sees(must_see.ledger):
             raise StoreUnavailableError("what the token stands for is not to be seen here yet")
-        found = self._find(customer_id)
+        found = self._records.find(customer_id)
         if found is None:
             raise NotFoundError(
                 "customer_id: the service knows nothing of this customer",
@@ -147,7 +94,7 @@ class Customers:
         Raises:
             StoreUnavailableError: the store cannot answer in time.
         """
-        return self._find(customer_id) or Customer(customer_id=customer_id)
+        return self._records.find(customer_id) or Customer(customer_id=customer_id)
 
     def update(
         self,
@@ -246,7 +193,7 @@ class Customers:
         key = customer_hash(self._hash_key, customer_id)
         people = (*self._visitors(key), key)
         events = (event for person in people for event in self._log.events_of(person))
-        return customer, self._learnt_products(customer_id), events
+        return customer, self._records.learnt(customer_id), events
 
     def served(self, customer_id: str) -> Iterator[ServedList]:
         """The lists that are kept of what a customer was served, of linked visitors too.
@@ -264,97 +211,9 @@ class Customers:
         named = (visitor_hash(self._hash_key, visitor_id) for visitor_id in visitor_ids)
         return list(dict.fromkeys((*named, *self._standing.visitors(customer))))
 
-    def _learnt_products(self, customer_id: str) -> list[Learnt]:
-        found = self._profile(customer_id, customer_hash(self._hash_key, customer_id))
-        if found is None:
-            return []
-        loaded, profile = found
-        rows = zip(
-            loaded.model.catalogue.items.ids.take(profile.items.tolist()),
-            profile.n_purchases.tolist(),
-            profile.first_time.tolist(),
-            profile.last_time.tolist(),
-            profile.bought_at_once.tolist(),
-            strict=True,
-        )
-        return sorted(
-            (
-                Learnt(name, n, _time(first), _time(last), usual_quantity)
-                for name, n, first, last, usual_quantity in rows
-            ),
-            key=lambda learnt: learnt.product_id,
-        )
-
     def _change(self, customer: str, change: Callable[[Person], Person]) -> None:
         """Change what is set; nothing is lost of what others change at the same time."""
         while True:
             before = self._people.get(customer)
             if self._people.put(customer, change(before), before):
                 return
-
-    def _find(self, customer_id: str) -> Customer | None:
-        """The customer, None where nothing is known."""
-        customer = customer_hash(self._hash_key, customer_id)
-        person = self._people.get(customer)
-        events = list(self._log.events_of(customer))
-        consent = self._standing.consent(customer)
-        learnt = self._learnt(customer_id, customer)
-        bought = [event for event in events if event.act is Act.PURCHASE]
-        lines = Counter(line.product_id for event in bought for line in event.lines)
-        lines.subtract(
-            line.product_id
-            for event in events
-            if event.act is Act.RETURN
-            for line in event.lines
-            if lines[line.product_id] > 0
-        )
-        is_known = learnt or events or person != Person() or consent is not Consent.UNKNOWN
-        if not is_known:
-            return None
-        times = [event.time for event in bought]
-        products = {product_id for product_id, n_lines in lines.items() if n_lines > 0}
-        first = [t for t in (learnt.get("first"), *times) if t]
-        last = [t for t in (learnt.get("last"), *times) if t]
-        return Customer(
-            customer_id=customer_id,
-            consent=consent,
-            home=person.home or learnt.get("home", Location()),
-            home_is_learnt=not person.home and bool(learnt.get("home")),
-            segments=person.segments,
-            n_purchases=learnt.get("n_purchases", 0) + sum(n for n in lines.values() if n > 0),
-            n_products=len(products | learnt.get("products", set())),
-            n_live_events=len(events),
-            first_purchase=_time(min(first, default=0)),
-            last_purchase=_time(max(last, default=0)),
-            visitor_ids=person.visitor_ids,
-            update_time=_time(person.updated),
-        )
-
-    def _profile(self, customer_id: str, customer: str) -> tuple[LoadedModel, Profile] | None:
-        """The model and what it has learnt of a customer; None where it must not be asked."""
-        loaded = self._slot.loaded
-        if loaded is None or self._standing.erased_at(customer) > loaded.learnt.ledger:
-            return None
-        index = loaded.model.customers.index(customer_id)
-        return None if index == MISSING else (loaded, loaded.model.histories.profile(index))
-
-    def _learnt(self, customer_id: str, customer: str) -> dict[str, Any]:
-        """What the current model knows of a customer, in short."""
-        found = self._profile(customer_id, customer)
-        if found is None:
-            return {}
-        loaded, profile = found
-        model = loaded.model
-        index = model.customers.index(customer_id)
-        times = profile.first_time[profile.first_time > 0]
-        return {
-            "home": model.places.describe(loaded.recommender.place(index, Location())),
-            "n_purchases": int(profile.n_purchases.sum()),
-            "products": set(model.catalogue.items.ids.take(profile.purchased.tolist())),
-            "first": float(times.min()) if len(times) else 0.0,
-            "last": float(profile.last_time.max()) if len(profile.items) else 0.0,
-        }
-
-
-def _time(seconds: float) -> datetime | None:
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None

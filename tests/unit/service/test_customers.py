@@ -10,7 +10,8 @@ from recsvc.artifacts.registry import Registry
 from recsvc.core.live import Act
 from recsvc.core.places import Location
 from recsvc.errors import DamagedError, NotFoundError, StoreUnavailableError
-from recsvc.service.customers import Customer, Customers, Learnt
+from recsvc.service.customer_records import Customer, Learnt
+from recsvc.service.customers import Customers
 from recsvc.service.models import ModelSlot
 from recsvc.service.ports import People, Person
 from recsvc.service.selling import Written
