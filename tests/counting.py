@@ -20,8 +20,9 @@ from recsvc.core.cells import position_of
 from recsvc.core.factors import Factors
 from recsvc.core.histories import HalfLives, Histories
 from recsvc.core.item_statistics import ItemStatistics
+from recsvc.core.level_statistics import LevelStatistics
 from recsvc.core.model import Model
-from recsvc.core.places import PLACE_LEVELS, Level, LevelStatistics, Places
+from recsvc.core.places import PLACE_LEVELS, Level, Places
 from recsvc.core.sources import (
     Collaborative,
     ItemToItem,

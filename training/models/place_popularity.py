@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from recsvc.core.histories import SECONDS_A_DAY
-from recsvc.core.places import PLACE_LEVELS, Level, LevelStatistics, Places
+from recsvc.core.level_statistics import LevelStatistics
+from recsvc.core.places import PLACE_LEVELS, Level, Places
 from recsvc.core.sparse import SparseRows
 from recsvc.core.vocabulary import MISSING, StringTable
 from training.interactions import Interactions

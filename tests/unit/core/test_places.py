@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from recsvc.core.level_statistics import LevelStatistics
 from recsvc.core.places import (
     ANYWHERE,
     PLACE_LEVELS,
     Level,
-    LevelStatistics,
     Location,
     Place,
     Places,

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from recsvc.core.places import Level, LevelStatistics, Places
+from recsvc.core.level_statistics import LevelStatistics
+from recsvc.core.places import Level, Places
 from recsvc.core.sparse import SparseRows
 from recsvc.core.visits import Visits
 from recsvc.core.vocabulary import MISSING, StringTable, Vocabulary
