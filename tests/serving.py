@@ -1,18 +1,22 @@
 """What tests of the service share: registries of small models, workers, whole services."""
 
+import atexit
 import io
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +55,37 @@ def renamed_model(prefix: str) -> Model:
     return replace(model, catalogue=replace(model.catalogue, items=Vocabulary.from_ids(ids)))
 
 
-def small_registry(root: Path, *, promote: bool = True) -> Registry:
-    """A registry with one version, ``v1``."""
+def small_registry(root: Path, n_versions: int = 1, *, promote: bool = True) -> Registry:
+    """A registry with ``v1`` and up to two versions more; no list of one has a product of another.
+
+    What was published once is linked, since a publication waits for the disk: whoever damages a
+    version removes the file before.
+    """
+    template = _published(n_versions, promote=promote)
+    shutil.copytree(template, root, ignore=shutil.ignore_patterns("versions"), dirs_exist_ok=True)
+    shutil.copytree(template / "versions", root / "versions", copy_function=_link)
+    return Registry(root)
+
+
+def _link(source: str, target: str) -> None:
+    """Make ``target`` the same file as ``source``, or alike where it is on another disk."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+@cache
+def _published(n_versions: int, *, promote: bool) -> Path:
+    """The registry that the others are copies of; it lives as long as the process."""
+    root = Path(tempfile.mkdtemp(prefix="recsvc-small-registry-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
     registry = Registry(root)
-    tiny_artifact(registry, tiny_model(), "v1")
+    for number, prefix in enumerate(("", "b-", "c-")[:n_versions], start=1):
+        tiny_artifact(registry, renamed_model(prefix), f"v{number}")
     if promote:
         registry.promote("v1", NOW)
-    return registry
+    return root
 
 
 def corrupt(registry: Registry, version_id: str) -> None:

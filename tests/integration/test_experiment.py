@@ -12,8 +12,7 @@ from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import event_service_pb2 as events
 from recsvc.v1 import recommendation_service_pb2 as api
 from tests.experiments import CONTROL, OTHER
-from tests.samples import tiny_artifact
-from tests.serving import renamed_model, running_service, small_registry, wait_until
+from tests.serving import running_service, small_registry, wait_until
 from training.cli import app
 
 N_VISITORS = 80
@@ -38,8 +37,7 @@ def test_an_experiment_runs_from_its_file_to_its_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two workers agree on every shopper, and the events alone tell the report who got what."""
-    registry = small_registry(tmp_path / "models")
-    tiny_artifact(registry, renamed_model("b-"), "v2")
+    registry = small_registry(tmp_path / "models", 2)
     file = tmp_path / "summer.json"
     file.write_text(json.dumps({"experiment_id": "summer", "variants": [CONTROL, OTHER]}))
     at = ("--registry", str(registry.root))

@@ -21,13 +21,11 @@ from recsvc.v1 import model_service_pb2 as models
 from recsvc.v1 import model_service_pb2_grpc as models_grpc
 from recsvc.v1 import recommendation_service_pb2 as api
 from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
-from tests.samples import tiny_artifact
 from tests.serving import (
     LocalServer,
     corrupt,
     local_server,
     refusal,
-    renamed_model,
     small_registry,
     wait_until,
 )
@@ -442,9 +440,7 @@ def test_health_watchers_do_not_hold_up_the_end(tmp_path: Path) -> None:
 
 def test_models_are_listed_activated_and_rolled_back(tmp_path: Path) -> None:
     """Over the API, with its refusals; a corrupt model never replaces a good one."""
-    registry = small_registry(tmp_path)
-    tiny_artifact(registry, renamed_model("b-"), "v2")
-    tiny_artifact(registry, renamed_model("c-"), "v3")
+    registry = small_registry(tmp_path, 3)
     corrupt(registry, "v3")
     with local_server(registry.root) as server:
         stub = api_grpc.RecommendationServiceStub(server.channel)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from recsvc.client import Client
 from recsvc.v1 import recommendation_service_pb2 as api
-from tests.samples import tiny_artifact
-from tests.serving import renamed_model, running_service, small_registry, wait_until
+from tests.serving import running_service, small_registry, wait_until
 
 N_SWAPS = 20
 CUSTOMERS = ("anna", "ben", "clara", "nobody")
@@ -48,8 +47,7 @@ def items(response: api.RecommendResponse) -> list[tuple[str, float]]:
 
 def test_twenty_swaps_under_load(tmp_path: Path) -> None:
     """Each response is exactly one version's list, over two processes; then one step back."""
-    registry = small_registry(tmp_path / "models")
-    tiny_artifact(registry, renamed_model("b-"), "v2")
+    registry = small_registry(tmp_path / "models", 2)
     with (
         running_service(registry.root, tmp_path / "run", "--workers", "2") as service,
         Client(service.target, deadline_seconds=20) as client,

@@ -25,6 +25,7 @@ from recsvc.store.keys import KeySchema
 from recsvc.store.tables import RedisTables
 from recsvc.terminal import run
 from tests.samples import tiny_artifact, tiny_model
+from tests.serving import small_registry
 from tests.stores import running_valkey
 from training.cli import app
 from training.due import COLUMNS, QuietHours
@@ -36,9 +37,7 @@ NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
     """A shop whose customers have bought a few things again."""
-    registry = Registry(tmp_path / "registry")
-    registry.promote(tiny_artifact(registry, tiny_model()).version_id, NOON)
-    return registry
+    return small_registry(tmp_path / "registry")
 
 
 def due(tmp_path: Path, *options: object) -> pl.DataFrame:
