@@ -34,6 +34,7 @@ from tests.purchases import (
 from tests.quick import QUICK
 from tests.rankers import Stump, grow, weigh_alike
 from training.fusion import TUNED
+from training.interactions import Interactions
 from training.pipeline import MODEL_ID, FitInput, fit, read, usable
 from training.settings import FEATURE_GROUPS, REMOVABLE, TrainingSettings
 
@@ -193,13 +194,21 @@ def test_the_published_model_knows_all_the_data(
     )
 
 
-@pytest.mark.parametrize("part", REMOVABLE)
-def test_parts_can_be_left_out(part: str) -> None:
-    """A model without one of its parts ranks with the scores and features that are left."""
-    paid = shop_events().filter(quantity=1.0).with_columns(unit_price=pl.lit(2.5)).to_dicts()
-    interactions = interactions_of(*paid, stores=stores_of(shop_stores().to_dicts()))
+@pytest.fixture(scope="module")
+def paid() -> tuple[Interactions, pl.DataFrame, Recommender]:
+    """Purchases with prices, the products, and a model of both with all its parts."""
+    events = shop_events().filter(quantity=1.0).with_columns(unit_price=pl.lit(2.5)).to_dicts()
+    interactions = interactions_of(*events, stores=stores_of(shop_stores().to_dicts()))
     products = products_of(shop_products().to_dicts())
-    whole = Recommender(built(interactions, SMALL, products))
+    return interactions, products, Recommender(built(interactions, SMALL, products))
+
+
+@pytest.mark.parametrize("part", REMOVABLE)
+def test_parts_can_be_left_out(
+    paid: tuple[Interactions, pl.DataFrame, Recommender], part: str
+) -> None:
+    """A model without one of its parts ranks with the scores and features that are left."""
+    interactions, products, whole = paid
 
     less = Recommender(built(interactions, replace(SMALL, without=frozenset({part})), products))
 
