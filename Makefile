@@ -16,7 +16,8 @@ demo: $(STAMP)  ## Train on a year of groceries, serve, and show recommendations
 
 test: $(STAMP)  ## Run all tests
 	@$(BIN)/coverage erase
-	@$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=
+	@# By worksteal a worker has neighbours, so that few models of a module are made twice.
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=
 	@# The total is pytest-cov's to check; the core and the artifacts must be covered whole.
 	@report=$$($(BIN)/coverage report --include='recsvc/core/*,recsvc/artifacts/*' --fail-under=100 2>&1) \
 	  || { echo "$$report"; echo "error: recsvc/core and recsvc/artifacts need 100 % coverage" >&2; exit 1; }
