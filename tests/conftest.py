@@ -4,6 +4,7 @@ import gc
 from collections.abc import Iterator
 
 import pytest
+from coverage import Coverage
 from hypothesis import HealthCheck, settings
 
 # How long an example takes is the machine's business: with other work on its cores any
@@ -24,6 +25,24 @@ settings.register_profile(
     derandomize=False,
 )
 settings.load_profile("shared-machine")
+
+
+@pytest.fixture(scope="module")
+def unmeasured() -> Iterator[None]:
+    """Count no lines while a module's tests run, nor in the processes that they start.
+
+    Counting takes about as long again as what is counted. It is for modules that ask the same
+    thing hundreds of times, of code that unit tests reach: nothing would be learnt from it.
+    """
+    stopped = []
+    while running := Coverage.current():  # in a worker one lies below the other
+        running.stop()
+        stopped.append(running)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        yield
+    for running in reversed(stopped):
+        running.start()
 
 
 @pytest.fixture(autouse=True, scope="module")

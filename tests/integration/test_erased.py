@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import grpc
+import pytest
 from rich.console import Console
 
 from recsvc.artifacts.registry import Registry
@@ -19,6 +20,8 @@ from training.cli_collect import drained
 from training.pipeline import FitInput
 from training.progress import ConsoleReporter
 from training.purge import purge
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 NAME = "the-person-who-asked"
 

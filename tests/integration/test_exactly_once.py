@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.drill import drill
 from tests.serving import small_registry
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 
 def test_each_event_is_in_the_history_exactly_once(tmp_path: Path) -> None:

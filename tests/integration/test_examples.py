@@ -9,6 +9,8 @@ import pytest
 
 from tests.serving import LocalServer, local_server, small_registry
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

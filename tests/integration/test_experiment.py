@@ -15,6 +15,8 @@ from tests.experiments import CONTROL, OTHER
 from tests.serving import running_service, small_registry, wait_until
 from training.cli import app
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 N_VISITORS = 80
 
 

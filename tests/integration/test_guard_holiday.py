@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 
 import polars as pl
+import pytest
 
 from recsvc.artifacts.manifest import Manifest
 from recsvc.artifacts.registry import Registry
@@ -16,6 +17,8 @@ from tests.quick import QUICK
 from training.guard import FUSION, TREES
 from training.learning import LEARNT
 from training.pipeline import FitInput, fit
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 WEEKS_A_MONTH = 4
 N_MONTHS = 8

@@ -4,7 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.serving import running_service, small_registry
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 STORY = Path(__file__).resolve().parents[2] / "examples" / "journey.py"
 

@@ -20,6 +20,8 @@ from recsvc.v1 import recommendation_service_pb2 as recommendations
 from recsvc.v1 import recommendation_service_pb2_grpc as recommendations_grpc
 from tests.serving import Service, running_service, small_registry
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 N_CHANNELS = 8
 """So many connections that both workers have some of them: the kernel deals them out."""
 SECONDS = 20.0

@@ -28,6 +28,8 @@ from recsvc.v1 import recommendation_service_pb2 as api
 from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
 from tests.serving import Service, refusal, running_service, small_registry, wait_until
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 N_CHANNELS = 8
 """So many connections that both workers have some of them: the kernel deals them out."""
 SECONDS = 20.0

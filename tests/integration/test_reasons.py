@@ -35,6 +35,8 @@ from tests.samples import tiny_artifact
 from tests.serving import NOW, local_server
 from training.pipeline import FitInput, read
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 SECONDS = 60.0
 SECOND = timedelta(seconds=1)
 LANGUAGES = ("en", "de")

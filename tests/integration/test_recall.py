@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
+import pytest
 
 from recsvc.v1 import catalog_service_pb2 as catalogue
 from recsvc.v1 import catalog_service_pb2_grpc as catalogue_grpc
@@ -13,6 +14,8 @@ from recsvc.v1 import recommendation_service_pb2 as api
 from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
 from tests.samples import tiny_artifact, tiny_model
 from tests.serving import Service, running_service, small_registry
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 N_LISTS = 300
 

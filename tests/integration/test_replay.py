@@ -31,6 +31,8 @@ from tests.samples import tiny_artifact, tiny_model
 from tests.serving import Service, running_service, small_registry, wait_until
 from training.cli import app
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 SECONDS = 20.0
 CUSTOMERS = ("anna", "ben", "clara", "filipa", "a-stranger", "")
 STAGES = tuple(common.JourneyStage.values())

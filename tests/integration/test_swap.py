@@ -4,9 +4,13 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from recsvc.client import Client
 from recsvc.v1 import recommendation_service_pb2 as api
 from tests.serving import running_service, small_registry, wait_until
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 N_SWAPS = 20
 CUSTOMERS = ("anna", "ben", "clara", "nobody")

@@ -21,6 +21,8 @@ from recsvc.terminal import run
 from tests.purchases import N_CUSTOMERS, N_DAYS, START, shop_events, write_shop
 from training.cli import app
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 Capture = pytest.CaptureFixture[str]
 SCRIPT = str(Path(sys.executable).parent / "recsvc-train")
 LATER_FROM = START + timedelta(days=N_DAYS - 28)

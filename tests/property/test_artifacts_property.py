@@ -23,6 +23,8 @@ from recsvc.artifacts.format import (
 from recsvc.errors import ArtifactError
 from tests.unit.artifacts.samples import NOW, Facts, write_sample
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 NAMES = st.from_regex(r"[a-z0-9_]{1,8}(\.[a-z0-9_]{1,8}){0,3}", fullmatch=True)
 DTYPES = st.one_of(
     st_numpy.boolean_dtypes(),

@@ -14,6 +14,8 @@ from recsvc.core.sources import Moment
 from recsvc.core.vocabulary import MISSING
 from tests.pairs import counted_baskets
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 N_ITEMS = 8
 SOME = st.sets(st.integers(0, N_ITEMS - 1))
 BASKETS = st.lists(SOME.filter(bool), min_size=1, max_size=12)

@@ -6,12 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsvc.errors import InputError
 from training.events import read_events
 from training.schema import EVENTS
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 

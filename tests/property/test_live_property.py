@@ -1,11 +1,14 @@
 """Whatever was bought, and whenever it is told, a profile is that of the purchases."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recsvc.core.histories import NO_HISTORY
 from tests.acts import Did, assert_alike, bought, folded, moment, profile_of, returned
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 LAST_DAY = 8
 OTHER_ORDER = 99

@@ -31,6 +31,8 @@ from tests.pairs import counted_baskets
 from tests.rankers import Stump, grow, weigh
 from tests.samples import STORES as SAMPLE_STORES
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 CELLS = [shop.cell for shop in SAMPLE_STORES if shop.cell]
 SUMMER = int(DATA_END) + 90 * DAY
 FACTORS = (

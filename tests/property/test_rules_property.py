@@ -4,6 +4,7 @@ from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,8 @@ from recsvc.core.ruling import PreparedRules
 from recsvc.core.vocabulary import MISSING
 from tests.counting import DATA_END
 from tests.samples import PRODUCTS, item_indices, tiny_model
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 NAMES = [item.product_id for item in PRODUCTS]
 CUSTOMERS = ["stranger", "anna", "ben", "clara", "dora"]

@@ -1,10 +1,13 @@
 """Whatever the ids, a vocabulary is the correspondence that it was built from."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recsvc.core.vocabulary import MISSING, StringTable, Vocabulary
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
 
 # Surrogates are no text: no UTF-8 file or protobuf string can hold one.
 texts = st.text(st.characters(exclude_categories=["Cs"]))
