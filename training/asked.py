@@ -1,6 +1,6 @@
 """Questions of the past whose answers are known: what each task is learnt from and judged by."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,6 +8,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from recsvc.core.histories import SECONDS_A_DAY
+from recsvc.core.model import Model
 from recsvc.core.places import ANYWHERE, Place
 from recsvc.core.query import Query
 from recsvc.core.ranking import Task
@@ -19,6 +20,9 @@ from training.targets import bought_by, new_to_customer
 
 BASKET_SIZES = (2, 30)
 """Products of the baskets that are learnt from, at least and at most."""
+
+LIKE_NEW = (Task.ALL, Task.AWAY)
+"""Tasks that ask what :attr:`Task.NEW` asks, where nothing is bought twice."""
 
 AGAIN_DAYS = 7.0
 """What is needed again is what is bought within a week."""
@@ -37,6 +41,19 @@ class Asked:
     relevant: NDArray[np.int32]
 
 
+def without_bought(model: Model, task: Task) -> bool:
+    """Whether lists for a task leave out what the customer has bought, as they do when served.
+
+    Where nothing is bought twice, all that is bought is new, and the two tasks are one.
+    """
+    return task is Task.NEW or not model.buys_again
+
+
+def told_apart(model: Model, tasks: Sequence[Task]) -> tuple[Task, ...]:
+    """Those of ``tasks`` that are questions of their own: see :func:`without_bought`."""
+    return tuple(task for task in tasks if model.buys_again or task not in LIKE_NEW)
+
+
 def lists(
     recommender: Recommender, held_out: HoldOut, customers: NDArray[np.int32], task: Task
 ) -> Iterator[Asked | None]:
@@ -49,11 +66,12 @@ def lists(
         task: :attr:`Task.NEW` leaves out what each has bought.
     """
     targets = held_out.targets()
+    only_new = without_bought(recommender.model, task)
     if task is Task.NEW:
         targets = new_to_customer(targets, bought_by(recommender.model.histories, targets.shape[1]))
     for customer in customers.tolist():
         relevant = targets.indices[targets.indptr[customer] : targets.indptr[customer + 1]]
-        query = _at_home(recommender, customer, held_out.now, only_new=task is Task.NEW)
+        query = _at_home(recommender, customer, held_out.now, only_new=only_new)
         yield Asked(query, relevant) if len(relevant) else None
 
 

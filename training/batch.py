@@ -32,8 +32,10 @@ class Surface(StrEnum):
     RECOMMEND = "recommend"
     BUY_AGAIN = "buy-again"
 
-
-_KINDS = {Surface.RECOMMEND: Kind.RECOMMEND, Surface.BUY_AGAIN: Kind.AGAIN}
+    @property
+    def kind(self) -> Kind:
+        """The same in the names of lists."""
+        return Kind.RECOMMEND if self is Surface.RECOMMEND else Kind.AGAIN
 
 
 def recommend_all(
@@ -69,7 +71,7 @@ def recommend_all(
     model = recommender.model
     rules = rules or PreparedRules(NO_RULES, ())
     occasion = occasion or Occasion(now=asked.now if asked.sold_at is None else asked.sold_at)
-    occasion = replace(occasion, surface=_KINDS[surface], stage=asked.stage)
+    occasion = replace(occasion, surface=surface.kind, stage=asked.stage)
 
     def queries() -> Iterator[Query]:
         known = itertools.repeat(object=True) if may_know is None else may_know

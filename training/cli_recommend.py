@@ -75,7 +75,8 @@ def recommend_command(
         bool | None,
         typer.Option(
             "--only-new/--with-bought",
-            help="Leave out what the customer has bought, or not; unset as the rules have it.",
+            help="Leave out what the customer has bought, or not; unset as the rules have it, "
+            "else left out where hardly anything is bought twice.",
             show_default=False,
         ),
     ] = None,
@@ -168,7 +169,7 @@ def recommend_command(
         book = rules_in_force(store.documents(KIND), rules_ref)
     check_stock(book, any_stock=any_stock)
     if only_new is None:
-        only_new = bool(book.exclude_purchased) and surface is Surface.RECOMMEND
+        only_new = book.only_new(surface.kind, buys_again=recommender.model.buys_again)
     rows = read_customers(customers, quarantine=quarantine, max_quarantined_share=max_quarantined)
     reached = reachable(
         rows["customer_id"].to_list(), store, int(manifest.parameters.get("ledger_position", 0))

@@ -154,7 +154,9 @@ class ListComparison:
             as_of_time=self._now,
             explain=True,
         )
-        question = self._defaults.settled(question, rules.book, Surface.RECOMMEND)
+        question = self._defaults.settled(
+            question, rules.book, Surface.RECOMMEND, buys_again=loaded.model.buys_again
+        )
         asker = Asker(loaded.model.customers.index(customer_id))
         inquiry = Inquiry(question, asker, loaded, 0.0, 0.0, rules, Surface.RECOMMEND)
         withdrawn = loaded.assortment.catalogue.items.indices(self._standing.withdrawn)

@@ -11,6 +11,7 @@ from recsvc.core.places import Place
 from recsvc.core.query import Query
 from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Recommender
+from training.asked import told_apart, without_bought
 from training.column import Column
 from training.metrics import DEPTH, NOTHING
 from training.targets import bought_by, new_to_customer
@@ -67,8 +68,9 @@ def evaluate(
         for name in rankers
         for task in tasks
     }
+    apart = told_apart(recommender.model, tasks) if Task.NEW in tasks else tasks
     for row, customer in enumerate(customers.tolist()):
-        for task in tasks:
+        for task in apart:
             if wanted[task].indptr[row] == wanted[task].indptr[row + 1]:
                 continue  # nothing to find: the list would not be looked at
             query = Query(
@@ -76,7 +78,7 @@ def evaluate(
                 place=Place(tuple(recommender.model.histories.homes[customer].tolist())),
                 size=DEPTH,
                 now=now,
-                only_new=task is Task.NEW,
+                only_new=without_bought(recommender.model, task),
                 diversity=diversity,
             )
             case = recommender.candidates(query)
@@ -86,7 +88,13 @@ def evaluate(
         tick()
     return {
         name: {
-            task: Column.of(customers, lists[name, task], wanted[task], bought) for task in tasks
+            task: Column.of(
+                customers,
+                lists[name, task if task in apart else Task.NEW],
+                wanted[task],
+                bought,
+            )
+            for task in tasks
         }
         for name in rankers
     }

@@ -13,6 +13,7 @@ from recsvc.core.query import Query
 from recsvc.core.ranking import Ranker, Task, plain_ranker
 from recsvc.core.recommender import Recommender
 from recsvc.core.vocabulary import MISSING
+from training.asked import LIKE_NEW, told_apart, without_bought
 from training.evaluate import Tick
 from training.metrics import NDCG_AT, discounts, ideal_gains
 from training.split import HoldOut, Split
@@ -76,7 +77,7 @@ def tune(
         _at_home(recommender, held_out, customers),
         _away(recommender, held_out, customers),
     )
-    for task in TUNED:
+    for task in told_apart(recommender.model, TUNED):
         questions = _for_task(recommender, task, away if task is Task.AWAY else at_home)
         if questions:
             problem = _Problem.build(recommender, questions)
@@ -87,6 +88,8 @@ def tune(
             rankers[task] = Ranker(weights)
             reached[task] = problem.ndcg(weights)
         tick()
+    if not recommender.model.buys_again:
+        rankers |= dict.fromkeys(LIKE_NEW, rankers[Task.NEW])
     return rankers, reached
 
 
@@ -187,7 +190,7 @@ def _for_task(recommender: Recommender, task: Task, questions: list[Question]) -
     """The same questions as the task asks them, those left out that have nothing to find."""
     if task is Task.COLD:
         return [replace(q, query=replace(q.query, customer=MISSING)) for q in questions]
-    if task is not Task.NEW:
+    if not without_bought(recommender.model, task):
         return questions
     asked = []
     for question in questions:

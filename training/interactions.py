@@ -18,6 +18,9 @@ from recsvc.core.vocabulary import MISSING, Vocabulary
 STRAY_SHARE = 0.005
 """Purchases before the start of the data, at most."""
 
+MIN_REPEATS = 0.01
+"""Share of the purchases that a customer has made before, where people buy again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Locations:
@@ -51,6 +54,7 @@ class Interactions:
             null unknown), in order of time.
         has_times: whether the data tells when.
         has_prices: whether it tells any price; said of all the data, also of a part of it.
+        buys_again: whether customers come back for a product, likewise.
     """
 
     customers: Vocabulary
@@ -59,6 +63,7 @@ class Interactions:
     lines: pl.DataFrame
     has_times: bool
     has_prices: bool
+    buys_again: bool
 
     @classmethod
     def from_events(cls, events: pl.DataFrame, stores: pl.DataFrame | None) -> Self:
@@ -108,7 +113,8 @@ class Interactions:
             )
         )
         has_prices = (lines["price"] > 0).any()
-        return cls(customers, items, locations, lines, has_times, has_prices)
+        again = _buys_again(lines, has_times=has_times)
+        return cls(customers, items, locations, lines, has_times, has_prices, again)
 
     @property
     def start(self) -> float:
@@ -147,6 +153,18 @@ class Interactions:
         matrix = csr_array((values, pairs), (len(self.customers), len(self.items)))
         matrix.sum_duplicates()
         return matrix
+
+
+def _buys_again(lines: pl.DataFrame, *, has_times: bool) -> bool:
+    """Whether enough is bought twice by one customer; a few such lines are slips.
+
+    Without times a line may stand for many purchases, so numbers above one say so as well.
+    """
+    n_pairs = lines.select(pl.struct("customer", "item").n_unique()).item()
+    again = 1 - n_pairs / max(lines.height, 1)
+    if not has_times:
+        again = max(again, (lines["quantity"] > 1).mean() or 0)
+    return bool(again >= MIN_REPEATS)
 
 
 def _order(order_id: pl.Series, time: pl.Series) -> pl.Series:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Recommender
-from training.asked import lists
+from training.asked import lists, told_apart
 from training.column import Column
 from training.evaluate import BASELINES, Rankers, evaluate, only
 from training.examples import Examples, collect
@@ -76,6 +76,7 @@ class _Lessons:
 
     Attributes:
         scores: names of the sources' scores.
+        tasks: those of :data:`LEARNT` that are told apart.
         fusion: tuned weights.
         fusion_share: what they count beside what was learnt.
         examples: of each task, one a window.
@@ -85,6 +86,7 @@ class _Lessons:
     """
 
     scores: tuple[str, ...]
+    tasks: tuple[Task, ...]
     fusion: Mapping[Task, Ranker]
     fusion_share: float
     examples: dict[Task, list[Examples]] = field(default_factory=lambda: {t: [] for t in LEARNT})
@@ -119,6 +121,7 @@ def learn(
                 recommender = fitted(history)
         lessons = lessons or _Lessons(
             recommender.scores,
+            told_apart(recommender.model, LEARNT),
             starting_rankers(recommender.scores),
             fusion_share(window.held_out.method),
         )
@@ -176,8 +179,8 @@ def _gather(
     # A window that was made to teach has as many customers as it should.
     at_most = None if Role.TRAIN in window.roles else settings.train_customers
     customers = _drawn(window.customers, at_most, settings.seed)
-    with reporter.stage("look what was bought", len(LEARNT) * len(customers)) as tick:
-        for task in LEARNT:
+    with reporter.stage("look what was bought", len(lessons.tasks) * len(customers)) as tick:
+        for task in lessons.tasks:
             found = collect(
                 recommender,
                 lists(recommender, window.held_out, customers, task),
@@ -201,7 +204,10 @@ def _trees(lessons: _Lessons, settings: TrainingSettings) -> dict[Task, Ranker]:
     # Side by side on a thread each: threads of one fit wait for each other at every split,
     # which on busy cores takes longer than the work.
     with ThreadPoolExecutor(len(LEARNT)) as pool:
-        return dict(zip(enough, pool.map(fitted, enough), strict=True))
+        rankers = dict(zip(enough, pool.map(fitted, enough), strict=True))
+    if Task.NEW in rankers:
+        rankers |= {task: rankers[Task.NEW] for task in LEARNT if task not in lessons.tasks}
+    return rankers
 
 
 def is_enough(examples: Examples) -> bool:

@@ -108,6 +108,8 @@ def fit(
         interactions = purchases.interactions
         sources = suitable(interactions, settings)
         reporter.log(f"  sources: {', '.join((*sources, 'popularity'))}")
+        if not interactions.buys_again:
+            reporter.log("  hardly anything is bought twice: lists leave out what was bought")
         windows = plan(interactions, settings, test)
         timeless = always_available(purchases.products)
 
@@ -288,6 +290,7 @@ def build(
         half_lives=HalfLives(settings.short_half_life_days, settings.long_half_life_days),
         recent_days=settings.recent_days,
         n_candidates=settings.n_candidates,
+        buys_again=interactions.buys_again,
     )
     return replace(model, rankers=starting_rankers(Recommender(model).scores))
 

@@ -19,6 +19,7 @@ from recsvc.core.query import Query
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
 from recsvc.core.vocabulary import MISSING, Vocabulary
+from training.asked import without_bought
 from training.column import Column
 from training.evaluate import target_customers
 from training.interactions import Interactions
@@ -137,7 +138,7 @@ def ask(side: Side, questions: Questions, tick: Callable[[], object]) -> dict[Ta
                 place=recommender.place(own, location),
                 size=DEPTH,
                 now=questions.now,
-                only_new=task is Task.NEW,
+                only_new=without_bought(recommender.model, task),
             )
             case = recommender.candidates(query)
             ranker = recommender.ranker(recommender.task(query, case.moment.profile))

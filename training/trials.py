@@ -15,7 +15,7 @@ import polars as pl
 from recsvc.core.model import Model
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
-from training.asked import lists
+from training.asked import lists, told_apart
 from training.evaluate import Rankers, evaluate, only
 from training.examples import Examples, collect
 from training.interactions import Interactions
@@ -96,7 +96,7 @@ class Trials:
         weights = np.zeros(len(judge.scores), np.float32)
         share = fusion_share(self.judged.held_out.method)
         found = []
-        for task in LEARNT:
+        for task in told_apart(judge.model, LEARNT):
             examples = self._collected(task, settings)
             if is_enough(examples):
                 ranker = fit_ranker(weights, examples, settings, share)

@@ -43,6 +43,8 @@ class Model:
         recent_days: length of the window of the "recent" purchase counts, days.
         n_candidates: products that each source proposes.
         segments: groups of customers.
+        buys_again: whether customers come back for a product they have; where they do not, lists
+            leave it out unless it is asked for.
     """
 
     customers: Vocabulary
@@ -60,6 +62,7 @@ class Model:
     recent_days: float
     n_candidates: int
     segments: Segments = field(default_factory=Segments.none)
+    buys_again: bool = True
 
     @property
     def popularity(self) -> Popularity:
@@ -107,6 +110,7 @@ class Model:
             "long_half_life_days": self.half_lives.long_days,
             "recent_days": self.recent_days,
             "n_candidates": self.n_candidates,
+            "buys_again": self.buys_again,
             "place_shrinkage": self.places.shrinkage,
             "visits_level": self.visits.level.name,
             "without": sorted(self.without),
@@ -170,4 +174,6 @@ class Model:
             recent_days=float(parameters["recent_days"]),
             n_candidates=int(parameters["n_candidates"]),
             segments=Segments.from_arrays(arrays, "segments"),
+            # Versions from before it was asked served everything.
+            buys_again=bool(parameters.get("buys_again", True)),
         )

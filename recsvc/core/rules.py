@@ -8,6 +8,7 @@ from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.condition_index import ConditionIndex
 from recsvc.core.conditions import Conditions
 from recsvc.core.diversity import Diversity
+from recsvc.core.recommendation_id import Surface
 
 
 class Effect(StrEnum):
@@ -74,7 +75,7 @@ class Rulebook:
         version_id: ``""`` where there are none.
         rules: the first one wins where two want the same place.
         in_stock_only, exclude_purchased, diversity: where a question leaves it open; None leaves it
-            to the service.
+            to the service, and to what its model has seen.
         sensitive_again: whether sensitive products are on the lists of what is needed again.
         conditions: when each rule holds, by its position.
     """
@@ -90,6 +91,19 @@ class Rulebook:
     def __post_init__(self) -> None:
         index = ConditionIndex.of([rule.conditions for rule in self.rules])
         object.__setattr__(self, "conditions", index)
+
+    def only_new(self, surface: Surface, *, buys_again: bool) -> bool:
+        """Whether a list leaves out what was bought, where its question leaves that open.
+
+        Args:
+            surface: the kind of list; what is needed again was bought before, whatever the rules
+                say of other lists.
+            buys_again: whether the shop's customers come back for a product. Where they do not,
+                and the rules do not say, lists leave it out.
+        """
+        if surface is Surface.AGAIN:
+            return False
+        return not buys_again if self.exclude_purchased is None else self.exclude_purchased
 
 
 NO_RULES = Rulebook()

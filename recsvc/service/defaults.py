@@ -29,22 +29,23 @@ class Defaults:
         """How varied a list is: as is asked, else as the rules have it, else as the shop has."""
         return asked or book.diversity or self.diversity
 
-    def settled(self, question: Question, book: Rulebook, surface: Surface) -> Question:
+    def settled(
+        self, question: Question, book: Rulebook, surface: Surface, *, buys_again: bool
+    ) -> Question:
         """A question with nothing left open.
 
         Args:
             question: who asks decides first.
             book: the shop's rules.
-            surface: the kind of list; what is needed again was bought before, whatever the rules
-                say of other lists.
+            surface: the kind of list.
+            buys_again: whether the shop's customers come back for a product.
         """
-        is_again = surface is Surface.AGAIN
         in_stock_only, only_new = question.in_stock_only, question.only_new
         return replace(
             question,
             in_stock_only=bool(book.in_stock_only if in_stock_only is None else in_stock_only),
-            only_new=bool(
-                book.exclude_purchased and not is_again if only_new is None else only_new
-            ),
+            only_new=book.only_new(surface, buys_again=buys_again)
+            if only_new is None
+            else only_new,
             diversity=self.settled_diversity(question.diversity, book),
         )

@@ -201,7 +201,9 @@ class Inquiries:
         loaded = self._live.dressed(loaded)
         rules = self._rules.prepared(loaded.assortment, assignment.book if assignment else None)
         shaped = assignment.shaped(question) if assignment else question
-        settled = self._defaults.settled(shaped, rules.book, surface)
+        settled = self._defaults.settled(
+            shaped, rules.book, surface, buys_again=loaded.model.buys_again
+        )
         return Inquiry(settled, asker, loaded, started, deadline, rules, surface, assignment, heeds)
 
     def stocked(self, inquiry: Inquiry, store_id: str) -> Stocked:

@@ -127,8 +127,7 @@ def preview(
                     now=model.data_end,
                     sold_at=occasion.now,
                     stage=occasion.stage,
-                    only_new=bool(rules.book.exclude_purchased)
-                    and occasion.surface is not Surface.AGAIN,
+                    only_new=rules.book.only_new(occasion.surface, buys_again=model.buys_again),
                     diversity=defaults.settled_diversity(None, rules.book),
                     ruling=rules.ruling(here),
                 ),

@@ -99,6 +99,16 @@ def test_trees_go_through_the_artifact(tmp_path: Path) -> None:
     assert_same_lists(model, restored)
 
 
+@pytest.mark.parametrize("buys_again", [True, False])
+def test_whether_customers_buy_again_is_kept(*, buys_again: bool) -> None:
+    """A version from before it was asked is of customers who do."""
+    model = replace(tiny_model(), buys_again=buys_again)
+    parameters = model.to_parameters()
+    assert Model.from_arrays(model.to_arrays(), parameters).buys_again is buys_again
+    del parameters["buys_again"]
+    assert Model.from_arrays(model.to_arrays(), parameters).buys_again
+
+
 def test_a_ranker_with_an_unknown_part_is_refused() -> None:
     """What another release ranks with beside the trees is not left out in silence."""
     model = tiny_model()

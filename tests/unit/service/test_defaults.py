@@ -14,8 +14,10 @@ def settled(
     book: Rulebook = NO_RULES,
     surface: Surface = Surface.RECOMMEND,
     diversity: Diversity = Diversity.NONE,
+    *,
+    buys_again: bool = True,
 ) -> Question:
-    return Defaults(diversity=diversity).settled(question, book, surface)
+    return Defaults(diversity=diversity).settled(question, book, surface, buys_again=buys_again)
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,20 @@ def test_what_is_needed_again_may_have_been_bought() -> None:
     book = Rulebook(exclude_purchased=True)
     assert settled(Question(), book, Surface.AGAIN).only_new is False
     assert settled(Question(), book, Surface.SIMILAR).only_new is True
+
+
+@pytest.mark.parametrize("asked", [None, False, True])
+@pytest.mark.parametrize("rules", [None, False, True])
+def test_where_nothing_is_bought_twice_lists_leave_out_what_was_bought(
+    *, asked: bool | None, rules: bool | None
+) -> None:
+    """Unless who asks, or the rules, want it otherwise."""
+    book = Rulebook(exclude_purchased=rules)
+    question = settled(Question(only_new=asked), book, buys_again=False)
+    expected = next(said for said in (asked, rules, True) if said is not None)
+    assert question.only_new is expected
+
+
+def test_what_is_needed_again_is_asked_for_where_nothing_is_bought_twice() -> None:
+    """It was bought before, if there is any."""
+    assert settled(Question(), surface=Surface.AGAIN, buys_again=False).only_new is False

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -27,8 +28,8 @@ from recsvc.service.shopping import Line, LiveProfile
 from recsvc.service.situations import Asker, situate, store_of
 from recsvc.service.standing import Consent
 from tests.bench import FOREVER, JUST_AFTER, Bench
-from tests.counting import DATA_END, DAY
-from tests.samples import tiny_model
+from tests.counting import DATA_END, DATA_END_TIME, DAY
+from tests.samples import tiny_artifact, tiny_model
 from tests.serving import new_standing
 from tests.shoppers import ANNA, customer, visitor
 
@@ -459,3 +460,19 @@ def test_pages_of_a_varied_list_hold_no_product_twice(bench: Bench) -> None:
     assert len(set(pages)) == 6
     assert ranks == [1, 2, 3, 4, 5, 6]
     assert pages != plain
+
+
+@pytest.fixture
+def of_books(tmp_path: Path) -> Bench:
+    """Its model has seen nobody buy anything twice."""
+    registry = Registry(tmp_path / "books")
+    tiny_artifact(registry, replace(tiny_model(), buys_again=False), version_id="v1")
+    registry.promote("v1", now=DATA_END_TIME)
+    return Bench(registry)
+
+
+def test_where_nothing_is_bought_twice_what_was_bought_is_left_out(of_books: Bench) -> None:
+    """Unless it is asked for."""
+    bought = {"espresso", "milk", "bread"}
+    assert not bought & set(of_books.ids(Question(customer_id="anna")))
+    assert bought & set(of_books.ids(Question(customer_id="anna", only_new=False)))

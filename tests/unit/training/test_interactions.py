@@ -258,3 +258,36 @@ def test_a_store_lies_where_most_of_its_purchases_were_made() -> None:
     assert level_keys[Level.COUNTRY].ids[s[Level.COUNTRY]] == "GB"
     assert s[Level.CELL] == MISSING
     assert t == [1, MISSING, MISSING, MISSING, MISSING]
+
+
+def shopping(n_again: int, n: int = 100, **more: object) -> Interactions:
+    """A customer a purchase, of whom ``n_again`` come back a month later."""
+    firsts = [bought(f"c{i:03}", day=1, **more) for i in range(n)]
+    return interactions_of(*firsts, *(bought(f"c{i:03}", day=31) for i in range(n_again)))
+
+
+@pytest.mark.parametrize(("n_again", "expected"), [(0, False), (1, False), (2, True), (50, True)])
+def test_customers_buy_again_where_a_hundredth_of_the_purchases_says_so(
+    n_again: int, *, expected: bool
+) -> None:
+    """One of a hundred and one is a slip; a part of the data says what all of it says."""
+    interactions = shopping(n_again)
+
+    assert interactions.buys_again is expected
+    assert interactions.select(interactions.lines["time"] < 0).buys_again is expected
+
+
+@pytest.mark.parametrize(("quantity", "expected"), [(None, False), (1.0, False), (2.0, True)])
+def test_without_times_a_number_may_be_of_many_purchases(
+    quantity: float | None, *, expected: bool
+) -> None:
+    """With times it is of one."""
+    rows = [bought(f"c{i}", quantity=quantity) for i in range(20)]
+
+    assert interactions_of(*rows).buys_again is expected
+    assert interactions_of(*(row | {"day": 1} for row in rows)).buys_again is False
+
+
+def test_without_times_the_same_line_twice_is_bought_twice() -> None:
+    """Each row is an order of its own."""
+    assert interactions_of(bought(), bought()).buys_again

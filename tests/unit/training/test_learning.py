@@ -506,3 +506,35 @@ def test_the_same_seed_learns_the_same() -> None:
         assert same(first.rankers[task], again.rankers[task])
     assert first.metrics == again.metrics
     assert not same(first.rankers[Task.ALL], other.rankers[Task.ALL])
+
+
+def bookshop(n_months: int) -> Interactions:
+    """Everybody buys a book of three of their five kinds a week, none of them twice."""
+    rows = []
+    for number in range(N_CUSTOMERS):
+        shelf = [f"book-{(number % 8) * 12 + n:03}" for n in range(60)]
+        Random(number).shuffle(shelf)
+        for week in range(N_WEEKS_BEFORE + WEEKS_A_MONTH * n_months):
+            rows += [
+                {"customer_id": f"c{number:02}", "product_id": shelf.pop(), "day": 7 * week}
+                for _ in range(3)
+            ]
+    return interactions_of(*rows)
+
+
+def test_where_nothing_is_bought_twice_one_ranker_serves_for_all() -> None:
+    """It is learnt and measured once, on lists without what was bought, as they are served."""
+    purchases = bookshop(2)
+    roles = (Role.TRAIN, Role.GUARD)
+    windows = [month(purchases, n, N_CUSTOMERS, role) for n, role in enumerate(roles)]
+
+    learnt = learnt_from(windows)
+
+    assert not purchases.buys_again
+    new = learnt.rankers[Task.NEW]
+    assert new.trees is not None
+    assert same(learnt.rankers[Task.ALL], new)
+    assert learnt.rankers[Task.AWAY].weights.tolist() == new.weights.tolist()
+    guard = learnt.metrics["guard"]
+    assert {**guard["all"], "task": ""} == {**guard["new"], "task": ""}
+    assert learnt.metrics["fusion"]["ndcg@10"].keys() == {"new", "cold"}
