@@ -260,9 +260,9 @@ def test_a_store_lies_where_most_of_its_purchases_were_made() -> None:
     assert t == [1, MISSING, MISSING, MISSING, MISSING]
 
 
-def shopping(n_again: int, n: int = 100, **more: object) -> Interactions:
+def shopping(n_again: int, n: int = 100) -> Interactions:
     """A customer a purchase, of whom ``n_again`` come back a month later."""
-    firsts = [bought(f"c{i:03}", day=1, **more) for i in range(n)]
+    firsts = [bought(f"c{i:03}", day=1) for i in range(n)]
     return interactions_of(*firsts, *(bought(f"c{i:03}", day=31) for i in range(n_again)))
 
 

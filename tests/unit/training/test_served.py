@@ -12,7 +12,7 @@ import redis
 from recsvc.artifacts.ledger import Decision, LedgerEntry
 from recsvc.artifacts.registry import Registry
 from recsvc.core.recommendation_id import ListOrigin, Surface, new_recommendation_id
-from recsvc.errors import InputError, StoreUnavailableError
+from recsvc.errors import InputError
 from recsvc.identity import customer_hash, partition_of, visitor_hash
 from recsvc.service.questions import Question
 from recsvc.service.served import ServedList
@@ -284,16 +284,3 @@ def test_a_page_of_lists_says_where_each_lies(lists: Later, registry: Registry) 
     first = lists.read(partition, "", 2)
     assert [each.entry for each in first] == given[:2]
     assert [each.entry for each in lists.read(partition, first[-1].position, 2)] == [given[2]]
-
-
-def test_a_list_that_is_damaged_in_the_store_stops_the_run(
-    lists: Later, registry: Registry, client: redis.Redis, tmp_path: Path
-) -> None:
-    """Nothing is trimmed, and nothing is lost."""
-    one = served(registry, "anna")
-    lists.add([one])
-    (key,) = client.scan_iter("*:served:*")
-    client.hset(key, one.recommendation_id, b"-" * 16 + b"x")
-    with pytest.raises(StoreUnavailableError, match="damaged"):
-        collect_served(lists, tmp_path)
-    assert list(tmp_path.glob("*.parquet")) == []
