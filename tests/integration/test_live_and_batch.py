@@ -31,8 +31,8 @@ from training.schema import CUSTOMERS
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
-N_ASKED = 240
-N_QUESTIONED = 100
+N_ASKED = 500
+N_QUESTIONED = 200
 SIZE = 10
 PATIENCE_SECONDS = 60.0
 """Far more than a list takes: a late one would be a fallback."""
@@ -93,7 +93,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
 def test_live_and_batch_lists_are_identical(
     published: Published, *, only_new: bool, is_placed: bool
 ) -> None:
-    """For 240 customers the server answers what a batch holds, product for product."""
+    """For 500 customers the server answers what a batch holds, product for product."""
     model = published.recommender.model
     ids = model.customers.ids.take(range(N_ASKED))
     stores = [STORES[n % len(STORES)].store_id if is_placed else None for n in range(N_ASKED)]
@@ -302,7 +302,7 @@ ASKED_OF_AGENTS: dict[str, tuple[str, dict[str, Any], Callable[[Client, str], It
 
 
 def test_agents_are_answered_as_everybody_else(published: Published) -> None:
-    """By the tools, for 100 customers and 5 questions: the lists of the client."""
+    """By the tools, for 200 customers and 5 questions: the lists of the client."""
     customers = published.recommender.model.customers.ids.take(range(N_QUESTIONED))
     shop = shop_on(published.server.worker.ground)
     tools = {tool.name: tool for tool in toolbox(Tools(shop, "AGENT"))}
