@@ -108,7 +108,7 @@ class TokenVerifier:
             raise CredentialError("the token is too long to be one; get a new one")
         claims = self._claims(token)
         customer_id = claims["sub"]
-        if not customer_id or len(customer_id.encode()) > MAX_ID_BYTES:
+        if not _is_id(customer_id):
             raise CredentialError(
                 f"the token's subject is no customer id of 1 to {MAX_ID_BYTES} bytes; get a token "
                 "of a customer"
@@ -237,6 +237,13 @@ _WHY: dict[type[jwt.PyJWTError], str] = {
     jwt.MissingRequiredClaimError: "the token says too little; it needs exp and sub, and aud and "
     "iss where the service asks for them",
 }
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return 0 < len(text.encode()) <= MAX_ID_BYTES
+    except UnicodeEncodeError:  # JSON can write half a character
+        return False
 
 
 def _why(error: jwt.PyJWTError) -> str:

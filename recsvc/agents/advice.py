@@ -72,6 +72,10 @@ _NOTES = {
 }
 
 
+UNREAD = frozenset({"STORE_UNAVAILABLE", "DEADLINE"})
+"""Why a list may go without a store's prices and stock: that it is empty says nothing of what was
+asked for."""
+
 _STRANGERS = {
     "UNKNOWN_CUSTOMER": "Nothing is known of this customer yet",
     "NO_CONSENT": "The customer has not agreed to personal lists",
@@ -152,11 +156,17 @@ def notes_of(
             notes.append(_NOTES[warning])
     is_strange = not _STRANGERS.keys().isdisjoint(warnings)
     if is_empty and not (surface is Surface.AGAIN and is_strange):  # then that is why
-        notes.append(_nothing(surface, conditions))
+        is_unread = not UNREAD.isdisjoint(warnings)
+        notes.append(_nothing(surface, conditions, is_unread=is_unread))
     return notes
 
 
-def _nothing(surface: Surface, conditions: Sequence[str]) -> str:
+def _nothing(surface: Surface, conditions: Sequence[str], *, is_unread: bool) -> str:
+    if conditions and is_unread:
+        return (
+            "Nothing that could be read just now fits: ask again in a moment, and then leave out "
+            f"or loosen {', '.join(conditions)}."
+        )
     if conditions:
         return f"Nothing fits: leave out or loosen {', '.join(conditions)}."
     if surface is Surface.AGAIN:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from recsvc.agents.advice import PRICE_LIMIT, UNKNOWN_NAMES, complaint, unknown_name
+from recsvc.agents.advice import PRICE_LIMIT, UNKNOWN_NAMES, UNREAD, complaint, unknown_name
 from recsvc.agents.arguments import MAX_LISTED, ListArguments
 from recsvc.agents.purse import within
 from recsvc.agents.shop import Offer, Offers, Shop, Wish
@@ -116,10 +116,12 @@ class Lists:
 
     def _check(self, offers: Offers, wish: Wish, price_limit: str) -> None:
         """Refuse a question that the model can put better, and say how."""
+        # A store's own prices may be what could not be read: then the budget is not to blame.
+        is_telling = not offers.offers and offers.degraded_reason not in UNREAD
         for warning in offers.warnings:
             if warning in UNKNOWN_NAMES:
                 raise self._unknown_name(warning, wish)
-            error = None if offers.offers else complaint(warning, price_limit)
+            error = complaint(warning, price_limit) if is_telling else None
             if error is not None:
                 raise error
 

@@ -15,7 +15,7 @@ from mcp.server.stdio import stdio_server
 from pydantic import AnyHttpUrl, TypeAdapter, ValidationError
 from starlette.applications import Starlette
 
-from recsvc.credentials import TokenVerifier
+from recsvc.credentials import LEEWAY_SECONDS, TokenVerifier
 from recsvc.errors import CredentialError, SettingsError
 from recsvc.settings import TokenSettings, join_address, split_address
 from recsvc.telemetry import Logger
@@ -147,7 +147,8 @@ class _Verifier:
             token="",  # nobody needs it any more
             client_id=credential.customer_id,
             scopes=sorted(credential.scopes),
-            expires_at=credential.expires_at,
+            # The SDK looks at it again, and grants clocks nothing.
+            expires_at=credential.expires_at + LEEWAY_SECONDS,
             subject=credential.customer_id,
             claims={"iss": credential.issuer},
         )

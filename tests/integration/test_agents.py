@@ -71,6 +71,15 @@ async def connected(url: str, bearer: str, mode: str) -> AsyncIterator[Client]:
         yield client
 
 
+def listing(url: str, bearer: str) -> httpx2.Response:
+    """What is answered to a call for the tools."""
+    request = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
+    headers = {"Accept": "application/json, text/event-stream"}
+    if bearer:
+        headers["Authorization"] = f"Bearer {bearer}"
+    return httpx2.post(url, json=request, headers=headers)
+
+
 def in_a_loop(ask: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a test's coroutine."""
     anyio.run(ask)
@@ -168,13 +177,16 @@ def test_a_token_says_whom_a_call_over_http_is_for(guarded: str, mode: str) -> N
 )
 def test_who_has_no_good_token_is_turned_away(guarded: str, bearer: str, status: int) -> None:
     """Before anything is looked at, with the status that the protocol wants."""
-    request = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
-    headers = {"Accept": "application/json, text/event-stream"}
-    if bearer:
-        headers["Authorization"] = f"Bearer {bearer}"
-    answer = httpx2.post(guarded, json=request, headers=headers)
+    answer = listing(guarded, bearer)
     assert answer.status_code == status
     assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_clocks_may_be_half_a_minute_apart(guarded: str) -> None:
+    """As the documentation says: a token that has just expired is still believed."""
+    now = int(time.time())
+    assert listing(guarded, token(exp=now - 5)).status_code == httpx2.codes.OK
+    assert listing(guarded, token(exp=now - 60)).status_code == httpx2.codes.UNAUTHORIZED
 
 
 def test_without_keys_http_is_for_nobody_in_particular(server: LocalServer, tmp_path: Path) -> None:

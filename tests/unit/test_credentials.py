@@ -100,6 +100,7 @@ def test_clocks_may_differ_a_little(verifier: TokenVerifier) -> None:
         ({"sub": None}, "needs exp and sub"),
         ({"sub": ""}, "no customer id"),
         ({"sub": "x" * 257}, "no customer id"),
+        ({"sub": "\ud800"}, "no customer id"),
         ({"nbf": 4_000_000_000}, "does not hold yet"),
         ({"aud": "other"}, "for another service"),
         ({"aud": None}, "needs exp and sub, and aud"),

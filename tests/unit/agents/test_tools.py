@@ -373,6 +373,18 @@ def test_what_a_model_can_put_right_is_an_error(warning: str, argument: str) -> 
     assert caught.value.field == argument
 
 
+@pytest.mark.parametrize("reason", ["STORE_UNAVAILABLE", "DEADLINE"])
+def test_a_budget_is_not_to_blame_where_prices_could_not_be_read(reason: str) -> None:
+    """A store's own, in a moment: the model is told to ask again before it gives up."""
+    shop = FakeShop(products=[], warnings=("PRICE_CURRENCY",), degraded_reason=reason)
+    asked = Recommend.model_validate({"total_budget": {"amount": 10, "currency": "USD"}})
+    *_, note = Tools(shop, "AGENT").recommend_products(asked, ANNA).notes
+    assert note == (
+        "Nothing that could be read just now fits: ask again in a moment, and then leave out or "
+        "loosen total_budget."
+    )
+
+
 def test_of_two_budgets_the_one_that_was_given_is_wrong() -> None:
     """The argument that a model is told of is one that it wrote."""
     shop = FakeShop(products=[], warnings=("PRICE_CURRENCY",))
