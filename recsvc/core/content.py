@@ -6,7 +6,7 @@ Raghavan and Schütze, "Introduction to Information Retrieval" (2008), chapter 6
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,6 +16,7 @@ from scipy.sparse import csr_array
 
 from recsvc.core.catalogue import SEPARATOR, Catalogue, Product, canonical_path
 from recsvc.core.sparse import SparseRows, top
+from recsvc.core.vocabulary import MISSING
 
 N_NEAR = 20
 """Like products that a product is placed by."""
@@ -46,16 +47,8 @@ class Content:
     @classmethod
     def of(cls, catalogue: Catalogue, n_products: int) -> Self:
         """Take the words of the first products of a catalogue."""
-        words: dict[str, int] = {}
-        rows, columns = [], []
-        for item in range(n_products):
-            for word in _words(catalogue.product(item)):
-                rows.append(item)
-                columns.append(words.setdefault(word, len(words)))
         n = n_products
-        matrix = csr_array((np.ones(len(rows), np.float32), (rows, columns)), (n, len(words)))
-        matrix.sum_duplicates()
-        matrix.data[:] = 1
+        words, matrix = _said(catalogue, n)
         n_with = np.bincount(matrix.indices, minlength=len(words))
         rarity = np.log((n + 1) / (n_with + 1)).astype(np.float32)
         matrix.data = rarity[matrix.indices]
@@ -96,11 +89,75 @@ class Content:
         return csr_array((data, indices, indptr), (len(products), len(self.words)))
 
 
-def _words(product: Product) -> Iterator[str]:
-    """A product's words; each category above its own is one, and so is the brand."""
-    parts = canonical_path(product.category_path).split(SEPARATOR) if product.category_path else []
-    for depth in range(1, len(parts) + 1):
-        yield "c|" + SEPARATOR.join(parts[:depth])
-    if product.brand:
-        yield "b|" + product.brand.casefold()
-    yield from _WORD.findall(product.title.casefold())
+def _said(catalogue: Catalogue, n_products: int) -> tuple[dict[str, int], csr_array]:
+    """The words of the first products in the order in which they come up, and who says which.
+
+    Products share most of what they are called by: each category path, brand and title is split
+    once, however many have it.
+
+    Returns:
+        index of each word, and products by words: a non-zero number wherever a product has a word,
+        indices ascending within each row.
+    """
+    titles, title = catalogue.titles.distinct()
+    phrases = [
+        *((_category_words, path) for path in catalogue.categories.ids),
+        *((_brand_words, brand) for brand in catalogue.brands.ids),
+        *((_title_words, text) for text in titles),
+    ]
+    starts = 0, len(catalogue.categories), len(catalogue.categories) + len(catalogue.brands)
+    columns = [column[:n_products] for column in (catalogue.category, catalogue.brand, title)]
+    known = np.stack([column != MISSING for column in columns], axis=1)
+    shifted = [column + np.int32(start) for column, start in zip(columns, starts, strict=True)]
+    codes = np.stack(shifted, axis=1)[known]
+    used, first = np.unique(codes, return_index=True)
+    used = used[np.argsort(first)]
+    rows = np.empty(len(phrases), np.int32)
+    rows[used] = np.arange(len(used), dtype=np.int32)
+    words: dict[str, int] = {}
+    spelt: list[int] = []
+    n_spelt = []
+    for code in used.tolist():
+        split, text = phrases[code]
+        found = split(text)
+        spelt += [words.setdefault(word, len(words)) for word in found]
+        n_spelt.append(len(found))
+    products = _rows(rows[codes], known.sum(axis=1), len(used))
+    said = products @ _rows(np.array(spelt, np.int32), n_spelt, len(words))
+    said.sort_indices()  # lengths are summed in the order of the words, as those of newcomers are
+    return words, said
+
+
+def _rows(
+    indices: NDArray[np.int32], lengths: Sequence[int] | NDArray[np.intp], n_columns: int
+) -> csr_array:
+    """A matrix of ones, so many in each row."""
+    # Of 32 bits like the indices: scipy takes the wider of the two for both.
+    indptr = np.zeros(len(lengths) + 1, np.int32)
+    np.cumsum(lengths, out=indptr[1:])
+    ones = np.ones(len(indices), np.float32)
+    return csr_array((ones, indices, indptr), (len(indptr) - 1, n_columns))
+
+
+def _words(product: Product) -> list[str]:
+    """A product's words."""
+    return [
+        *_category_words(product.category_path),
+        *_brand_words(product.brand),
+        *_title_words(product.title),
+    ]
+
+
+def _category_words(path: str) -> list[str]:
+    """The category, and each above it."""
+    parts = canonical_path(path).split(SEPARATOR) if path else []
+    return ["c|" + SEPARATOR.join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+
+
+def _brand_words(brand: str) -> list[str]:
+    """The brand as one word, however many it has."""
+    return ["b|" + brand.casefold()] if brand else []
+
+
+def _title_words(title: str) -> list[str]:
+    return _WORD.findall(title.casefold())

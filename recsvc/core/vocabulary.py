@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -44,11 +45,19 @@ class StringTable:
         return self.blob[self.offsets[index] : self.offsets[index + 1]].tobytes().decode()
 
     def __iter__(self) -> Iterator[str]:
-        return (self[i] for i in range(len(self)))
+        # A slice of an array takes several times as long, and a copy of them all the memory.
+        blob = self.blob.data
+        return (str(blob[start:end], "utf-8") for start, end in pairwise(self.offsets.tolist()))
 
     def take(self, indices: Iterable[int]) -> list[str]:
         """The strings at ``indices``, in that order."""
         return [self[i] for i in indices]
+
+    def distinct(self) -> tuple[list[str], NDArray[np.int32]]:
+        """The distinct strings as they come up; int32, shape ``(n,)``: which of them each is."""
+        codes: dict[str, int] = {}
+        each = np.fromiter((codes.setdefault(s, len(codes)) for s in self), np.int32, len(self))
+        return list(codes), each
 
     def changed(self, strings: Mapping[int, str], added: Sequence[str] = ()) -> Self:
         """A copy with other strings at some indices, and with more of them at the end."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from recsvc.core.catalogue import Catalogue, Product
-from recsvc.core.content import N_NEAR, Content
+from recsvc.core.content import N_NEAR, Content, _words
 from recsvc.core.vocabulary import MISSING, StringTable, Vocabulary
 from tests.samples import tiny_model
 
@@ -71,6 +71,42 @@ def test_words_are_categories_brand_and_title(catalogue: Catalogue) -> None:
     expected = {word: rarity(word) for word in content.words}
     found = {word: float(content.rarity[at]) for word, at in content.words.items()}
     assert found == pytest.approx(expected)
+
+
+def test_words_of_shared_names_are_those_of_each_product(catalogue: Catalogue) -> None:
+    """Split once or for each product: the same words in the same order, of the same weight."""
+    rng = np.random.default_rng(5)
+    paths = ["", "Drinks", "Drinks > Tea", " Drinks>Tea", "Food > Dairy > Milk", "Food"]
+    brands, titles = ["", "Alta", "ALTA", "Leaf"], ["", "Green tea", "TEA, green tea", "Rye", "b"]
+    products = [
+        Product(
+            product_id=f"p{i}",
+            title=titles[rng.integers(len(titles))],
+            category_path=paths[rng.integers(len(paths))],
+            brand=brands[rng.integers(len(brands))],
+        )
+        for i in range(60)
+    ]
+    newcomer = Product(product_id="new", title="Vinyl record", category_path="Music", brand="Blue")
+    catalogue = catalogue.with_products([*products, newcomer])
+    n = len(catalogue) - 1  # of the last one no word counts
+    words: dict[str, int] = {}
+    said = [
+        {words.setdefault(word, len(words)) for word in _words(catalogue.product(item))}
+        for item in range(n)
+    ]
+    expected = np.zeros((len(words), n), np.float32)
+    for item, known in enumerate(said):
+        expected[sorted(known), item] = 1
+    rarity = np.log((n + 1) / (expected.sum(axis=1, dtype=np.int64) + 1)).astype(np.float32)
+    expected *= rarity[:, None]
+    expected /= np.maximum(np.sqrt((expected**2).sum(axis=0)), np.float32(1e-6))
+    content = Content.of(catalogue, n)
+    assert list(content.words.items()) == list(words.items())
+    assert "vinyl" not in content.words
+    assert content.rarity.tolist() == rarity.tolist()
+    assert content.products.shape == (len(words), n)
+    assert content.products.toarray() == pytest.approx(expected, rel=1e-6)
 
 
 def test_products_are_compared_by_the_cosine(catalogue: Catalogue) -> None:

@@ -12,12 +12,26 @@ def test_a_table_gives_back_its_strings() -> None:
     table = StringTable.from_strings(strings)
     assert len(table) == 6
     assert [table[i] for i in range(6)] == strings
+    assert list(table) == strings
     assert table.take([4, 1]) == ["日本茶", "Käse"]
 
 
 def test_a_table_may_be_empty() -> None:
     """No strings make a table of length 0."""
-    assert len(StringTable.from_strings([])) == 0
+    empty = StringTable.from_strings([])
+    assert len(empty) == 0
+    assert list(empty) == []
+
+
+def test_equal_strings_are_found_once() -> None:
+    """The distinct strings come in the order in which they come up, and each is one of them."""
+    distinct, each = StringTable.from_strings(["x", "", "Käse", "x", "X", ""]).distinct()
+    assert distinct == ["x", "", "Käse", "X"]
+    assert each.tolist() == [0, 1, 2, 0, 3, 1]
+    assert each.dtype == np.int32
+    distinct, each = StringTable.from_strings([]).distinct()
+    assert distinct == []
+    assert each.tolist() == []
 
 
 def test_ids_are_numbered_in_their_order() -> None:
