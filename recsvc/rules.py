@@ -178,7 +178,7 @@ def preview_command(
     import numpy as np
 
     from recsvc.artifacts.rules_check import rules_in_force
-    from recsvc.artifacts.rules_file import SURFACES
+    from recsvc.artifacts.rules_file import CHANNELS, SURFACES
     from recsvc.core.conditions import Occasion
     from recsvc.core.stages import Stage
     from recsvc.service.defaults import Defaults
@@ -187,6 +187,8 @@ def preview_command(
 
     if stage not in set(Stage):
         raise InputError(f"--stage {stage}: take one of {', '.join(Stage)}")
+    if channel and channel not in CHANNELS:
+        raise InputError(f"--channel {channel}: take one of {', '.join(CHANNELS)}")
     if surface not in SURFACES:
         raise InputError(f"--surface {surface}: take one of {', '.join(SURFACES)}")
     rules = _read(file)

@@ -5,7 +5,7 @@
 
 import json
 from datetime import datetime
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -41,6 +41,9 @@ SURFACES: Final = {
     "buy_again": Surface.AGAIN,
 }
 """Kinds of list, as files of rules call them."""
+Channel = Literal["WEB", "APP", "STORE", "EMAIL", "CHAT", "AGENT"]
+CHANNELS: Final[tuple[str, ...]] = get_args(Channel)
+"""Where shoppers meet the shop, as ``context.channel`` says it."""
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _OWN_FIELDS: Final = {
     Effect.PIN: {"position"},
@@ -142,7 +145,7 @@ class WhenPart(_Part):
 
     surfaces: tuple[Literal["recommend", "similar", "together", "buy_again"], ...] = ()
     places: Annotated[tuple[PlacePart, ...], Field(max_length=MAX_IDS)] = ()
-    channels: tuple[Literal["WEB", "APP", "STORE", "EMAIL", "CHAT", "AGENT"], ...] = ()
+    channels: tuple[Channel, ...] = ()
     placement_ids: Names = ()
     stages: tuple[Stage, ...] = ()
     segments: Names = ()

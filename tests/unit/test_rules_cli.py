@@ -195,6 +195,7 @@ def test_each_kind_of_list_is_made_as_it_is_served(
         (["validate", "{missing}"], "cannot be read"),
         (["validate", "{bad}"], "is no JSON"),
         (["preview", "{file}", "--stage", "asleep"], "--stage asleep: take one of any, discover"),
+        (["preview", "{file}", "--channel", "app"], "--channel app: take one of WEB, APP"),
         (["preview", "{file}", "--surface", "home"], "--surface home: take one of recommend, sim"),
         (["activate", "2026"], "no such version"),
         (["rollback"], "no previous version"),
