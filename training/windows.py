@@ -108,7 +108,9 @@ def _by_customer(
         shares = [np.concatenate(shares)]
     # One window for all that would be learnt from over time, a share of the customers for each.
     share = min(1.0, settings.n_windows / N_SHARES)
-    n_train = min(settings.train_customers * settings.n_windows, math.ceil(share * len(train)))
+    # Where nothing is bought twice a customer gives one list to learn from, and else two.
+    n_lists = settings.train_customers * settings.n_windows * (1 if interactions.buys_again else 2)
+    n_train = min(n_lists, math.ceil(share * len(train)))
     return [
         Window(held_out, np.sort(train[:n_train]), frozenset({Role.TRAIN})),
         *(
