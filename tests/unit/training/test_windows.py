@@ -140,14 +140,14 @@ def test_without_times_few_windows_take_few_customers() -> None:
 
 def test_where_nothing_is_bought_twice_twice_as_many_customers_teach() -> None:
     """Each gives one list to learn from, and not two; the time is the same."""
-    shop, settings = without_times(), replace(SMALL, train_customers=4, n_windows=3)
+    shop, settings = without_times(), replace(SMALL, train_customers=3, n_windows=3)
 
     def n_taught(shop: Interactions) -> int:
         return len(plan(shop, settings)[0].customers)
 
     assert not shop.buys_again
-    assert n_taught(replace(shop, buys_again=True)) == 12
-    assert n_taught(shop) == 24
+    assert n_taught(replace(shop, buys_again=True)) == 9
+    assert n_taught(shop) == 18
 
 
 def test_one_share_of_the_customers_may_decide_and_be_reported() -> None:
