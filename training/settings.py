@@ -157,7 +157,7 @@ PRESETS: dict[str, TrainingSettings] = {
         surface_questions=150,
         negatives=0.15,
         als_factors=(64, 128),
-        ease_max_items=5_000,
+        ease_max_items=4_000,
         n_vectors=96,
         boosting=BoostingSettings(n_leaves=16, min_data_in_leaf=400, pairwise=False),
     ),
