@@ -4,6 +4,7 @@ The tree::
 
     RecsvcError
     ├── InputError               a file, column or option that the user gave is unusable
+    │   └── FaultyFileError      a file has faults, each told on a line of its own
     ├── SettingsError            the configuration cannot work
     ├── InvalidRequestError      a field of a request is invalid
     ├── NotFoundError            a named product, store, model or customer does not exist
@@ -22,7 +23,7 @@ Errors know no transport: each carries a ``reason`` of the public API, and the
 doors map classes to their own codes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 
 class RecsvcError(Exception):
@@ -52,6 +53,20 @@ class InputError(RecsvcError):
     """A file, column or option that the user gave is unusable."""
 
     default_reason = "INPUT_INVALID"
+
+
+class FaultyFileError(InputError):
+    """A file that the user wrote has faults; ``str()`` is one line all the same.
+
+    Args:
+        message: which file, and that it cannot be used.
+        faults: where, what and what to do, one line each.
+    """
+
+    def __init__(self, message: str, faults: Iterable[str]) -> None:
+        self.headline = message
+        self.faults = tuple(faults)
+        super().__init__(f"{message}: {'; '.join(self.faults)}")
 
 
 class SettingsError(RecsvcError):

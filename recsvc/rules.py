@@ -267,7 +267,9 @@ def _warnings(rules: "RulesFile", registry: str) -> list[str]:
     """Names that the current model does not know."""
     from recsvc.artifacts.registry import Registry
     from recsvc.core.conditions import ANONYMOUS
+    from recsvc.core.places import Level
     from recsvc.core.ruling import unknown_names
+    from recsvc.core.vocabulary import MISSING
 
     if Registry.open(registry).pointer() is None:
         return ["there is no current model, so names were not checked"]
@@ -279,7 +281,14 @@ def _warnings(rules: "RulesFile", registry: str) -> list[str]:
         for rule in rules.rulebook().rules
         for name in sorted(rule.conditions.segments - known)
     ]
-    return segments + [
+    keys = recommender.model.places.levels[Level.STORE].keys
+    stores = [
+        f"rule {part.rule_id!r}, when.places: {name!r} is no store of the model"
+        for part in rules.rules
+        for name in sorted({place.store_id.strip() for place in part.when.places} - {""})
+        if keys.index(name) == MISSING
+    ]
+    return [*segments, *stores] + [
         f"rule {rule.rule_id!r}, select.{field}: {', '.join(map(repr, names[:N_NAMED]))}"
         f"{' and more' * (len(names) > N_NAMED)} not in the catalogue"
         for rule in rules.rulebook().rules

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from recsvc import __version__
-from recsvc.errors import InputError, RecsvcError
+from recsvc.errors import FaultyFileError, InputError, RecsvcError
 
 _INTERRUPTED = 130
 """What shells end with after Ctrl-C: 128 and the signal's number."""
@@ -52,7 +52,8 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     """Run a command line; returns the exit code, 0 only on success.
 
     An error of the user's, or of what the command needs, is one line on standard error
-    and exit code 1; nothing here hides a defect of ours, which keeps its stack trace.
+    and exit code 1, with a line more for each fault of a file; nothing here hides a defect
+    of ours, which keeps its stack trace.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if not given:
@@ -60,6 +61,8 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
         return 1
     try:
         code = app(args=given, standalone_mode=False)
+    except FaultyFileError as error:
+        return _fail(error.headline, faults=error.faults)
     except RecsvcError as error:
         return _fail(str(error))
     except typer.TyperException as error:
@@ -81,9 +84,9 @@ def _usage_error(error: typer.TyperException) -> str:
     return f"{message.strip().removesuffix('.')}; see {context.command_path} --help"
 
 
-def _fail(message: str, code: int = 1) -> int:
-    one_line = " ".join(message.split())
-    sys.stderr.write(f"error: {one_line}\n")
+def _fail(message: str, code: int = 1, faults: Sequence[str] = ()) -> int:
+    head, *rest = (" ".join(text.split()) for text in (message, *faults))
+    sys.stderr.write("\n  ".join([f"error: {head}", *rest]) + "\n")
     return code
 
 

@@ -152,7 +152,8 @@ class Documents:
             before = self.pointer()
             if before is None or not before.previous:
                 raise PreconditionError(
-                    f"{self.root}: the {self._kind} have no previous version to roll back to",
+                    f"{self.root}: the {self._kind} have no previous version to roll back to; to "
+                    "be without them, publish and activate a file that says nothing ({} in JSON)",
                     reason="NO_PREVIOUS_VERSION",
                 )
             self._resolve(before.previous[0])

@@ -18,16 +18,22 @@ from pydantic import (
     model_validator,
 )
 
+from recsvc.artifacts.plain_words import in_words, told
 from recsvc.artifacts.version_ids import CURRENT
 from recsvc.core.diversity import Diversity
 from recsvc.core.place_sets import PlaceSet
 from recsvc.core.places import Location
 from recsvc.core.recommendation_id import MAX_VARIANTS, experiment_number
-from recsvc.errors import InputError
+from recsvc.errors import FaultyFileError
 
 _TOLERANCE: Final = 1e-6
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+_IN_WORDS: Final = {
+    _NAME: "must be 1 to 64 letters, digits, '.', '_' and '-', the first a letter or a digit"
+}
+
+Name = Annotated[str, Field(pattern=_NAME)]
 Text = Annotated[str, Field(min_length=1, max_length=256)]
 
 
@@ -208,19 +214,19 @@ def read_experiment(text: str | bytes, where: str) -> Experiment:
         where: the file, for the message.
 
     Raises:
-        InputError: it is no experiment; the message names each field that is wrong.
+        FaultyFileError: it is no experiment; each fault names the field that is wrong.
     """
     try:
         return Experiment.model_validate_json(text)
     except ValidationError as error:
-        raise InputError(f"{where}: {'; '.join(complaints(error))}") from None
+        raise FaultyFileError(f"{where}: cannot be used", complaints(error)) from None
 
 
 def complaints(error: ValidationError) -> Iterator[str]:
     """What is wrong, a line for each field, without what was given."""
-    for each in error.errors(include_url=False, include_input=False):
+    for each in told(error.errors(include_url=False, include_input=False)):
         path = "".join(
             f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"]
         ).removeprefix(".")
-        message = each["msg"].removeprefix("Value error, ")
+        message = in_words(each, _IN_WORDS)
         yield f"{path}: {message}" if path else message

@@ -10,15 +10,12 @@ from pydantic import ValidationError
 
 from recsvc.artifacts.contradictions import Fault, contradictions
 from recsvc.artifacts.documents import Documents
-from recsvc.artifacts.rules_file import RulesFile
+from recsvc.artifacts.plain_words import in_words, told
+from recsvc.artifacts.rules_file import IN_WORDS, RulesFile
 from recsvc.artifacts.version_ids import CURRENT
 from recsvc.core.rules import NO_RULES, Rulebook
-from recsvc.errors import InputError
+from recsvc.errors import FaultyFileError, InputError
 
-_SAID: Final = {
-    "extra_forbidden": "is no field that is known here; check its spelling, or leave it out",
-    "missing": "is required",
-}
 _RULE_ID: Final = re.compile(r"""["']?rule_id["']?\s*[:=]\s*["']([^"']*)["']""")
 
 
@@ -31,7 +28,8 @@ def read_rules(text: str, *, name: str, is_toml: bool = False) -> RulesFile:
         is_toml: whether it is TOML.
 
     Raises:
-        InputError: it cannot be used; a line for each fault says where, what and what to do.
+        InputError: it is no TOML or JSON.
+        FaultyFileError: it cannot be used; each fault says where, what and what to do.
     """
     rules = _parsed(text, name, is_toml=is_toml)
     if faults := list(contradictions(rules.rules)):
@@ -64,16 +62,15 @@ def _parsed(text: str, name: str, *, is_toml: bool = False) -> RulesFile:
         return RulesFile.model_validate(document)
     except ValidationError as error:
         faults = [
-            (each["loc"], _SAID.get(each["type"], each["msg"]))
-            for each in error.errors(include_url=False)
+            (each["loc"], in_words(each, IN_WORDS))
+            for each in told(error.errors(include_url=False, include_input=False))
         ]
         raise _refusal(text, name, faults) from None
 
 
-def _refusal(text: str, name: str, faults: Iterable[Fault]) -> InputError:
+def _refusal(text: str, name: str, faults: Iterable[Fault]) -> FaultyFileError:
     named = _named(text)
-    lines = "\n".join(f"  {_line(named, *fault)}" for fault in faults)
-    return InputError(f"{name}: cannot be used\n{lines}")
+    return FaultyFileError(f"{name}: cannot be used", [_line(named, *fault) for fault in faults])
 
 
 def _named(text: str) -> list[tuple[str, int]]:
@@ -88,13 +85,12 @@ def _named(text: str) -> list[tuple[str, int]]:
 
 def _line(named: Sequence[tuple[str, int]], where: Sequence[int | str], why: str) -> str:
     """What is wrong in one line: the line of the file, the rule, the field, and why."""
-    why = why.removeprefix("Value error, ")
     match where:
         case ("rules", int(number), *rest) if number < len(named):
             rule_id, line = named[number]
             field = ".".join(str(step) for step in rest) or "rule"
             return f"line {line}, rule {rule_id!r}, {field}: {why}"
         case ("rules", int(number), *rest):
-            return f"rules[{number}]: {'.'.join(map(str, rest))}: {why}"
+            return f"rules[{number}], {'.'.join(map(str, rest)) or 'rule'}: {why}"
         case _:
             return f"{'.'.join(map(str, where)) or 'file'}: {why}"

@@ -34,6 +34,24 @@ MAX_IDS: Final = 1_000
 MAX_PLACE: Final = 100
 
 _TIME: Final = r"([01]\d|2[0-3]):[0-5]\d"
+_HOURS: Final = f"^({_TIME}-({_TIME}|24:00))?$"
+_CURRENCY: Final = r"^([A-Z]{3})?$"
+_COUNTRY: Final = r"^([A-Z]{2})?$"
+_SUBDIVISION: Final = r"^([A-Z]{2}-[A-Z0-9]{1,3})?$"
+_RULE_ID: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+_PER: Final = r"^(category(:[1-9])?|brand|attribute:.{1,256})$"
+_LANGUAGE: Final = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
+IN_WORDS: Final = {
+    _HOURS: "must be two times of a day, as in 09:00-18:00",
+    _CURRENCY: "must be three capital letters, as in EUR",
+    _COUNTRY: "must be two capital letters, as in GB",
+    _SUBDIVISION: "must be the code of a country and of its part, in capitals, as in GB-ENG",
+    _RULE_ID: "must be 1 to 64 letters, digits, '.', '_' and '-', the first a letter or a digit",
+    _PER: "must be category, category:1 to category:9, brand, or attribute:NAME",
+    _LANGUAGE: "must be the code of a language, as in en or pt-BR",
+}
+"""What must be written, by the regular expression of a text."""
+
 SURFACES: Final = {
     "recommend": Surface.RECOMMEND,
     "similar": Surface.SIMILAR,
@@ -82,7 +100,7 @@ class SelectPart(_Part):
     attributes: dict[Name, Names] = Field(default_factory=dict, max_length=20)
     price_min: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     price_max: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    currency: str = Field(default="", pattern=r"^([A-Z]{3})?$")
+    currency: str = Field(default="", pattern=_CURRENCY)
 
     @model_validator(mode="after")
     def _has_currency(self) -> Self:
@@ -116,8 +134,8 @@ class PlacePart(_Part):
     store_id: str = ""
     postal_code: str = ""
     cell: str = ""
-    subdivision_code: str = Field(default="", pattern=r"^([A-Z]{2}-[A-Z0-9]{1,3})?$")
-    country_code: str = Field(default="", pattern=r"^([A-Z]{2})?$")
+    subdivision_code: str = Field(default="", pattern=_SUBDIVISION)
+    country_code: str = Field(default="", pattern=_COUNTRY)
 
     @model_validator(mode="after")
     def _is_somewhere(self) -> Self:
@@ -152,7 +170,7 @@ class WhenPart(_Part):
     starts: AwareDatetime | None = Field(default=None, alias="from")
     ends: AwareDatetime | None = Field(default=None, alias="to")
     days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = ()
-    hours: str = Field(default="", pattern=f"^({_TIME}-({_TIME}|24:00))?$")
+    hours: str = Field(default="", pattern=_HOURS)
     time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
 
     @model_validator(mode="after")
@@ -199,7 +217,7 @@ class WhenPart(_Part):
 class RulePart(_Part):
     """One rule."""
 
-    rule_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    rule_id: str = Field(pattern=_RULE_ID)
     note: str = ""
     action: Effect
     select: SelectPart = SelectPart()
@@ -208,8 +226,8 @@ class RulePart(_Part):
     factor: float | None = Field(default=None, gt=1, le=1000)
     limit: int | None = Field(default=None, ge=1, le=MAX_PLACE)
     first: int | None = Field(default=None, ge=1, le=1000)
-    per: str | None = Field(default=None, pattern=r"^(category(:[1-9])?|brand|attribute:.{1,256})$")
-    says: dict[Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")], Name] = Field(
+    per: str | None = Field(default=None, pattern=_PER)
+    says: dict[Annotated[str, Field(pattern=_LANGUAGE)], Name] = Field(
         default_factory=dict, max_length=50
     )
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from recsvc.artifacts.registry import Registry
+from recsvc.artifacts.rules_check import rules_in_force
 from recsvc.cli import app
 from recsvc.terminal import run, whoami
 from tests.serving import small_registry
@@ -103,6 +105,43 @@ def test_unknown_segments_are_warnings(
     file.write_text(RULES + '[rules.when]\nsegments = ["anonymous", "goldd"]\n')
     (_, warning) = sorted(rules(capsys, registry, "validate", file)["warnings"])
     assert warning == "rule 'less-coffee', when.segments: 'goldd' is no segment of the model"
+
+
+def test_unknown_stores_are_warnings(
+    capsys: pytest.CaptureFixture[str], registry: Path, file: Path
+) -> None:
+    """As segments are: a rule for them holds nowhere until something is sold there."""
+    places = '[{ store_id = "leeds-1" }, { store_id = "leds-1" }, { country_code = "GB" }]'
+    file.write_text(f"{RULES}[rules.when]\nplaces = {places}\n")
+    (_, warning) = sorted(rules(capsys, registry, "validate", file)["warnings"])
+    assert warning == "rule 'less-coffee', when.places: 'leds-1' is no store of the model"
+
+
+def test_a_file_that_says_nothing_takes_back_the_first_rules(
+    capsys: pytest.CaptureFixture[str], registry: Path, file: Path
+) -> None:
+    """There is none before it to roll back to, and the error says what to do instead."""
+    one = rules(capsys, registry, "publish", file, "--activate")["version_id"]
+    assert run(app, ["rules", "rollback", "--registry", str(registry)]) == 1
+    assert "publish and activate a file that says nothing" in capsys.readouterr().err
+    file.write_text("")
+    rules(capsys, registry, "publish", file, "--activate")
+    assert json.loads(told(capsys, registry, "show")) == {}
+    assert not rules_in_force(Registry(registry).documents("rules")).rules
+    assert rules(capsys, registry, "rollback") == {"version_id": one}
+
+
+def test_each_fault_is_a_line(
+    capsys: pytest.CaptureFixture[str], registry: Path, file: Path
+) -> None:
+    """Under the name of the file, with the line that it is on."""
+    file.write_text(RULES.replace("position = 1", "").replace("100", "0.5"))
+    assert run(app, ["rules", "validate", str(file), "--registry", str(registry)]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"error: {file}: cannot be used",
+        "  line 3, rule 'bag', rule: pin needs position",
+        "  line 9, rule 'less-coffee', factor: must be above 1",
+    ]
 
 
 def test_a_preview_says_what_would_change(

@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from recsvc import __version__
-from recsvc.errors import InputError
+from recsvc.errors import FaultyFileError, InputError
 from recsvc.terminal import new_app, run
 
 
@@ -30,6 +30,11 @@ def app() -> typer.Typer:
     def wrong() -> None:
         """Raise an error for people."""
         raise InputError("events.csv: no column\n  'x'; name the right one")
+
+    @app.command()
+    def faulty() -> None:
+        """Raise an error of several faults."""
+        raise FaultyFileError("rules.toml: cannot be used", ["line 1: one\n  thing", "line 9: two"])
 
     @app.command()
     def leave(code: int) -> None:
@@ -66,6 +71,17 @@ def test_an_error_is_one_line(app: typer.Typer, capsys: pytest.CaptureFixture[st
     assert capsys.readouterr() == (
         "",
         "error: events.csv: no column 'x'; name the right one\n",
+    )
+
+
+def test_each_fault_of_a_file_is_a_line(
+    app: typer.Typer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Below what they are faults of, in their order, each by itself."""
+    assert run(app, ["faulty"]) == 1
+    assert capsys.readouterr() == (
+        "",
+        "error: rules.toml: cannot be used\n  line 1: one thing\n  line 9: two\n",
     )
 
 

@@ -14,7 +14,7 @@ from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
 from recsvc.core.places import Location
 from recsvc.core.recommendation_id import experiment_number
-from recsvc.errors import InputError, NotFoundError, PreconditionError
+from recsvc.errors import FaultyFileError, InputError, NotFoundError, PreconditionError
 from tests.experiments import CONTROL, OTHER, experiment
 from tests.unit.artifacts.samples import NOW
 
@@ -41,34 +41,41 @@ def test_what_is_left_out_is_as_for_everybody() -> None:
 @pytest.mark.parametrize(
     ("fields", "complaint"),
     [
-        ({"variants": [CONTROL]}, "variants: Tuple should have at least 2 items"),
+        ({"variants": [CONTROL]}, "variants: has 1; give at least 2"),
         ({"variants": [CONTROL, CONTROL]}, "two variants are called 'control'"),
         ({"variants": [CONTROL, OTHER | {"weight": 0.4}]}, "add up to 0.9; make it 1"),
-        ({"variants": [CONTROL, OTHER | {"modell": "v2"}]}, "variants[1].modell: Extra inputs"),
-        ({"variants": [CONTROL, OTHER | {"weight": 0}]}, "variants[1].weight: "),
-        ({"variants": [CONTROL, OTHER | {"diversity": "much"}]}, "variants[1].diversity: "),
-        ({"experiment_id": "../x"}, "experiment_id: "),
-        ({"participants": {"share": 1.5}}, "participants.share: "),
-        ({"participants": {"channels": ["FAX"]}}, "participants.channels[0]: "),
+        (
+            {"variants": [CONTROL, OTHER | {"modell": "v2"}]},
+            "variants[1].modell: is no field that is known here",
+        ),
+        ({"variants": [CONTROL, OTHER | {"weight": 0}]}, "variants[1].weight: must be above 0"),
+        (
+            {"variants": [CONTROL, OTHER | {"diversity": "much"}]},
+            "variants[1].diversity: must be 'none'",
+        ),
+        ({"experiment_id": "../x"}, "experiment_id: must be 1 to 64 letters, digits"),
+        ({"participants": {"share": 1.5}}, "participants.share: must be at most 1"),
+        ({"participants": {"channels": ["FAX"]}}, "participants.channels[0]: must be 'WEB'"),
         ({"participants": {"places": [{}]}}, "participants.places[0]: names no place"),
-        ({"start_time": "2026-05-01T00:00:00"}, "start_time: "),
+        ({"start_time": "2026-05-01T00:00:00"}, "start_time: has no time zone"),
         (
             {"start_time": "2026-05-01T00:00:00Z", "end_time": "2026-05-01T00:00:00Z"},
             "end_time is not after start_time",
         ),
-        ({"metric": "luck"}, "metric: "),
+        ({"metric": "luck"}, "metric: must be 'click_through'"),
     ],
 )
 def test_what_makes_no_sense_is_said_field_by_field(fields: dict[str, Any], complaint: str) -> None:
     document = {"experiment_id": "summer", "variants": [CONTROL, OTHER], **fields}
-    with pytest.raises(InputError) as error:
+    with pytest.raises(FaultyFileError) as error:
         read_experiment(json.dumps(document), "summer.json")
-    assert str(error.value).startswith("summer.json: ")
-    assert complaint in str(error.value)
+    assert error.value.headline == "summer.json: cannot be used"
+    (fault,) = error.value.faults
+    assert complaint in fault
 
 
 def test_what_is_no_json_is_refused() -> None:
-    with pytest.raises(InputError, match=r"^summer.json: Invalid JSON"):
+    with pytest.raises(InputError, match=r"^summer.json: .* is no JSON"):
         read_experiment("{", "summer.json")
 
 

@@ -18,7 +18,7 @@ from recsvc.core.places import Location
 from recsvc.core.recommendation_id import Surface
 from recsvc.core.rules import NO_RULES, Effect, Rule, Selection
 from recsvc.core.stages import Stage
-from recsvc.errors import InputError
+from recsvc.errors import FaultyFileError, InputError
 
 TOML = """
 [defaults]
@@ -60,13 +60,13 @@ per = "category:1"
 """
 
 
-def faults(*rules: dict[str, Any], **rest: object) -> list[str]:
+def faults(*rules: object, **rest: object) -> list[str]:
     """What is said of a file, a line each."""
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(FaultyFileError) as caught:
         read_rules(json.dumps({"rules": rules, **rest}, indent=1), name="r.json")
-    head, *lines = str(caught.value).splitlines()
-    assert head == "r.json: cannot be used"
-    return [line.strip() for line in lines]
+    assert caught.value.headline == "r.json: cannot be used"
+    assert "\n" not in str(caught.value)
+    return list(caught.value.faults)
 
 
 def rule(action: str = "exclude", **more: object) -> dict[str, Any]:
@@ -148,11 +148,14 @@ def test_where_a_rule_holds_that_does_not_say(
     [
         (rule(factor=2), "exclude has no factor; leave it out"),
         (rule("pin"), "pin needs position"),
-        (rule("boost", factor=1), "factor: Input should be greater than 1"),
+        (rule("boost", factor=1), "factor: must be above 1"),
         (rule("at_most", limit=2), "at_most needs first"),
-        (rule("at_most", limit=2, first=9, per="price"), "per: String should match"),
+        (
+            rule("at_most", limit=2, first=9, per="price"),
+            "per: must be category, category:1 to category:9, brand, or attribute",
+        ),
         (rule("boost", factor=2, says={"en": "x"}), "boost has no says; leave it out"),
-        (rule("explode"), "action: Input should be 'pin', 'boost'"),
+        (rule("explode"), "action: must be 'pin', 'boost'"),
         (rule(select={}), "exclude selects nothing; give select"),
         (rule(select={"brand": ["x"]}), "select.brand: is no field that is known here"),
         (rule(select={"price_max": 3}), "a price needs a currency"),
@@ -163,10 +166,26 @@ def test_where_a_rule_holds_that_does_not_say(
         ),
         (rule(select={"attributes": {"a": []}}), "an attribute has no values"),
         (rule(when={"places": [{}]}), "names no place"),
+        (rule(when={"places": [{"country_code": "gb"}]}), "must be two capital letters, as in GB"),
+        (rule(when={"places": [{"subdivision_code": "Bavaria"}]}), "in capitals, as in GB-ENG"),
+        (rule(select={"price_max": 3, "currency": "€"}), "must be three capital letters, as in"),
+        (rule("pin", position=1, says={"!": "x"}), "must be the code of a language, as in en or"),
+        (rule(note=3), "note: must be text, in quotes"),
+        (rule(select={"brands": "Alta"}), "select.brands: must be a list, in [ ]"),
+        (rule(select=3), "select: must be a group of fields, in { }"),
+        (rule(when={"segments": [""]}), "when.segments.0: is empty; write something"),
+        (rule(when={"segments": ["x" * 257]}), "is too long; write at most 256 characters"),
+        (rule("pin", position=0), "position: must be at least 1"),
+        (rule("pin", position=101), "position: must be at most 100"),
+        (rule("pin", position="two"), "position: must be a whole number"),
+        (rule(when={"from": "soon"}), "when.from: is no time; write it as 2026-07-01T09:00:00Z"),
         (rule(when={"places": [{"postal_code": "1"}]}), "a postal_code needs its country_code"),
-        (rule(when={"channels": ["FAX"]}), "when.channels.0: Input should be 'WEB'"),
-        (rule(when={"hours": "9-18"}), "when.hours: String should match"),
-        (rule(when={"from": "2026-01-01T00:00:00"}), "when.from: Input should have timezone"),
+        (rule(when={"channels": ["FAX"]}), "when.channels.0: must be 'WEB'"),
+        (rule(when={"hours": "9-18"}), "when.hours: must be two times of a day, as in 09:00-18:00"),
+        (
+            rule(when={"from": "2026-01-01T00:00:00"}),
+            "when.from: has no time zone; write it as 2026-07-01T",
+        ),
         (
             rule(when={"from": "2026-01-02T00:00:00Z", "to": "2026-01-02T00:00:00Z"}),
             "'to' is not after 'from'",
@@ -189,8 +208,9 @@ def test_faults_are_told_with_their_line(wrong: dict[str, Any], said: str) -> No
 
 def test_all_faults_are_told_at_once() -> None:
     """Also of what is no rule, and of a rule without a name."""
-    lines = faults({"action": "exclude"}, rule("pin"), default={}, defaults={"x": 1})
-    assert len(lines) == 4
+    lines = faults({"action": "exclude"}, rule("pin"), 3, default={}, defaults={"x": 1})
+    assert len(lines) == 5
+    assert "rules[2], rule: must be a group of fields, in { }" in lines
     assert "default: is no field that is known here; check its spelling, or leave it out" in lines
     assert any(line.startswith("defaults.x: is no field") for line in lines)
     assert any("rule_id: is required" in line for line in lines)
@@ -201,7 +221,7 @@ def test_what_is_no_file_of_rules_says_where(text: str, *, is_toml: bool) -> Non
     """The line and column, as the parser has them."""
     with pytest.raises(InputError, match=r"r: is no (JSON|TOML): .*line 1"):
         read_rules(text, name="r", is_toml=is_toml)
-    with pytest.raises(InputError, match="file: Input should be"):
+    with pytest.raises(FaultyFileError, match="file: must be a group of fields"):
         read_rules("[]", name="r")
 
 

@@ -1,0 +1,77 @@
+"""What is wrong with a field of a file that people write, in their words and not a library's."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from pydantic_core import ErrorDetails
+
+_TIME: Final = "is no time; write it as 2026-07-01T09:00:00Z"
+_LIST: Final = "must be a list, in [ ]"
+_GROUP: Final = "must be a group of fields, in { }"
+_WHOLE: Final = "must be a whole number"
+_NUMBER: Final = "must be a number"
+_YES_OR_NO: Final = "must be true or false"
+_CHOICE: Final = "must be %(expected)s"
+
+_SAID: Final = {
+    "extra_forbidden": "is no field that is known here; check its spelling, or leave it out",
+    "missing": "is required",
+    "json_invalid": "is no JSON: %(error)s",
+    "too_short": "has %(actual_length)s; give at least %(min_length)s",
+    "too_long": "has too many; give at most %(max_length)s",
+    "string_too_short": "is empty; write something",
+    "string_too_long": "is too long; write at most %(max_length)s characters",
+    "greater_than": "must be above %(gt)g",
+    "greater_than_equal": "must be at least %(ge)g",
+    "less_than": "must be below %(lt)g",
+    "less_than_equal": "must be at most %(le)g",
+    "literal_error": _CHOICE,
+    "enum": _CHOICE,
+    "string_type": "must be text, in quotes",
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_from_float": _WHOLE,
+    "float_type": _NUMBER,
+    "float_parsing": _NUMBER,
+    "finite_number": _NUMBER,
+    "bool_type": _YES_OR_NO,
+    "bool_parsing": _YES_OR_NO,
+    "tuple_type": _LIST,
+    "dict_type": _GROUP,
+    "model_type": _GROUP,
+    "timezone_aware": "has no time zone; write it as 2026-07-01T09:00:00Z",
+    "datetime_type": _TIME,
+    "datetime_parsing": _TIME,
+    "datetime_from_date_parsing": _TIME,
+}
+"""By the kind of a fault, as pydantic names it."""
+
+
+def told(faults: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Those that are worth telling: a list is not too short for what is wrong within it.
+
+    The library counts only what is right.
+    """
+    for fault in faults:
+        where = fault["loc"]
+        beneath = [
+            each for each in faults if each is not fault and each["loc"][: len(where)] == where
+        ]
+        if fault["type"] != "too_short" or not beneath:
+            yield fault
+
+
+def in_words(fault: ErrorDetails, patterns: Mapping[str, str]) -> str:
+    """Say what is wrong with a field, without its name and without what was given.
+
+    Args:
+        fault: as the library has it.
+        patterns: what must be written where a text does not match, by regular expression.
+    """
+    details = fault.get("ctx", {})
+    kind = fault["type"]
+    if kind == "string_pattern_mismatch":
+        return patterns[details["pattern"]]
+    if kind in _SAID:
+        return _SAID[kind] % details
+    return fault["msg"].removeprefix("Value error, ")
