@@ -2,7 +2,9 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from functools import wraps
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
+
+from google.protobuf.message import Message
 
 from recsvc.client.rpc import (
     QUESTION_SECONDS,
@@ -54,6 +56,9 @@ class Call(Generic[P, Request, Answer]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Answer:
         """Ask with these fields."""
+        first = args[0] if args else None
+        if isinstance(first, Message) and type(first).__name__.endswith("Request"):
+            raise TypeError(f"give the fields of {type(first).__name__}, or all of it to .send()")
         return self._send(self._build(*args, **kwargs))
 
     def send(self, request: Request) -> Answer:
@@ -119,6 +124,8 @@ class Unary(_Declared[Request, Response], Generic[P, Request, Response]):
         self._build = _in_order(build)
 
     @overload
+    def __get__(self, client: None, owner: type | None = None) -> Self: ...
+    @overload
     def __get__(
         self, client: Blocking, owner: type | None = None
     ) -> Call[P, Request, Response]: ...
@@ -126,8 +133,10 @@ class Unary(_Declared[Request, Response], Generic[P, Request, Response]):
     def __get__(
         self, client: Awaiting, owner: type | None = None
     ) -> Call[P, Request, Coroutine[Any, Any, Response]]: ...
-    def __get__(self, client: Blocking | Awaiting, owner: type | None = None) -> object:
-        """Bind it to a client."""
+    def __get__(self, client: Blocking | Awaiting | None, owner: type | None = None) -> object:
+        """Bind it to a client; asked of the class, as ``help`` does, it is the declaration."""
+        if client is None:
+            return self
         transport, seconds = client.transport, self._seconds(client)
         stubs = transport.stubs("unary_unary", self.rpc)
 
@@ -147,6 +156,8 @@ class ServerStream(_Declared[Request, Response], Generic[P, Request, Response]):
         self._build = _in_order(build)
 
     @overload
+    def __get__(self, client: None, owner: type | None = None) -> Self: ...
+    @overload
     def __get__(
         self, client: Blocking, owner: type | None = None
     ) -> Call[P, Request, Iterator[Response]]: ...
@@ -154,8 +165,10 @@ class ServerStream(_Declared[Request, Response], Generic[P, Request, Response]):
     def __get__(
         self, client: Awaiting, owner: type | None = None
     ) -> Call[P, Request, AsyncIterator[Response]]: ...
-    def __get__(self, client: Blocking | Awaiting, owner: type | None = None) -> object:
-        """Bind it to a client."""
+    def __get__(self, client: Blocking | Awaiting | None, owner: type | None = None) -> object:
+        """Bind it to a client; asked of the class, as ``help`` does, it is the declaration."""
+        if client is None:
+            return self
         transport, seconds = client.transport, self._seconds(client)
         stubs = transport.stubs("unary_stream", self.rpc)
 
@@ -184,6 +197,8 @@ class BidiStream(_Declared[Request, Response]):
         super().__init__(response, seconds=UNTIL_DONE, prepare=prepare)
 
     @overload
+    def __get__(self, client: None, owner: type | None = None) -> Self: ...
+    @overload
     def __get__(
         self, client: Blocking, owner: type | None = None
     ) -> Callable[[Iterable[Request]], Iterator[Response]]: ...
@@ -191,8 +206,10 @@ class BidiStream(_Declared[Request, Response]):
     def __get__(
         self, client: Awaiting, owner: type | None = None
     ) -> Callable[[AsyncIterable[Request] | Iterable[Request]], AsyncIterator[Response]]: ...
-    def __get__(self, client: Blocking | Awaiting, owner: type | None = None) -> object:
-        """Bind it to a client."""
+    def __get__(self, client: Blocking | Awaiting | None, owner: type | None = None) -> object:
+        """Bind it to a client; asked of the class, as ``help`` does, it is the declaration."""
+        if client is None:
+            return self
         transport = client.transport
         stubs = transport.stubs("stream_stream", self.rpc)
 

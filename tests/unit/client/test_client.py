@@ -13,8 +13,9 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from rich.console import Console
 
-from recsvc.client import Client
+from recsvc.client import AsyncClient, Client
 from recsvc.client.errors import to_error
+from recsvc.client.methods import BidiStream, ServerStream, Unary
 from recsvc.client.table import print_list
 from recsvc.errors import (
     InvalidRequestError,
@@ -44,6 +45,13 @@ def test_whole_requests_are_sent_as_they_are(client: Client) -> None:
     assert [item.product_id for item in client.recommend.send(request).recommendations] == [
         item.product_id for item in client.recommend("anna", page_size=3).recommendations
     ]
+
+
+def test_a_whole_request_in_place_of_its_fields_is_told_where_it_belongs(client: Client) -> None:
+    """As other libraries take it."""
+    request = api.RecommendRequest(page_size=3)
+    with pytest.raises(TypeError, match=r"RecommendRequest, or all of it to \.send"):
+        client.recommend(request)  # type: ignore[arg-type]  # the mistake
 
 
 def test_other_methods_take_the_fields_of_their_request(client: Client) -> None:
@@ -186,3 +194,13 @@ def test_a_degraded_list_says_so_in_its_table() -> None:
         print_list(response, console)
     assert "[b]7" in capture.get()
     assert "degraded: STORE_UNAVAILABLE; STALE_DATA" in capture.get()
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_method_of_the_class_is_its_declaration(
+    kind: type[Client] | type[AsyncClient],
+) -> None:
+    """``help``, and whatever else looks at a class, asks a descriptor without a client."""
+    assert isinstance(kind.recommend, Unary)
+    assert isinstance(kind.export_customer, ServerStream)
+    assert isinstance(kind.stream_events, BidiStream)
