@@ -108,7 +108,9 @@ class Bench:
         catalogue = TableCatalogueStore(self.tables)
         self.rules = new_rules(registry)
         self.live = LiveCatalogue(catalogue, catalogue, Log().logger, self.rules.sell)
-        self.stock = Stock(catalogue, timeout_seconds=0.05, monotonic=lambda: self.monotonic)
+        self.stock = Stock(
+            catalogue, catalogue, timeout_seconds=0.05, monotonic=lambda: self.monotonic
+        )
         self.n_said = 0
         metrics, self.numbers = new_metrics()
         self.written = Log()

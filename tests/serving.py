@@ -137,7 +137,7 @@ def new_circumstances(
     return Circumstances(
         standing,
         LiveCatalogue(store, store, Log().logger, rules.sell),
-        Stock(store, timeout_seconds=5),
+        Stock(store, store, timeout_seconds=5),
         Experiments(
             slot.registry.documents("experiments"),
             slot,

@@ -140,7 +140,11 @@ def build_ground(
         logger=logger,
         now=partial(datetime.now, UTC),
     )
-    stock = Stock(stores.catalogue, timeout_seconds=settings.redis_timeout_seconds)
+    stock = Stock(
+        stores.catalogue,
+        stores.catalogue_reads,
+        timeout_seconds=settings.redis_timeout_seconds,
+    )
     defaults = Defaults.of(settings)
     experiments = Experiments(
         registry.documents(EXPERIMENTS),

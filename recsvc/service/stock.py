@@ -177,6 +177,7 @@ class Stock:
 
     Args:
         store: where it is kept.
+        reads: the same for who cannot wait long.
         timeout_seconds: longest wait for a reading; with less time left nobody waits.
         monotonic: monotonic seconds, those of every ``deadline``.
     """
@@ -184,11 +185,13 @@ class Stock:
     def __init__(
         self,
         store: CatalogueStore,
+        reads: CatalogueStore,
         *,
         timeout_seconds: float,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
+        self._reads = reads
         self._timeout_seconds = timeout_seconds
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -210,7 +213,9 @@ class Stock:
         Raises:
             StoreUnavailableError: it cannot be read.
         """
-        return self._store.stock(store_id, product_ids)
+        # Whoever reads a few records is a page or an agent: a store that stalls must not hold
+        # them for as long as a write may take.
+        return self._reads.stock(store_id, product_ids)
 
     def at(
         self, store_id: str, assortment: Assortment, deadline: float, must_see: int = 0

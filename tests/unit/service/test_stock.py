@@ -34,7 +34,7 @@ class Bench:
         self.tables = FailingTables()
         self.clock = SetClock(1_000.0)
         store = TableCatalogueStore(self.tables)
-        self.stock = Stock(store, timeout_seconds=5.0, monotonic=self.clock)
+        self.stock = Stock(store, store, timeout_seconds=5.0, monotonic=self.clock)
         self.n_said = 0
 
     def say(self, product_id: str, store_id: str = "leeds-1", **fields: Any) -> int:
@@ -303,6 +303,17 @@ def test_no_more_records_are_remembered_than_there_is_room_for(
     assert bench.tables.n_reads == n_reads + 1
 
 
+def test_records_are_read_as_patiently_as_lists_are_made() -> None:
+    """Where writes may wait for seconds, who only looks does not."""
+    patient, quick = FailingTables(), FailingTables()
+    stock = Stock(TableCatalogueStore(patient), TableCatalogueStore(quick), timeout_seconds=5.0)
+    patient.is_down = True
+    assert stock.get("leeds-1", ["milk"]) == [None]
+    quick.is_down = True
+    with pytest.raises(StoreUnavailableError):
+        stock.get("leeds-1", ["milk"])
+
+
 def test_nobody_waits_longer_than_they_can(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reading that takes its time goes on, and who asks then has it."""
     bench.say("milk")
@@ -313,9 +324,8 @@ def test_nobody_waits_longer_than_they_can(bench: Bench, monkeypatch: pytest.Mon
         return changes(table, known, deadline)
 
     monkeypatch.setattr(bench.tables, "changes", slow)
-    bench.stock = Stock(
-        TableCatalogueStore(bench.tables), timeout_seconds=0.01, monotonic=bench.clock
-    )
+    store = TableCatalogueStore(bench.tables)
+    bench.stock = Stock(store, store, timeout_seconds=0.01, monotonic=bench.clock)
     assert bench.at() == Stocked(None, 0, failed=True, late=True)
     may_go_on.set()
     wait_until(lambda: not bench.at(later=0).failed)
