@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from recsvc.agents.text import clean
 from recsvc.core.recommendation_id import Surface
 from recsvc.errors import (
     InvalidRequestError,
@@ -18,6 +19,9 @@ from recsvc.errors import (
 
 MAX_NAMES = 12
 """How many names are suggested in place of one that is unknown."""
+
+MAX_FAULTS = 12
+"""How many faults of one call are told."""
 
 FAULT = "the shop has a fault; tell the customer that it cannot be asked now"
 NOT_NOW = "the shop cannot answer now; ask again in a moment"
@@ -49,15 +53,15 @@ PRICE_LIMIT = "budget"
 """The argument that limits prices, unless another one did."""
 
 _COMPLAINTS_IF_EMPTY = {
-    "PRICE_CURRENCY": (
-        PRICE_LIMIT,
-        "nothing that fits costs so little; raise the amount, or give the currency of other prices",
-    ),
     "UNKNOWN_LOCATION": (
         "store_id",
         "nothing is known of this store; find_stores lists those that there are",
     ),
 }
+
+_SIMPLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+"""What may be an argument's name. Whatever else is sent as one is not said again: an error is the
+shop's own word, and nobody must put theirs into it."""
 
 _IN_WORDS = {"model_type": "should be an object"}
 """What the library says of its own classes, as a model understands it."""
@@ -102,18 +106,33 @@ CONDITIONS = (
 """Arguments that leave products out."""
 
 
-def complaint(warning: str, price_limit: str = PRICE_LIMIT) -> InvalidRequestError | None:
-    """Why a list is empty, as an error that a model can act on; None where a warning says not.
+def complaint(warning: str) -> InvalidRequestError | None:
+    """Why a list is empty, as an error that a model can act on; None where a warning says not."""
+    found = _COMPLAINTS_IF_EMPTY.get(warning)
+    return None if found is None else InvalidRequestError(*found)
+
+
+def out_of_budget(
+    price_limit: str, currency: str, known: Iterable[tuple[float | None, str]]
+) -> InvalidRequestError:
+    """Why nothing is left of a list within a budget.
 
     Args:
-        warning: of the list.
         price_limit: the argument that limits prices.
+        currency: of the budget.
+        known: price and currency of what would be listed without it.
     """
-    found = _COMPLAINTS_IF_EMPTY.get(warning)
-    if found is None:
-        return None
-    field, why = found
-    return InvalidRequestError(field.replace(PRICE_LIMIT, price_limit), why)
+    currencies = list(dict.fromkeys(name for price, name in known if price is not None))
+    if not currencies:
+        why = (
+            "no prices are known of what would be listed here, so that nothing can be said of a "
+            "budget; leave it out, and tell the customer so"
+        )
+    elif currency in currencies:
+        why = "nothing that fits costs so little; raise the amount"
+    else:
+        why = f"prices here are in {', '.join(currencies[:MAX_NAMES])}; give the amount in that"
+    return InvalidRequestError(price_limit, why)
 
 
 def unknown_name(warning: str, names: Iterable[str], asked: Iterable[str]) -> InvalidRequestError:
@@ -189,7 +208,7 @@ def told(error: RecsvcError, arguments: type[BaseModel]) -> str:
             )
             return f"{argument}: {error.description}"
         case NotFoundError():
-            why = str(error).removeprefix("product_id: ")
+            why = clean(str(error).removeprefix("product_id: "))
             argument = "product_ids" if "product_ids" in arguments.model_fields else "product_id"
             return f"{argument}: {why}; give one that an answer has named"
         case UnavailableError() | StoreUnavailableError() | OverloadedError():
@@ -200,19 +219,37 @@ def told(error: RecsvcError, arguments: type[BaseModel]) -> str:
 
 def rejected(error: ValidationError, arguments: type[BaseModel]) -> str:
     """What is wrong with the arguments of a tool, one line each."""
-    return "\n".join(_line(one, arguments) for one in error.errors(include_url=False))
+    problems = error.errors(include_url=False)
+    # All that have no name to be told by are one line.
+    lines = list(dict.fromkeys(_line(one, arguments) for one in problems))
+    n_more = len(lines) - MAX_FAULTS
+    return "\n".join([*lines[:MAX_FAULTS], *[f"and {n_more} faults more"] * (n_more > 0)])
+
+
+def simple_name(text: str) -> str:
+    """A name that a model made up, as it may be said again; ``""`` where it is no name."""
+    return text if _SIMPLE_NAME.fullmatch(text) else ""
 
 
 def _line(problem: Mapping[str, Any], arguments: type[BaseModel]) -> str:
-    path = ".".join(map(str, problem["loc"])) or "arguments"
     if problem["type"] == "extra_forbidden":
-        return f"{path}: is no argument of this tool; it has {', '.join(arguments.model_fields)}"
+        return _unknown_argument([str(one) for one in problem["loc"]], arguments)
+    path = ".".join(map(str, problem["loc"])) or "arguments"
     why = _IN_WORDS.get(problem["type"], str(problem["msg"])).removeprefix("Value error, ")
     example = _example(problem["loc"], arguments)
     return f"{path}: {why[0].lower()}{why[1:]}{example}"
 
 
-def _example(path: tuple[int | str, ...], arguments: type[BaseModel]) -> str:
+def _unknown_argument(path: Sequence[str], arguments: type[BaseModel]) -> str:
+    *above, name = path
+    # All that is above it is declared.
+    named = ".".join([*above, simple_name(name) or "(an odd name)"])
+    if above:
+        return f"{named}: is no part of it{_example(above, arguments)}"
+    return f"{named}: is no argument of this tool; it has {', '.join(arguments.model_fields)}"
+
+
+def _example(path: Sequence[int | str], arguments: type[BaseModel]) -> str:
     field = arguments.model_fields.get(str(path[0])) if path else None
     if field is None or not field.examples:
         return ""

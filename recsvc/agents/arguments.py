@@ -5,7 +5,7 @@ import types
 import typing
 from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from recsvc.core.recommendation_id import read_recommendation_id
 
@@ -31,6 +31,15 @@ def _of_a_list(text: str) -> str:
     return text
 
 
+def _number(value: object) -> object:
+    """The library would read true as 1; whoever sends it has not said how many."""
+    if isinstance(value, bool):
+        raise ValueError("should be a number, and not true or false")  # noqa: TRY004  # pydantic tells of no other
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_number)]
+Number = Annotated[float, BeforeValidator(_number)]
 Id = Annotated[str, Field(min_length=1, max_length=256), _at_most(256)]
 Brand = Id
 Category = Annotated[str, Field(min_length=1, max_length=1_000), _at_most(1_000)]
@@ -86,14 +95,14 @@ def _is_text(annotation: object) -> bool:
 class Budget(_Arguments):
     """An amount of money."""
 
-    amount: float = Field(ge=0, le=1e9, allow_inf_nan=False, examples=[7.5])
+    amount: Number = Field(ge=0, le=1e9, allow_inf_nan=False, examples=[7.5])
     currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.", examples=["EUR"])
 
 
 class ListArguments(_Arguments):
     """What every list may be narrowed by."""
 
-    how_many: int = Field(
+    how_many: Whole = Field(
         default=10, ge=1, le=MAX_LISTED, description="How many products at most.", examples=[5]
     )
     budget: Budget | None = Field(
@@ -212,14 +221,14 @@ class Stores(_Arguments):
     country_code: str | None = Field(
         default=None, pattern=r"^[A-Z]{2}$", description="ISO 3166-1.", examples=["GB"]
     )
-    how_many: int = Field(default=10, ge=1, le=MAX_LISTED, description="How many at most.")
+    how_many: Whole = Field(default=10, ge=1, le=MAX_LISTED, description="How many at most.")
 
 
 class Feedback(_Arguments):
     """Of ``record_feedback``."""
 
     product_id: Id = Field(description="The product.", examples=["1082185"])
-    rating: int = Field(
+    rating: Whole = Field(
         ge=1, le=5, description="How much it pleased: 1 not at all, 5 very much.", examples=[4]
     )
     recommendation_id: ListId = Field(

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from recsvc import __version__
 from recsvc.agents import answers, arguments
-from recsvc.agents.advice import FAULT, rejected, told, without_people
+from recsvc.agents.advice import FAULT, rejected, simple_name, told, without_people
 from recsvc.agents.tools import Caller, Tools
 from recsvc.errors import RecsvcError
 from recsvc.telemetry import Logger, collected_facts
@@ -173,8 +173,10 @@ class Door:
     ) -> types.CallToolResult:
         tool = self._tools.get(params.name)
         if tool is None:
+            named = simple_name(params.name) or "of this name"
+            has = ", ".join(self._tools)
             raise MCPError(
-                code=types.INVALID_PARAMS, message=f"there is no tool {params.name[:80]!r}"
+                code=types.INVALID_PARAMS, message=f"there is no tool {named}; there are {has}"
             )
         token = get_access_token()
         # A connection with tokens is for whom they name: never for whom it was started.

@@ -3,7 +3,14 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from recsvc.agents.advice import PRICE_LIMIT, UNKNOWN_NAMES, UNREAD, complaint, unknown_name
+from recsvc.agents.advice import (
+    PRICE_LIMIT,
+    UNKNOWN_NAMES,
+    UNREAD,
+    complaint,
+    out_of_budget,
+    unknown_name,
+)
 from recsvc.agents.arguments import MAX_LISTED, ListArguments
 from recsvc.agents.purse import within
 from recsvc.agents.shop import Offer, Offers, Shop, Wish
@@ -100,7 +107,9 @@ class Lists:
         asked for again without that.
         """
         offers = ask(wish)
-        self._check(offers, wish, price_limit)
+        self._check(offers, wish)
+        if _is_out_of_budget(offers):
+            self._check_budget(ask, wish, price_limit)
         hidden = _sensitive(offers.offers)
         # Whoever names a category, or a product that is one, has asked.
         if not hidden or wish.categories or self._is_any_sensitive(about):
@@ -114,16 +123,21 @@ class Lists:
         left = tuple(offer for offer in offers.offers if not offer.goods.is_sensitive)
         return replace(offers, offers=left)
 
-    def _check(self, offers: Offers, wish: Wish, price_limit: str) -> None:
+    def _check(self, offers: Offers, wish: Wish) -> None:
         """Refuse a question that the model can put better, and say how."""
-        # A store's own prices may be what could not be read: then the budget is not to blame.
-        is_telling = not offers.offers and offers.degraded_reason not in UNREAD
         for warning in offers.warnings:
             if warning in UNKNOWN_NAMES:
                 raise self._unknown_name(warning, wish)
-            error = complaint(warning, price_limit) if is_telling else None
+            error = complaint(warning) if _is_telling(offers) else None
             if error is not None:
                 raise error
+
+    def _check_budget(self, ask: Callable[[Wish], Offers], wish: Wish, price_limit: str) -> None:
+        """Refuse a budget that leaves nothing; where nothing is left without it, it may stand."""
+        anyway = ask(replace(wish, budget=None, currency="")).offers
+        if anyway:
+            known = ((one.goods.price, clean(one.goods.currency)) for one in anyway)
+            raise out_of_budget(price_limit, wish.currency, known)
 
     def _unknown_name(self, warning: str, wish: Wish) -> InvalidRequestError:
         """With names of what the customer may like, whatever it costs and wherever it is."""
@@ -144,6 +158,18 @@ class Lists:
             except NotFoundError:
                 continue  # the list is about the others
         return False
+
+
+def _is_telling(offers: Offers) -> bool:
+    """Whether a list is empty because of what was asked for.
+
+    A store's own prices may be what could not be read: then the budget is not to blame.
+    """
+    return not offers.offers and offers.degraded_reason not in UNREAD
+
+
+def _is_out_of_budget(offers: Offers) -> bool:
+    return _is_telling(offers) and "PRICE_CURRENCY" in offers.warnings
 
 
 def _sensitive(offers: Iterable[Offer]) -> tuple[str, ...]:

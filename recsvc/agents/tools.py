@@ -30,6 +30,7 @@ from recsvc.errors import (
     StoreUnavailableError,
     UnavailableError,
 )
+from recsvc.service.deliveries import STORE_UNAVAILABLE
 
 _NO_ANSWER = (StoreUnavailableError, UnavailableError, OverloadedError)
 
@@ -176,7 +177,10 @@ class Tools:
     def _suggestions(
         self, offers: Offers, asked: ListArguments, surface: Surface
     ) -> answers.Suggestions:
-        shelf, more = self._shelf(offers.store_id, [offer.goods for offer in offers.offers])
+        goods = [offer.goods for offer in offers.offers]
+        shelf, more = [OnShelf()] * len(goods), list[str]()
+        if offers.degraded_reason != STORE_UNAVAILABLE:  # else it was asked in vain just now
+            shelf, more = self._shelf(offers.store_id, goods)
         warnings = (*offers.warnings, offers.degraded_reason)
         conditions = [name for name in CONDITIONS if getattr(asked, name, None)]
         notes = notes_of(warnings, surface, conditions, is_empty=not offers.offers)
