@@ -2,7 +2,7 @@
 
 ======== =====================================================================================
 DISCOVER what the shopper has never bought, mixed
-CONSIDER alternatives to what is in view: products of its categories, and not itself
+CONSIDER alternatives to what is in view: products of its categories, no variants of it
 CART     what goes into one basket with what is in it
 CHECKOUT the same, at no more than what a product of the basket costs
 POST_... what goes with what was bought, and nothing of its categories
@@ -112,7 +112,7 @@ def _discover(visit: _Visit) -> Staged:
 def _consider(visit: _Visit) -> Staged | None:
     in_view = visit.query.session if len(visit.query.session) else visit.live.session
     allowed = visit.allowed & visit.of_kinds(in_view)
-    allowed[in_view] = False
+    allowed[visit.assortment.with_variants(in_view)] = False
     return Staged(visit.query, allowed)
 
 

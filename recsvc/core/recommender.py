@@ -21,7 +21,7 @@ from recsvc.core.features import Case
 from recsvc.core.histories import Profile
 from recsvc.core.journey import staged
 from recsvc.core.lists import BuyAgain, Ranking
-from recsvc.core.live import NO_ITEMS, Live
+from recsvc.core.live import Live
 from recsvc.core.model import Model
 from recsvc.core.panel import Panel
 from recsvc.core.places import ANYWHERE, Level, Location, Place
@@ -172,8 +172,10 @@ class Recommender:
         and so costs a fraction of :meth:`recommend`.
         """
         case = self._candidates.of_nobody(query)
-        if len(case.items):  # who is in a hurry is not asked to wait for what is new
-            case = replace(case, newcomers=NO_ITEMS)
+        if len(case.items):  # who is in a hurry is not asked to wait for what is new, pins aside
+            new = case.newcomers
+            is_pinned = query.ruling.pins_any(self.assortment.n_learnt + new)
+            case = replace(case, newcomers=new[is_pinned])
         return self.rank(case, self.ranker(Task.COLD), query.form)
 
     def similar(self, item: int, query: Query) -> Ranking:
@@ -184,7 +186,8 @@ class Recommender:
         """
         live = self.live(query)
         allowed = self._candidates.allowed(query, live)
-        allowed[item] = False
+        # Who looks at one has its other sizes before them, and is after something else.
+        allowed[self.assortment.with_variants(np.array([item], np.int32))] = False
         n_learnt = self.assortment.n_learnt
         scores = self._similarity.to(item, self.assortment)
         items = np.flatnonzero((scores > 0) & allowed).astype(np.int32)

@@ -85,6 +85,13 @@ class Ruling:
             having(Effect.EXCLUDE),
         )
 
+    def pins_any(self, items: Items) -> NDArray[np.bool_]:
+        """Bool, of the shape of ``items``: which of them a pin selects."""
+        found = np.zeros(len(items), np.bool_)
+        for pin in self.pins:
+            found |= pin.has(items)
+        return found
+
     def pinned(self, allowed: NDArray[np.bool_], tie_rank: Items) -> Items:
         """What must be among the candidates, so that the pins find it.
 

@@ -94,6 +94,22 @@ def test_alternatives_are_of_the_category_in_view(recommender: Recommender) -> N
     assert listed(recommender, Stage.CONSIDER, "clara", acts=looked) == ["filter"]
 
 
+def test_variants_of_what_is_in_view_are_no_alternatives(recommender: Recommender) -> None:
+    """Neither learnt ones nor new ones."""
+    catalogue = recommender.model.catalogue
+    coffee = catalogue.product(catalogue.items.index("espresso"))
+    sold = recommender.assortment.with_products(
+        [
+            replace(coffee, group_id="espressi"),
+            replace(coffee, product_id="lungo", group_id="espressi"),
+            replace(coffee, product_id="mocha"),
+        ]
+    )
+    selling = recommender.selling(sold)
+    ranking = ask(selling, Stage.CONSIDER, "anna", session=("espresso",))
+    assert set(sold.catalogue.items.ids.take(ranking.items)) == {"filter", "mocha"}
+
+
 @pytest.mark.parametrize("session", [(), ("jam",)])
 def test_with_no_alternative_the_list_is_for_no_stage(
     recommender: Recommender, session: tuple[str, ...]

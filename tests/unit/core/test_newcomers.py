@@ -602,6 +602,25 @@ def test_a_list_shows_one_of_a_group() -> None:
     assert len(set(similar_to) & {"milk", "oat", "soy"}) == 1
 
 
+def test_variants_of_the_product_in_view_are_not_like_it() -> None:
+    """Who looks at one has the other sizes before them, learnt ones and new ones."""
+    recommender = popular(new("oat", {"milk": 1}))
+    catalogue = recommender.assortment.catalogue
+    names = ("espresso", "filter", "oat")
+    coffees = [
+        replace(catalogue.product(catalogue.items.index(name)), group_id="coffees")
+        for name in names
+    ]
+    grouped = recommender.selling(
+        replace(recommender.assortment, catalogue=catalogue.with_products(coffees))
+    )
+    espresso = catalogue.items.index("espresso")
+    before = ids(recommender, recommender.similar(espresso, ask(recommender)))
+    after = ids(grouped, grouped.similar(espresso, ask(grouped)))
+    assert "filter" in before
+    assert after == [name for name in before if name not in names]
+
+
 def test_many_newcomers_do_not_crowd_out_what_is_bought() -> None:
     """A newcomer that is like many is no more like a product than those are."""
     crowd = [new(f"new-{n}", dict.fromkeys(ALL_IDS - {"bag"}, 0.9)) for n in range(20)]
@@ -610,7 +629,10 @@ def test_many_newcomers_do_not_crowd_out_what_is_bought() -> None:
 
 
 def test_a_pin_finds_a_newcomer_of_any_age() -> None:
-    """Though newer ones are more than a list is made from, and no more are than before."""
+    """Though newer ones are more than a list is made from, and no more are than before.
+
+    In a hurry as well, when no others are looked at.
+    """
     names = [f"new-{n}" for n in range(MAX_RANKED + 2)]
     recommender = selling(tiny_model(), *(new(name, {}) for name in names))
     pin = Rule(
@@ -620,6 +642,9 @@ def test_a_pin_finds_a_newcomer_of_any_age() -> None:
     query = ask(recommender, "anna", ruling=rules.ruling(Occasion(now=DATA_END)))
 
     assert ids(recommender, recommender.recommend(query))[1] == names[0]
+    hurried = ids(recommender, recommender.popular(query))
+    assert hurried[1] == names[0]
+    assert set(hurried) == ALL_IDS | {names[0]}
     kept = FIRST + recommender.candidates(query).newcomers
     assert len(kept) == MAX_RANKED
     assert set(kept.tolist()) == {FIRST, *range(FIRST + 3, FIRST + MAX_RANKED + 2)}
