@@ -283,7 +283,8 @@ def _warnings(rules: "RulesFile", registry: str) -> list[str]:
     ]
     keys = recommender.model.places.levels[Level.STORE].keys
     stores = [
-        f"rule {part.rule_id!r}, when.places: {name!r} is no store of the model"
+        f"rule {part.rule_id!r}, when.places: {name!r} is no store of the model; "
+        "right if the shop has described it since (BatchUpsertStores)"
         for part in rules.rules
         for name in sorted({place.store_id.strip() for place in part.when.places} - {""})
         if keys.index(name) == MISSING

@@ -55,8 +55,9 @@ def may_coincide(one: Conditions, other: Conditions) -> bool:
         and _may_share(one.channels, other.channels)
         and _may_share(one.placement_ids, other.placement_ids)
         and _may_share(one.stages, other.stages)
-        and (not one.places or not other.places or one.places.may_meet(other.places))
         and (one.hours is None or other.hours is None or not _are_apart(one.hours, other.hours))
+        # Last: of all these, places alone may be many.
+        and (not one.places or not other.places or one.places.may_meet(other.places))
     )
 
 

@@ -21,6 +21,9 @@ class PlaceSet:
     """
 
     by_levels: Mapping[Levels, frozenset[Keys]] = field(default_factory=dict)
+    _narrowed: dict[tuple[Levels, Levels], frozenset[Keys]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, places: Iterable[Location]) -> Self:
@@ -42,26 +45,31 @@ class PlaceSet:
     def may_meet(self, other: Self) -> bool:
         """Whether some location may be at a place of this set and at one of the other."""
         return any(
-            _may_meet(mine, my_levels, others, levels)
-            for my_levels, mine in self.by_levels.items()
-            for levels, others in other.by_levels.items()
+            self._may_meet(mine, other, theirs)
+            for mine in self.by_levels
+            for theirs in other.by_levels
         )
+
+    def _may_meet(self, mine: Levels, other: Self, theirs: Levels) -> bool:
+        """The same of the places that name some levels."""
+        both = tuple(level for level in mine if level in theirs)
+        return not both or not self.narrowed(mine, both).isdisjoint(other.narrowed(theirs, both))
+
+    def narrowed(self, levels: Levels, kept: Levels) -> frozenset[Keys]:
+        """Of the places that name ``levels`` the keys of some of these, ``kept``.
+
+        Found once: a set is compared with hundreds of others where many rules want one place.
+        """
+        if levels == kept:
+            return self.by_levels[levels]
+        found = self._narrowed.get((levels, kept))
+        if found is None:
+            positions = tuple(levels.index(level) for level in kept)
+            found = frozenset(at(keys, positions) for keys in self.by_levels[levels])
+            self._narrowed[levels, kept] = found
+        return found
 
 
 def at(keys: Keys, levels: Levels) -> Keys:
     """The keys of some levels."""
     return tuple([keys[level] for level in levels])  # a list is twice as fast as a generator
-
-
-def _may_meet(
-    mine: frozenset[Keys], my_levels: Levels, others: frozenset[Keys], levels: Levels
-) -> bool:
-    if my_levels == levels:
-        return not mine.isdisjoint(others)
-    both = [level for level in my_levels if level in levels]
-    if not both:
-        return True
-    my_positions = tuple(my_levels.index(level) for level in both)
-    positions = tuple(levels.index(level) for level in both)
-    shared = {at(keys, my_positions) for keys in mine}
-    return any(at(keys, positions) in shared for keys in others)

@@ -114,7 +114,10 @@ def test_unknown_stores_are_warnings(
     places = '[{ store_id = "leeds-1" }, { store_id = "leds-1" }, { country_code = "GB" }]'
     file.write_text(f"{RULES}[rules.when]\nplaces = {places}\n")
     (_, warning) = sorted(rules(capsys, registry, "validate", file)["warnings"])
-    assert warning == "rule 'less-coffee', when.places: 'leds-1' is no store of the model"
+    assert warning == (
+        "rule 'less-coffee', when.places: 'leds-1' is no store of the model; right if the shop has "
+        "described it since (BatchUpsertStores)"
+    )
 
 
 def test_a_file_that_says_nothing_takes_back_the_first_rules(

@@ -119,6 +119,16 @@ def test_sets_of_places_meet_where_nothing_keeps_two_apart(
     assert not PlaceSet.of([]).may_meet(some)
 
 
+def test_what_places_are_compared_by_is_found_once() -> None:
+    """However many other sets a set of places is compared with."""
+    here = PlaceSet.of([Location(store_id="a", country_code="GB")])
+    (levels,) = here.by_levels
+    there = [PlaceSet.of([Location(store_id=name)]) for name in "bca"]
+    assert [here.may_meet(each) for each in there] == [False, False, True]
+    assert here.narrowed(levels, levels[:1]) is here.narrowed(levels, levels[:1])
+    assert here.narrowed(levels, levels) is here.by_levels[levels]
+
+
 def test_each_rule_is_met_by_its_own() -> None:
     """Rules that share hours, places or a channel are told apart by the rest."""
     night = Hours(opens=22 * 60, closes=2 * 60, zone=BERLIN)
