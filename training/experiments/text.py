@@ -1,10 +1,12 @@
 """A report in words, and as JSON."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from math import isnan
 from typing import Any
 
 from training.experiments.journeys import Journeys
+from training.experiments.lift import MIN_SHOPPERS
 from training.experiments.report import Comparison, Report
 
 _PERCENT = {"click_through", "conversion", "new_share"}
@@ -19,7 +21,7 @@ def lines(report: Report) -> list[str]:
     return [
         f"experiment {experiment.experiment_id}, day {report.n_days} since {since}",
         _balance(report),
-        *(_verdict(each) for each in report.primary),
+        *(_verdict(each, report.shoppers) for each in report.primary),
         "",
         *_table(
             ("variant", "shoppers", "lists seen"),
@@ -47,10 +49,10 @@ def _balance(report: Report) -> str:
     )
 
 
-def _verdict(decided: Comparison) -> str:
+def _verdict(decided: Comparison, shoppers: Mapping[str, int]) -> str:
     who = f"{decided.variant_id} on {decided.metric}"
     if isnan(decided.lift):
-        return f"{who}: too few shoppers to tell anything; go on"
+        return f"{who}: {_too_little(decided.variant_id, shoppers)}; go on"
     interval = f"{decided.lift:+.1%}, between {decided.low:+.1%} and {decided.high:+.1%}"
     if not decided.found_on:
         return f"{who}: undecided ({interval}); go on, or stop and keep the control"
@@ -58,9 +60,18 @@ def _verdict(decided: Comparison) -> str:
     return f"{who}: {which} ({interval}), known since day {decided.found_on}; you may stop"
 
 
+def _too_little(variant_id: str, shoppers: Mapping[str, int]) -> str:
+    """Why nothing can be told: who came, or what they did."""
+    control = next(iter(shoppers))
+    few = [f"{name} has {shoppers[name]:,}" for name in (control, variant_id)]
+    if min(shoppers[control], shoppers[variant_id]) < MIN_SHOPPERS:
+        return f"too few shoppers to compare ({', '.join(few)}; each needs {MIN_SHOPPERS})"
+    return f"enough shoppers came ({', '.join(few)}), and too little was done to compare"
+
+
 def _row(each: Comparison) -> tuple[str, ...]:
     if isnan(each.lift):
-        lifts = ("too few", "", "", "")
+        lifts = ("too little", "", "", "")
     else:
         lifts = (
             f"{each.lift:+.1%}",
@@ -155,6 +166,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "sample_ratio": {"sound": report.is_balanced, "p_value": report.balance_p_value},
         "decided_by": report.experiment.metric.value,
         "alpha": report.experiment.alpha,
+        "min_shoppers": MIN_SHOPPERS,
         "variants": [
             {"variant_id": name, "n_shoppers": n, "n_lists": report.lists[name]}
             for name, n in report.shoppers.items()

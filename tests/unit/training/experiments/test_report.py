@@ -93,10 +93,26 @@ def test_lost_shoppers_are_said_before_all_else(tmp_path: Path) -> None:
 
 def test_too_few_shoppers_are_told_nothing(tmp_path: Path) -> None:
     found = reported(tmp_path, 100, 0.4)
-    assert "too few shoppers to tell anything" in "\n".join(lines(found))
+    control, other = found.shoppers.values()
+    assert (
+        "other on click_through: too few shoppers to compare "
+        f"(control has {control}, other has {other}; each needs 100); go on"
+    ) in lines(found)
+    assert as_json(found)["min_shoppers"] == 100
     (only,) = (each for each in as_json(found)["comparisons"] if each["metric"] == "conversion")
     assert only["lift"] is None
     assert found.places == ()
+
+
+def test_shoppers_who_did_too_little_are_not_called_too_few(tmp_path: Path) -> None:
+    """There are enough of them: what is missing is what they did."""
+    rows = [row for row in crowd(400, 0.0, of=BIG) if row["event_type"] == "IMPRESSION"]
+    found = report(BIG, follow(read(write(rows, tmp_path)), BIG))
+    control, other = found.shoppers.values()
+    assert (
+        f"other on click_through: enough shoppers came (control has {control}, other has {other}), "
+        "and too little was done to compare; go on"
+    ) in lines(found)
 
 
 def test_several_variants_share_the_level(tmp_path: Path) -> None:
