@@ -194,6 +194,8 @@ def validate_command(
         "n_used": report.n_used,
         "n_quarantined": report.n_quarantined,
         "reasons": report.reasons,
+        "n_duplicates": report.n_duplicates,
+        "n_alike": report.n_alike,
         "quarantine": report.quarantine_path,
         "n_customers": len(purchases.interactions.customers),
         "n_products": len(purchases.interactions.items),

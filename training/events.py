@@ -14,14 +14,19 @@ from typing import Final
 
 import polars as pl
 
+from training.cells import Kind
 from training.people import collected_until, known_shoppers
 from training.quarantine import count_reasons
 from training.reading import raw
+from training.repeats import FILE, n_alike, once_by_id, with_file
 from training.returns import net_returns
-from training.schema import CUSTOMERS, EVENTS, PRODUCTS, PURCHASE, STORES
+from training.schema import CUSTOMERS, EVENTS, PRODUCTS, PURCHASE, STORES, Column
 from training.tables import Checked, Options, read_table
 
 MAX_QUARANTINED_SHARE: Final = 0.05
+
+_EVENTS: Final = replace(EVENTS, columns=(*EVENTS.columns, Column("event_id", Kind.IDENTIFIER)))
+"""With what tells events that several files have."""
 
 _AS_NAMED: Final[Mapping[str, str]] = MappingProxyType({})
 _ATTRIBUTE_PREFIXES: Final = ("attributes.", "attribute_")
@@ -44,7 +49,10 @@ class InputReport:
         digest: SHA-256 of the files' bytes, in the order of their names.
         time_min: the earliest event, returns netted; None where there are no times.
         time_max: the latest.
-        n_duplicates: products or stores that a later row replaced.
+        n_duplicates: products or stores that a later row replaced, and events whose ``event_id``
+            was there before.
+        n_alike: purchases and returns without one that an earlier file has as often, alike in
+            everything; they are used.
         collected: for each partition of shoppers its latest collected event, unix milliseconds.
     """
 
@@ -59,6 +67,7 @@ class InputReport:
     time_min: datetime | None
     time_max: datetime | None
     n_duplicates: int = 0
+    n_alike: int = 0
     collected: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -92,19 +101,22 @@ def read_events(  # options of one door, by keyword
         InputError: an option, a file or a column is unusable, or too many rows are.
     """
     options = _options(mapping, timezone, quarantine, max_quarantined_share, now)
-    checked = read_table(EVENTS, paths, options)
-    rows = checked.rows.with_columns(
+    checked = read_table(_EVENTS, paths, options)
+    every = with_file(checked).with_columns(
         pl.col("event_type").fill_null(PURCHASE), pl.col("quantity").fill_null(1.0)
     )
+    once = once_by_id(every)
+    rows = once.drop(FILE, "event_id")
     events, n_returns, n_unmatched = net_returns(
         known_shoppers(rows).sort("event_time", "customer_id", "product_id", maintain_order=True)
     )
     time_min, time_max = events.select(
         pl.col("event_time").min().alias("min"), pl.col("event_time").max().alias("max")
     ).row(0)
-    report = _report(checked, options)
+    report = _report(checked, options, n_duplicates=every.height - once.height)
     return events, replace(
         report,
+        n_alike=n_alike(once),
         n_returns=n_returns,
         n_returns_unmatched=n_unmatched,
         time_min=time_min,

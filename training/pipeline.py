@@ -203,6 +203,7 @@ def read(source: FitInput, reporter: Reporter) -> Purchases:
     )
     if n_left_out := n_events - events.height:
         reporter.log(f"  {n_left_out:,} rows of customers erased or without consent are left out")
+    _log_repeated(report, reporter)
     _log_quarantined(report, reporter)
     _log_strangers(source.products, products, "product_id", events, reporter)
     _log_strangers(source.stores, stores, "store_id", events, reporter)
@@ -258,6 +259,18 @@ def _log_strangers(
     """Say that a file describes nothing of what was bought: its ids are written another way."""
     if described is not None and described.join(events, on=key, how="semi").is_empty():
         reporter.log(f"  {path}: no {key} of it is among the events; it is of no use as it is")
+
+
+def _log_repeated(report: InputReport, reporter: Reporter) -> None:
+    """What files that overlap have twice."""
+    if report.n_duplicates:
+        reporter.log(f"  {report.n_duplicates:,} events were there twice (event_id) and count once")
+    if report.n_alike:
+        reporter.log(
+            f"  {report.n_alike:,} purchases or returns are alike in everything with those of "
+            "another file, and count twice; if the files overlap, leave one out, or give an "
+            "event_id"
+        )
 
 
 def _log_quarantined(report: InputReport, reporter: Reporter) -> None:

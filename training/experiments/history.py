@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import polars as pl
 
 from training.cells import Kind
 from training.people import linked
 from training.quarantine import count_reasons
+from training.repeats import FILE, once_by_content, once_by_id, with_file
 from training.schema import EVENTS, LINK, PURCHASE, Column
 from training.tables import Options, read_table
 
@@ -26,8 +26,6 @@ _HISTORY: Final = replace(
         Column("recommendation_id", Kind.IDENTIFIER),
     ),
 )
-_LINE: Final = ("customer_id", "visitor_id", "event_id", "product_id", "quantity", "unit_price")
-"""What a line of an event is known again by; an event id is its shopper's own."""
 _TOLD: Final = ("AGENT", "CHAT")
 """Channels on which somebody chooses what to tell of a list: served is not seen there."""
 
@@ -77,10 +75,7 @@ def read_history(  # options of one door, by keyword
     """
     options = Options(mapping, timezone, datetime.now(UTC), quarantine, max_quarantined_share)
     checked = read_table(_HISTORY, paths, options)
-    file = np.repeat(np.arange(len(checked.heights)), checked.heights)
-    every = checked.rows.with_columns(
-        pl.Series("file", file), pl.col("event_type").fill_null(PURCHASE)
-    )
+    every = with_file(checked).with_columns(pl.col("event_type").fill_null(PURCHASE))
     is_bought = pl.col("event_type") == PURCHASE
     bought = every.filter(is_bought)
     once = _once(bought)
@@ -88,7 +83,7 @@ def read_history(  # options of one door, by keyword
     if lists is not None:
         sent = others.filter(pl.col("event_type") != IMPRESSION)
         others = pl.concat([sent, _impressions(lists)], how="diagonal_relaxed")
-    rows = linked(pl.concat([others, once]).drop("file"))
+    rows = linked(pl.concat([others, once]).drop(FILE))
     return History(
         rows.filter(pl.col("event_type") != LINK)
         .with_columns(
@@ -127,19 +122,7 @@ def _impressions(lists: pl.DataFrame) -> pl.DataFrame:
 
 
 def _once(bought: pl.DataFrame) -> pl.DataFrame:
-    """Purchases without repetitions: files may overlap, and money would count twice.
-
-    Two rows of one file that are alike in everything are two pieces at a till; only a row that an
-    earlier file has as often is a repetition. An event id tells one wherever it is, and whatever
-    else has changed.
-    """
+    """Purchases without repetitions: files may overlap, and money would count twice."""
     has_id = pl.col("event_id").is_not_null()
-    content = [name for name in bought.columns if name != "file"]
-    counted = bought.with_columns(nth=pl.int_range(pl.len()).over("file", *content))
-    named, plain = counted.filter(has_id), counted.filter(~has_id)
-    return pl.concat(
-        [
-            named.unique([*_LINE, "nth"], keep="first", maintain_order=True),
-            plain.unique([*content, "nth"], keep="first", maintain_order=True),
-        ]
-    ).drop("nth")
+    plain = once_by_content(bought.filter(~has_id))
+    return pl.concat([once_by_id(bought.filter(has_id)), plain])

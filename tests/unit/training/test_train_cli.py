@@ -792,6 +792,25 @@ def test_validate_tells_what_is_usable(tmp_path: Path, capsys: Capture) -> None:
     assert said["start_time"] < said["end_time"]
 
 
+def test_validate_tells_of_files_that_overlap(tmp_path: Path, capsys: Capture) -> None:
+    """What counts once, and what nobody can tell and so counts twice."""
+    for name in ("a.csv", "b.csv"):
+        shop = shop_events().head(50).with_row_index("number")
+        event_id = pl.when(pl.col("number") < 20).then("e" + pl.col("number").cast(pl.String))
+        shop.with_columns(event_id=event_id).drop("number").write_csv(tmp_path / name)
+    arguments = ["validate", "--events", "a.csv", "--events", "b.csv"]
+
+    assert run(app, arguments) == 0
+    out, err = capsys.readouterr()
+    assert out == "usable: 80 of 100 rows\n"
+    assert "20 events were there twice (event_id) and count once" in err
+    assert "30 purchases or returns are alike in everything with those of another file" in err
+
+    assert run(app, [*arguments, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["n_duplicates"], said["n_alike"]) == (20, 30)
+
+
 def test_validate_without_times_has_none(events: Path, capsys: Capture) -> None:
     """Data without times has no beginning and no end."""
     assert run(app, ["validate", "--events", str(events), "--json"]) == 0
