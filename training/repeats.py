@@ -68,8 +68,9 @@ def n_alike(rows: pl.DataFrame) -> int:
     if rows[FILE].n_unique() < 2:  # noqa: PLR2004  # a file has no other to overlap with
         return 0
     plain = rows.filter(is_told & pl.col("event_id").is_null())
+    hashed = plain.select(FILE, plain.drop(FILE).hash_rows().alias("hash"))
     counts = (
-        plain.select(FILE, plain.drop(FILE).hash_rows().alias("hash"))
+        hashed.filter(hashed["hash"].is_duplicated())  # most are not, and then need no counting
         .group_by("hash", FILE)
         .len()
         .group_by("hash")
