@@ -7,6 +7,9 @@ JOBS ?= 2
 # Where memory has 4 GB to spare the tests' files go there: they wait for thousands of fsyncs else.
 IN_MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000 {print "TMPDIR=/dev/shm"}')
 
+# Of the tests each worker is a thread: more of them would only wait for each other.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format stubs lock clean bench-quality bench-live
 
@@ -16,10 +19,12 @@ help:  ## Show this list
 demo: $(STAMP)  ## Train on a year of groceries, serve, and show recommendations
 	@$(BIN)/recsvc demo
 
+# Tests start hundreds of processes: each would compile our modules anew where none may be kept.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(STAMP)  ## Run all tests
 	@$(BIN)/coverage erase
 	@# By worksteal a worker has neighbours, so that few models of a module are made twice.
-	@$(IN_MEMORY) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=
+	@$(IN_MEMORY) $(ONE_THREAD) $(BIN)/python -m pytest -n $(JOBS) --dist worksteal --cov --cov-report=
 	@# The total is pytest-cov's to check; the core and the artifacts must be covered whole.
 	@report=$$($(BIN)/coverage report --include='recsvc/core/*,recsvc/artifacts/*' --fail-under=100 2>&1) \
 	  || { echo "$$report"; echo "error: recsvc/core and recsvc/artifacts need 100 % coverage" >&2; exit 1; }
@@ -27,7 +32,7 @@ test: $(STAMP)  ## Run all tests
 check: $(STAMP)  ## The static gate: lint, format, types, imports, protos
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers $(JOBS)
 	$(BIN)/lint-imports
 	$(BIN)/python protos/generate.py --check --lint
 

@@ -183,8 +183,9 @@ def test_a_version_is_measured_on_later_purchases(trained: Trained, capsys: Capt
 def test_a_second_version_waits_to_be_promoted(trained: Trained, capsys: Capture) -> None:
     """Without --promote the current version stays; promote and rollback move to and fro."""
     first = trained.said["version_id"]
-    arguments = ["fit", *trained.files(), "--registry", trained.registry]
-    arguments += ["--preset", "fast", "--without", "collaborative", "--without", "neighbours"]
+    arguments = ["fit", *trained.files(), "--registry", trained.registry, "--preset", "fast"]
+    for part in ("collaborative", "neighbours", "trees"):
+        arguments += ["--without", part]
 
     assert run(app, arguments) == 0
     out, err = capsys.readouterr()

@@ -241,9 +241,13 @@ SMALL_CONFIG = """
 preset = "fast"
 n_vectors = 8
 n_candidates = 30
-fusion_customers = 60
-surface_questions = 60
+train_customers = 50
+judge_customers = 50
+fusion_customers = 50
+surface_questions = 50
 without = ["collaborative", "ease", "neighbours", "like_customers", "transitions", "spectral"]
+[boosting]
+n_rounds = 5
 """
 
 

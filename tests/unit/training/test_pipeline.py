@@ -77,7 +77,9 @@ def test_what_was_recorded_of_late_only_is_learnt_from(
     ).write_parquet(tmp_path / "events.parquet")
     registry = Registry(tmp_path / "registry")
 
-    manifest = fit(FitInput(events=[tmp_path / "events.parquet"]), SETTINGS, registry, Lines())
+    settings = replace(QUICK, n_windows=1)  # the features are what is asked about
+
+    manifest = fit(FitInput(events=[tmp_path / "events.parquet"]), settings, registry, Lines())
 
     groups = recommender_of(registry, manifest).features.groups
     assert ("price" if names == ("unit_price",) else "distance") in groups
@@ -350,11 +352,21 @@ def test_quarantined_rows_are_told_by_reason(tmp_path: Path) -> None:
     assert f"  quarantined: 2 no_customer -> {quarantine}" in lines.said
 
 
-def test_a_seed_of_its_own_gives_another_model(files: ShopFiles, tmp_path: Path) -> None:
+def test_a_seed_of_its_own_gives_another_model(
+    runs: tuple[Registry, list[Manifest], Lines], files: ShopFiles, tmp_path: Path
+) -> None:
     """Another seed starts the factors elsewhere; the data are the same."""
-    settings: TrainingSettings = replace(SETTINGS, seed=1)
+    settings: TrainingSettings = replace(SETTINGS, seed=1, without=frozenset({"trees"}))
 
     manifest = fit(source_of(files), settings, Registry(tmp_path / "registry"), Lines())
 
     assert manifest.parameters["training"]["seed"] == 1
     assert manifest.metrics["fusion"]["tuned"]
+    _, (first, _), _ = runs
+    assert manifest.data["events_sha256"] == first.data["events_sha256"]
+    factors = [
+        {file.sha256 for file in one.files if file.name.startswith("collaborative.")}
+        for one in (manifest, first)
+    ]
+    assert all(factors)
+    assert not factors[0] & factors[1]
