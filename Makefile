@@ -66,6 +66,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "Setting up .venv from requirements.lock; this happens once."
 	@$(PYTHON) -m venv .venv
 	@# The lock is whole: resolving it anew, older pips look past it for the extras of a package.
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --no-deps --require-hashes \
+	  -r requirements.lock
+	@# pip would compile on one core; a file of another Python is passed over, as pip does.
+	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
