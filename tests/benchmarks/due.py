@@ -49,7 +49,12 @@ class Found:
 def main(
     registry: Annotated[str, typer.Option(help="Model registry.")],
     future: Annotated[
-        Path, typer.Option(help="Parquet: customer_id, product_id, event_time, after the data.")
+        Path,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Parquet: customer_id, product_id, event_time, after the data.",
+        ),
     ],
     sample: Annotated[int, typer.Option(help="Customers drawn at random.")] = 2_000,
 ) -> None:

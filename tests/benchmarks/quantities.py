@@ -37,7 +37,12 @@ _RULES: Final = {
 @app.command("run")
 def main(
     events: Annotated[
-        Path, typer.Option(help="Parquet: customer_id, product_id, order_id, event_time, quantity.")
+        Path,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Parquet: customer_id, product_id, order_id, event_time, quantity.",
+        ),
     ],
     days: Annotated[float, typer.Option(help="Length of the last weeks, days.")] = 28,
 ) -> None:

@@ -36,7 +36,11 @@ app = new_app("Measure the other surfaces on the orders that came next.")
 RegistryOption = Annotated[str, typer.Option(help="Model registry.")]
 OrdersOption = Annotated[
     Path,
-    typer.Option(help="Parquet: customer_id, product_id, order_id and event_time, after the data."),
+    typer.Option(
+        exists=True,
+        dir_okay=False,
+        help="Parquet: customer_id, product_id, order_id and event_time, after the data.",
+    ),
 ]
 LENGTH = 10
 SIZES = (3, 10)

@@ -47,7 +47,12 @@ class Pair:
 @app.command("run")
 def main(
     registry: Annotated[str, typer.Option(help="Model registry.")],
-    test: Annotated[Path, typer.Option(help="Parquet: customer_id, product_id bought next.")],
+    test: Annotated[
+        Path,
+        typer.Option(
+            exists=True, dir_okay=False, help="Parquet: customer_id, product_id bought next."
+        ),
+    ],
     sample: Annotated[int, typer.Option(help="Customers drawn at random.")] = 2_000,
 ) -> None:
     """Print one row for each list, as JSON."""

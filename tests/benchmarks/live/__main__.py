@@ -10,13 +10,22 @@ from typing import Annotated
 
 import typer
 
+from recsvc.terminal import new_app, run
 from tests.benchmarks.live.freshness import freshness
 from tests.benchmarks.live.new_products import new_products
 from tests.benchmarks.live.newcomers import newcomers
 from tests.drill import drill
 from tests.serving import small_registry
 
-app = typer.Typer(add_completion=False, no_args_is_help=True)
+app = new_app("Measure what live state promises.")
+
+HistoryOption = Annotated[
+    Path,
+    typer.Option("--history", exists=True, dir_okay=False, help="Parquet file of purchases."),
+]
+TestOption = Annotated[
+    Path, typer.Option("--test", exists=True, dir_okay=False, help="What was bought next.")
+]
 
 
 def _print(found: Mapping[str, object]) -> None:
@@ -49,9 +58,11 @@ def drill_command(
 
 @app.command("newcomers")
 def newcomers_command(
-    history: Annotated[Path, typer.Option("--history", help="Parquet file of purchases.")],
-    test: Annotated[Path, typer.Option("--test", help="What was bought next.")],
-    products: Annotated[Path | None, typer.Option("--products", help="Their products.")] = None,
+    history: HistoryOption,
+    test: TestOption,
+    products: Annotated[
+        Path | None, typer.Option("--products", exists=True, dir_okay=False, help="Their products.")
+    ] = None,
     preset: Annotated[str, typer.Option("--preset", help="Of both models.")] = "balanced",
     work: Annotated[Path, typer.Option("--work", help="Folder for models.")] = Path(".bench/live"),
 ) -> None:
@@ -61,9 +72,11 @@ def newcomers_command(
 
 @app.command("new-products")
 def new_products_command(
-    history: Annotated[Path, typer.Option("--history", help="Parquet file of purchases.")],
-    test: Annotated[Path, typer.Option("--test", help="What was bought next.")],
-    products: Annotated[Path, typer.Option("--products", help="Their products.")],
+    history: HistoryOption,
+    test: TestOption,
+    products: Annotated[
+        Path, typer.Option("--products", exists=True, dir_okay=False, help="Their products.")
+    ],
     preset: Annotated[str, typer.Option("--preset", help="Of the model.")] = "balanced",
     work: Annotated[Path, typer.Option("--work", help="Folder for models.")] = Path(".bench/live"),
 ) -> None:
@@ -72,4 +85,4 @@ def new_products_command(
 
 
 if __name__ == "__main__":
-    app()
+    sys.exit(run(app))

