@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from shlex import quote
+from shlex import join
 from time import monotonic
 from typing import Annotated
 
@@ -10,7 +10,6 @@ import typer
 
 from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
-from recsvc.core.ranking import Task
 from recsvc.terminal import new_app, run, whoami
 from training.cli_collect import collect_command
 from training.cli_due import due_command
@@ -27,6 +26,7 @@ from training.cli_recommend import recommend_command
 from training.cli_replay import replay_command
 from training.cli_tuning import settings_command, tune_command
 from training.events import MAX_QUARANTINED_SHARE
+from training.gate import UNSHOWN, lines, unmeasured
 from training.options import (
     ConfigOption,
     CustomerSegmentsOption,
@@ -51,10 +51,6 @@ from training.pipeline import FitInput, Purchases, fit, read
 from training.settings import REMOVABLE, SPLITS
 from training.settings_file import read_settings
 from training.slices import read_segments
-
-MIN_MEASURED = 2
-"""Customers that a version must have been measured on for ``fit --promote`` to make it current:
-a truncated export must not replace what is served."""
 
 app = new_app(
     "Train recommendations from purchases, measure them and publish them.\n\n"
@@ -135,8 +131,8 @@ def fit_command(
     )
     with reporting() as reporter:
         manifest = fit(source, settings, store, reporter)
-        n_measured = manifest.metrics["test"]["rankers"]["recsvc"][Task.ALL.value]["customers"]
-        promoted = promote and n_measured >= MIN_MEASURED
+        refusal = unmeasured(manifest.metrics)
+        promoted = promote and refusal is None
         if promoted:
             store.promote(manifest.version_id, datetime.now(UTC), Note(whoami()))
     result = {
@@ -146,16 +142,14 @@ def fit_command(
         "metrics": manifest.metrics,
         "data": manifest.data,
     }
-    command = f"recsvc-train promote --registry {quote(registry)} {manifest.version_id}"
-    state = "current" if promoted else f"to serve it: {command}"
+    command = ["recsvc-train", "promote", "--registry", registry, manifest.version_id]
+    command += ["--force"] if refusal else []
+    state = "current" if promoted else f"to serve it: {join(command)}"
     text = f"published {manifest.version_id} in {result['seconds']} s ({state})"
-    if promote and not promoted:
-        text += (
-            "\nnot promoted: nothing shows that it is any good, with purchases of the last weeks "
-            f"by {n_measured} known customers; give more history"
-        )
+    if promote and refusal:
+        text = "\n".join([text, f"not promoted: {UNSHOWN}", *lines(refusal)])
     print_result(result, text, as_json)
-    if promote and not promoted:
+    if promote and refusal:
         raise typer.Exit(REFUSED)
 
 

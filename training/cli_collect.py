@@ -18,7 +18,7 @@ from recsvc.store.log_limits import LogLimits
 from recsvc.store.served_lists import RedisServedLists
 from training.collect import collect
 from training.drain import UNREADABLE, Collected
-from training.options import JsonOption, print_result, reporting
+from training.options import JsonOption, NamespaceOption, print_result, reporting
 from training.purge import purge
 from training.served import FOLDER, KEPT_DAYS, collect_served, forget_older
 
@@ -33,12 +33,6 @@ RedisOption = Annotated[
         "unix://REGISTRY.valkey/valkey.sock while the service runs.",
     ),
 ]
-NamespaceOption = Annotated[
-    str,
-    typer.Option("--namespace", envvar="RECSVC_NAMESPACE", help="Namespace of the service."),
-]
-
-
 ServedOption = Annotated[
     Path | None,
     typer.Option(

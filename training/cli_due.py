@@ -19,7 +19,6 @@ from recsvc.core.query import STALE_SECONDS, Query
 from recsvc.core.ruling import PreparedRules
 from recsvc.errors import InputError
 from training.batch import Surface, recommend_all
-from training.cli_collect import NamespaceOption
 from training.due import QuietHours, due_within
 from training.events import MAX_QUARANTINED_SHARE, read_customers
 from training.options import (
@@ -27,9 +26,11 @@ from training.options import (
     JsonOption,
     MaxQuarantinedOption,
     ModelOption,
+    NamespaceOption,
     NoQuarantineOption,
     PlacementOption,
     RegistryOption,
+    ShopRedisOption,
     check_stock,
     check_writable,
     day_of,
@@ -90,15 +91,7 @@ def due_command(
     ] = Channel.EMAIL,
     placement: PlacementOption = "",
     any_stock: AnyStockOption = False,
-    redis: Annotated[
-        str | None,
-        typer.Option(
-            "--redis",
-            envvar="RECSVC_REDIS_URL",
-            help="Redis of the service, whose catalogue says what has changed since the model "
-            "learnt: what is sold, and which products are sensitive.",
-        ),
-    ] = None,
+    redis: ShopRedisOption = None,
     namespace: NamespaceOption = "recsvc",
     quarantine: NoQuarantineOption = None,
     max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,

@@ -11,10 +11,10 @@ from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import InputError
 from recsvc.terminal import whoami
-from training.cli_collect import NamespaceOption, ServedDaysOption, drained
+from training.cli_collect import ServedDaysOption, drained
 from training.cli_promotion import REFUSED, ForceOption
 from training.events import MAX_QUARANTINED_SHARE
-from training.gate import lines
+from training.gate import lines, why_refused
 from training.nightly import Outcome, as_json, nightly
 from training.options import (
     ConfigOption,
@@ -25,6 +25,7 @@ from training.options import (
     MapProductsOption,
     MapStoresOption,
     MaxQuarantinedOption,
+    NamespaceOption,
     PresetOption,
     ProductsOption,
     QuarantineOption,
@@ -44,13 +45,17 @@ from training.slices import read_segments
 
 
 def nightly_command(
+    context: typer.Context,
     events: EventsOption,
     registry: RegistryOption,
     *,
     redis: Annotated[
         str | None,
         typer.Option(
-            "--redis", help="Redis or Valkey of the service, to collect its live events from first."
+            "--redis",
+            envvar="RECSVC_REDIS_URL",
+            help="Redis or Valkey of the service, to collect its live events from first, with "
+            "--collect-into.",
         ),
     ] = None,
     namespace: NamespaceOption = "recsvc",
@@ -94,6 +99,8 @@ def nightly_command(
     """
     started = monotonic()
     settings = read_settings(config, preset, seed=seed, without=without)
+    if collect_into is None and _of_environment(context, "redis"):
+        redis = None  # that is there for other commands too
     source = FitInput(
         events=[*events, *_collected(redis, namespace, collect_into, registry, served_days)],
         products=products,
@@ -126,7 +133,9 @@ def _collected(
         InputError: only one of the two is given.
     """
     if (redis is None) != (folder is None):
-        raise InputError("--redis and --collect-into belong together; give both or neither")
+        raise InputError(
+            "--redis (or RECSVC_REDIS_URL) and --collect-into belong together; give both or neither"
+        )
     if redis is None or folder is None:
         return []
     found = drained(redis, namespace, folder, registry=registry, served_days=served_days)
@@ -138,14 +147,20 @@ def _collected(
     return [folder] if any(folder.glob("*.parquet")) else []
 
 
+def _of_environment(context: typer.Context, option: str) -> bool:
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "ENVIRONMENT"
+
+
 def _lines(outcome: Outcome, registry: str) -> list[str]:
     state = outcome.state
     if outcome.promoted:
         said = f"promoted {outcome.version_id}, generation {outcome.generation}"
         return [said, *lines(state.decision)]
+    why = why_refused(state.decision, state.yardstick)
     history = f"recsvc-train models --history --registry {quote(registry)}"
     return [
-        f"refused {outcome.version_id}: it is worse than {state.yardstick}; what is current stays",
+        f"refused {outcome.version_id}: {why}; what is current stays",
         *lines(state.decision),
         f"to promote it all the same, run the same command with --force; see also {history}",
     ]

@@ -19,7 +19,7 @@ from recsvc.errors import InputError
 from recsvc.terminal import whoami
 from training.compare import compare
 from training.events import MAX_QUARANTINED_SHARE
-from training.gate import Decision, decide, lines, verdict
+from training.gate import Decision, decide, lines, unmeasured, verdict, why_refused
 from training.options import (
     JsonOption,
     MapOption,
@@ -70,29 +70,33 @@ def promote_command(
     With --events the gate decides: it compares the version with the current one on the later
     purchases among them, and refuses one that is significantly worse in total or on a large
     slice. Without, it is your word, except that what the gate has refused beside the version
-    that is still current stays refused. The first version always passes.
+    that is still current stays refused. The first version has nothing to beat. What nobody could
+    be found to measure on is refused, unless the gate has judged it by --events.
 
     Exit codes: 0 promoted, 3 refused, 1 failed.
     """
     store = Registry.open(registry)
-    decision = refused = _refusal_of(store, version)
+    remembered = _refusal_of(store, version)
+    decision = standing = unmeasured(store.manifest(version).metrics) or remembered
     if events:
         source = source_of(events, column_map, timezone, quarantine, max_quarantined)
         with reporting() as reporter:
             judged = _judged(store, version, source, reporter)
         # Too few customers to tell anything take no refusal back.
-        decision = judged if judged.is_judged else refused or judged
+        decision = judged if judged.is_judged else standing or judged
     gate = verdict(decision, force=force)
     found = decision or Decision.unjudged()
     note = Note(whoami(), gate, found.said)
     if gate is Gate.REFUSED:
-        version_id, current = (store.manifest(ref).version_id for ref in (version, CURRENT))
-        if decision is not refused:
+        version_id, pointer = store.manifest(version).version_id, store.pointer()
+        current = pointer.version_id if pointer else ""
+        if remembered is None or decision is not standing:
             store.record_refusal(version_id, datetime.now(UTC), note)
         overrule = ["recsvc-train", "promote", version_id, "--registry", registry, "--force"]
         answer: dict[str, Any] = {"version_id": version_id, "promoted": False}
         text = [
-            f"refused {version_id}: it is worse than {current}, which stays current",
+            f"refused {version_id}: {why_refused(found, current)}"
+            + (f"; {current} stays current" if current else ""),
             *lines(found),
             f"to promote it all the same: {join(overrule)}",
         ]
@@ -225,11 +229,10 @@ def _judged(store: Registry, version: str, source: FitInput, reporter: Reporter)
 def _refusal_of(store: Registry, version: str) -> Decision | None:
     """The gate's refusal of a version, if that was beside what is current now."""
     pointer = store.pointer()
-    if pointer is None:
-        return None
+    before = pointer.version_id if pointer else ""
     version_id = store.manifest(version).version_id
     for entry in reversed(store.history()):
-        if entry.version_id == version_id and entry.before == pointer.version_id:
+        if entry.version_id == version_id and entry.before == before:
             is_refusal = entry.action is Action.REFUSED
             return Decision(passed=False, reasons=entry.note.reasons) if is_refusal else None
     return None

@@ -25,16 +25,17 @@ from recsvc.core.vocabulary import MISSING
 from recsvc.errors import InputError
 from recsvc.terminal import attributes_of
 from training.batch import Surface, recommend_all
-from training.cli_collect import NamespaceOption
 from training.events import MAX_QUARANTINED_SHARE, read_customers
 from training.options import (
     AnyStockOption,
     JsonOption,
     MaxQuarantinedOption,
     ModelOption,
+    NamespaceOption,
     NoQuarantineOption,
     PlacementOption,
     RegistryOption,
+    ShopRedisOption,
     check_stock,
     check_writable,
     load,
@@ -125,14 +126,7 @@ def recommend_command(
         typer.Option("--max-price", min=0, help="Only products up to this price; see --currency."),
     ] = None,
     currency: Annotated[str, typer.Option(help="Of --max-price: ISO 4217, such as EUR.")] = "",
-    redis: Annotated[
-        str | None,
-        typer.Option(
-            "--redis",
-            help="Redis of the service, whose catalogue says what has changed since the model "
-            "learnt, and what is new; it is asked only if given.",
-        ),
-    ] = None,
+    redis: ShopRedisOption = None,
     namespace: NamespaceOption = "recsvc",
     quarantine: NoQuarantineOption = None,
     max_quarantined: MaxQuarantinedOption = MAX_QUARANTINED_SHARE,

@@ -14,8 +14,8 @@ from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 from recsvc.store.served_lists import RedisServedLists
 from recsvc.store.tables import RedisTables
-from training.cli_collect import TIMEOUT_SECONDS, NamespaceOption, RedisOption, ServedOption
-from training.options import JsonOption, RegistryOption, print_result, reporting
+from training.cli_collect import TIMEOUT_SECONDS, RedisOption, ServedOption
+from training.options import JsonOption, NamespaceOption, RegistryOption, print_result, reporting
 from training.replay import Replayer, found_or_refuse, replayed_json, replayed_lines
 from training.served import Kept, ServedFiles
 

@@ -9,7 +9,8 @@ A comparison (:mod:`training.compare`, the candidate first) is read by three rul
 - **Of the slices** there are many, and of forty slices of equal models one looks worse at 95 % by
   chance. They share the 5 % (Bonferroni): each is asked for more confidence, the more there are.
 
-With too few customers nothing can be told; the candidate passes, and the decision says so.
+With too few customers nothing can be told; the candidate passes, and the decision says so. What was
+measured on nobody at all is refused, whatever it would replace: :func:`unmeasured`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,6 +49,13 @@ class Policy:
 
 DEFAULT = Policy()
 
+UNSHOWN = "nothing shows that it is any good"
+"""Of what nobody could measure."""
+
+MIN_MEASURED = 2
+"""Customers that a version must have been measured on before it is served: a truncated export must
+not replace what is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -57,7 +65,8 @@ class Decision:
         passed: whether the candidate may be promoted.
         reasons: of a refusal, a line each, the totals first; empty if it has passed.
         warnings: what could not be told, a line each.
-        details: policy, number of slices judged and the comparison, JSON.
+        details: policy, number of slices judged and the comparison, JSON; of what was measured on
+            nobody, how many customers there were.
     """
 
     passed: bool
@@ -74,6 +83,11 @@ class Decision:
     def is_judged(self) -> bool:
         """Whether there were enough customers to tell of anything."""
         return bool(self.details.get("n_judged"))
+
+    @property
+    def is_unmeasured(self) -> bool:
+        """Whether it is a refusal of what nobody could measure, beside whatever is current."""
+        return "n_measured" in self.details
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -130,6 +144,24 @@ def decide(comparison: Comparison, policy: Policy = DEFAULT) -> Decision:
     return Decision(not reasons, tuple(reasons), tuple(warnings), details)
 
 
+def unmeasured(metrics: Mapping[str, Any]) -> Decision | None:
+    """The refusal of a version that was measured on fewer than :data:`MIN_MEASURED` customers.
+
+    Args:
+        metrics: of its manifest. One that was made without measuring says nothing: None.
+    """
+    if "test" not in metrics:
+        return None
+    n_measured = int(metrics["test"]["rankers"]["recsvc"][Task.ALL.value]["customers"])
+    if n_measured >= MIN_MEASURED:
+        return None
+    reason = (
+        f"known customers with purchases in what was held out: {n_measured}, {MIN_MEASURED} are "
+        "needed; give more history"
+    )
+    return Decision(passed=False, reasons=(reason,), details={"n_measured": n_measured})
+
+
 def widened(interval: Interval, n_judged: int) -> Interval:
     """The interval of one of ``n_judged`` that share the chance of being wrong.
 
@@ -146,8 +178,19 @@ def widened(interval: Interval, n_judged: int) -> Interval:
 
 def lines(decision: Decision) -> Sequence[str]:
     """The reasons and warnings of a decision as people read them, a line each."""
-    marked = [f"  worse: {reason}" for reason in decision.reasons]
+    mark = "not measured" if decision.is_unmeasured else "worse"
+    marked = [f"  {mark}: {reason}" for reason in decision.reasons]
     return [*marked, *(f"  not judged: {warning}" for warning in decision.warnings)]
+
+
+def why_refused(decision: Decision, current: str) -> str:
+    """What follows ``refused VERSION:`` in the line above those of :func:`lines`.
+
+    Args:
+        decision: a refusal.
+        current: the version that it was compared with.
+    """
+    return UNSHOWN if decision.is_unmeasured else f"it is worse than {current}"
 
 
 def verdict(decision: Decision | None, *, force: bool) -> Gate:

@@ -21,7 +21,7 @@ from recsvc.artifacts.pointer import Pointer
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import NotFoundError, PreconditionError
 from training.compare import compare
-from training.gate import DEFAULT, Decision, Policy, decide, lines, verdict
+from training.gate import DEFAULT, Decision, Policy, decide, lines, unmeasured, verdict
 from training.nightly_state import State, Workspace, alone, writing
 from training.options import load
 from training.pipeline import FitInput, fit, read
@@ -154,9 +154,11 @@ class _Run:
             state = replace(judged, version_id=state.version_id) if state else judged
             self.work.remember(state)
         self.work.forget_trials()
+        if state.decision.passed or self.force:
+            state = self._published(state)
         if not state.decision.passed and not self.force:
             return self._refused(state)
-        return self._promoted(self._published(state))
+        return self._promoted(state)
 
     def _judged(self, pointer: Pointer | None) -> State:
         """Validate, fit a trial, evaluate it beside the version to beat, and decide."""
@@ -207,12 +209,20 @@ class _Run:
         return self._outcome(state, state.generation, promoted=False)
 
     def _published(self, state: State) -> State:
-        """Fit on everything, unless it was, and publish that, unless it is."""
+        """Fit on everything, unless it was, and publish that, unless it is or that is refused."""
         if state.version_id and self._is_published(state.version_id):
             return state
         self._log(Step.PUBLISH)
         folder = self.work.candidate
         manifest = self._fitted(folder, lambda: self.source)
+        refusal = None if state.decision.is_judged else unmeasured(manifest.metrics)
+        if refusal:
+            for line in lines(refusal):
+                self.reporter.log(line)
+            state = replace(state, trial=manifest.version_id, decision=refusal)
+            self.work.remember(state)
+            if not self.force:
+                return state
         if not self._is_published(manifest.version_id):
             _, arrays = Registry(folder).load(manifest.version_id)
             gate = {"yardstick": state.yardstick} | state.decision.to_json()

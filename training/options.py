@@ -34,6 +34,19 @@ EventsOption = Annotated[
 RegistryOption = Annotated[
     str, typer.Option("--registry", envvar="RECSVC_REGISTRY", help="Folder of the models.")
 ]
+NamespaceOption = Annotated[
+    str,
+    typer.Option("--namespace", envvar="RECSVC_NAMESPACE", help="Namespace of the service."),
+]
+ShopRedisOption = Annotated[
+    str | None,
+    typer.Option(
+        "--redis",
+        envvar="RECSVC_REDIS_URL",
+        help="Redis of the service, whose catalogue says what has changed since the model learnt: "
+        "what is sold, what is new, and which products are sensitive.",
+    ),
+]
 ProductsOption = Annotated[
     Path | None, typer.Option("--products", help="File that describes the products.")
 ]

@@ -1,6 +1,7 @@
 """The doors that decide what is served: promote with a gate, the history, nightly."""
 
 import json
+import shlex
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -89,7 +90,7 @@ def test_a_worse_version_is_refused_with_the_reason(shop: Shop, capsys: Capture)
 
     assert code == REFUSED == 3
     first, worse, *_, last = text.splitlines()
-    assert first == f"refused {shop.bad}: it is worse than {shop.good}, which stays current"
+    assert first == f"refused {shop.bad}: it is worse than {shop.good}; {shop.good} stays current"
     assert worse.startswith("  worse: all purchases: ndcg@10 ")
     assert last.endswith(f"promote {shop.bad} --registry {shop.registry} --force")
     assert shop.current() == shop.good
@@ -184,6 +185,91 @@ def test_the_first_version_passes(shop: Shop, capsys: Capture) -> None:
     assert code == 0
     assert "not judged: no version is current yet" in text
     assert shop.current() == shop.bad
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    """An export that was cut off: one customer of it can be asked about."""
+    path = tmp_path / "three.csv"
+    rows = "a,x,2025-01-01\nb,y,2025-02-01\na,y,2025-03-01\n"
+    path.write_text("customer_id,product_id,event_time\n" + rows, encoding="utf-8")
+    return path
+
+
+UNMEASURED = (
+    "  not measured: known customers with purchases in what was held out: 1, 2 are needed; "
+    "give more history"
+)
+
+
+def test_what_nobody_could_measure_is_not_the_first_version(
+    tmp_path: Path, three: Path, capsys: Capture
+) -> None:
+    """Published by fit, it is refused with the same words by promote, until it is forced."""
+    given = ["--registry", str(tmp_path / "new")]
+    code = run(app, ["fit", "--preset", "fast", "--events", str(three), *given, "--promote"])
+    out = capsys.readouterr().out
+    assert code == REFUSED
+    assert UNMEASURED in out.splitlines()
+    version = out.split()[1]
+
+    for _ in range(2):
+        assert run(app, ["promote", version, *given]) == REFUSED
+        first, reason, last = capsys.readouterr().out.splitlines()
+        assert first == f"refused {version}: nothing shows that it is any good"
+        assert reason == UNMEASURED
+    registry = Registry(tmp_path / "new")
+    assert registry.pointer() is None
+    assert [entry.note.gate for entry in registry.history()] == [Gate.REFUSED]
+
+    assert run(app, shlex.split(last.partition(": ")[2])[1:]) == 0
+    assert [entry.note.gate for entry in registry.history()] == [Gate.REFUSED, Gate.OVERRULED]
+
+
+def test_a_night_of_what_nobody_could_measure_is_refused(
+    tmp_path: Path, three: Path, capsys: Capture
+) -> None:
+    """Though there is no current version to be worse than; a rerun says so at once."""
+    registry = Registry(tmp_path / "new")
+    night = ["nightly", "--preset", "fast", "--events", str(three), "--registry"]
+    night.append(str(registry.root))
+
+    for _ in range(2):
+        assert run(app, night) == REFUSED
+        first, reason, _ = capsys.readouterr().out.splitlines()
+        assert first.endswith(": nothing shows that it is any good; what is current stays")
+        assert reason == UNMEASURED
+        assert registry.pointer() is None
+        assert registry.versions() == []
+        assert [entry.note.gate for entry in registry.history()] == [Gate.REFUSED]
+
+    assert run(app, [*night, "--force"]) == 0
+    pointer = registry.pointer()
+    assert pointer is not None
+    assert first.startswith(f"refused {pointer.version_id}: ")  # fitted once
+    assert registry.history()[-1].note.gate is Gate.OVERRULED
+    assert registry.manifest("current").metrics["gate"]["passed"] is False
+
+
+def test_what_the_gate_has_judged_needs_no_measure_of_its_own(shop: Shop, capsys: Capture) -> None:
+    """Later purchases that show it to be no worse are a measure."""
+    registry = Registry(shop.registry)
+    manifest, arrays = registry.load(shop.good)
+    other = registry.publish(
+        arrays,
+        model_id=manifest.model_id,
+        train_time=manifest.train_time,
+        parameters=manifest.parameters,
+        metrics={"test": {"rankers": {"recsvc": {"all": {"customers": 1}}}}},
+        data=manifest.data,
+        code_version=manifest.code_version,
+    ).version_id
+    shop.run(capsys, "promote", shop.bad)
+
+    code, answer = shop.run(capsys, "promote", other)
+    assert (code, answer["verdict"]) == (REFUSED, "refused")
+    code, answer = shop.run(capsys, "promote", other, "--events", shop.later)
+    assert (code, answer["verdict"]) == (0, "passed")
 
 
 def test_purchases_that_are_not_later_are_one_line(shop: Shop, capsys: Capture) -> None:

@@ -472,6 +472,25 @@ def test_unusable_customers_are_one_line(
     assert said in message
 
 
+def test_the_redis_of_the_environment_is_asked_by_every_command(
+    registry: Path, customers: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the service is told holds for lists too; a night collects only where it is told to."""
+    monkeypatch.setenv("RECSVC_REDIS_URL", "http://localhost")
+    lists = ["--customers", customers, "--registry", registry, "--out", "o.parquet"]
+    night = ["nightly", "--events", "none.csv", "--registry", registry]
+
+    assert "RECSVC_REDIS_URL" in error_of(capsys, "recommend", *lists)
+    assert "RECSVC_REDIS_URL" in error_of(capsys, "due", *lists)
+    assert "RECSVC_REDIS_URL" in error_of(capsys, *night, "--collect-into", "history")
+    assert run(app, list(map(str, night))) == 1
+    assert "none.csv" in capsys.readouterr().err
+    message = error_of(capsys, *night, "--redis", "redis://localhost")
+    assert "--collect-into" in message
+    monkeypatch.delenv("RECSVC_REDIS_URL")
+    assert "--collect-into" in error_of(capsys, *night, "--collect-into", "history")
+
+
 @pytest.mark.parametrize("out", [".", "no/such/folder/lists.parquet", "customers.csv/l.parquet"])
 def test_lists_that_cannot_be_written_are_one_line(
     registry: Path, customers: Path, capsys: Capture, out: str
