@@ -9,8 +9,8 @@ import typer
 
 from recsvc.cli_options import DataDirOption, FormatOption, LevelOption, RedisOption, RegistryOption
 from recsvc.errors import InputError
+from recsvc.logs import make_logger
 from recsvc.settings import LogSettings, ServerSettings, TokenSettings
-from recsvc.telemetry import make_logger
 
 
 class Channel(StrEnum):

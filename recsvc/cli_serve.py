@@ -14,8 +14,8 @@ from recsvc.cli_options import (
     RedisOption,
     RegistryOption,
 )
+from recsvc.logs import make_logger
 from recsvc.settings import ServerSettings
-from recsvc.telemetry import make_logger
 from recsvc.terminal import new_console
 
 # gRPC and the model's libraries are imported by the commands that need them: the supervisor

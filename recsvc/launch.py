@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable
 
 from recsvc.artifacts.registry import Registry
+from recsvc.logs import Logger
+from recsvc.metrics import MetricsPage, metrics_page
 from recsvc.server.address import reserved
 from recsvc.settings import ServerSettings
 from recsvc.store.embedded import EmbeddedValkey
 from recsvc.supervisor import Supervisor
-from recsvc.telemetry import Logger, MetricsPage, metrics_page
 
 _WORKER = [sys.executable, "-m", "recsvc.app.worker"]
 

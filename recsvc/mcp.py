@@ -15,9 +15,9 @@ from recsvc.app.shop import build_shop
 from recsvc.client import Client
 from recsvc.credentials import TokenVerifier, read_keys, secret_key
 from recsvc.errors import InputError
+from recsvc.logs import Logger
 from recsvc.settings import ServerSettings, TokenSettings
 from recsvc.store.embedded import EmbeddedValkey
-from recsvc.telemetry import Logger
 
 ANSWER_SECONDS = 2.0
 """How long a running service may take for a call."""

@@ -30,6 +30,8 @@ from recsvc.app.worker import Worker, build_worker
 from recsvc.artifacts.registry import Registry
 from recsvc.core.model import Model
 from recsvc.core.vocabulary import Vocabulary
+from recsvc.logs import Logger, make_logger
+from recsvc.metrics import Metrics
 from recsvc.service.experiments import Experiments
 from recsvc.service.inquiries import Circumstances
 from recsvc.service.live_catalogue import LiveCatalogue
@@ -40,7 +42,6 @@ from recsvc.service.stock import Stock
 from recsvc.settings import LogFormat, LogLevel, ServerSettings
 from recsvc.store.catalogue_store import TableCatalogueStore
 from recsvc.store.tables import InMemoryTables
-from recsvc.telemetry import Logger, Metrics, make_logger
 from tests.samples import tiny_artifact, tiny_model
 
 START_SECONDS = 60.0

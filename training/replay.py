@@ -15,6 +15,7 @@ from recsvc.artifacts.rules_check import rules_in_force
 from recsvc.artifacts.rules_file import KIND
 from recsvc.core.rules import NO_RULES
 from recsvc.errors import InputError, NotFoundError
+from recsvc.logs import make_logger
 from recsvc.service.answers import Answers
 from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.models import LoadedModel, load_model
@@ -24,7 +25,6 @@ from recsvc.service.served import ServedList
 from recsvc.service.standing import Standing
 from recsvc.service.wording import Wording
 from recsvc.settings import LogFormat, LogLevel
-from recsvc.telemetry import make_logger
 
 
 def standing_of(registry: Registry) -> Standing:

@@ -19,7 +19,7 @@ from recsvc.agents import answers, arguments
 from recsvc.agents.advice import FAULT, rejected, simple_name, told, without_people
 from recsvc.agents.tools import Caller, Tools
 from recsvc.errors import RecsvcError
-from recsvc.telemetry import Logger, collected_facts
+from recsvc.logs import Logger, collected_facts
 
 _Outcome = tuple[str, types.CallToolResult]
 """What became of a call, for the log, and what is answered."""

@@ -17,8 +17,8 @@ from starlette.applications import Starlette
 
 from recsvc.credentials import LEEWAY_SECONDS, TokenVerifier
 from recsvc.errors import CredentialError, SettingsError
+from recsvc.logs import Logger
 from recsvc.settings import TokenSettings, join_address, split_address
-from recsvc.telemetry import Logger
 
 PATH = "/mcp"
 

@@ -13,6 +13,8 @@ from recsvc.artifacts.registry import Registry
 from recsvc.artifacts.rules_file import KIND as RULES
 from recsvc.errors import RegistryError
 from recsvc.identity import hash_key
+from recsvc.logs import Logger
+from recsvc.metrics import Metrics
 from recsvc.service.defaults import Defaults
 from recsvc.service.experiments import Experiments
 from recsvc.service.inquiries import Circumstances
@@ -24,7 +26,6 @@ from recsvc.service.shop_rules import ShopRules
 from recsvc.service.standing import Standing
 from recsvc.service.stock import Stock
 from recsvc.settings import ConsentDefault, ServerSettings
-from recsvc.telemetry import Logger, Metrics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

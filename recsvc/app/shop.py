@@ -3,10 +3,10 @@
 from recsvc.agents.local import LocalShop, OffersCodec, Uses
 from recsvc.app.ground import Ground, build_ground
 from recsvc.app.lists import lists_on
+from recsvc.logs import Logger
 from recsvc.service.catalogue import Catalogue
 from recsvc.service.events import Events
 from recsvc.settings import ServerSettings
-from recsvc.telemetry import Logger
 
 
 def build_shop(settings: ServerSettings, logger: Logger) -> tuple[LocalShop, Ground]:

@@ -4,6 +4,8 @@ import time
 from dataclasses import dataclass
 
 from recsvc.errors import StoreUnavailableError
+from recsvc.logs import Logger
+from recsvc.metrics import Metrics
 from recsvc.server.interceptor import MAX_STREAMS
 from recsvc.service.ports import (
     AnswerStore,
@@ -34,7 +36,6 @@ from recsvc.store.people import RedisPeople
 from recsvc.store.response_cache import RedisResponseCache
 from recsvc.store.served_lists import RedisServedLists
 from recsvc.store.tables import InMemoryTables, RedisTables
-from recsvc.telemetry import Logger, Metrics
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from functools import partial
 from recsvc.app.ground import Ground, build_ground
 from recsvc.app.lists import lists_on
 from recsvc.errors import RecsvcError
+from recsvc.logs import Logger, make_logger
 from recsvc.server.catalogue_servicer import CatalogueServicer, CatalogueUses
 from recsvc.server.customer_servicer import CustomerServicer
 from recsvc.server.event_servicer import EventServicer
@@ -25,7 +26,6 @@ from recsvc.service.model_admin import ModelAdmin
 from recsvc.service.recalls import Recalls
 from recsvc.settings import ServerSettings
 from recsvc.supervisor import EXIT_CONFIGURATION, STOP_SIGNALS, signal_pipe, signals_within
-from recsvc.telemetry import Logger, make_logger
 
 _READY_FD = "RECSVC_READY_FD"
 

@@ -10,6 +10,7 @@ import grpc
 
 from recsvc.core.catalogue import Product
 from recsvc.errors import InvalidRequestError
+from recsvc.logs import note
 from recsvc.server.catalogue_requests import (
     check_batch,
     read_entries,
@@ -28,7 +29,6 @@ from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.recalls import Recalls
 from recsvc.service.selling import Shop, StockRecord
 from recsvc.service.stock import Stock
-from recsvc.telemetry import note
 from recsvc.v1 import catalog_service_pb2 as api
 from recsvc.v1 import catalog_service_pb2_grpc as api_grpc
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import grpc
 
 from recsvc.errors import InvalidRequestError
+from recsvc.logs import note
 from recsvc.server.event_responses import event_message
 from recsvc.server.fields import check_id, read_location
 from recsvc.server.messages import location_message, timestamp
@@ -14,7 +15,6 @@ from recsvc.server.tokens import ConsistencyTokens
 from recsvc.service.customer_records import Customer
 from recsvc.service.customers import Customers
 from recsvc.service.standing import Consent
-from recsvc.telemetry import note
 from recsvc.v1 import customer_service_pb2 as api
 from recsvc.v1 import customer_service_pb2_grpc as api_grpc
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 import grpc
 
 from recsvc.errors import InvalidRequestError
+from recsvc.logs import note
 from recsvc.server.errors import to_status
 from recsvc.server.event_requests import check_events, read_event
 from recsvc.server.replays import Replays
 from recsvc.server.tokens import ConsistencyTokens
 from recsvc.service.events import Events
 from recsvc.service.shopping import Event, Outcome
-from recsvc.telemetry import note
 from recsvc.v1 import event_service_pb2 as api
 from recsvc.v1 import event_service_pb2_grpc as api_grpc
 

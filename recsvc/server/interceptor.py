@@ -19,8 +19,9 @@ from recsvc.errors import (
     RecsvcError,
     StoreUnavailableError,
 )
+from recsvc.logs import Logger, collected_facts
+from recsvc.metrics import Children, Metrics
 from recsvc.server.errors import code_of, to_status
-from recsvc.telemetry import Children, Logger, Metrics, collected_facts
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 

@@ -3,12 +3,12 @@
 import grpc
 
 from recsvc.errors import InvalidRequestError, NotYetAvailableError
+from recsvc.logs import note
 from recsvc.server.context import deadline_of
 from recsvc.server.fields import check_id
 from recsvc.server.messages import timestamp
 from recsvc.server.tokens import Signer
 from recsvc.service.model_admin import ModelAdmin, ModelDescription
-from recsvc.telemetry import note
 from recsvc.v1 import model_service_pb2 as models
 from recsvc.v1 import model_service_pb2_grpc as models_grpc
 

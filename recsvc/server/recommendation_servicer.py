@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import grpc
 
 from recsvc.errors import RecsvcError, UnavailableError
+from recsvc.logs import collected_facts, note
 from recsvc.server import requests, response_codec, responses
 from recsvc.server.context import deadline_of
 from recsvc.server.errors import to_status
@@ -20,7 +21,6 @@ from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.questions import Delivery
 from recsvc.service.recommendations import Recommendations
 from recsvc.service.related import Related
-from recsvc.telemetry import collected_facts, note
 from recsvc.v1 import recommendation_service_pb2 as api
 from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
 

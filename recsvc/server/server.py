@@ -9,6 +9,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from recsvc.errors import SettingsError
+from recsvc.logs import Logger
+from recsvc.metrics import Metrics
 from recsvc.server.catalogue_servicer import CatalogueServicer
 from recsvc.server.customer_servicer import CustomerServicer
 from recsvc.server.event_servicer import EventServicer
@@ -16,7 +18,6 @@ from recsvc.server.interceptor import CallInterceptor, CountingExecutor, stream_
 from recsvc.server.model_servicer import ModelServicer
 from recsvc.server.recommendation_servicer import RecommendationServicer
 from recsvc.server.reflection import ReflectionServicer
-from recsvc.telemetry import Logger, Metrics
 from recsvc.v1 import catalog_service_pb2_grpc as catalog_service
 from recsvc.v1 import customer_service_pb2_grpc as customer_service
 from recsvc.v1 import event_service_pb2_grpc as event_service

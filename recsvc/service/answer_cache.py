@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from prometheus_client import Counter
 
 from recsvc.errors import StoreUnavailableError
+from recsvc.metrics import Children, Metrics
 from recsvc.service.ports import CacheKey, ResponseCache
 from recsvc.service.questions import AnswerCodec, KeptList
 from recsvc.service.shopping import NO_DEEDS, LiveProfile
-from recsvc.telemetry import Children, Metrics
 
 
 def _nothing() -> LiveProfile:

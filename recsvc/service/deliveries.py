@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from prometheus_client import Counter
 
 from recsvc.core.recommendation_id import ListOrigin, new_recommendation_id
+from recsvc.logs import note
+from recsvc.metrics import Children, Metrics
 from recsvc.service.answer_cache import CacheSlot
 from recsvc.service.basis import Basis
 from recsvc.service.experiments import VARIANT_UNAVAILABLE
@@ -15,7 +17,6 @@ from recsvc.service.models import ModelSlot
 from recsvc.service.questions import Answer, Delivery, Need, ServedFrom
 from recsvc.service.served_log import ServedLog
 from recsvc.service.stock import Stocked
-from recsvc.telemetry import Children, Metrics, note
 
 STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
 DEADLINE = "DEADLINE"

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recsvc.errors import OverloadedError
+from recsvc.metrics import Metrics
 from recsvc.service.ports import EventLog
 from recsvc.service.shopping import Event, Outcome, Person
 from recsvc.service.standing import Standing
-from recsvc.telemetry import Metrics
 
 
 @dataclass(frozen=True, slots=True)

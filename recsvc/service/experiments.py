@@ -13,12 +13,13 @@ from recsvc.artifacts.version_ids import CURRENT
 from recsvc.core.assignment import takes_part, variant_of
 from recsvc.core.rules import Rulebook
 from recsvc.errors import RecsvcError
+from recsvc.logs import Logger
+from recsvc.metrics import Metrics
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.poller import Poller
 from recsvc.service.questions import Question
 from recsvc.service.shelf_watch import ShelfWatch
 from recsvc.service.shop_rules import ShopRules
-from recsvc.telemetry import Logger, Metrics
 
 UNKNOWN_EXPERIMENT = "UNKNOWN_EXPERIMENT"
 VARIANT_UNAVAILABLE = "VARIANT_UNAVAILABLE"

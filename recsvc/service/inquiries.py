@@ -19,6 +19,7 @@ from recsvc.core.recommendation_id import Surface
 from recsvc.core.ruling import PreparedRules
 from recsvc.core.vocabulary import MISSING
 from recsvc.identity import customer_hash, session_hash, visitor_hash
+from recsvc.logs import note
 from recsvc.service.defaults import Defaults
 from recsvc.service.experiments import UNKNOWN_EXPERIMENT, Assignment, Experiments
 from recsvc.service.live_catalogue import LiveCatalogue
@@ -29,7 +30,6 @@ from recsvc.service.shopping import LiveProfile
 from recsvc.service.situations import PRICE_CURRENCY, Asker, Situation, lacks_prices, situate
 from recsvc.service.standing import Standing
 from recsvc.service.stock import NOT_ASKED, Stock, Stocked
-from recsvc.telemetry import note
 
 UNKNOWN_CUSTOMER = "UNKNOWN_CUSTOMER"
 NO_CONSENT = "NO_CONSENT"

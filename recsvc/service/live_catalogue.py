@@ -10,11 +10,11 @@ from recsvc.core.assortment import Assortment
 from recsvc.core.catalogue import Product
 from recsvc.core.places import Places
 from recsvc.errors import StoreUnavailableError
+from recsvc.logs import Logger
 from recsvc.service.models import LoadedModel
 from recsvc.service.poller import Poller
 from recsvc.service.ports import CatalogueStore
 from recsvc.service.selling import Changes, Shop
-from recsvc.telemetry import Logger
 
 READ_SECONDS = 30.0
 """Longest wait for a whole catalogue; nobody waits for it but the thread that reads."""

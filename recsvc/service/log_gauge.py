@@ -3,9 +3,10 @@
 from contextlib import suppress
 
 from recsvc.errors import StoreUnavailableError
+from recsvc.logs import Logger
+from recsvc.metrics import Metrics
 from recsvc.service.poller import Poller
 from recsvc.service.ports import EventLog
-from recsvc.telemetry import Logger, Metrics
 
 INTERVAL_SECONDS = 5.0
 

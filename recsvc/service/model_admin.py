@@ -19,9 +19,9 @@ from recsvc.errors import (
     PreconditionError,
     UnavailableError,
 )
+from recsvc.logs import note
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.questions import listed
-from recsvc.telemetry import note
 
 
 class ModelState(StrEnum):

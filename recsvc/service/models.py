@@ -17,11 +17,12 @@ from recsvc.core.query import Query
 from recsvc.core.recommender import Recommender
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import ArtifactError, RecsvcError, UnavailableError
+from recsvc.logs import Logger
+from recsvc.metrics import Metrics
 from recsvc.service.poller import Poller
 from recsvc.service.questions import ModelReference
 from recsvc.service.selling import Shop
 from recsvc.service.shopping import Deed
-from recsvc.telemetry import Logger, Metrics
 
 _RETRY_SECONDS = 5.0
 _N_WARM_CUSTOMERS = 20

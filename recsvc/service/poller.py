@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from recsvc.telemetry import Logger
+from recsvc.logs import Logger
 
 STOP_SECONDS = 2.0
 

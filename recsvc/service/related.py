@@ -11,6 +11,7 @@ from recsvc.core.lists import Ranking
 from recsvc.core.recommendation_id import Surface
 from recsvc.core.related_reasons import explain_again, explain_similar, explain_together
 from recsvc.errors import InvalidRequestError, NotFoundError
+from recsvc.logs import note
 from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.answers import Answers, Explain
 from recsvc.service.basis import basis_of
@@ -19,7 +20,6 @@ from recsvc.service.inquiries import Inquiries, Inquiry, with_shelf
 from recsvc.service.models import LoadedModel
 from recsvc.service.questions import Need, Question, ServedFrom
 from recsvc.service.situations import Situation
-from recsvc.telemetry import note
 
 
 class Related:

@@ -17,6 +17,8 @@ import numpy as np
 from recsvc import __version__
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import StoreUnavailableError
+from recsvc.logs import Logger
+from recsvc.metrics import Metrics
 from recsvc.service.basis import Basis, held_back
 from recsvc.service.inquiries import Inquiry
 from recsvc.service.ports import ServedLists
@@ -25,7 +27,6 @@ from recsvc.service.selling import NOTHING
 from recsvc.service.served import ServedList
 from recsvc.service.shopping import NO_DEEDS
 from recsvc.service.standing import Standing
-from recsvc.telemetry import Logger, Metrics
 
 MAX_WAITING = 1_000
 """Lists that wait to be written at most."""

@@ -11,9 +11,10 @@ from recsvc.core.assortment import Assortment
 from recsvc.core.rules import NO_RULES, Rulebook
 from recsvc.core.ruling import PreparedRules
 from recsvc.errors import RecsvcError
+from recsvc.logs import Logger
+from recsvc.metrics import Metrics
 from recsvc.service.poller import Poller
 from recsvc.service.shelf_watch import ShelfWatch
-from recsvc.telemetry import Logger, Metrics
 
 _RETRY_SECONDS = 5.0
 

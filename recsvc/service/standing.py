@@ -8,8 +8,8 @@ from enum import StrEnum
 
 from recsvc.artifacts.ledger import Decision, Ledger, LedgerEntry
 from recsvc.errors import StoreUnavailableError
+from recsvc.logs import Logger
 from recsvc.service.poller import Poller
-from recsvc.telemetry import Logger
 
 
 class Consent(StrEnum):

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from recsvc.launch import _worker_env
+from recsvc.metrics import MetricsPage
 from recsvc.settings import ServerSettings
-from recsvc.telemetry import MetricsPage
 
 
 def hash_key(tmp_path: Path) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import InvalidRequestError
+from recsvc.logs import collected_facts
 from recsvc.server.catalogue_servicer import CatalogueServicer, CatalogueUses
 from recsvc.server.replays import Replays, RequestIdReusedError
 from recsvc.server.tokens import Tokens
@@ -14,7 +15,6 @@ from recsvc.service.catalogue import Catalogue
 from recsvc.service.models import ModelSlot
 from recsvc.service.recalls import Recalls
 from recsvc.store.memory import InMemoryAnswerStore
-from recsvc.telemetry import collected_facts
 from recsvc.v1 import catalog_service_pb2 as api
 from tests.serving import NOW, Log, new_circumstances, new_metrics, new_standing
 from tests.shoppers import KEY

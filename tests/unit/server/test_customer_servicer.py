@@ -11,6 +11,7 @@ from google.type.latlng_pb2 import LatLng
 from recsvc.core.cells import cell_of
 from recsvc.errors import InvalidRequestError, NotFoundError
 from recsvc.identity import customer_hash
+from recsvc.logs import collected_facts
 from recsvc.server.customer_servicer import CustomerServicer
 from recsvc.server.replays import Replays
 from recsvc.server.tokens import ConsistencyTokens
@@ -23,7 +24,6 @@ from recsvc.store.memory import (
     InMemoryProfiles,
     InMemoryServedLists,
 )
-from recsvc.telemetry import collected_facts
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import customer_service_pb2 as api
 from tests.counting import DATA_END, DAY

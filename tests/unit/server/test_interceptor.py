@@ -10,13 +10,14 @@ from google.protobuf.message import DecodeError
 from prometheus_client import CollectorRegistry
 
 from recsvc.errors import NotFoundError, StoreUnavailableError
+from recsvc.logs import note
+from recsvc.metrics import Metrics
 from recsvc.server.interceptor import (
     MAX_STREAMS,
     CallInterceptor,
     CountingExecutor,
     stream_executor,
 )
-from recsvc.telemetry import Metrics, note
 from tests.serving import Log
 
 METHOD = "RecommendationService/Recommend"

@@ -15,9 +15,9 @@ from recsvc.errors import (
     PreconditionError,
     UnavailableError,
 )
+from recsvc.logs import collected_facts
 from recsvc.service.model_admin import ModelAdmin, ModelState
 from recsvc.service.models import ModelSlot
-from recsvc.telemetry import collected_facts
 from tests.samples import tiny_model
 from tests.serving import NOW, Log, corrupt, new_metrics
 

@@ -9,9 +9,9 @@ from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.places import Location
 from recsvc.core.sources import Strategy
 from recsvc.core.stages import Stage
+from recsvc.logs import collected_facts
 from recsvc.service.ports import ANONYMOUS, CacheKey, Lookup
 from recsvc.service.questions import Question, ServedFrom
-from recsvc.telemetry import collected_facts
 from tests.bench import Bench
 from tests.counting import DATA_END
 from tests.serving import NOW

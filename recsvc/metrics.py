@@ -1,160 +1,23 @@
-"""Logs and metrics: set-up only. Neither ever holds a customer's id or coordinates."""
+"""Metrics: every number, and the page they are read from. None tells of a single customer."""
 
-import json
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import TypeVar
 
-import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from recsvc.errors import SettingsError
-from recsvc.settings import LogFormat, LogLevel, join_address, split_address
+from recsvc.settings import join_address, split_address
 
 _LATENCY_SECONDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
 )  # fmt: skip
-
-_DEBUG, _INFO, _WARNING, _ERROR = 10, 20, 30, 40
-_LEVELS = {
-    LogLevel.DEBUG: _DEBUG,
-    LogLevel.INFO: _INFO,
-    LogLevel.WARNING: _WARNING,
-    LogLevel.ERROR: _ERROR,
-}
-
-
-class Logger:
-    """Writes one line an event to a stream; safe to share between threads.
-
-    A line a call is on the path of every answer, and a chain of processors costs as much as all
-    else around a call together: a line is rendered in one step, by structlog only where it is for
-    eyes or holds a traceback.
-
-    Args:
-        level: what is below it is not written.
-        render: makes the line of a level and an event, its name and its time among its fields.
-        stream: where to.
-        now: unix seconds.
-    """
-
-    def __init__(
-        self,
-        level: LogLevel,
-        render: Callable[[str, dict[str, Any]], str],
-        stream: TextIO,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        self._level = _LEVELS[level]
-        self._render = render
-        self._stream = stream
-        self._now = now
-        self._lock = threading.Lock()
-        self._second = -1, ""
-
-    def debug(self, event: str, **fields: object) -> None:
-        """Say what only who looks for a fault wants to read."""
-        if self._level <= _DEBUG:
-            self._write("debug", event, fields)
-
-    def info(self, event: str, **fields: object) -> None:
-        """Say what happens."""
-        if self._level <= _INFO:
-            self._write("info", event, fields)
-
-    def warning(self, event: str, **fields: object) -> None:
-        """Say what somebody should look at."""
-        if self._level <= _WARNING:
-            self._write("warning", event, fields)
-
-    def error(self, event: str, **fields: object) -> None:
-        """Say what has failed; ``exc_info`` adds a traceback."""
-        self._write("error", event, fields)
-
-    def exception(self, event: str, **fields: object) -> None:
-        """Say what has failed, with the traceback of the exception that is being handled."""
-        self._write("error", event, {"exc_info": True, **fields})
-
-    def _write(self, level: str, event: str, fields: dict[str, Any]) -> None:
-        fields |= {"event": event, "level": level, "timestamp": self._time()}
-        line = self._render(level, fields) + "\n"
-        with self._lock:
-            self._stream.write(line)
-            self._stream.flush()
-
-    def _time(self) -> str:
-        """The time as ISO 8601; all but its fraction is written once a second."""
-        now = self._now()
-        second = int(now)
-        known, text = self._second
-        if known != second:
-            text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-            self._second = second, text
-        return f"{text}.{int(1_000_000 * (now - second)):06}Z"
-
-
-def make_logger(level: LogLevel, log_format: LogFormat, stream: TextIO) -> Logger:
-    """Build a logger that writes one line an event to ``stream``; there is no global one."""
-    if log_format is LogFormat.JSON:
-        return Logger(level, _as_json, stream)
-    console = structlog.dev.ConsoleRenderer(
-        colors=stream.isatty(),
-        # The default prints local variables: customers' ids and coordinates.
-        exception_formatter=structlog.dev.plain_traceback,
-    )
-    return Logger(level, lambda name, fields: console(None, name, fields), stream)
-
-
-_encode = json.JSONEncoder(default=repr).encode
-
-
-def _as_json(level: str, fields: dict[str, Any]) -> str:
-    if "exc_info" in fields:
-        return _encode(structlog.processors.format_exc_info(None, level, fields))
-    return _encode(fields)
-
-
-_facts: ContextVar[dict[str, Any] | None] = ContextVar("recsvc_facts", default=None)
-
-
-class CollectedFacts:
-    """Collects what :func:`note` is told inside a ``with``, for the one log line of a call.
-
-    A class, since a generator would cost three times as much on the path of every answer.
-    """
-
-    __slots__ = ("_token", "facts")
-
-    def __enter__(self) -> dict[str, Any]:
-        self.facts: dict[str, Any] = {}
-        self._token = _facts.set(self.facts)
-        return self.facts
-
-    def __exit__(self, *_: object) -> None:
-        _facts.reset(self._token)
-
-
-def collected_facts() -> CollectedFacts:
-    """Collect what :func:`note` is told inside."""
-    return CollectedFacts()
-
-
-def note(**facts: str | float) -> None:
-    """Add facts to the log line of the call that is being answered, if there is one."""
-    collected = _facts.get()
-    if collected is not None:
-        collected.update(facts)
-
 
 _Child = TypeVar("_Child", bound=MetricWrapperBase)
 

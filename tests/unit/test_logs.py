@@ -1,26 +1,12 @@
-"""Logs and metrics."""
+"""The lines of the log, and the facts of a call."""
 
 import io
 import json
-import os
-import subprocess
-import sys
-import urllib.request
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from recsvc.errors import SettingsError
+from recsvc.logs import Logger, collected_facts, make_logger, note
 from recsvc.settings import LogFormat, LogLevel
-from recsvc.telemetry import (
-    Children,
-    Logger,
-    Metrics,
-    collected_facts,
-    make_logger,
-    metrics_page,
-    note,
-)
 
 
 def test_a_line_is_one_json_object() -> None:
@@ -78,18 +64,6 @@ def test_an_exception_is_logged_with_its_trace() -> None:
     assert "ValueError: invalid literal" in line["exception"]
 
 
-def test_the_children_of_a_metric_are_looked_up_by_their_labels() -> None:
-    """By the only one, or by all of them in order; one that is known stays the same."""
-    registry = CollectorRegistry()
-    metrics = Metrics(registry)
-    answers, requests = Children(metrics.answers), Children(metrics.requests)
-    answers["CACHE"].inc()
-    requests["Recommend", "OK"].inc()
-    assert answers["CACHE"] is metrics.answers.labels("CACHE")
-    labels = {"method": "Recommend", "code": "OK"}
-    assert registry.get_sample_value("recsvc_requests_total", labels) == 1
-
-
 def test_the_console_format_is_for_eyes() -> None:
     """Without a terminal there are no colours."""
     stream = io.StringIO()
@@ -125,47 +99,3 @@ def test_facts_belong_to_the_call_that_collects_them() -> None:
             note(b=2)
         note(c=3)
     assert (outer, inner) == ({"a": 1, "c": 3}, {"b": 2})
-
-
-WORKER = """
-from prometheus_client import CollectorRegistry
-from recsvc.telemetry import Metrics
-metrics = Metrics(CollectorRegistry())
-metrics.answers.labels("MODEL").inc()
-metrics.model_workers.labels("tiny", "v1").set(1)
-"""
-
-
-def test_the_page_adds_up_all_workers() -> None:
-    """Counters of all processes are summed, and a dead one's present is forgotten."""
-    with metrics_page("127.0.0.1:0") as page:
-        env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(page.directory)}
-        pids = []
-        for _ in range(2):
-            with subprocess.Popen([sys.executable, "-c", WORKER], env=env) as worker:
-                pids.append(worker.pid)
-            assert worker.returncode == 0
-        assert 'recsvc_answers_total{served_from="MODEL"} 2.0' in _read(page.address)
-        assert 'recsvc_model_workers{model_id="tiny",version_id="v1"} 2.0' in _read(page.address)
-        page.forget(pids[0])
-        assert 'recsvc_answers_total{served_from="MODEL"} 2.0' in _read(page.address)
-        assert 'recsvc_model_workers{model_id="tiny",version_id="v1"} 1.0' in _read(page.address)
-    assert not page.directory.exists()
-
-
-def test_the_page_can_be_off_and_its_port_in_use() -> None:
-    """Off, workers still have their folder; a port in use is one line."""
-    with metrics_page("") as page:
-        assert page.address == ""
-        assert page.directory.is_dir()
-    with (
-        metrics_page("127.0.0.1:0") as page,
-        pytest.raises(SettingsError, match="--metrics-listen: cannot listen on"),
-        metrics_page(page.address),
-    ):
-        pass  # pragma: no cover  # never reached
-
-
-def _read(address: str) -> str:
-    with urllib.request.urlopen(f"http://{address}/metrics") as page:  # our own
-        return str(page.read().decode())
