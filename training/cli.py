@@ -43,12 +43,13 @@ from training.options import (
     SeedOption,
     StoresOption,
     TimezoneOption,
+    WithoutOption,
     mapping_of,
     print_result,
     reporting,
 )
 from training.pipeline import FitInput, Purchases, fit, read
-from training.settings import REMOVABLE, SPLITS
+from training.settings import SPLITS
 from training.settings_file import read_settings
 from training.slices import read_segments
 
@@ -74,10 +75,7 @@ def fit_command(
     config: ConfigOption = None,
     preset: PresetOption = None,
     seed: SeedOption = None,
-    without: Annotated[
-        list[str] | None,
-        typer.Option("--without", help=f"Leave out one of: {', '.join(REMOVABLE)}; repeatable."),
-    ] = None,
+    without: WithoutOption = None,
     split: Annotated[
         str | None,
         typer.Option(

@@ -33,13 +33,13 @@ from training.options import (
     SeedOption,
     StoresOption,
     TimezoneOption,
+    WithoutOption,
     mapping_of,
     print_result,
     reporting,
 )
 from training.pipeline import FitInput
 from training.served import KEPT_DAYS
-from training.settings import REMOVABLE
 from training.settings_file import read_settings
 from training.slices import read_segments
 
@@ -80,10 +80,7 @@ def nightly_command(
     config: ConfigOption = None,
     preset: PresetOption = None,
     seed: SeedOption = None,
-    without: Annotated[
-        list[str] | None,
-        typer.Option("--without", help=f"Leave out one of: {', '.join(REMOVABLE)}; repeatable."),
-    ] = None,
+    without: WithoutOption = None,
     force: ForceOption = False,
     to_json: JsonOption = False,
 ) -> None:

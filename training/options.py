@@ -22,7 +22,7 @@ from recsvc.service.defaults import Defaults
 from recsvc.settings import ListSettings
 from training.pipeline import FitInput
 from training.progress import ConsoleReporter
-from training.settings import PRESETS
+from training.settings import PRESETS, REMOVABLE
 
 EventsOption = Annotated[
     list[Path],
@@ -119,6 +119,10 @@ PresetOption = Annotated[
 SeedOption = Annotated[
     int | None,
     typer.Option("--seed", min=0, help="The same seed gives the same result; 0 unless given."),
+]
+WithoutOption = Annotated[
+    list[str] | None,
+    typer.Option("--without", help=f"Leave out one of: {', '.join(REMOVABLE)}; repeatable."),
 ]
 PlacementOption = Annotated[
     str, typer.Option("--placement", help="Placement id that rules may name.")
