@@ -12,7 +12,8 @@ The tree::
     ├── NotYetAvailableError     the API is defined, its implementation comes later
     ├── UnavailableError         the service cannot answer now; a client may retry
     ├── StoreUnavailableError    Redis did not answer in time
-    │   └── DamagedError         what it keeps there cannot be read
+    │   ├── DamagedError         what it keeps there cannot be read
+    │   └── ErasedMeanwhileError the person was erased while the call was under way
     ├── OverloadedError          there is no room for more right now; a client may retry
     ├── CredentialError          a token is missing, or cannot be believed
     ├── ForbiddenError           a token does not allow the call
@@ -125,6 +126,10 @@ class StoreUnavailableError(RecsvcError):
 
 class DamagedError(StoreUnavailableError):
     """What Redis keeps under a name cannot be read."""
+
+
+class ErasedMeanwhileError(StoreUnavailableError):
+    """A person was erased while the call was under way; nothing of it was kept."""
 
 
 class OverloadedError(RecsvcError):

@@ -6,7 +6,12 @@ from datetime import datetime
 from uuid import uuid4
 
 from recsvc.core.places import Location
-from recsvc.errors import DamagedError, NotFoundError, StoreUnavailableError
+from recsvc.errors import (
+    DamagedError,
+    ErasedMeanwhileError,
+    NotFoundError,
+    StoreUnavailableError,
+)
 from recsvc.identity import customer_hash, visitor_hash
 from recsvc.service.customer_records import Customer, CustomerRecords, Learnt
 from recsvc.service.models import ModelSlot
@@ -115,10 +120,17 @@ class Customers:
             NotFoundError: nothing is known of them, and ``allow_missing`` is false.
             StoreUnavailableError: the store cannot answer in time.
         """
-        if not allow_missing:
-            self.get(customer_id)
+        self._standing.follow()
+        position = heeds = self._standing.position
         customer = customer_hash(self._hash_key, customer_id)
-        position = self._standing.position
+        if not allow_missing:
+            try:
+                self.get(customer_id)
+            except StoreUnavailableError:
+                if consent is Consent.WITHDRAWN:
+                    # A refusal waits for nobody, not even to know whether they exist.
+                    self._standing.set_consent(customer, consent)
+                raise
         if consent is not None:
             # First: whatever becomes of the rest, nobody reads on against their will.
             _, position = self._standing.set_consent(customer, consent)
@@ -130,6 +142,7 @@ class Customers:
                 segments=person.segments if segments is None else segments,
                 updated=now.timestamp(),
             ),
+            heeds,
         )
         return position
 
@@ -144,8 +157,10 @@ class Customers:
         """
         visitor = Shopper(Kind.VISITOR, visitor_id, visitor_hash(self._hash_key, visitor_id))
         customer = Shopper(Kind.CUSTOMER, customer_id, customer_hash(self._hash_key, customer_id))
-        # First, so that an erasure that comes in between finds the visitor too.
-        self._standing.link(visitor.key, customer.key)
+        # Links that other processes' erasures undid a moment ago are made anew.
+        self._standing.follow()
+        # First, so that an erasure that comes in between finds the visitor too, and is heeded.
+        heeds = self._standing.link(visitor.key, customer.key)
         n_moved = 0
         if self._standing.allows(customer.key):
             self._change(
@@ -153,8 +168,9 @@ class Customers:
                 lambda person: replace(
                     person, visitor_ids=tuple(dict.fromkeys((*person.visitor_ids, visitor_id)))
                 ),
+                heeds,
             )
-            n_moved = self._log.hand_over(visitor, customer, now)
+            n_moved = self._log.hand_over(visitor, customer, now, heeds)
         return Linked(n_moved, self._standing.position)
 
     def erase(self, customer_id: str) -> Receipt:
@@ -164,18 +180,19 @@ class Customers:
             StoreUnavailableError: the store cannot answer in time; repeating it goes on.
         """
         customer = customer_hash(self._hash_key, customer_id)
-        # Links that other processes made a moment ago, too.
-        self._standing.follow()
         try:
-            visitors = self._visitors(customer)
+            known = self._visitors(customer)
         except DamagedError:  # it is deleted all the same, and the ledger knows who was linked
-            visitors = list(self._standing.visitors(customer))
+            known = []
         # First what no crash may undo: from here on nobody is asked about the customer.
-        time, position = self._standing.erase([customer, *visitors])
-        n_events = sum(self._log.erase(shopper) for shopper in (*visitors, customer))
+        _, position, visitors = self._standing.forget(customer, known)
+        n_events = sum(self._log.erase(shopper, position) for shopper in (*visitors, customer))
         for shopper in (*visitors, customer):
             self._served.erase(shopper)
         self._people.delete(customer)
+        # An event that came in before the log heard of it may have been collected meanwhile: the
+        # history is purged of what was received up to the last word.
+        time, position = self._standing.erase([customer, *visitors])
         return Receipt(uuid4().hex, time, customer, n_events, len(visitors), position)
 
     def export(self, customer_id: str) -> tuple[Customer, list[Learnt], Iterator[Event]]:
@@ -211,9 +228,17 @@ class Customers:
         named = (visitor_hash(self._hash_key, visitor_id) for visitor_id in visitor_ids)
         return list(dict.fromkeys((*named, *self._standing.visitors(customer))))
 
-    def _change(self, customer: str, change: Callable[[Person], Person]) -> None:
-        """Change what is set; nothing is lost of what others change at the same time."""
-        while True:
-            before = self._people.get(customer)
-            if self._people.put(customer, change(before), before):
-                return
+    def _change(self, customer: str, change: Callable[[Person], Person], heeds: int) -> None:
+        """Change what is set; nothing is lost of what others change at the same time.
+
+        Of who was erased after ``heeds`` nothing is kept: as if it had been changed just before.
+        """
+        try:
+            while True:
+                before = self._people.get(customer)
+                if self._people.put(customer, change(before), before, heeds):
+                    return
+        except ErasedMeanwhileError:
+            self._standing.follow()
+            if self._standing.erased_at(customer) <= heeds:
+                raise  # not by this ledger; what is known here is older

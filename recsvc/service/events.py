@@ -49,10 +49,15 @@ class Events:
             PreconditionError: the store cannot promise ``durable`` (DURABILITY_UNAVAILABLE).
             OverloadedError: the log is full until it is collected; sending all again is safe.
         """
+        # Of now, or who was erased elsewhere a moment ago and has come back would be turned away.
+        self._standing.follow()
+        heeds = self._standing.position
         outcomes = [Outcome.DROPPED_NO_CONSENT] * len(events)
         allowed = [index for index, event in enumerate(events) if self._may_be_kept(event)]
         if allowed:
-            stored = self._log.append([events[index] for index in allowed], durable=durable)
+            stored = self._log.append(
+                [events[index] for index in allowed], durable=durable, heeds=heeds
+            )
             for index, outcome in zip(allowed, stored, strict=True):
                 outcomes[index] = outcome
         for outcome in outcomes:

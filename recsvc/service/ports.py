@@ -103,11 +103,15 @@ class ResponseCache(Protocol):
 class EventLog(Protocol):
     """Keeps events until they are collected, and what each shopper did of late.
 
-    An event is stored wholly, log and profile together, or not at all.
+    An event is stored wholly, log and profile together, or not at all. Who writes says up to which
+    position of the ledger it ``heeds`` erasures: nothing is kept of who was erased after it, so
+    that no call that is late undoes an erasure.
     """
 
-    def append(self, events: Sequence[Event], *, durable: bool) -> list[Outcome]:
+    def append(self, events: Sequence[Event], *, durable: bool, heeds: int = 0) -> list[Outcome]:
         """Store events and say what became of each, in order.
+
+        DROPPED_NO_CONSENT are those of who was erased after ``heeds``.
 
         Raises:
             StoreUnavailableError: the store cannot answer in time; sending all again is safe.
@@ -115,18 +119,21 @@ class EventLog(Protocol):
         """
         ...
 
-    def erase(self, shopper: str) -> int:
+    def erase(self, shopper: str, position: int) -> int:
         """Delete a shopper's profile and waiting events, and return how many those were.
+
+        Nothing of them is kept afterwards by who does not heed ``position`` of the ledger.
 
         Raises:
             StoreUnavailableError: the store cannot answer in time; repeating it is safe.
         """
         ...
 
-    def hand_over(self, visitor: Shopper, customer: Shopper, now: float) -> int:
+    def hand_over(self, visitor: Shopper, customer: Shopper, now: float, heeds: int = 0) -> int:
         """Move a visitor's live profile into a customer's, and return how many events that were.
 
-        A call that was cut off is finished by the next one; nothing is moved twice.
+        A call that was cut off is finished by the next one; nothing is moved twice, and nothing
+        where either was erased after ``heeds``.
 
         Raises:
             StoreUnavailableError: the store cannot answer in time.
@@ -179,18 +186,22 @@ class People(Protocol):
         """
         ...
 
-    def put(self, customer: str, person: Person, before: Person | None = None) -> bool:
+    def put(
+        self, customer: str, person: Person, before: Person | None = None, heeds: int = 0
+    ) -> bool:
         """Keep a person, in place of any earlier one.
 
         Args:
             customer: whose.
             person: what to keep.
             before: what must lie there; None anything may.
+            heeds: position of the ledger up to which erasures are heeded.
 
         Returns:
             Whether it is kept: False where another than ``before`` lies there.
 
         Raises:
+            ErasedMeanwhileError: the event log was told of an erasure of theirs after ``heeds``.
             StoreUnavailableError: the store cannot answer in time.
         """
         ...

@@ -147,13 +147,49 @@ class Standing:
         """Record that people (hashes) are to be forgotten, likewise."""
         return self._write(Decision.ERASED, tuple(people))
 
-    def link(self, visitor: str, customer: str) -> int:
-        """Record that a visitor is a customer (hashes); return the position that has it.
+    def forget(
+        self, customer: str, visitors: Iterable[str]
+    ) -> tuple[datetime, int, tuple[str, ...]]:
+        """Record that a customer and their visitors (hashes) are to be forgotten.
 
-        Saying again what was said last changes nothing.
+        Args:
+            customer: who.
+            visitors: who they were, as far as the caller knows.
+
+        Returns:
+            When that was, the position that has it, and all the visitors who they were: those whom
+            any process has linked to the customer before that position are among them.
         """
-        if self._state.customers.get(visitor) == customer:
-            return self.position
+        found = dict.fromkeys(visitors)
+        try:
+            with self._lock:
+                self._read_on()
+                found |= dict.fromkeys(self.visitors(customer))
+                while True:
+                    subjects = (customer, *found)
+                    now, position, entries = self._decide(Decision.ERASED, subjects)
+                    late = {
+                        entry.subjects[0]
+                        for entry in entries
+                        if entry.decision is Decision.LINKED
+                        and entry.subjects[1] == customer
+                        and entry.position < position
+                    }
+                    if late <= found.keys():
+                        return now, position, tuple(found)
+                    found |= dict.fromkeys(late)
+        except OSError as error:
+            raise _unwritable(error) from error
+
+    def link(self, visitor: str, customer: str) -> int:
+        """Record that a visitor is a customer (hashes); return a position that has it.
+
+        Saying again what was said last changes nothing. An erasure of either that comes after it
+        lies beyond that position.
+        """
+        state = self._state
+        if state.customers.get(visitor) == customer:
+            return state.position
         return self._write(Decision.LINKED, (visitor, customer))[1]
 
     def watch(self, interval_seconds: float) -> None:
@@ -176,19 +212,26 @@ class Standing:
         self._complaint = complaint
 
     def _write(self, decision: Decision, subjects: Sequence[str]) -> tuple[datetime, int]:
-        now = self._now()
         try:
             with self._lock:
-                position = self._ledger.append([LedgerEntry(now, decision, tuple(subjects))])
-                self._read_on()
+                now, position, _ = self._decide(decision, subjects)
         except OSError as error:
-            raise StoreUnavailableError(
-                f"the ledger cannot be written ({error}); nothing was changed"
-            ) from error
+            raise _unwritable(error) from error
         return now, position
 
-    def _read_on(self) -> None:
-        """Apply what is new; readers see the state before or after, never between."""
+    def _decide(
+        self, decision: Decision, subjects: Sequence[str]
+    ) -> tuple[datetime, int, list[LedgerEntry]]:
+        """Write an entry and read on; when, the position that has it, and what was read."""
+        now = self._now()
+        position = self._ledger.append([LedgerEntry(now, decision, tuple(subjects))])
+        return now, position, self._read_on()
+
+    def _read_on(self) -> list[LedgerEntry]:
+        """Apply what is new, and return it; readers see the state before or after, never between.
+
+        Call it with the lock.
+        """
         before = self._state
         # A ledger that has become shorter is another one, such as a copy from a backup.
         is_longer = self._ledger.end() >= before.position
@@ -205,6 +248,11 @@ class Standing:
         for entry in entries:
             _apply(after, entry)
         self._state = after
+        return entries
+
+
+def _unwritable(error: OSError) -> StoreUnavailableError:
+    return StoreUnavailableError(f"the ledger cannot be written ({error}); nothing was changed")
 
 
 def _apply(state: _State, entry: LedgerEntry) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 from recsvc.errors import StoreUnavailableError
 from recsvc.identity import N_PARTITIONS, partition_of
 from recsvc.service.shopping import Event, Link, Outcome, Shopper
+from recsvc.store.erasure import Erasure
 from recsvc.store.event_format import read_entry
-from recsvc.store.event_script import EventScript
+from recsvc.store.event_script import Entry, EventScript
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.hand_over import HandOver
 from recsvc.store.keys import KeySchema
@@ -22,7 +23,9 @@ from recsvc.store.profile_packing import PACK_BYTES, ProfilePacker
 from recsvc.store.streams import Logged, PartitionedStreams, Unreadable
 
 BATCH = 100
-"""Events of one script call: Redis answers nobody else meanwhile, some milliseconds."""
+BATCH_BYTES = 65_536
+"""Events of one script call, and what they take, at most; one that takes more goes alone. Redis
+answers nobody else meanwhile, some milliseconds."""
 
 
 class RedisEventLog:
@@ -50,14 +53,16 @@ class RedisEventLog:
         self._streams = PartitionedStreams(guarded, keys.events)
         self._script = EventScript(guarded, keys, limits)
         self._packer = ProfilePacker(guarded, keys, clock)
-        self._hand_over = HandOver(guarded, keys, limits)
+        self._hand_over = HandOver(guarded, keys, limits, unreadable)
+        self._erasure = Erasure(guarded, keys, limits.remembered_seconds)
 
-    def append(self, events: Sequence[Event], *, durable: bool) -> list[Outcome]:
+    def append(self, events: Sequence[Event], *, durable: bool, heeds: int = 0) -> list[Outcome]:
         """Store events, each wholly or not at all.
 
         Args:
             events: to store.
             durable: return only when they are on the disk.
+            heeds: position of the ledger; events of who was erased after it are dropped.
 
         Returns:
             What became of each, in order; FULL where the log has no room until it is collected.
@@ -68,19 +73,21 @@ class RedisEventLog:
             PreconditionError: ``durable`` is more than this Redis promises
                 (DURABILITY_UNAVAILABLE); nothing is stored.
         """
+        entries = [Entry.of(event) for event in events]
         by_partition: dict[int, list[int]] = defaultdict(list)
         for index, event in enumerate(events):
             by_partition[partition_of(event.shopper.key)].append(index)
         parts = [
-            (partition, indices[start : start + BATCH])
+            (partition, batch)
             for partition, indices in by_partition.items()
-            for start in range(0, len(indices), BATCH)
+            for batch in _batches(indices, [entries[index].n_bytes for index in indices])
         ]
         if durable:
             self._script.require_disk()
         added = self._script.run(
-            [(partition, [events[i] for i in indices]) for partition, indices in parts],
+            [(partition, [entries[i] for i in batch]) for partition, batch in parts],
             durable=durable,
+            heeds=heeds,
         )
         outcomes = [Outcome.FULL] * len(events)
         grown: dict[str, int] = {}
@@ -95,15 +102,22 @@ class RedisEventLog:
                     self._packer.pack(shopper)
         return outcomes
 
-    def hand_over(self, visitor: Shopper, customer: Shopper, now: float) -> int:
+    def hand_over(self, visitor: Shopper, customer: Shopper, now: float, heeds: int = 0) -> int:
         """Move a visitor's live profile into a customer's, and return how many events that were.
 
-        A call that was cut off is finished by the next one, which then moves what came since.
+        A call that was cut off is finished by the next one, which then moves what came since. What
+        cannot be read is dropped, and told of.
+
+        Args:
+            visitor: as whom they came.
+            customer: who they are.
+            now: unix seconds.
+            heeds: position of the ledger; nothing of who was erased after it is moved.
 
         Raises:
-            StoreUnavailableError: Redis cannot answer in time, or the profile is damaged.
+            StoreUnavailableError: Redis cannot answer in time.
         """
-        return self._hand_over.move(visitor, customer, now)
+        return self._hand_over.move(visitor, customer, now, heeds)
 
     def length(self) -> int:
         """How many events wait to be collected.
@@ -154,10 +168,15 @@ class RedisEventLog:
         """
         self._streams.trim(partition, until)
 
-    def erase(self, shopper: str) -> int:
+    def erase(self, shopper: str, position: int) -> int:
         """Delete a shopper's profile and every event of theirs that waits to be collected.
 
-        An entry that cannot be read is theirs if it has their hash in it.
+        An entry that cannot be read is theirs if it has their hash in it. No write comes after it
+        that does not heed it: see ``erasure``.
+
+        Args:
+            shopper: who.
+            position: of the ledger, where it says so.
 
         Returns:
             How many events were deleted.
@@ -166,8 +185,7 @@ class RedisEventLog:
             StoreUnavailableError: Redis cannot answer in time; repeating it is safe.
         """
         key = self._keys.events(partition_of(shopper))
-        names = (self._keys.live(shopper), self._keys.moving(shopper))
-        self._redis.ask(lambda: self._redis.client.delete(*names))
+        self._erasure.forget(shopper, position)
         n_erased = 0
         for theirs in self._scan(shopper):
             n_erased += self._delete(key, [e for e in theirs if not isinstance(e.entry, Link)])
@@ -208,6 +226,20 @@ class RedisEventLog:
         if isinstance(entry, Unreadable):
             self._unreadable(f"{self._keys.events(found.partition)} {found.position}")
         return Logged(found.partition, found.position, entry)
+
+
+def _batches(indices: Sequence[int], sizes: Sequence[int]) -> Iterator[list[int]]:
+    """These events, in order, in batches that one script call takes."""
+    batch: list[int] = []
+    n_bytes = 0
+    for index, size in zip(indices, sizes, strict=True):
+        if batch and (len(batch) == BATCH or n_bytes + size > BATCH_BYTES):
+            yield batch
+            batch, n_bytes = [], 0
+        batch.append(index)
+        n_bytes += size
+    if batch:
+        yield batch
 
 
 def _entry(fields: Mapping[bytes, bytes]) -> Event | Link | Unreadable:

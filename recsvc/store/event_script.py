@@ -1,6 +1,7 @@
 """The script that adds an event to the stream and to its shopper's profile, or does neither."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import redis
 
@@ -8,6 +9,7 @@ from recsvc.core.live import Act
 from recsvc.errors import PreconditionError, StoreUnavailableError
 from recsvc.identity import N_PARTITIONS
 from recsvc.service.shopping import Event, Outcome, Person
+from recsvc.store.erasure import IS_LATE
 from recsvc.store.event_format import event_json
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
@@ -17,14 +19,17 @@ from recsvc.store.profile_lua import REVISION
 
 _ADD = (
     REVISION
+    + IS_LATE
     + """
 local length = redis.call('XLEN', KEYS[1])
-local longest, remembered = tonumber(ARGV[1]), ARGV[2]
+local longest, remembered, heeds = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local outcomes = {}
-for i = 1, (#KEYS - 1) / 2 do
-  local profile, seen = KEYS[2 * i], KEYS[2 * i + 1]
-  local text, record, life = ARGV[3 * i], ARGV[3 * i + 1], ARGV[3 * i + 2]
-  if redis.call('EXISTS', seen) == 1 then
+for i = 1, (#KEYS - 1) / 3 do
+  local profile, seen, mark = KEYS[3 * i - 1], KEYS[3 * i], KEYS[3 * i + 1]
+  local text, record, life = ARGV[3 * i + 1], ARGV[3 * i + 2], ARGV[3 * i + 3]
+  if is_late(mark, heeds) then
+    outcomes[i] = 'DROPPED_NO_CONSENT'
+  elseif redis.call('EXISTS', seen) == 1 then
     -- A write, for WAITAOF to wait for: the event itself may not be on the disk yet.
     redis.call('EXPIRE', seen, remembered)
     outcomes[i] = 'DUPLICATE'
@@ -56,6 +61,31 @@ _NO_EFFECT = frozenset({Act.IMPRESSION})
 """Acts that shape no list: the log has them, the profile does not."""
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event as the script gets it.
+
+    Attributes:
+        event: what happened.
+        text: what the stream holds.
+        record: what the profile holds; empty for what shapes no list.
+    """
+
+    event: Event
+    text: bytes
+    record: bytes
+
+    @classmethod
+    def of(cls, event: Event) -> "Entry":
+        """Write an event down."""
+        return cls(event, event_json(event), b"" if event.act in _NO_EFFECT else record(event))
+
+    @property
+    def n_bytes(self) -> int:
+        """What of it the script has to handle."""
+        return len(self.text) + len(self.record)
+
+
 class EventScript:
     """Runs the script.
 
@@ -81,13 +111,14 @@ class EventScript:
         self._redis.ask(self._ask_disk)
 
     def run(
-        self, parts: Sequence[tuple[int, Sequence[Event]]], *, durable: bool
+        self, parts: Sequence[tuple[int, Sequence[Entry]]], *, durable: bool, heeds: int
     ) -> list[list[tuple[Outcome, int]]]:
         """Add events, once a part, all in one round trip.
 
         Args:
             parts: each of a partition, and of events of its shoppers.
             durable: return only when they are on the disk.
+            heeds: position of the ledger; events of who was erased after it are dropped.
 
         Returns:
             For each part, what became of each event, and how many bytes of its profile are not
@@ -96,16 +127,16 @@ class EventScript:
         Raises:
             StoreUnavailableError: Redis or its disk cannot answer in time; some may be stored.
         """
-        added = self._redis.ask(lambda: self._add_all(parts, durable=durable))
+        added = self._redis.ask(lambda: self._add_all(parts, durable=durable, heeds=heeds))
         return [[_outcome(text) for text in texts] for texts in added]
 
     def _add_all(
-        self, parts: Sequence[tuple[int, Sequence[Event]]], *, durable: bool
+        self, parts: Sequence[tuple[int, Sequence[Entry]]], *, durable: bool, heeds: int
     ) -> list[list[bytes]]:
         """Run the script for each part on one connection, which then waits for the disk."""
         with self._redis.client.pipeline(transaction=False) as pipeline:
-            for partition, events in parts:
-                keys, arguments = self._arguments(partition, events)
+            for partition, entries in parts:
+                keys, arguments = self._arguments(partition, entries, heeds)
                 self._add(keys=keys, args=arguments, client=pipeline)
             if durable:
                 wait = max(1, round(1_000 * self._limits.durable_seconds))  # 0 is for ever
@@ -118,20 +149,25 @@ class EventScript:
         return list(added)
 
     def _arguments(
-        self, partition: int, events: Sequence[Event]
+        self, partition: int, entries: Sequence[Entry], heeds: int
     ) -> tuple[list[str], list[bytes | int]]:
         keys = [self._keys.events(partition)]
         arguments: list[bytes | int] = [
             max(1, self._limits.max_events // N_PARTITIONS),
             self._limits.remembered_seconds,
+            heeds,
         ]
-        for event in events:
-            shopper = event.shopper
-            keys += [self._keys.live(shopper.key), self._keys.seen(shopper.key, event.event_id)]
+        for entry in entries:
+            event, shopper = entry.event, entry.event.shopper
+            keys += [
+                self._keys.live(shopper.key),
+                self._keys.seen(shopper.key, event.event_id),
+                self._keys.erased(shopper.key),
+            ]
             is_customer = shopper.kind is Person.CUSTOMER
             arguments += [
-                event_json(event),
-                b"" if event.act in _NO_EFFECT else record(event),
+                entry.text,
+                entry.record,
                 self._limits.customer_seconds if is_customer else self._limits.visitor_seconds,
             ]
         return keys, arguments
@@ -150,6 +186,6 @@ class EventScript:
 def _outcome(text: bytes) -> tuple[Outcome, int]:
     """What became of an event, and how many bytes of its profile are not packed."""
     name, _, n_bytes = text.decode().partition(":")
-    if name in {Outcome.DUPLICATE, Outcome.FULL}:
+    if name in {Outcome.DUPLICATE, Outcome.FULL, Outcome.DROPPED_NO_CONSENT}:
         return Outcome(name), 0
     return Outcome.ACCEPTED, int(n_bytes or 0)

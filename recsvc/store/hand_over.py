@@ -2,16 +2,17 @@
 
 The two may lie in different slots of a cluster, which no script reaches at once: the profile is set
 aside, then added to the customer's once, then removed. A call that was cut off is finished by the
-next one, which then moves what came since.
+next one, which then moves what came since. Both steps heed erasures: see ``erasure``.
 """
 
+from collections.abc import Callable
 from functools import partial
 from hashlib import blake2b
 from typing import Any
 
-from recsvc.errors import StoreUnavailableError
 from recsvc.identity import partition_of
 from recsvc.service.shopping import Link, Shopper
+from recsvc.store.erasure import IS_LATE
 from recsvc.store.event_format import link_json
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
@@ -19,27 +20,38 @@ from recsvc.store.log_limits import LogLimits
 from recsvc.store.profile_format import FORMAT, RECEIVED_BYTES, records_of
 from recsvc.store.profile_lua import REVISION
 
-_SET_ASIDE = """
+_SET_ASIDE = (
+    IS_LATE
+    + """
+if is_late(KEYS[3], ARGV[1]) then
+  return nil
+end
 if redis.call('EXISTS', KEYS[2]) == 0 and redis.call('EXISTS', KEYS[1]) == 1 then
   redis.call('RENAME', KEYS[1], KEYS[2])
 end
 return redis.call('GET', KEYS[2])
 """
+)
 
 _HAND_OVER = (
     REVISION
+    + IS_LATE
     + """
+if is_late(KEYS[4], ARGV[4]) then
+  return 0
+end
 local revision, rest = opened(KEYS[2])
 if redis.call('SET', KEYS[3], '', 'NX', 'EX', ARGV[3]) then
   local id = redis.call('XADD', KEYS[1], '*', 'e', ARGV[1])
   local milliseconds = tonumber(string.match(id, '^%d+'))
   local parts = {struct.pack('>BI4', FORMAT, revision or begun(milliseconds)), rest}
-  for i = 4, #ARGV do
+  for i = 5, #ARGV do
     parts[#parts + 1] = struct.pack('>I6', milliseconds)
     parts[#parts + 1] = ARGV[i]
   end
   redis.call('SET', KEYS[2], table.concat(parts), 'EX', ARGV[2])
 end
+return 1
 """.replace("FORMAT", str(FORMAT))
 )
 
@@ -57,54 +69,80 @@ class HandOver:
         guarded: the client.
         keys: the key schema of this shop.
         limits: how much is kept.
+        unreadable: told where a profile lay that could not be read to its end.
     """
 
-    def __init__(self, guarded: GuardedRedis, keys: KeySchema, limits: LogLimits) -> None:
+    def __init__(
+        self,
+        guarded: GuardedRedis,
+        keys: KeySchema,
+        limits: LogLimits,
+        unreadable: Callable[[str], object] = lambda _: None,
+    ) -> None:
         self._redis = guarded
         self._keys = keys
         self._limits = limits
+        self._unreadable = unreadable
         self._set_aside = guarded.client.register_script(_SET_ASIDE)
         self._hand_over = guarded.client.register_script(_HAND_OVER)
         self._drop = guarded.client.register_script(_DROP)
 
-    def move(self, visitor: Shopper, customer: Shopper, now: float) -> int:
+    def move(self, visitor: Shopper, customer: Shopper, now: float, heeds: int = 0) -> int:
         """Move a visitor's live profile into a customer's, and return how many events that were.
 
+        Args:
+            visitor: as whom they came.
+            customer: who they are.
+            now: unix seconds.
+            heeds: position of the ledger; nothing of who was erased after it is moved.
+
         Raises:
-            StoreUnavailableError: Redis cannot answer in time, or the profile is damaged.
+            StoreUnavailableError: Redis cannot answer in time.
         """
-        aside = self._keys.moving(visitor.key)
-        setting_aside = partial(self._set_aside, keys=[self._keys.live(visitor.key), aside])
+        aside, mark = self._keys.moving(visitor.key), self._keys.erased(visitor.key)
+        setting_aside = partial(
+            self._set_aside, keys=[self._keys.live(visitor.key), aside, mark], args=[heeds]
+        )
         n_moved = 0
         while True:
             value: Any = self._redis.ask(setting_aside)
             if value is None:
                 return n_moved
-            n_moved += self._add(value, visitor, customer, now)
+            added = self._add(value, visitor, customer, now, heeds)
+            if added is None:
+                return n_moved
+            n_moved += added
             # Only what was moved: meanwhile another process may have set more aside.
             dropping = partial(self._drop, keys=[aside], args=[value])
             self._redis.ask(dropping)
 
-    def _add(self, value: bytes, visitor: Shopper, customer: Shopper, now: float) -> int:
-        """Add a profile to a customer's, unless it has been; return how many events it holds."""
-        try:
-            records = records_of(value)
-        except ValueError as error:
-            raise StoreUnavailableError(str(error)) from error
+    def _add(
+        self, value: bytes, visitor: Shopper, customer: Shopper, now: float, heeds: int = 0
+    ) -> int | None:
+        """Add a profile to a customer's, unless it has been.
+
+        Returns:
+            How many events it holds that can be read; None where the customer was erased.
+        """
+        records, is_whole = records_of(value)
+        if not is_whole:
+            self._unreadable(self._keys.moving(visitor.key))
         digest = blake2b(visitor.key.encode() + value, digest_size=12).hexdigest()
         keys = [
             self._keys.events(partition_of(customer.key)),
             self._keys.live(customer.key),
             self._keys.moved(customer.key, digest),
+            self._keys.erased(customer.key),
         ]
         arguments: list[bytes | int] = [
             link_json(Link(visitor, customer, now)),
             self._limits.customer_seconds,
             # As long as what was set aside may lie there.
             max(self._limits.remembered_seconds, self._limits.visitor_seconds),
+            heeds,
             # Each counts as received now: what a model has learnt of a customer's partition until
             # then it cannot have learnt of the visitor's.
             *(record[RECEIVED_BYTES:] for record in records),
         ]
-        self._redis.ask(lambda: self._hand_over(keys=keys, args=arguments))
-        return len(records)
+        is_added: Any = self._redis.ask(lambda: self._hand_over(keys=keys, args=arguments))
+        return len(records) if is_added else None

@@ -79,6 +79,10 @@ class KeySchema:
         """Return the key that remembers what a customer has been handed."""
         return f"{self._partition(customer)}:moved:{digest}"
 
+    def erased(self, shopper: str) -> str:
+        """Return the key that remembers when a shopper was erased."""
+        return f"{self._partition(shopper)}:erased:{shopper}"
+
     def person(self, customer: str) -> str:
         """Return the key of what callers have set of a customer."""
         return f"{self._partition(customer)}:person:{customer}"

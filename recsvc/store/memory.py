@@ -9,7 +9,7 @@ from itertools import count
 from zlib import crc32
 
 from recsvc.core.live import Act
-from recsvc.errors import PreconditionError
+from recsvc.errors import ErasedMeanwhileError, PreconditionError
 from recsvc.service.ports import CachedEntry, CacheKey, Lookup, Person
 from recsvc.service.served import MAX_SERVED_DAYS, ServedList
 from recsvc.service.shopping import NO_DEEDS, Deed, Event, LiveProfile, Outcome, Shopper
@@ -18,10 +18,11 @@ from recsvc.store.profile_format import deed_of
 
 @dataclass(slots=True)
 class InMemoryProfiles:
-    """Live profiles, and what was set of people, by the hash of their shopper."""
+    """Live profiles, what was set of people, and when who was erased, by the hash of a shopper."""
 
     people: dict[str, Person] = field(default_factory=dict)
     profiles: dict[str, LiveProfile] = field(default_factory=dict)
+    erased: dict[str, int] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     revisions: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -32,6 +33,10 @@ class InMemoryProfiles:
             return profile
         revision = profile.revision ^ crc32(repr(person).encode())
         return LiveProfile(revision, profile.deeds, person.home)
+
+    def is_late(self, shopper: str, heeds: int) -> bool:
+        """Whether who heeds so much of the ledger writes of somebody who was erased since."""
+        return self.erased.get(shopper, 0) > heeds
 
     def add(self, shopper: str, deeds: Sequence[Deed]) -> None:
         """Add to a profile, under a revision that none has had before; call it with the lock."""
@@ -121,7 +126,7 @@ class InMemoryEventLog:
         self._events: list[Event] = []
         self._seen: set[tuple[str, str]] = set()
 
-    def append(self, events: Sequence[Event], *, durable: bool) -> list[Outcome]:
+    def append(self, events: Sequence[Event], *, durable: bool, heeds: int = 0) -> list[Outcome]:
         """Store events and say what became of each, in order.
 
         Raises:
@@ -133,10 +138,12 @@ class InMemoryEventLog:
                 reason="DURABILITY_UNAVAILABLE",
             )
         with self._profiles.lock:
-            return [self._append(event) for event in events]
+            return [self._append(event, heeds) for event in events]
 
-    def _append(self, event: Event) -> Outcome:
+    def _append(self, event: Event, heeds: int) -> Outcome:
         shopper = event.shopper.key
+        if self._profiles.is_late(shopper, heeds):
+            return Outcome.DROPPED_NO_CONSENT
         if (shopper, event.event_id) in self._seen:
             return Outcome.DUPLICATE
         if len(self._events) >= self._max_events:
@@ -147,18 +154,27 @@ class InMemoryEventLog:
             self._profiles.add(shopper, [deed_of(event, round(self._clock() * 1000))])
         return Outcome.ACCEPTED
 
-    def erase(self, shopper: str) -> int:
+    def erase(self, shopper: str, position: int) -> int:
         """Delete a shopper's profile and waiting events, and return how many those were."""
         with self._profiles.lock:
+            self._profiles.erased[shopper] = max(position, self._profiles.erased.get(shopper, 0))
             self._profiles.profiles.pop(shopper, None)
             kept = [event for event in self._events if event.shopper.key != shopper]
             n_erased = len(self._events) - len(kept)
             self._events = kept
             return n_erased
 
-    def hand_over(self, visitor: Shopper, customer: Shopper, now: float) -> int:  # noqa: ARG002  # the protocol's
+    def hand_over(
+        self,
+        visitor: Shopper,
+        customer: Shopper,
+        now: float,  # noqa: ARG002  # the protocol's
+        heeds: int = 0,
+    ) -> int:
         """Move a visitor's live profile into a customer's, and return how many events that were."""
         with self._profiles.lock:
+            if any(self._profiles.is_late(one.key, heeds) for one in (visitor, customer)):
+                return 0
             moved = self._profiles.profiles.pop(visitor.key, NO_DEEDS).deeds
             if moved:
                 received = round(self._clock() * 1000)
@@ -199,16 +215,21 @@ class InMemoryPeople:
     """
 
     def __init__(self, profiles: InMemoryProfiles | None = None) -> None:
-        self._people = (profiles or InMemoryProfiles()).people
+        self._profiles = profiles or InMemoryProfiles()
+        self._people = self._profiles.people
         self._lock = threading.Lock()
 
     def get(self, customer: str) -> Person:
         """Return what was set, an empty person where nothing was."""
         return self._people.get(customer, Person())
 
-    def put(self, customer: str, person: Person, before: Person | None = None) -> bool:
+    def put(
+        self, customer: str, person: Person, before: Person | None = None, heeds: int = 0
+    ) -> bool:
         """Keep a person, in place of any earlier one, or of ``before`` alone."""
         with self._lock:
+            if self._profiles.is_late(customer, heeds):
+                raise ErasedMeanwhileError("the customer was erased meanwhile; nothing was kept")
             if before is not None and self._people.get(customer, Person()) != before:
                 return False
             self._people[customer] = person

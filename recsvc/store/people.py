@@ -6,8 +6,9 @@ from typing import Any
 from redis.client import Pipeline
 
 from recsvc.core.places import Location
-from recsvc.errors import DamagedError
+from recsvc.errors import DamagedError, ErasedMeanwhileError
 from recsvc.service.ports import Person
+from recsvc.store.erasure import is_late
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 
@@ -31,12 +32,17 @@ class RedisPeople:
         key = self._keys.person(customer)
         return read_person(self._redis.ask(lambda: self._redis.client.get(key)))
 
-    def put(self, customer: str, person: Person, before: Person | None = None) -> bool:
+    def put(
+        self, customer: str, person: Person, before: Person | None = None, heeds: int = 0
+    ) -> bool:
         """Keep a person, in place of any earlier one, or of ``before`` alone."""
         key, text = self._keys.person(customer), _text(person)
+        mark = self._keys.erased(customer)
 
         def swap(pipeline: Pipeline) -> bool:
-            # Where another changes it between the two, this is tried again.
+            # Where another changes it between the two, or erases them, this is tried again.
+            if is_late(pipeline.get(mark), heeds):
+                raise ErasedMeanwhileError("the customer was erased meanwhile; nothing was kept")
             if before is not None and read_person(pipeline.get(key)) != before:
                 return False
             pipeline.multi()
@@ -44,7 +50,7 @@ class RedisPeople:
             return True
 
         kept: Any = self._redis.ask(
-            lambda: self._redis.client.transaction(swap, key, value_from_callable=True)  # type: ignore[arg-type]  # what it returns is given back
+            lambda: self._redis.client.transaction(swap, key, mark, value_from_callable=True)  # type: ignore[arg-type]  # what it returns is given back
         )
         return bool(kept)
 

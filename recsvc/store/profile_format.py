@@ -150,14 +150,40 @@ def read_profile(value: bytes | None) -> LiveProfile:
         raise ValueError(f"a live profile is damaged ({error})") from error
 
 
-def records_of(value: bytes) -> list[bytes]:
+def records_of(value: bytes) -> tuple[list[bytes], bool]:
     """The records of a profile, unpacked, for another profile to take over.
 
-    Raises:
-        ValueError: it is damaged, or of another format: it would spoil the other one too.
+    Returns:
+        Those that can be read (another would spoil the other profile too), and whether that is all
+        of them.
     """
-    read_profile(value)
-    return list(_pieces(_split(value)[1]))
+    if len(value) < HEADER.size or value[0] != FORMAT:
+        return [], False
+    _, _, n_packed = HEADER.unpack_from(value)
+    end = HEADER.size + n_packed
+    try:
+        older, is_whole = _unpacked(value[HEADER.size : end]), True
+    except ValueError:
+        older, is_whole = b"", False
+    records: list[bytes] = []
+    for data in (older, value[end:]):
+        try:
+            for piece in _pieces(data):
+                if _is_readable(piece):
+                    records.append(piece)
+                else:
+                    is_whole = False
+        except ValueError:  # nobody knows where the next record begins
+            is_whole = False
+    return records, is_whole
+
+
+def _is_readable(piece: bytes) -> bool:
+    try:
+        list(_records(piece))
+    except (IndexError, struct.error, ValueError):
+        return False
+    return True
 
 
 def _split(value: bytes) -> tuple[int, bytes]:
@@ -165,12 +191,15 @@ def _split(value: bytes) -> tuple[int, bytes]:
     if len(value) < HEADER.size or value[0] != FORMAT:
         raise ValueError("a live profile is of another format")
     _, revision, n_packed = HEADER.unpack_from(value)
-    packed = value[HEADER.size : HEADER.size + n_packed]
+    older = _unpacked(value[HEADER.size : HEADER.size + n_packed])
+    return revision, older + value[HEADER.size + n_packed :]
+
+
+def _unpacked(packed: bytes) -> bytes:
     try:
-        older = zlib.decompress(packed) if packed else b""
+        return zlib.decompress(packed) if packed else b""
     except zlib.error as error:
         raise ValueError(f"a live profile is damaged ({error})") from error
-    return revision, older + value[HEADER.size + n_packed :]
 
 
 def _records(data: bytes) -> Iterator[Deed]:

@@ -181,7 +181,7 @@ def test_full_log_refuses_and_forgets_nothing(stores: Stores) -> None:
     assert append(stores, event("e0"), event(f"e{ROOM}")) == [DUPLICATE, FULL]
     assert live(stores, ANNA) == before
     assert ids(stores.log.events_of(ANNA.key)) == [f"e{number}" for number in range(ROOM)]
-    stores.log.erase(ANNA.key)
+    stores.log.erase(ANNA.key, 0)
     assert append(stores, event(f"e{ROOM}")) == [ACCEPTED]
 
 
@@ -190,20 +190,20 @@ def test_erasing_deletes_profile_and_waiting_events(stores: Stores) -> None:
     neighbour = neighbour_of(ANNA)
     append(stores, *(event(f"e{number}") for number in range(3)), event("n", neighbour))
     append(stores, event("e9", act=Act.IMPRESSION))
-    assert stores.log.erase(ANNA.key) == 4
+    assert stores.log.erase(ANNA.key, 0) == 4
     assert live(stores, ANNA) == NO_DEEDS
     assert list(stores.log.events_of(ANNA.key)) == []
     assert products(live(stores, neighbour)) == ["n"]
     assert ids(stores.log.events_of(neighbour.key)) == ["n"]
     assert stores.log.length() == 1
-    assert stores.log.erase(ANNA.key) == 0
+    assert stores.log.erase(ANNA.key, 0) == 0
 
 
 def test_answer_of_an_erased_profile_is_not_given_again(stores: Stores) -> None:
     """Who comes back and does as much as before does not get what was made from the old deeds."""
     append(stores, event("old"))
     keep(stores, ANNA)
-    stores.log.erase(ANNA.key)
+    stores.log.erase(ANNA.key, 0)
     append(stores, event("new"))
     assert products(live(stores, ANNA)) == ["new"]
     assert cached(stores, ANNA) is None
@@ -254,9 +254,9 @@ def test_what_was_handed_over_is_erased_with_the_customer(stores: Stores) -> Non
     """Erasing customer and visitor leaves nothing, and counts what they did, not the link."""
     append(stores, event("v1", GUEST), event("own"))
     stores.log.hand_over(GUEST, ANNA, T0)
-    assert stores.log.erase(GUEST.key) == 1
+    assert stores.log.erase(GUEST.key, 0) == 1
     assert products(live(stores, ANNA)) == ["own", "v1"]
-    assert stores.log.erase(ANNA.key) == 1
+    assert stores.log.erase(ANNA.key, 0) == 1
     assert live(stores, ANNA) == NO_DEEDS
     assert stores.log.length() == 0
 
@@ -292,3 +292,26 @@ def test_threads_lose_and_repeat_nothing(stores: Stores) -> None:
     assert sorted(accepted) == sorted(names)
     assert products(live(stores, ANNA)) == ids(stores.log.events_of(ANNA.key))
     assert len(live(stores, ANNA).deeds) == ROOM
+
+
+@pytest.mark.parametrize("act", [Act.PURCHASE, Act.IMPRESSION])
+def test_event_that_is_late_for_an_erasure_is_dropped(stores: Stores, act: Act) -> None:
+    """Who does not heed the last erasure keeps nothing of that shopper; who does begins anew."""
+    stores.log.erase(ANNA.key, 20)
+    stores.log.erase(ANNA.key, 10)  # another's, which took longer
+    late = stores.log.append([event("e1", act=act), event("e1", BEN)], durable=False, heeds=19)
+    assert late == [Outcome.DROPPED_NO_CONSENT, ACCEPTED]
+    assert live(stores, ANNA) == NO_DEEDS
+    assert list(stores.log.events_of(ANNA.key)) == []
+    assert stores.log.append([event("e1", act=act)], durable=False, heeds=20) == [ACCEPTED]
+
+
+@pytest.mark.parametrize("erased", [GUEST, ANNA])
+def test_link_that_is_late_for_an_erasure_moves_nothing(stores: Stores, erased: Shopper) -> None:
+    """Of the visitor or of the customer; what the visitor has done since stays theirs."""
+    stores.log.erase(erased.key, 20)
+    stores.log.append([event("v1", GUEST)], durable=False, heeds=20)
+    assert stores.log.hand_over(GUEST, ANNA, T0, heeds=19) == 0
+    assert live(stores, ANNA) == NO_DEEDS
+    assert stores.log.hand_over(GUEST, ANNA, T0, heeds=20) == 1
+    assert products(live(stores, ANNA)) == ["v1"]

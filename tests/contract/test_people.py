@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from recsvc.core.places import Location
+from recsvc.errors import ErasedMeanwhileError
 from recsvc.service.ports import People, Person
 from tests.shoppers import ANNA, BEN, T0
 from tests.stores import Stores
@@ -103,3 +104,13 @@ def test_changes_at_the_same_time_are_all_kept(people: People) -> None:
         thread.join()
     expected = sorted(f"{thread}-{number}" for thread in range(4) for number in range(10))
     assert sorted(people.get(ANNA.key).visitor_ids) == expected
+
+
+def test_nothing_is_kept_by_who_does_not_know_of_an_erasure(stores: Stores) -> None:
+    """A change that was under way is none; who heeds the erasure may begin anew."""
+    stores.log.erase(ANNA.key, 20)
+    with pytest.raises(ErasedMeanwhileError, match="nothing was kept"):
+        stores.people.put(ANNA.key, SET, Person(), heeds=19)
+    assert stores.people.get(ANNA.key) == Person()
+    assert stores.people.put(BEN.key, SET, Person(), heeds=19)
+    assert stores.people.put(ANNA.key, SET, Person(), heeds=20)

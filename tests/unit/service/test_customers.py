@@ -1,5 +1,6 @@
 """What is held about a customer: described, changed, linked, erased and exported."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -46,7 +47,9 @@ class Bench:
     customers: Customers
 
     def did(self, *events: Event) -> None:
-        outcomes = self.log.append(events, durable=False)
+        self.standing.follow()
+        heeds = self.standing.position
+        outcomes = self.log.append(events, durable=False, heeds=heeds)
         assert set(outcomes) == {Outcome.ACCEPTED}
 
     def is_known(self, customer_id: str) -> bool:
@@ -81,7 +84,7 @@ def bench_of(registry: Registry) -> Bench:
     standing = new_standing(registry)
     profiles = InMemoryProfiles()
     log = InMemoryEventLog(lambda: T0, profiles)
-    people, served = InMemoryPeople(), InMemoryServedLists(clock=lambda: T0)
+    people, served = InMemoryPeople(profiles), InMemoryServedLists(clock=lambda: T0)
     customers = Customers(slot, standing, log, people, served, hash_key=KEY)
     return Bench(registry, slot, standing, profiles, log, people, served, customers)
 
@@ -205,7 +208,8 @@ class DeadPeople(InMemoryPeople):
         raise StoreUnavailableError(f"down for {len(customer)}")
 
 
-def test_consent_is_heeded_though_the_store_is_down(bench: Bench) -> None:
+@pytest.mark.parametrize("allow_missing", [True, False])
+def test_consent_is_heeded_though_the_store_is_down(bench: Bench, *, allow_missing: bool) -> None:
     """The caller hears that it failed; nobody reads on against the customer's will."""
     customers = customers_over(bench, DeadPeople())
     with pytest.raises(StoreUnavailableError):
@@ -215,9 +219,74 @@ def test_consent_is_heeded_though_the_store_is_down(bench: Bench) -> None:
             home=None,
             segments=None,
             now=NOW,
-            allow_missing=True,
+            allow_missing=allow_missing,
         )
     assert not bench.standing.allows(ANNA.key)
+
+
+class OvertakenPeople(InMemoryPeople):
+    """A store in which another process erases the customer between a look and its change.
+
+    Args:
+        bench: whose customer, once ``is_armed``.
+    """
+
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(bench.profiles)
+        self._bench = bench
+        self.is_armed = True
+
+    def get(self, customer: str) -> Person:
+        person = super().get(customer)
+        if self.is_armed:
+            self.is_armed = False
+            another_process(self._bench).erase("anna")
+        return person
+
+
+def another_process(bench: Bench) -> Customers:
+    standing = new_standing(bench.registry)
+    return Customers(bench.slot, standing, bench.log, bench.people, bench.served, hash_key=KEY)
+
+
+def test_a_link_that_an_erasure_overtakes_leaves_nothing(bench: Bench) -> None:
+    """It ends as if it had come just before; made again, it is a beginning."""
+    bench.did(event("v1", GUEST), event("own"))
+    customers = customers_over(bench, OvertakenPeople(bench))
+    assert customers.link("guest", "anna", T0).n_events_moved == 0
+    assert not bench.profiles.profiles
+    assert not bench.profiles.people
+    assert not bench.log.length()
+    bench.did(event("v2", GUEST))
+    assert customers.link("guest", "anna", T0).n_events_moved == 1
+    assert customers.get("anna").visitor_ids == ("guest",)
+
+
+def test_a_change_that_an_erasure_overtakes_leaves_nothing(bench: Bench) -> None:
+    """Home and segments are gone with the rest."""
+    customers = customers_over(bench, OvertakenPeople(bench))
+    customers.update(
+        "anna", consent=None, home=None, segments=("vip",), now=NOW, allow_missing=True
+    )
+    assert not bench.profiles.people
+
+
+def test_a_mark_that_the_ledger_does_not_explain_is_no_success(bench: Bench) -> None:
+    """A ledger from a backup has lost the erasure: the caller hears that nothing was kept."""
+    bench.log.erase(ANNA.key, 10_000)
+    with pytest.raises(StoreUnavailableError, match="nothing was kept"):
+        bench.update("anna", segments=("vip",), allow_missing=True)
+
+
+def test_an_erasure_knows_a_link_that_was_made_before_it_alone(bench: Bench) -> None:
+    """Erased with the customer is who was linked meanwhile; who is linked after it is not."""
+    bench.did(event("v1", GUEST))
+    erasing = another_process(bench)
+    bench.customers.link("guest", "anna", T0)
+    receipt = erasing.erase("anna")
+    assert (receipt.n_visitors, receipt.n_events) == (1, 1)
+    bench.did(event("v2", GUEST))
+    assert bench.customers.link("guest", "anna", T0).n_events_moved == 1
 
 
 def test_a_visitor_becomes_a_customer(bench: Bench) -> None:
@@ -405,3 +474,29 @@ def test_who_was_linked_elsewhere_a_moment_ago_is_erased_too(bench: Bench) -> No
     new_standing(bench.registry).link(GUEST.key, ANNA.key)
     receipt = bench.customers.erase("anna")
     assert (receipt.n_visitors, receipt.n_events) == (1, 1)
+
+
+def test_a_receipt_is_later_than_all_that_was_deleted(bench: Bench) -> None:
+    """What was collected between the first word and the deletion is purged by its time."""
+    ticks = itertools.count()
+
+    class NotingLog(InMemoryEventLog):
+        def erase(self, shopper: str, position: int) -> int:
+            deleted.append(NOW + timedelta(seconds=next(ticks)))
+            return super().erase(shopper, position)
+
+    deleted: list[datetime] = []
+    standing = Standing(
+        bench.registry.ledger,
+        consents_by_default=True,
+        logger=Log().logger,
+        now=lambda: NOW + timedelta(seconds=next(ticks)),
+    )
+    log = NotingLog(lambda: T0, bench.profiles)
+    customers = Customers(bench.slot, standing, log, bench.people, bench.served, hash_key=KEY)
+    customers.link("guest", "anna", T0)
+    receipt = customers.erase("anna")
+    assert len(deleted) == 2
+    assert receipt.time > max(deleted)
+    bench.standing.follow()
+    assert bench.standing.erased_at(GUEST.key) == receipt.position == bench.standing.position

@@ -97,7 +97,7 @@ def test_a_full_log_refuses_and_loses_nothing(registry: Registry) -> None:
         bench.take(*sent)
     assert bench.log.length() == 2
     assert count(bench.numbers, Outcome.FULL) == 1
-    bench.log.erase(BEN.key)  # makes room, as a collect would
+    bench.log.erase(BEN.key, 0)  # makes room, as a collect would
     assert bench.take(*sent) == (DUPLICATE, DUPLICATE, ACCEPTED)
 
 
@@ -117,3 +117,29 @@ def test_a_visitor_who_is_a_customer_needs_their_consent(registry: Registry) -> 
     assert bench.take(event("e2", GUEST)) == (DROPPED,)
     bench.standing.set_consent(ANNA.key, Consent.GRANTED)
     assert bench.take(event("e2", GUEST)) == (ACCEPTED,)
+
+
+class OvertakenLog(InMemoryEventLog):
+    """A log that hears of an erasure just before the events of a call."""
+
+    def append(self, events: Sequence[Event], *, durable: bool, heeds: int = 0) -> list[Outcome]:
+        self.erase(ANNA.key, heeds + 1)
+        return super().append(events, durable=durable, heeds=heeds)
+
+
+def test_an_event_that_an_erasure_overtakes_is_dropped(bench: Bench) -> None:
+    """What was under way when its customer was erased is not kept; others' is."""
+    log = OvertakenLog(lambda: T0, bench.profiles)
+    events = Events(log, bench.standing, new_metrics()[0])
+    taken = events.take([event("a"), event("b", BEN)], durable=False)
+    assert taken.outcomes == (DROPPED, ACCEPTED)
+    assert bench.profiles.profiles.keys() == {BEN.key}
+
+
+def test_who_was_erased_elsewhere_a_moment_ago_may_come_back(
+    registry: Registry, bench: Bench
+) -> None:
+    """This process had not looked since, and does before it writes."""
+    _, position = new_standing(registry).erase([ANNA.key])
+    bench.log.erase(ANNA.key, position)
+    assert bench.take(event("back")) == (ACCEPTED,)

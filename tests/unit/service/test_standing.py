@@ -1,10 +1,11 @@
 """What people decided: written once, followed by every process."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
-from recsvc.artifacts.ledger import Decision, LedgerEntry
+from recsvc.artifacts.ledger import Decision, Ledger, LedgerEntry
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import StoreUnavailableError
 from recsvc.service.standing import Consent, Standing
@@ -243,3 +244,41 @@ def test_a_visitor_goes_by_the_word_of_the_customer(
     assert not standing.allows_visitor("tablet")
     standing.erase([ANNA])
     assert standing.allows_visitor("tablet")
+
+
+class RacedLedger(Ledger):
+    """The file of a registry, which another process writes to just before each of some entries."""
+
+    def __init__(self, path: Path, others: list[LedgerEntry]) -> None:
+        super().__init__(path)
+        self._others = others
+
+    def append(self, entries: Sequence[LedgerEntry]) -> int:
+        if self._others:
+            super().append([self._others.pop(0)])
+        return super().append(entries)
+
+
+def test_who_is_linked_while_a_customer_is_forgotten_is_forgotten_too(registry: Registry) -> None:
+    """The order of the ledger decides, whoever had read it how far."""
+    late = [LedgerEntry(NOW, Decision.LINKED, (name, ANNA)) for name in ("tablet", "phone")]
+    stranger = LedgerEntry(NOW, Decision.LINKED, ("theirs", BEN))
+    standing = Standing(
+        RacedLedger(registry.root / "ledger.jsonl", [*late, stranger]),
+        consents_by_default=True,
+        logger=Log().logger,
+        now=lambda: NOW,
+    )
+    _, position, visitors = standing.forget(ANNA, ["guest"])
+    assert visitors == ("guest", "tablet", "phone")
+    assert standing.visitors(ANNA) == ()
+    assert standing.visitors(BEN) == ("theirs",)
+    for person in (ANNA, *visitors):
+        assert standing.erased_at(person) == position == standing.position
+
+
+@pytest.mark.usefixtures("unreadable")
+def test_nobody_is_forgotten_by_a_ledger_that_cannot_be_written(standing: Standing) -> None:
+    """The caller hears that it may try again."""
+    with pytest.raises(StoreUnavailableError, match="nothing was changed"):
+        standing.forget(ANNA, [])

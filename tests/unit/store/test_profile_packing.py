@@ -80,7 +80,7 @@ def test_erased_profile_does_not_come_back(shop: Shop) -> None:
     """Nor is it put where there is none any more."""
     shop.append(event("e1"))
     outdated = shop.stored(ANNA)
-    shop.log.erase(ANNA.key)
+    shop.log.erase(ANNA.key, 0)
     name = shop.keys.live(ANNA.key)
     packer = ProfilePacker(shop.guarded, shop.keys, time.time)
     assert packer._replace(keys=[name], args=[outdated, outdated]) == 0

@@ -15,6 +15,7 @@ from recsvc.errors import PreconditionError, StoreUnavailableError
 from recsvc.identity import partition_of
 from recsvc.service.shopping import Line
 from recsvc.store import event_log
+from recsvc.store.event_format import event_json
 from recsvc.store.event_log import RedisEventLog
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
@@ -79,7 +80,7 @@ class TestFailure:
         calls: list[Callable[[], object]] = [
             lambda: log.append([event("e1")], durable=False),
             lambda: log.append([event("e1")], durable=True),
-            lambda: log.erase(ANNA.key),
+            lambda: log.erase(ANNA.key, 0),
             lambda: log.hand_over(GUEST, ANNA, T0),
             lambda: list(log.events_of(ANNA.key)),
             lambda: log.read(0, "", 10),
@@ -247,6 +248,21 @@ class TestReading:
         assert shop.products(ANNA) == [one.event_id for one in events]
         assert list(shop.log.events_of(ANNA.key)) == events
 
+    @pytest.mark.parametrize(("n_lines", "n_calls"), [(1, 1), (1_000, 7)])
+    def test_a_script_takes_so_many_bytes_at_most(
+        self, shop: Shop, n_lines: int, n_calls: int
+    ) -> None:
+        """Large events go in more calls, between which Redis answers others."""
+        lines = tuple(Line(f"product-{number:05}") for number in range(n_lines))
+        events = many(20, act=Act.IMPRESSION, lines=lines)
+        n_bytes = sum(len(event_json(one)) for one in events)
+        assert -(-n_bytes // event_log.BATCH_BYTES) <= n_calls
+        shop.append(event("loads the script", BEN))
+        shop.client.config_resetstat()
+        assert shop.append(*events) == [ACCEPTED] * 20
+        assert shop.client.info("commandstats")["cmdstat_evalsha"]["calls"] == n_calls
+        assert list(shop.log.events_of(ANNA.key)) == events
+
     def test_pages_follow_each_other(self, shop: Shop) -> None:
         """From the position of the last one known the next ones are read, each once."""
         assert shop.log.read(PARTITION, "", 10) == []
@@ -291,7 +307,7 @@ class TestReading:
         )
         people = (ANNA, neighbour)
         shop.append(*(event(f"e{n}", people[n % 2], act=Act.IMPRESSION) for n in range(2_200)))
-        assert shop.log.erase(ANNA.key) == 1_100
+        assert shop.log.erase(ANNA.key, 0) == 1_100
         assert shop.log.length() == 1_100
         assert len(list(shop.log.events_of(neighbour.key))) == 1_100
 
@@ -318,7 +334,7 @@ class TestReading:
         position: Any = guarded.client.xadd(stream, {"e": f'{{"a": 99, "k": "{ANNA.key}"}}'})
         log.append([event("e1")], durable=False)
         assert list(log.events_of(ANNA.key)) == [event("e1")]
-        assert log.erase(ANNA.key) == 2
+        assert log.erase(ANNA.key, 0) == 2
         assert told == [f"{stream} {position.decode()}"] * 2
         assert log.length() == 1
 
@@ -331,7 +347,7 @@ class TestReading:
         )
         shop.append(event("e1", neighbour, lines=(Line(ANNA.key),)))
         assert list(shop.log.events_of(ANNA.key)) == []
-        assert shop.log.erase(ANNA.key) == 0
+        assert shop.log.erase(ANNA.key, 0) == 0
         assert shop.log.length() == 1
 
 
