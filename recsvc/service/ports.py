@@ -259,8 +259,12 @@ class ServedLists(Protocol):
     Every method raises ``StoreUnavailableError`` where the store cannot answer in time.
     """
 
-    def add(self, lists: Sequence[ServedList]) -> int:
-        """Keep lists; return how many there was room for."""
+    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> int:
+        """Keep lists; return how many there was room for.
+
+        Where other processes write too, none is kept of who was erased after ``heeds``, a position
+        of the ledger, as the event log was told.
+        """
         ...
 
     def find(self, recommendation_id: str) -> ServedList | None:

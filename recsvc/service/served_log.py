@@ -144,9 +144,10 @@ class ServedLog:
         """Store lists, but those of who may not be known any more."""
         try:
             self._standing.refresh()
+            heeds = self._standing.position
             kept = [serving for serving in servings if self._may_keep(serving)]
             self._count("forgotten", len(servings) - len(kept))
-            n_kept = self._lists.add([_record(serving) for serving in kept])
+            n_kept = self._lists.add([_record(serving) for serving in kept], heeds)
             # Who was erased while this was written may have been looked for before it was.
             self._standing.refresh()
             for serving in kept:

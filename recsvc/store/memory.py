@@ -262,7 +262,7 @@ class InMemoryServedLists:
         self._lock = threading.Lock()
         self._lists: OrderedDict[str, ServedList] = OrderedDict()
 
-    def add(self, lists: Sequence[ServedList]) -> int:
+    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> int:  # noqa: ARG002  # no other process is late
         """Keep lists; return how many there was room for."""
         with self._lock:
             for served in lists:

@@ -17,6 +17,7 @@ from recsvc.core.recommendation_id import read_recommendation_id
 from recsvc.errors import StoreUnavailableError
 from recsvc.identity import N_PARTITIONS, partition_of
 from recsvc.service.served import MAX_SERVED_DAYS, ServedList
+from recsvc.store.erasure import IS_LATE
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 from recsvc.store.served_format import pack, unpack
@@ -29,7 +30,12 @@ MAX_AN_HOUR = 64_000
 _SHOPPER_BYTES = 16
 _NOBODY = b"-" * _SHOPPER_BYTES
 
-_ADD = """
+_ADD = (
+    IS_LATE
+    + """
+if is_late(KEYS[3], ARGV[7]) then
+  return 0
+end
 if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[1]) then
   return 0
 end
@@ -41,6 +47,7 @@ end
 redis.call('EXPIREAT', KEYS[1], ARGV[2])
 return 1
 """
+)
 """A name leaves the stream once its list has expired: by the clock of Redis, since no worker's may
 cost the others theirs."""
 
@@ -76,8 +83,8 @@ class RedisServedLists:
         self._names = PartitionedStreams(guarded, keys.served_names)
         self._add = guarded.client.register_script(_ADD)
 
-    def add(self, lists: Sequence[ServedList]) -> int:
-        """Keep lists; return how many there was room for.
+    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> int:
+        """Keep lists, but of who was erased after ``heeds``; return how many are kept.
 
         Raises:
             StoreUnavailableError: Redis cannot answer in time.
@@ -91,6 +98,7 @@ class RedisServedLists:
                         keys=[
                             self._keys.served(partition, hour),
                             self._keys.served_names(partition),
+                            self._keys.erased(_whose(served)),
                         ],
                         args=[
                             self._max,
@@ -99,6 +107,7 @@ class RedisServedLists:
                             (served.shopper.encode() or _NOBODY) + pack(served),
                             hour,
                             self._seconds + 2 * HOUR,
+                            heeds,
                         ],
                         client=pipeline,
                     )
@@ -262,8 +271,12 @@ class RedisServedLists:
 
 
 def _partition(served: ServedList) -> int:
+    return partition_of(_whose(served))
+
+
+def _whose(served: ServedList) -> str:
     # Those of nobody in particular are spread by their names.
-    return partition_of(served.shopper or served.recommendation_id)
+    return served.shopper or served.recommendation_id
 
 
 def _entry(value: bytes) -> ServedList | Unreadable:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import redis
 
 from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.diversity import Diversity
@@ -17,7 +18,7 @@ from recsvc.service.questions import Question, ServedFrom
 from recsvc.service.served import ServedList
 from recsvc.service.shopping import Deed, LiveProfile
 from tests.shoppers import ANNA, BEN
-from tests.stores import SERVED_DAYS, SetClock, Stores
+from tests.stores import SERVED_DAYS, SetClock, Stores, in_redis
 
 NOW = time.time()
 """Redis lets expire by its own clock."""
@@ -149,3 +150,13 @@ def test_lists_are_kept_for_a_time(lists: ServedLists) -> None:
     assert list(lists.every()) == []
     lists.add([served(oldest + 60)])
     assert len(list(lists.every())) == 1
+
+
+def test_no_list_is_kept_of_who_was_erased_meanwhile(client: redis.Redis, clock: SetClock) -> None:
+    """By any process: the store itself refuses it. Others' lists, and later ones, are kept."""
+    stores = in_redis(client, clock)
+    stores.log.erase(ANNA.key, 20)
+    own, other, nobodys = served(), served(shopper=BEN.key), served(shopper="")
+    assert stores.served.add([own, other, nobodys], heeds=19) == 2
+    assert stores.served.of_shopper(ANNA.key) == []
+    assert stores.served.add([own], heeds=20) == 1

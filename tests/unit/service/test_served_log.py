@@ -24,7 +24,7 @@ class DeadLists(InMemoryServedLists):
 
     tries = count()
 
-    def add(self, lists: Sequence[ServedList]) -> int:
+    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> int:  # noqa: ARG002  # the protocol's
         raise StoreUnavailableError(f"down for {len(lists)}, try {next(self.tries)}")
 
 
@@ -33,11 +33,11 @@ class FaultyLists(InMemoryServedLists):
 
     is_faulty = True
 
-    def add(self, lists: Sequence[ServedList]) -> int:
+    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> int:
         if self.is_faulty:
             self.is_faulty = False
             raise RuntimeError("a fault")
-        return super().add(lists)
+        return super().add(lists, heeds)
 
 
 class Meanwhile(InMemoryServedLists):
@@ -47,9 +47,9 @@ class Meanwhile(InMemoryServedLists):
         super().__init__()
         self.standing = standing
 
-    def add(self, lists: Sequence[ServedList]) -> int:
+    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> int:
         self.standing.erase([ANNA.key])
-        return super().add(lists)
+        return super().add(lists, heeds)
 
 
 class Kept:
