@@ -4,11 +4,13 @@ import os
 import pwd
 import socket
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
 from recsvc import __version__
 from recsvc.errors import FaultyFileError, InputError, RecsvcError
@@ -17,10 +19,17 @@ _INTERRUPTED = 130
 """What shells end with after Ctrl-C: 128 and the signal's number."""
 
 
-def new_app(help_text: str) -> typer.Typer:
-    """A command line with plain errors, the help on ``-h`` too, and ``--version``."""
+def new_app(help_text: str, places: Mapping[str, str] | None = None) -> typer.Typer:
+    """A command line with plain errors, the help on ``-h`` too, and ``--version``.
+
+    Args:
+        help_text: what it is for.
+        places: name to ``module:attribute`` of commands, and of command lines of commands, that
+            are imported when they are called: none then waits for the libraries of the others.
+    """
     app = typer.Typer(
         help=help_text,
+        cls=_imported_late(places or {}),
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
@@ -28,6 +37,38 @@ def new_app(help_text: str) -> typer.Typer:
     )
     app.callback()(_common)
     return app
+
+
+def _imported_late(places: Mapping[str, str]) -> type[TyperGroup]:
+    # Typer's own classes of contexts and commands are not public: hence Any.
+    class Group(TyperGroup):
+        def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401  # see above
+            return [*places, *(name for name in super().list_commands(ctx) if name not in places)]
+
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401  # see above
+            if cmd_name in places and cmd_name not in self.commands:
+                self.commands[cmd_name] = _command(cmd_name, places[cmd_name])
+            return super().get_command(ctx, cmd_name)
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401  # see above
+            if args[0] not in self.list_commands(ctx):
+                for name in places:  # Typer suggests among those that it knows
+                    self.get_command(ctx, name)
+            return super().resolve_command(ctx, args)
+
+    return Group
+
+
+def _command(name: str, place: str) -> Any:  # noqa: ANN401  # Typer's class is not public
+    module, _, attribute = place.partition(":")
+    found = getattr(import_module(module), attribute)
+    if not isinstance(found, typer.Typer):
+        alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+        alone.command(name)(found)
+        found = alone
+    command = typer.main.get_command(found)
+    command.name = name
+    return command
 
 
 def _print_version(is_asked: bool) -> None:  # noqa: FBT001  # the signature is typer's

@@ -1,7 +1,12 @@
-"""``recsvc-train`` and ``python -m training``: the command line, where its libraries are."""
+"""``recsvc-train`` and ``python -m training``: the command line, where its libraries are.
+
+A command imports what it needs when it is called, so ``models`` and ``rollback`` work without them.
+"""
 
 import os
 import sys
+
+from training.cli import main as run
 
 _EXTRA = frozenset({"polars", "implicit", "lightgbm", "optuna", "threadpoolctl"})
 
@@ -12,13 +17,12 @@ def main() -> None:
     # this when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     try:
-        from training.cli import main as run  # noqa: PLC0415  # may lack its libraries
+        run()
     except ModuleNotFoundError as error:
         if error.name not in _EXTRA:
             raise
         sys.stderr.write(f'error: the trainer needs {error.name}: pip install "recsvc[training]"\n')
         raise SystemExit(1) from None
-    run()
 
 
 if __name__ == "__main__":

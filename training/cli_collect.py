@@ -16,9 +16,10 @@ from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 from recsvc.store.log_limits import LogLimits
 from recsvc.store.served_lists import RedisServedLists
+from training.answers import JsonOption, print_result
 from training.collect import collect
 from training.drain import UNREADABLE, Collected
-from training.options import JsonOption, NamespaceOption, print_result, reporting
+from training.options import NamespaceOption, reporting
 from training.purge import purge
 from training.served import FOLDER, KEPT_DAYS, collect_served, forget_older
 

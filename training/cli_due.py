@@ -18,24 +18,22 @@ from recsvc.core.conditions import Occasion
 from recsvc.core.query import STALE_SECONDS, Query
 from recsvc.core.ruling import PreparedRules
 from recsvc.errors import InputError
+from training.answers import JsonOption, RegistryOption, print_result
 from training.batch import Surface, recommend_all
 from training.due import QuietHours, due_within
 from training.events import MAX_QUARANTINED_SHARE, read_customers
 from training.options import (
     AnyStockOption,
-    JsonOption,
     MaxQuarantinedOption,
     ModelOption,
     NamespaceOption,
     NoQuarantineOption,
     PlacementOption,
-    RegistryOption,
     ShopRedisOption,
     check_stock,
     check_writable,
     day_of,
     load,
-    print_result,
     reporting,
     shops_defaults,
     writing,

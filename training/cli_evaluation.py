@@ -9,23 +9,21 @@ from threadpoolctl import threadpool_limits
 from recsvc.artifacts.registry import Registry
 from recsvc.artifacts.version_ids import CURRENT
 from recsvc.errors import InputError
+from training.answers import JsonOption, RegistryOption, print_result
 from training.compare import compare
 from training.compare_lists import ListComparison, lists_json, lists_lines
 from training.evaluate import evaluate, target_customers, with_baselines
 from training.events import MAX_QUARANTINED_SHARE
 from training.options import (
     EventsOption,
-    JsonOption,
     MapOption,
     MaxQuarantinedOption,
     ModelOption,
     NoQuarantineOption,
-    RegistryOption,
     SegmentsOption,
     TimezoneOption,
     day_of,
     load,
-    print_result,
     reporting,
     shops_defaults,
     source_of,

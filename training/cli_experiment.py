@@ -16,7 +16,8 @@ from recsvc.artifacts.registry import Registry
 from recsvc.artifacts.version_ids import CURRENT
 from recsvc.core.recommendation_id import MAX_VARIANTS
 from recsvc.errors import InputError
-from recsvc.terminal import whoami
+from recsvc.terminal import new_app, whoami
+from training.answers import JsonOption, RegistryOption, print_result
 from training.events import MAX_QUARANTINED_SHARE
 from training.experiments.history import History, read_history
 from training.experiments.journeys import PLACES, Journeys, follow
@@ -27,22 +28,15 @@ from training.experiments.text import as_json as report_json
 from training.experiments.text import lines, notes, notes_json
 from training.options import (
     EventsOption,
-    JsonOption,
     MapOption,
     MaxQuarantinedOption,
     NoQuarantineOption,
-    RegistryOption,
     TimezoneOption,
     mapping_of,
-    print_result,
 )
 from training.served import ServedFiles
 
-app = typer.Typer(
-    help="Compare models on live traffic: plan, activate, report, stop.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = new_app("Compare models on live traffic: plan, activate, report, stop.")
 
 FileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="JSON file that defines the experiment.")

@@ -11,6 +11,7 @@ from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import InputError
 from recsvc.terminal import whoami
+from training.answers import JsonOption, RegistryOption, print_result
 from training.cli_collect import ServedDaysOption, drained
 from training.cli_promotion import REFUSED, ForceOption
 from training.events import MAX_QUARANTINED_SHARE
@@ -20,7 +21,6 @@ from training.options import (
     ConfigOption,
     CustomerSegmentsOption,
     EventsOption,
-    JsonOption,
     MapOption,
     MapProductsOption,
     MapStoresOption,
@@ -29,13 +29,11 @@ from training.options import (
     PresetOption,
     ProductsOption,
     QuarantineOption,
-    RegistryOption,
     SeedOption,
     StoresOption,
     TimezoneOption,
     WithoutOption,
     mapping_of,
-    print_result,
     reporting,
 )
 from training.pipeline import FitInput

@@ -24,22 +24,20 @@ from recsvc.core.stages import Stage
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import InputError
 from recsvc.terminal import attributes_of
+from training.answers import JsonOption, RegistryOption, print_result
 from training.batch import Surface, recommend_all
 from training.events import MAX_QUARANTINED_SHARE, read_customers
 from training.options import (
     AnyStockOption,
-    JsonOption,
     MaxQuarantinedOption,
     ModelOption,
     NamespaceOption,
     NoQuarantineOption,
     PlacementOption,
-    RegistryOption,
     ShopRedisOption,
     check_stock,
     check_writable,
     load,
-    print_result,
     reporting,
     shops_defaults,
     writing,

@@ -14,8 +14,9 @@ from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 from recsvc.store.served_lists import RedisServedLists
 from recsvc.store.tables import RedisTables
+from training.answers import JsonOption, RegistryOption, print_result
 from training.cli_collect import TIMEOUT_SECONDS, RedisOption, ServedOption
-from training.options import JsonOption, NamespaceOption, RegistryOption, print_result, reporting
+from training.options import NamespaceOption, reporting
 from training.replay import Replayer, found_or_refuse, replayed_json, replayed_lines
 from training.served import Kept, ServedFiles
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from training.answers import JsonOption, print_result
 from training.events import MAX_QUARANTINED_SHARE
 from training.options import (
     ConfigOption,
     EventsOption,
-    JsonOption,
     MapOption,
     MapProductsOption,
     MapStoresOption,
@@ -25,7 +25,6 @@ from training.options import (
     TimezoneOption,
     check_writable,
     mapping_of,
-    print_result,
     reporting,
 )
 from training.pipeline import FitInput, read

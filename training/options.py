@@ -1,13 +1,11 @@
 """What the commands of ``recsvc-train`` share: their options, and how they read and answer."""
 
-import json
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -30,9 +28,6 @@ EventsOption = Annotated[
         "--events",
         help="CSV or Parquet file of events, or a folder of them; may be given more than once.",
     ),
-]
-RegistryOption = Annotated[
-    str, typer.Option("--registry", envvar="RECSVC_REGISTRY", help="Folder of the models.")
 ]
 NamespaceOption = Annotated[
     str,
@@ -135,7 +130,6 @@ AnyStockOption = Annotated[
         "knows.",
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 SegmentsOption = Annotated[
     Path | None,
     typer.Option(
@@ -259,11 +253,6 @@ def reporting() -> Iterator[ConsoleReporter]:
     """Show progress where people look, so that the result can be piped."""
     with ConsoleReporter(Console(stderr=True)) as reporter:
         yield reporter
-
-
-def print_result(result: dict[str, Any], text: str, as_json: bool) -> None:  # noqa: FBT001  # --json
-    """Write what a command found, as JSON or as text for people."""
-    sys.stdout.write((json.dumps(result, indent=2) if as_json else text) + "\n")
 
 
 def day_of(seconds: float) -> str:

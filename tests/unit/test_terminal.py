@@ -170,3 +170,48 @@ def test_help_lists_the_commands(
     assert "Example: ends well" in out
     assert run(app, ["count", flag]) == 0
     assert "How many." in capsys.readouterr().out
+
+
+@pytest.fixture
+def late() -> typer.Typer:
+    """A command line whose commands are elsewhere."""
+    places = {"when": f"{__name__}:when", "more": f"{__name__}:more"}
+    return new_app("Answers late.", places)
+
+
+def when() -> None:
+    """Say when."""
+    typer.echo("now")
+
+
+more = new_app("Say more.")
+more.command("when")(when)
+
+
+def test_commands_elsewhere_are_found_when_they_are_called(
+    late: typer.Typer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By name, in the help, and below another command line."""
+    assert run(late, ["when"]) == 0
+    assert run(late, ["more", "when"]) == 0
+    assert capsys.readouterr() == ("now\nnow\n", "")
+    assert run(late, ["--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[-2:]] == [
+        ["when", "Say", "when."],
+        ["more", "Say", "more."],
+    ]
+
+
+def test_a_command_elsewhere_is_suggested(
+    late: typer.Typer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As those that are here are."""
+    assert run(late, ["wen"]) == 1
+    assert "Did you mean 'when'?" in capsys.readouterr().err
+
+
+def test_a_command_does_not_import_the_others() -> None:
+    """Starting one does not wait for the libraries of all."""
+    places = {"when": f"{__name__}:when", "never": "no.such.module:command"}
+    assert run(new_app("Answers late.", places), ["when"]) == 0

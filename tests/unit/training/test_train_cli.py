@@ -3,6 +3,8 @@
 import json
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +21,7 @@ from recsvc.terminal import run
 from tests.counting import DATA_END_TIME
 from tests.purchases import START, shop_events
 from tests.samples import tiny_artifact, tiny_model
-from training.cli import app
+from training.cli import COMMANDS, app
 from training.cli_promotion import REFUSED
 
 Capture = pytest.CaptureFixture[str]
@@ -902,3 +904,28 @@ def test_a_batch_obeys_the_rules_in_force(registry: Path, customers: Path) -> No
     assert {"tea", "espresso"} <= set(listed("--rules", "none"))
     assert listed("--channel", "EMAIL")[0] == "bag"
     assert "espresso" in listed("--surface", "buy-again")
+
+
+def test_who_must_go_back_does_not_wait_for_what_trains(tmp_path: Path) -> None:
+    """``rollback`` and ``models`` import none of the libraries of training."""
+    heavy = ("polars", "lightgbm", "implicit", "scipy", "optuna")
+    ask = (
+        "import sys; from training.cli import app; from recsvc.terminal import run; "
+        "run(app, [sys.argv[1], '--registry', sys.argv[2]]); "
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    for command in ("models", "rollback"):
+        done = subprocess.run(
+            [sys.executable, "-c", ask, command, str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.splitlines()[-1] == "[]", command
+
+
+def test_every_command_can_be_called(capsys: pytest.CaptureFixture[str]) -> None:
+    """The help of each is where the table of commands says."""
+    for name in COMMANDS:
+        assert run(app, [name, "--help"]) == 0
+        assert f" {name} [OPTIONS]" in capsys.readouterr().out
