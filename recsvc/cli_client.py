@@ -2,15 +2,20 @@
 
 import json
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from recsvc.errors import RecsvcError, UnavailableError
 from recsvc.terminal import attributes_of, new_console
+
+if TYPE_CHECKING:
+    from recsvc.client.ingest import Sent
 
 # gRPC is imported by the command that needs it: the supervisor, which loads this module too, must
 # stay small, and --help quick.
@@ -162,43 +167,73 @@ def ingest_command(
     durable: Annotated[
         bool, typer.Option("--durable", help="Go on only when events are on the server's disk.")
     ] = False,
+    rejected: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="CSV",
+            help="Write every refused row's number and reason to this file.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Send a file of events to a running server.
 
-    Stopped or cut off, the same command goes on where it ended; sending a file twice changes
-    nothing, as each event counts once.
+    A row that cannot be read or that the server rejects is told, and stops no other. Stopped or cut
+    off, the same command goes on where it ended; sending a file twice changes nothing, as each
+    event counts once.
+
+    The exit code is 0 where every row was taken, now or before, and 1 where any was refused or
+    the file could not be sent.
 
     Example: recsvc ingest purchases.csv --target 127.0.0.1:50051
     """
     from rich.progress import Progress
 
     from recsvc.client import Client
-    from recsvc.client import ingest as sending
+    from recsvc.client.event_file import count_rows
+    from recsvc.client.ingest import ingest
 
     console = Console(stderr=True)
     with (
         Client(target) as client,
         Progress(console=console, disable=not console.is_terminal) as progress,
     ):
-        task = progress.add_task(file.name, total=sending.count_rows(file))
-        sent = sending.ingest(
+        task = progress.add_task(file.name, total=count_rows(file))
+        sent = ingest(
             file,
             client.ingest_events.send,
             durable=durable,
+            rejected=rejected,
             tick=lambda n: progress.advance(task, n),
         )
     if as_json:
         document = {
             "n_rows": sent.n_rows,
             "n_skipped": sent.n_skipped,
-            "outcomes": dict(sent.outcomes),
-            "first_rejected": sent.first_rejected,
+            "outcomes": sent.outcomes,
+            "n_unreadable": sent.n_unreadable,
+            "first_refused": [refused._asdict() for refused in sent.first_refused],
+            "reasons": sent.reasons,
         }
         sys.stdout.write(json.dumps(document) + "\n")
     else:
-        counts = ", ".join(f"{n:,} {name.lower()}" for name, n in sorted(sent.outcomes.items()))
-        earlier = f"; {sent.n_skipped:,} had been sent before" if sent.n_skipped else ""
-        sys.stdout.write(f"sent {sent.n_rows:,} rows: {counts or 'none'}{earlier}\n")
-        if sent.first_rejected:
-            sys.stdout.write(f"first rejected: {sent.first_rejected}\n")
+        sys.stdout.write("\n  ".join(_report(sent)) + "\n")
+    if sent.n_refused:
+        raise typer.Exit(1)
+
+
+def _report(sent: "Sent") -> Iterator[str]:
+    """What came of a file, for people: the counts, then the refused rows."""
+    counts = [
+        f"{n:,} {name.lower().replace('_', ' ')}" for name, n in sorted(sent.outcomes.items())
+    ]
+    if sent.n_unreadable:
+        counts.append(f"{sent.n_unreadable:,} unreadable")
+    earlier = f"; {sent.n_skipped:,} of them by an earlier run" if sent.n_skipped else ""
+    yield f"sent {sent.n_rows:,} rows: {', '.join(counts) or 'none'}{earlier}"
+    for row, reason in sent.first_refused:
+        yield f"row {row:,}: {reason}"
+    told = Counter(reason for _, reason in sent.first_refused)
+    for reason, n in (sent.reasons - told).most_common():
+        yield f"{n:,} more: {reason}"

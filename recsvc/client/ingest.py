@@ -1,46 +1,51 @@
 """A file of events, sent to a server: resumable, and safe to send again."""
 
-import csv
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from google.type.latlng_pb2 import LatLng
-from google.type.money_pb2 import Money
-
+from recsvc.client import rejected_file
+from recsvc.client.event_file import Unreadable, check_readable, read_events
+from recsvc.client.rejected_file import Refused
 from recsvc.errors import InputError
-from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import event_service_pb2 as api
 
 BATCH = 500
-_NANOS = 1_000_000_000
-_KINDS = ".csv or .jsonl"
+N_FIRST = 5
+"""Refused rows that are told one by one."""
+_N_REASONS = 50
+_OTHER = "other reasons"
 
-Row = Mapping[str, Any]
 Send = Callable[[api.IngestEventsRequest], api.IngestEventsResponse]
 
 
 @dataclass(slots=True)
 class Sent:
-    """What came of a file.
+    """What came of a file, over all runs that it took.
 
     Attributes:
-        n_rows: rows sent, those of an earlier run left out.
-        n_skipped: rows that an earlier run had sent.
-        outcomes: outcome -> rows.
-        first_rejected: line and reason of the first row that was rejected, ``""`` if none was.
+        n_rows: rows that were dealt with.
+        n_skipped: those of them that were an earlier run's.
+        outcomes: the server's outcome -> rows.
+        n_unreadable: rows that are no events; they were not sent.
+        first_refused: the first rows that were rejected or unreadable, at most ``N_FIRST``.
+        reasons: reason -> refused rows.
     """
 
     n_rows: int = 0
     n_skipped: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
-    first_rejected: str = ""
+    n_unreadable: int = 0
+    first_refused: list[Refused] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def n_refused(self) -> int:
+        """Rows that were rejected or unreadable."""
+        return self.reasons.total()
 
 
 def ingest(
@@ -48,150 +53,107 @@ def ingest(
     send: Send,
     *,
     durable: bool,
+    rejected: Path | None = None,
     tick: Callable[[int], object] = lambda _: None,
 ) -> Sent:
-    """Send a file, in batches, one product a row.
+    """Send a file, in batches; a row that cannot be read or is rejected stops no other.
 
-    How far it came is kept beside the file, in ``.NAME.sent``, until all of it was sent: the same
-    call goes on there. A row without an ``event_id`` gets one from its content and line, so that
-    rows that are sent twice are known as duplicates.
+    How far it came, and what came of it, is kept beside the file, in ``.NAME.sent``, until all of
+    it was sent: the same call goes on there.
 
     Args:
-        path: ``.csv`` with a header, or ``.jsonl`` with one object a line; the columns are those of
-            the trainer's events.
+        path: a file as ``event_file.read_events`` reads it.
         send: sends a request: ``client.ingest_events.send``.
         durable: acknowledge only what is on the server's disk.
-        tick: told how many rows were sent.
+        rejected: where all refused rows are written, if anywhere.
+        tick: told how many rows were dealt with.
 
     Raises:
-        InputError: the file cannot be read as one of these.
+        InputError: the file cannot be read as one of these, or not one of its rows.
         RecsvcError: the server refuses, or cannot be reached; run it again.
     """
     marker = path.with_name(f".{path.name}.sent")
-    sent = Sent(n_skipped=_position(marker, path))
-    rows = islice(_rows(path), sent.n_skipped, None)
-    number = sent.n_skipped
+    sent = _recall(marker, path, rejected)
+    if not sent.n_skipped:
+        check_readable(path)
+    if rejected is not None:
+        rejected_file.begin(rejected, sent.n_skipped)
+    rows = read_events(path, sent.n_skipped)
     while batch := list(islice(rows, BATCH)):
-        events = [_event(path, number + n, row) for n, row in enumerate(batch, start=1)]
-        response = send(api.IngestEventsRequest(events=events, durable=durable))
-        for n, result in enumerate(response.results, start=1):
-            name = api.EventOutcome.Name(result.outcome).removeprefix("EVENT_OUTCOME_")
-            sent.outcomes[name] += 1
-            if result.HasField("status") and not sent.first_rejected:
-                sent.first_rejected = f"row {number + n}: {result.status.message}"
-        number += len(batch)
-        sent.n_rows += len(batch)
-        _remember(marker, path, number)
+        events = [row for row in batch if not isinstance(row, Unreadable)]
+        results: Sequence[api.EventResult] = ()
+        if events:
+            results = send(api.IngestEventsRequest(events=events, durable=durable)).results
+        refused = _count(sent, batch, results)
+        if rejected is not None:
+            rejected_file.add(rejected, refused)
+        _remember(marker, path, rejected, sent)
         tick(len(batch))
     marker.unlink(missing_ok=True)
     return sent
 
 
-def count_rows(path: Path) -> int:
-    """How many rows a file has."""
-    return sum(1 for _ in _rows(path))
+def _count(
+    sent: Sent, batch: Sequence[api.Event | Unreadable], results: Sequence[api.EventResult]
+) -> list[Refused]:
+    """Add to ``sent`` what came of a batch; returns the rows that were refused."""
+    answers = iter(results)
+    refused = []
+    for number, row in enumerate(batch, start=sent.n_rows + 1):
+        if isinstance(row, Unreadable):
+            sent.n_unreadable += 1
+            refused.append(Refused(number, row.reason))
+            continue
+        result = next(answers)
+        sent.outcomes[api.EventOutcome.Name(result.outcome).removeprefix("EVENT_OUTCOME_")] += 1
+        if result.outcome == api.EVENT_OUTCOME_REJECTED:
+            refused.append(Refused(number, result.status.message))
+    sent.n_rows += len(batch)
+    sent.first_refused += refused[: N_FIRST - len(sent.first_refused)]
+    for _, reason in refused:
+        is_told = reason in sent.reasons or len(sent.reasons) < _N_REASONS
+        sent.reasons[reason if is_told else _OTHER] += 1
+    return refused
 
 
-def _rows(path: Path) -> Iterator[Row]:
-    try:
-        # Spreadsheets begin a file with a byte order mark.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            match path.suffix.lower():
-                case ".csv":
-                    yield from csv.DictReader(file)
-                case ".jsonl" | ".ndjson":
-                    yield from (json.loads(line) for line in file if line.strip())
-                case _:
-                    raise InputError(f"{path}: unknown kind of file; give a {_KINDS} file")
-    except (OSError, csv.Error, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read as events ({error})") from error
-
-
-def _stamp(path: Path) -> str:
+def _stamp(path: Path, rejected: Path | None) -> str:
+    """What must be as it was for a run to go on: one that asks for other rejected rows begins."""
     status = path.stat()
-    return f"{status.st_size}-{status.st_mtime_ns}"
+    return f"{status.st_size}-{status.st_mtime_ns}-{rejected or ''}"
 
 
-def _position(marker: Path, path: Path) -> int:
-    """Rows that an earlier run has sent; 0 where the file was changed since."""
+def _recall(marker: Path, path: Path, rejected: Path | None) -> Sent:
+    """What an earlier run has done; nothing where the file was changed since."""
     try:
-        stamp, _, number = marker.read_text(encoding="ascii").partition(" ")
-    except OSError:
-        return 0
-    return int(number) if stamp == _stamp(path) and number.isdigit() else 0
+        stamp, told = json.loads(marker.read_text(encoding="ascii"))
+        if stamp != _stamp(path, rejected):
+            return Sent()
+        return Sent(
+            n_rows=told["n_rows"],
+            n_skipped=told["n_rows"],
+            outcomes=Counter(told["outcomes"]),
+            n_unreadable=told["n_unreadable"],
+            first_refused=[Refused(*one) for one in told["first_refused"]],
+            reasons=Counter(told["reasons"]),
+        )
+    except (OSError, ValueError, TypeError, KeyError):  # none, or none of this version
+        return Sent()
 
 
-def _remember(marker: Path, path: Path, number: int) -> None:
+def _remember(marker: Path, path: Path, rejected: Path | None, sent: Sent) -> None:
     staged = marker.with_name(marker.name + ".new")
     try:
-        staged.write_text(f"{_stamp(path)} {number}", encoding="ascii")
+        told = {
+            "n_rows": sent.n_rows,
+            "outcomes": sent.outcomes,
+            "n_unreadable": sent.n_unreadable,
+            "first_refused": sent.first_refused,
+            "reasons": sent.reasons,
+        }
+        staged.write_text(json.dumps([_stamp(path, rejected), told]), encoding="ascii")
         staged.replace(marker)
     except OSError as error:
         raise InputError(
             f"{marker}: cannot be written ({error}), and says how far {path.name} was sent; "
             "put the file into a folder where you may write, and send it again"
         ) from error
-
-
-def _event(path: Path, number: int, row: Row) -> api.Event:
-    """The event of a row; what cannot be read as its kind is an error that names the row."""
-    try:
-        if None in row:  # so a reader of CSV names what is beyond the header
-            raise ValueError("it has more fields than the header")  # noqa: TRY301  # told like the others
-        given = {name: value for name, value in row.items() if value is not None and value != ""}
-        return _message(number, given)
-    except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
-        raise InputError(f"{path}: row {number} cannot be read ({error})") from error
-
-
-def _message(number: int, row: Row) -> api.Event:
-    text = json.dumps(row, sort_keys=True, default=str)
-    digest = blake2b(f"{number}|{text}".encode(), digest_size=16).hexdigest()
-    kind = str(row.get("event_type", "PURCHASE")).strip().upper()
-    quantity = float(row.get("quantity", 1))
-    if kind == "PURCHASE" and quantity < 0:  # as files of purchases write what comes back
-        kind, quantity = "RETURN", -quantity
-    event = api.Event(
-        event_id=str(row.get("event_id", digest)),
-        type=f"EVENT_TYPE_{kind}",
-        shopper=_shopper(row),
-        items=[
-            common.LineItem(
-                product_id=str(row.get("product_id", "")),
-                quantity=quantity,
-                unit_price=_money(row),
-            )
-        ],
-        location=_location(row),
-        channel=f"CHANNEL_{str(row.get('channel', 'UNSPECIFIED')).upper()}",
-        placement_id=str(row.get("placement_id", "")),
-        recommendation_id=str(row.get("recommendation_id", "")),
-        order_id=str(row.get("order_id", "")),
-        rating=float(row["rating"]) if "rating" in row else None,
-    )
-    if "event_time" in row:
-        time = datetime.fromisoformat(str(row["event_time"]))
-        event.event_time.FromDatetime(time if time.tzinfo else time.replace(tzinfo=UTC))
-    return event
-
-
-def _shopper(row: Row) -> common.Shopper:
-    session_id = str(row.get("session_id", ""))
-    if "customer_id" in row:
-        return common.Shopper(customer_id=str(row["customer_id"]), session_id=session_id)
-    return common.Shopper(visitor_id=str(row.get("visitor_id", "")), session_id=session_id)
-
-
-def _money(row: Row) -> Money | None:
-    if "unit_price" not in row:
-        return None
-    units, nanos = divmod(round(float(row["unit_price"]) * _NANOS), _NANOS)
-    return Money(currency_code=str(row.get("currency", "")), units=units, nanos=nanos)
-
-
-def _location(row: Row) -> common.Location:
-    names = ("country_code", "subdivision_code", "postal_code", "store_id")
-    point = None
-    if "latitude" in row and "longitude" in row:
-        point = LatLng(latitude=float(row["latitude"]), longitude=float(row["longitude"]))
-    return common.Location(**{name: str(row.get(name, "")) for name in names}, lat_lng=point)
