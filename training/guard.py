@@ -1,12 +1,18 @@
 """Which ranker is deployed: the trees, the fusion of all sources, or the best of them alone.
 
 A learnt ranker that is fitted on other months can lose to plain fusion (a holiday between
-them, a change of the range): on a window that nothing was learnt from it has to win.
+them, a change of the range): on a window that nothing was learnt from it has to hold. Where it does
+not lose, it is the best of all on nearly every set of data, and the best of a dozen simple rankers
+is ahead of it by chance: so the simpler one serves only where it is ahead by more than the standard
+error of that lead.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from recsvc.core.ranking import Ranker, Task
 from training.column import Column
@@ -22,10 +28,10 @@ class Verdict:
 
     Attributes:
         task: what was asked.
-        served: the winner: :data:`TREES`, :data:`FUSION` or the name of a score.
+        served: who serves: :data:`TREES`, :data:`FUSION` or the name of a score.
         ndcg: nDCG@10 of each contestant, on the guard's window.
-        margin: of the winner over the best of the others.
-        runner_up: who that is.
+        runner_up: the best of the others.
+        margin: of who serves over that one; not above 0 where the lead of the simpler one is noise.
     """
 
     task: Task
@@ -39,9 +45,10 @@ class Verdict:
         names = {TREES: "the trees", FUSION: "the fusion"}
         served, other = (names.get(n, f"{n} alone") for n in (self.served, self.runner_up))
         sure = "" if self.margin.is_above_zero else ", within the noise"
+        where = "behind" if self.margin.mean < 0 else "before"
         margin = f"{self.margin.mean:.4f} [{self.margin.low:.4f}, {self.margin.high:.4f}]"
         return (
-            f"  guard, {self.task.value}: {served} ({self.ndcg[self.served]:.4f}) before {other} "
+            f"  guard, {self.task.value}: {served} ({self.ndcg[self.served]:.4f}) {where} {other} "
             f"({self.ndcg[self.runner_up]:.4f}; by {margin}{sure}): {served} will serve"
         )
 
@@ -74,8 +81,24 @@ def contestants(
 
 
 def judge(task: Task, columns: Mapping[str, Mapping[Task, Column]]) -> Verdict:
-    """The winner is who has the highest mean; of equals who comes first."""
-    ndcg = {name: float(by_task[task].ndcg.mean()) for name, by_task in columns.items()}
-    served, runner_up = sorted(ndcg, key=lambda name: -ndcg[name])[:2]
-    margin = paired_bootstrap(columns[served][task].ndcg, columns[runner_up][task].ndcg)
+    """Take the trees, the fusion before them, or one score before both, by what each is ahead."""
+    found = {name: by_task[task].ndcg for name, by_task in columns.items()}
+    ndcg = {name: float(values.mean()) for name, values in found.items()}
+    ranked = sorted(ndcg, key=lambda name: -ndcg[name])
+    served = FUSION
+    if TREES in found and not (
+        np.array_equal(found[FUSION], found[TREES]) or _is_ahead(found[FUSION], found[TREES])
+    ):
+        served = TREES
+    alone = next(name for name in ranked if name not in {TREES, FUSION})
+    if _is_ahead(found[alone], found[served]):
+        served = alone
+    runner_up = next(name for name in ranked if name != served)
+    margin = paired_bootstrap(found[served], found[runner_up])
     return Verdict(task, served, ndcg, runner_up, margin)
+
+
+def _is_ahead(simpler: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    """Whether the mean is higher by more than the standard error of the difference."""
+    lead = simpler - other
+    return bool(lead.mean() > lead.std(ddof=1) / len(lead) ** 0.5)

@@ -11,16 +11,16 @@ from training.guard import FUSION, TREES, contestants, judge
 N_CUSTOMERS = 30
 
 
-def column(place: int, n_right: int = N_CUSTOMERS) -> dict[Task, Column]:
-    """Everybody buys product 0; it stands at ``place`` of the first ``n_right`` lists."""
+def column(place: int, n_right: int = N_CUSTOMERS, first: int = 0) -> dict[Task, Column]:
+    """Everybody buys product 0; it stands at ``place`` of ``n_right`` lists from ``first`` on."""
     lists = np.tile(np.arange(1, 11, dtype=np.int32), (N_CUSTOMERS, 1))
-    lists[:n_right, place] = 0
+    lists[first : first + n_right, place] = 0
     relevant = csr_array(np.eye(1, 12, dtype=np.float32).repeat(N_CUSTOMERS, axis=0))
     return {Task.NEW: Column.of(np.arange(N_CUSTOMERS, dtype=np.int32), lists, relevant)}
 
 
-def test_the_highest_mean_wins() -> None:
-    """Trees that lose on the guard's window do not serve, whatever they were fitted on."""
+def test_trees_that_lose_do_not_serve() -> None:
+    """On the guard's window, whatever they were fitted on."""
     verdict = judge(
         Task.NEW, {FUSION: column(place=1), TREES: column(place=4), "popularity": column(place=7)}
     )
@@ -32,6 +32,19 @@ def test_the_highest_mean_wins() -> None:
     assert "noise" not in verdict.line()
     assert verdict.as_json()["served"] == FUSION
     assert verdict.as_json()["margin"][0] == pytest.approx(verdict.margin.mean, abs=1e-5)
+
+
+def test_a_lead_of_chance_replaces_nothing() -> None:
+    """Fusion and score win two lists and lose one: the trees stay, and the log says so."""
+    ahead = column(place=0, n_right=11, first=1)
+    verdict = judge(
+        Task.NEW, {FUSION: ahead, TREES: column(place=0, n_right=10), "popularity": ahead}
+    )
+
+    assert verdict.served == TREES
+    assert verdict.ndcg[FUSION] > verdict.ndcg[TREES]
+    assert verdict.line().startswith("  guard, new: the trees (0.3333) behind the fusion (0.3667;")
+    assert verdict.line().endswith(", within the noise): the trees will serve")
 
 
 def test_of_equals_the_first_serves() -> None:
