@@ -117,7 +117,11 @@ class RedisEventLog:
         Raises:
             StoreUnavailableError: Redis cannot answer in time.
         """
-        return self._hand_over.move(visitor, customer, now, heeds)
+        n_moved = self._hand_over.move(visitor, customer, now, heeds)
+        if n_moved:
+            with suppress(StoreUnavailableError):  # all is moved, and the next event packs
+                self._packer.pack(customer.key)
+        return n_moved
 
     def length(self) -> int:
         """How many events wait to be collected.

@@ -3,6 +3,9 @@
 The two may lie in different slots of a cluster, which no script reaches at once: the profile is set
 aside, then added to the customer's once, then removed. A call that was cut off is finished by the
 next one, which then moves what came since. Both steps heed erasures: see ``erasure``.
+
+The log says who the visitor was, for the trainer, with the first of what is moved; and once also
+where nothing is live any more, since the history may hold what the visitor did.
 """
 
 from collections.abc import Callable
@@ -24,7 +27,7 @@ _SET_ASIDE = (
     IS_LATE
     + """
 if is_late(KEYS[3], ARGV[1]) then
-  return nil
+  return 0
 end
 if redis.call('EXISTS', KEYS[2]) == 0 and redis.call('EXISTS', KEYS[1]) == 1 then
   redis.call('RENAME', KEYS[1], KEYS[2])
@@ -43,9 +46,13 @@ end
 local revision, rest = opened(KEYS[2])
 if redis.call('SET', KEYS[3], '', 'NX', 'EX', ARGV[3]) then
   local id = redis.call('XADD', KEYS[1], '*', 'e', ARGV[1])
+  redis.call('SET', KEYS[5], '', 'EX', ARGV[5])
+  if #ARGV == 5 then
+    return 1
+  end
   local milliseconds = tonumber(string.match(id, '^%d+'))
   local parts = {struct.pack('>BI4', FORMAT, revision or begun(milliseconds)), rest}
-  for i = 5, #ARGV do
+  for i = 6, #ARGV do
     parts[#parts + 1] = struct.pack('>I6', milliseconds)
     parts[#parts + 1] = ARGV[i]
   end
@@ -54,6 +61,10 @@ end
 return 1
 """.replace("FORMAT", str(FORMAT))
 )
+
+_LINKED_SECONDS = 86_400
+"""How long a link of whom nothing is live is not written down again. Shorter than a profile lives:
+of a visitor who has been back since, and whose profile has expired, the trainer hears again."""
 
 _DROP = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then
@@ -103,36 +114,44 @@ class HandOver:
         setting_aside = partial(
             self._set_aside, keys=[self._keys.live(visitor.key), aside, mark], args=[heeds]
         )
+        value: Any = self._redis.ask(setting_aside)
+        if value is None:
+            self._add(None, visitor, customer, now, heeds)
         n_moved = 0
-        while True:
-            value: Any = self._redis.ask(setting_aside)
-            if value is None:
-                return n_moved
+        while isinstance(value, bytes):
             added = self._add(value, visitor, customer, now, heeds)
             if added is None:
-                return n_moved
+                break
             n_moved += added
             # Only what was moved: meanwhile another process may have set more aside.
             dropping = partial(self._drop, keys=[aside], args=[value])
             self._redis.ask(dropping)
+            value = self._redis.ask(setting_aside)
+        return n_moved
 
     def _add(
-        self, value: bytes, visitor: Shopper, customer: Shopper, now: float, heeds: int = 0
+        self, value: bytes | None, visitor: Shopper, customer: Shopper, now: float, heeds: int = 0
     ) -> int | None:
-        """Add a profile to a customer's, unless it has been.
+        """Add a profile to a customer's, unless it has been; None where nothing is live.
 
         Returns:
             How many events it holds that can be read; None where the customer was erased.
         """
-        records, is_whole = records_of(value)
+        records, is_whole = ([], True) if value is None else records_of(value)
         if not is_whole:
             self._unreadable(self._keys.moving(visitor.key))
-        digest = blake2b(visitor.key.encode() + value, digest_size=12).hexdigest()
+        linked = self._keys.moved(customer.key, _digest(visitor.key.encode()))
+        added = (
+            linked
+            if value is None
+            else self._keys.moved(customer.key, _digest(visitor.key.encode() + value))
+        )
         keys = [
             self._keys.events(partition_of(customer.key)),
             self._keys.live(customer.key),
-            self._keys.moved(customer.key, digest),
+            added,
             self._keys.erased(customer.key),
+            linked,
         ]
         arguments: list[bytes | int] = [
             link_json(Link(visitor, customer, now)),
@@ -140,9 +159,14 @@ class HandOver:
             # As long as what was set aside may lie there.
             max(self._limits.remembered_seconds, self._limits.visitor_seconds),
             heeds,
+            min(_LINKED_SECONDS, self._limits.visitor_seconds),
             # Each counts as received now: what a model has learnt of a customer's partition until
             # then it cannot have learnt of the visitor's.
             *(record[RECEIVED_BYTES:] for record in records),
         ]
         is_added: Any = self._redis.ask(lambda: self._hand_over(keys=keys, args=arguments))
         return len(records) if is_added else None
+
+
+def _digest(of: bytes) -> str:
+    return blake2b(of, digest_size=12).hexdigest()

@@ -27,6 +27,49 @@ def test_the_log_says_who_the_visitor_was(shop: Shop) -> None:
     assert logged.entry == Link(GUEST, ANNA, T0)
 
 
+def links(shop: Shop) -> list[Link]:
+    """Return what the log says of who was whom."""
+    entries = [logged.entry for logged in shop.log.read(PARTITION, "", 10)]
+    return [entry for entry in entries if isinstance(entry, Link)]
+
+
+def test_the_log_says_so_where_nothing_is_live_any_more(shop: Shop) -> None:
+    """The history may hold what the visitor did; said again it is the same link, for a day."""
+    shop.append(event("own"))
+    before = shop.stored(ANNA)
+    for _ in range(2):
+        assert shop.log.hand_over(GUEST, ANNA, T0) == 0
+        assert links(shop) == [Link(GUEST, ANNA, T0)]
+    assert shop.stored(ANNA) == before
+    (mark,) = shop.client.scan_iter(f"{shop.keys.namespace}:*:moved:*", count=1_000)
+    assert 0 < shop.client.ttl(mark) <= 86_400
+    shop.client.delete(mark)
+    shop.log.hand_over(GUEST, ANNA, T0)
+    assert len(links(shop)) == 2
+
+
+def test_link_that_is_repeated_is_one_link(shop: Shop) -> None:
+    """Whatever was moved by the first; what came since makes another."""
+    shop.append(event("v1", GUEST))
+    for _ in range(2):
+        shop.log.hand_over(GUEST, ANNA, T0)
+        assert len(links(shop)) == 1
+    shop.append(event("v2", GUEST))
+    shop.log.hand_over(GUEST, ANNA, T0)
+    assert len(links(shop)) == 2
+
+
+def test_who_was_erased_is_not_linked_by_a_late_call(shop: Shop) -> None:
+    """Neither of the two, where nothing is live any more."""
+    shop.log.erase(ANNA.key, 20)
+    assert shop.log.hand_over(GUEST, ANNA, T0, 19) == 0
+    shop.log.erase(GUEST.key, 20)
+    assert shop.log.hand_over(GUEST, ANNA, T0, 19) == 0
+    assert links(shop) == []
+    shop.log.hand_over(GUEST, ANNA, T0, 20)
+    assert len(links(shop)) == 1
+
+
 @pytest.mark.parametrize("is_added", [False, True])
 def test_move_that_was_cut_off_is_finished(shop: Shop, *, is_added: bool) -> None:
     """Died before or after the customer had it: the next call moves it once, and the rest."""
@@ -49,8 +92,10 @@ def test_move_is_known_as_long_as_it_may_be_finished(shop: Shop) -> None:
     shop.append(event("v1", GUEST))
     value, moving = shop.stored(GUEST), shop.keys.moving(GUEST.key)
     shop.log.hand_over(GUEST, ANNA, T0)
-    (moved,) = shop.client.scan_iter(f"{shop.keys.namespace}:*:moved:*", count=1_000)
-    assert shop.client.ttl(moved) > LogLimits().visitor_seconds - 60
+    marks = shop.client.scan_iter(f"{shop.keys.namespace}:*:moved:*", count=1_000)
+    linked, moved = sorted(shop.client.ttl(mark) for mark in marks)
+    assert linked <= 86_400
+    assert moved > LogLimits().visitor_seconds - 60
     shop.client.set(moving, value)
     shop.log.hand_over(GUEST, ANNA, T0)
     assert shop.products(ANNA) == ["v1"]

@@ -13,7 +13,7 @@ from recsvc.core.live import Act
 from recsvc.core.places import Location
 from recsvc.errors import PreconditionError, StoreUnavailableError
 from recsvc.identity import partition_of
-from recsvc.service.shopping import Line
+from recsvc.service.shopping import Event, Line, Shopper
 from recsvc.store import event_log
 from recsvc.store.event_format import event_json
 from recsvc.store.event_log import RedisEventLog
@@ -166,8 +166,8 @@ class TestKeys:
         ]
         tags = {name: name[name.index("{") : name.index("}")] for name in names}
         ours = [name for name, tag in tags.items() if tag == f"{{p:{PARTITION:02}"]
-        kinds = sorted(name.split(":")[4] for name in ours)
-        assert kinds == ["events", "live", "moved", "seen"]
+        kinds = {name.split(":")[4] for name in ours}
+        assert kinds == {"events", "live", "moved", "seen"}
 
     def test_only_the_stream_has_no_lifetime(self, shop: Shop) -> None:
         """Full memory evicts what has one; profiles live as long as their kind of shopper."""
@@ -193,17 +193,48 @@ class TestKeys:
     def test_fifty_purchases_are_small(self, shop: Shop) -> None:
         """The live profile of 50 purchases with order and store costs 1,536 bytes at most."""
         for number in range(50):
-            shop.append(
-                event(
-                    f"e{number}",
-                    time=T0 + 3_600 * number,
-                    lines=(Line(f"product-{number * 7919 % 10_000:05}"),),
-                    order_id=f"order-{number}",
-                    location=Location(store_id=f"store-{number % 3:03}", country_code="GB"),
-                )
-            )
+            shop.append(purchase(number))
         assert len(shop.live(ANNA).deeds) == 50
         assert shop.client.memory_usage(shop.keys.live(ANNA.key), samples=0) <= 1_536
+
+    @pytest.mark.parametrize("n_as_visitor", [10, 26, 28, 50])
+    def test_fifty_purchases_are_small_after_a_link_too(
+        self, shop: Shop, n_as_visitor: int
+    ) -> None:
+        """Whichever of them came as a visitor, and whatever comes later."""
+        for number in range(n_as_visitor):
+            shop.append(purchase(number, GUEST))
+        assert shop.log.hand_over(GUEST, ANNA, T0) == n_as_visitor
+        for number in range(n_as_visitor, 50):
+            shop.append(purchase(number))
+        assert len(shop.live(ANNA).deeds) == 50
+        assert shop.client.memory_usage(shop.keys.live(ANNA.key), samples=0) <= 1_536
+
+    def test_marks_are_small(self, guarded: GuardedRedis) -> None:
+        """What is remembered of an event, a link and an erasure takes what docs/redis.md says."""
+        keys = KeySchema("marked")  # as long as the namespace of a shop that chose none
+        shop = shop_of(guarded, keys)
+        shop.append(event("e1"))
+        shop.log.hand_over(GUEST, ANNA, T0)
+        shop.log.erase(BEN.key, 123_456)
+        (moved,) = shop.client.scan_iter(f"{keys.namespace}:*:moved:*", count=1_000)
+        sizes = [
+            shop.client.memory_usage(name, samples=0)
+            for name in (keys.seen(ANNA.key, "e1"), keys.erased(BEN.key), moved)
+        ]
+        assert sizes == [72, 72, 88]
+
+
+def purchase(number: int, shopper: Shopper = ANNA) -> Event:
+    """Return one of many purchases, each an order of its own at one of three stores."""
+    return event(
+        f"e{number}",
+        shopper,
+        time=T0 + 3_600 * number,
+        lines=(Line(f"product-{number * 7919 % 10_000:05}"),),
+        order_id=f"order-{number}",
+        location=Location(store_id=f"store-{number % 3:03}", country_code="GB"),
+    )
 
 
 class TestRoom:
