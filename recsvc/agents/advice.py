@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from recsvc.agents.text import clean
+from recsvc.agents.answers import rounded
 from recsvc.core.recommendation_id import Surface
 from recsvc.errors import (
     InvalidRequestError,
@@ -52,8 +52,11 @@ UNKNOWN_NAMES = {
 PRICE_LIMIT = "budget"
 """The argument that limits prices, unless another one did."""
 
+UNKNOWN_STORE = "UNKNOWN_LOCATION"
+"""The warning that nothing is known of the store that was named."""
+
 _COMPLAINTS_IF_EMPTY = {
-    "UNKNOWN_LOCATION": (
+    UNKNOWN_STORE: (
         "store_id",
         "nothing is known of this store; find_stores lists those that there are",
     ),
@@ -63,11 +66,16 @@ _SIMPLE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 """What may be an argument's name. Whatever else is sent as one is not said again: an error is the
 shop's own word, and nobody must put theirs into it."""
 
+_SIMPLE_ID = re.compile(r"[\w.:-]{1,64}")
+"""What an id looks like. Whatever else is sent as one is not said again, likewise."""
+
+_INSTEAD_OF_A_PRODUCT = "give one that an answer has named"
+
 _IN_WORDS = {"model_type": "should be an object"}
 """What the library says of its own classes, as a model understands it."""
 
 _NOTES = {
-    "UNKNOWN_LOCATION": "store_id: nothing has been sold there yet; find_stores lists the stores.",
+    UNKNOWN_STORE: "store_id: nothing has been sold there yet; find_stores lists the stores.",
     "PRICE_CURRENCY": "Products without a price in the currency of the budget are left out.",
     "STOCK_UNKNOWN": "in_stock_only: nobody has said what is in stock at this store.",
     "STALE_DATA": "The purchases behind this list ended more than a week ago.",
@@ -122,16 +130,23 @@ def out_of_budget(
         currency: of the budget.
         known: price and currency of what would be listed without it.
     """
-    currencies = list(dict.fromkeys(name for price, name in known if price is not None))
-    if not currencies:
+    lowest: dict[str, float] = {}
+    for price, name in known:
+        if price is not None:
+            lowest[name] = min(price, lowest.get(name, price))
+    if not lowest:
         why = (
             "no prices are known of what would be listed here, so that nothing can be said of a "
             "budget; leave it out, and tell the customer so"
         )
-    elif currency in currencies:
-        why = "nothing that fits costs so little; raise the amount"
+    elif currency in lowest:
+        least = rounded(lowest[currency])
+        why = (
+            "nothing that fits costs so little; of what would be listed here the cheapest costs "
+            f"{least} {currency}; raise the amount"
+        )
     else:
-        why = f"prices here are in {', '.join(currencies[:MAX_NAMES])}; give the amount in that"
+        why = f"prices here are in {', '.join([*lowest][:MAX_NAMES])}; give the amount in that"
     return InvalidRequestError(price_limit, why)
 
 
@@ -208,9 +223,12 @@ def told(error: RecsvcError, arguments: type[BaseModel]) -> str:
             )
             return f"{argument}: {error.description}"
         case NotFoundError():
-            why = clean(str(error).removeprefix("product_id: "))
-            argument = "product_ids" if "product_ids" in arguments.model_fields else "product_id"
-            return f"{argument}: {why}; give one that an answer has named"
+            # The shop's own sentence has what was sent as an id; of several none is known.
+            if "product_ids" in arguments.model_fields:
+                return f"product_ids: none of them is in the catalogue; {_INSTEAD_OF_A_PRODUCT}"
+            named = simple_id(error.metadata.get("product_id", ""))
+            which = f"product {named}" if named else "this product"
+            return f"product_id: {which} is not in the catalogue; {_INSTEAD_OF_A_PRODUCT}"
         case UnavailableError() | StoreUnavailableError() | OverloadedError():
             return NOT_NOW
         case _:
@@ -229,6 +247,11 @@ def rejected(error: ValidationError, arguments: type[BaseModel]) -> str:
 def simple_name(text: str) -> str:
     """A name that a model made up, as it may be said again; ``""`` where it is no name."""
     return text if _SIMPLE_NAME.fullmatch(text) else ""
+
+
+def simple_id(text: str) -> str:
+    """An id that nobody has found, as it may be said again; ``""`` where it looks like none."""
+    return text if _SIMPLE_ID.fullmatch(text) else ""
 
 
 def _line(problem: Mapping[str, Any], arguments: type[BaseModel]) -> str:

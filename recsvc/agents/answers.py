@@ -7,6 +7,15 @@ from pydantic import BaseModel, Field
 _TOTAL = "What one of each costs together. None: unknown, or in several currencies."
 
 
+_DIGITS = 6
+"""Of a price, after the point; so that three times 0.1 is 0.3."""
+
+
+def rounded(price: float) -> float:
+    """A price as it is told, and added up."""
+    return round(price, _DIGITS)
+
+
 class Price(BaseModel):
     """An amount of money: of a product, the price of one unit."""
 

@@ -12,7 +12,7 @@ def product_fields(goods: Goods, shelf: OnShelf, language: str | None) -> dict[s
     """The fields of an ``answers.Product``, and of whatever is one and more."""
     price = None
     if goods.price is not None:
-        price = answers.Price(amount=round(goods.price, 6), currency=goods.currency)
+        price = answers.Price(amount=answers.rounded(goods.price), currency=goods.currency)
     return {
         "product_id": goods.product_id,
         "title": clean(_title(goods, language or "")),

@@ -109,10 +109,9 @@ class Lists:
         offers = ask(wish)
         self._check(offers, wish)
         if _is_out_of_budget(offers):
-            self._check_budget(ask, wish, price_limit)
-        hidden = _sensitive(offers.offers)
-        # Whoever names a category, or a product that is one, has asked.
-        if not hidden or wish.categories or self._is_any_sensitive(about):
+            self._check_budget(ask, wish, about, price_limit)
+        hidden = self._hidden(offers.offers, wish, about)
+        if not hidden:
             return offers
         for _ in range(MAX_ROUNDS):
             wish = replace(wish, excluded=(*wish.excluded, *hidden))
@@ -132,12 +131,29 @@ class Lists:
             if error is not None:
                 raise error
 
-    def _check_budget(self, ask: Callable[[Wish], Offers], wish: Wish, price_limit: str) -> None:
+    def _check_budget(
+        self,
+        ask: Callable[[Wish], Offers],
+        wish: Wish,
+        about: Sequence[str],
+        price_limit: str,
+    ) -> None:
         """Refuse a budget that leaves nothing; where nothing is left without it, it may stand."""
-        anyway = ask(replace(wish, budget=None, currency="")).offers
+        longer = replace(wish, budget=None, currency="", size=MAX_LISTED)  # to see more prices
+        offers = ask(longer).offers
+        hidden = self._hidden(offers, wish, about)
+        anyway = [one.goods for one in offers if one.goods.product_id not in hidden]
         if anyway:
-            known = ((one.goods.price, clean(one.goods.currency)) for one in anyway)
+            known = ((one.price, clean(one.currency)) for one in anyway)
             raise out_of_budget(price_limit, wish.currency, known)
+
+    def _hidden(self, offers: Iterable[Offer], wish: Wish, about: Sequence[str]) -> tuple[str, ...]:
+        """The sensitive products of a list; none where they are what was asked for."""
+        hidden = _sensitive(offers)
+        # Whoever names a category, or a product that is one, has asked.
+        if hidden and (wish.categories or self._is_any_sensitive(about)):
+            return ()
+        return hidden
 
     def _unknown_name(self, warning: str, wish: Wish) -> InvalidRequestError:
         """With names of what the customer may like, whatever it costs and wherever it is."""

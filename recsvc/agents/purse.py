@@ -3,10 +3,8 @@
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from recsvc.agents.answers import rounded
 from recsvc.agents.shop import Goods, Offer
-
-_DIGITS = 6
-"""Of a price, after the point; so that three times 0.1 is 0.3."""
 
 
 def within(offers: Sequence[Offer], amount: float, currency: str, size: int) -> tuple[Offer, ...]:
@@ -45,4 +43,4 @@ def sum_of(goods: Iterable[Goods]) -> tuple[float, str] | None:
 
 
 def _price(goods: Goods) -> Decimal | None:
-    return None if goods.price is None else Decimal(str(round(goods.price, _DIGITS)))
+    return None if goods.price is None else Decimal(str(rounded(goods.price)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from uuid import uuid4
 
 from recsvc.agents import answers
-from recsvc.agents.advice import CONDITIONS, notes_of
+from recsvc.agents.advice import CONDITIONS, UNKNOWN_STORE, notes_of, simple_id
 from recsvc.agents.arguments import (
     Again,
     Feedback,
@@ -25,7 +25,6 @@ from recsvc.agents.text import MAX_SENTENCE, clean
 from recsvc.core.recommendation_id import Surface
 from recsvc.errors import (
     InvalidRequestError,
-    NotFoundError,
     OverloadedError,
     StoreUnavailableError,
     UnavailableError,
@@ -125,18 +124,22 @@ class Tools:
         """Look one product up: title, price, stock at a store, whether it is on sale."""
         goods = self._shop.product(asked.product_id)
         if goods.is_withdrawn:
-            raise NotFoundError(
-                "it was withdrawn from sale, and must not be offered",
+            raise InvalidRequestError(
+                "product_id",
+                "it was withdrawn from sale, and must not be offered; give one that an answer "
+                "has named",
                 reason="PRODUCT_NOT_FOUND",
             )
         store_id = asked.store_id or ""
         (shelf,), notes = self._shelf(store_id, [goods])
+        is_known = shelf != OnShelf()
         # All stores are looked through only where this one has said nothing of the product.
-        if store_id and shelf == OnShelf() and not notes:
-            notes = [self._why_nothing(store_id)]
+        if store_id and not is_known and not notes:
+            is_known, why = self._why_nothing(store_id)
+            notes = [why]
         unsold = off_sale(goods, self._now())
         return answers.ProductEntry(
-            store_id=store_id,
+            store_id=store_id if is_known else simple_id(store_id),
             product=answers.Product(**product_fields(priced(goods, shelf), shelf, asked.language)),
             on_sale=not unsold,
             notes=[*filter(None, [unsold]), *notes],
@@ -187,7 +190,8 @@ class Tools:
         total = sum_of(offer.goods for offer in offers.offers)
         return answers.Suggestions(
             recommendation_id=offers.recommendation_id,
-            store_id=offers.store_id,
+            # That of a store that nobody knows is what was sent as one.
+            store_id=simple_id(offers.store_id) if UNKNOWN_STORE in warnings else offers.store_id,
             products=[
                 answers.Suggestion(
                     **product_fields(offer.goods, on_shelf, asked.language),
@@ -202,13 +206,16 @@ class Tools:
             notes=[*notes, *more],
         )
 
-    def _why_nothing(self, store_id: str) -> str:
-        """What to say where a store has said nothing of a product; it stands without its store."""
+    def _why_nothing(self, store_id: str) -> tuple[bool, str]:
+        """Whether a store that has said nothing of a product is known, and what to say of it.
+
+        The product stands without its store.
+        """
         try:
             is_known = any(branch.store_id == store_id for branch in self._shop.stores(""))
         except _NO_ANSWER:
-            return _NOTHING_THERE
-        return _NOTHING_THERE if is_known else _NO_STORE
+            return False, _NOTHING_THERE
+        return is_known, _NOTHING_THERE if is_known else _NO_STORE
 
     def _shelf(self, store_id: str, goods: Sequence[Goods]) -> tuple[list[OnShelf], list[str]]:
         """What is there of each; nobody knows where it cannot be read, and the list stands."""

@@ -240,8 +240,10 @@ def test_refusals_are_the_same_errors(shop: Shop) -> None:
     with pytest.raises(NotFoundError) as missing:
         shop.product("gone")
     assert missing.value.reason == "PRODUCT_NOT_FOUND"
-    with pytest.raises(NotFoundError):
+    assert missing.value.metadata["product_id"] == "gone"
+    with pytest.raises(NotFoundError) as missing:
         shop.similar("gone", Wish())
+    assert missing.value.metadata["product_id"] == "gone"
     with pytest.raises(NotFoundError):
         shop.together(["gone"], Wish())
     with pytest.raises(RecsvcError, match="shopper"):
