@@ -45,6 +45,11 @@ SMALL = TrainingSettings(
 )
 """Settings for tests: as quick as a model of so few products allows."""
 
+READ_EVENTS = {
+    column.name: column.kind.dtype for column in EVENTS.columns if column.name != "event_id"
+}
+"""The columns that ``read_events`` returns, and their types."""
+
 
 class Store(NamedTuple):
     """One store; the fields are the columns of a stores file."""
@@ -145,7 +150,7 @@ def events_of(rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:
         | ({"event_time": START + timedelta(days=float(str(row["day"])))} if "day" in row else {})
         for row in rows
     ]
-    return pl.DataFrame(full, schema={c.name: c.kind.dtype for c in EVENTS.columns})
+    return pl.DataFrame(full, schema=READ_EVENTS)
 
 
 def stores_of(rows: Sequence[Mapping[str, object]]) -> pl.DataFrame:

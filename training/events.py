@@ -14,19 +14,15 @@ from typing import Final
 
 import polars as pl
 
-from training.cells import Kind
 from training.people import collected_until, known_shoppers
 from training.quarantine import count_reasons
 from training.reading import raw
 from training.repeats import FILE, n_alike, once_by_id, with_file
 from training.returns import net_returns
-from training.schema import CUSTOMERS, EVENTS, PRODUCTS, PURCHASE, STORES, Column
+from training.schema import CUSTOMERS, EVENTS, PRODUCTS, PURCHASE, STORES
 from training.tables import Checked, Options, read_table
 
 MAX_QUARANTINED_SHARE: Final = 0.05
-
-_EVENTS: Final = replace(EVENTS, columns=(*EVENTS.columns, Column("event_id", Kind.IDENTIFIER)))
-"""With what tells events that several files have."""
 
 _AS_NAMED: Final[Mapping[str, str]] = MappingProxyType({})
 _ATTRIBUTE_PREFIXES: Final = ("attributes.", "attribute_")
@@ -92,8 +88,8 @@ def read_events(  # options of one door, by keyword
 
     Returns:
         One row an event, sorted by ``event_time, customer_id, product_id`` (equal ones in
-        file order), with all columns of ``schema.EVENTS``: text, Float64, and Datetime in
-        microseconds UTC. Never null are the two ids, ``event_type`` and ``quantity``.
+        file order), with all columns of ``schema.EVENTS`` but ``event_id``: text, Float64, and
+        Datetime in microseconds UTC. Never null are the two ids, ``event_type`` and ``quantity``.
         Returns are netted: no RETURN is left, quantities are above 0. What visitors did is their
         customers', or left out. And the report.
 
@@ -101,7 +97,7 @@ def read_events(  # options of one door, by keyword
         InputError: an option, a file or a column is unusable, or too many rows are.
     """
     options = _options(mapping, timezone, quarantine, max_quarantined_share, now)
-    checked = read_table(_EVENTS, paths, options)
+    checked = read_table(EVENTS, paths, options)
     every = with_file(checked).with_columns(
         pl.col("event_type").fill_null(PURCHASE), pl.col("quantity").fill_null(1.0)
     )

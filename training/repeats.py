@@ -32,8 +32,9 @@ def with_file(checked: Checked) -> pl.DataFrame:
 def once_by_id(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows without those whose event was there before, as its ``event_id`` tells.
 
-    It tells one wherever it is, and whatever else has changed. The lines of one event may be alike:
-    a row is a repetition only of one that stands as high among those of its file.
+    It tells one in another file, and in its own one where anything beside the line's own columns
+    differs, such as the time. Rows of one file that are alike in everything are lines of one event,
+    and all count: a row is a repetition only of one that stands as high among those of its file.
 
     Args:
         rows: with ``FILE`` and the columns of events.

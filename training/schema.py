@@ -202,6 +202,8 @@ EVENTS: Final = Table(
         Column("visitor_id", Kind.IDENTIFIER),
         Column("partition", Kind.NUMBER),
         Column("received", Kind.NUMBER),
+        # Tells events that are there again.
+        Column("event_id", Kind.IDENTIFIER),
     ),
     rules=_event_rules,
 )

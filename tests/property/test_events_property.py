@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recsvc.errors import InputError
+from tests.purchases import READ_EVENTS
 from training.events import read_events
-from training.schema import EVENTS
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
@@ -86,7 +86,7 @@ def test_every_row_is_used_or_quarantined(rows: list[dict[str, str]], timezone: 
                 assert sum(1 for _ in csv.reader(file)) == report.n_quarantined + 1
     assert report.n_returns_unmatched <= report.n_returns
     assert events.height <= report.n_used - report.n_returns
-    assert tuple(events.columns) == EVENTS.names
+    assert events.columns == list(READ_EVENTS)
     assert "RETURN" not in events["event_type"]
     assert (events["quantity"] > 0).all()
     assert events.select("customer_id", "product_id", "event_time").null_count().row(0) == (0, 0, 0)

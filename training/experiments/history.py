@@ -22,7 +22,6 @@ _HISTORY: Final = replace(
     EVENTS,
     columns=(
         *(_OWN.get(column.name, column) for column in EVENTS.columns),
-        Column("event_id", Kind.IDENTIFIER),
         Column("recommendation_id", Kind.IDENTIFIER),
     ),
 )

@@ -12,8 +12,9 @@ import polars as pl
 import pytest
 
 from recsvc.errors import InputError
+from tests.purchases import READ_EVENTS
 from training.events import InputReport, read_events, read_products, read_stores
-from training.schema import EVENTS, PRODUCTS, STORES
+from training.schema import PRODUCTS, STORES
 
 NOW = datetime(2024, 6, 1, tzinfo=UTC)
 HEADER = "customer_id,product_id"
@@ -58,8 +59,8 @@ def test_two_columns_are_enough(tmp_path: Path, write: Write) -> None:
     """With only the required columns, a row is one purchase of one piece at no known time."""
     events, report = read(write(tmp_path, good()))
 
-    assert tuple(events.columns) == EVENTS.names
-    assert events.schema == {column.name: column.kind.dtype for column in EVENTS.columns}
+    assert events.columns == list(READ_EVENTS)
+    assert events.schema == READ_EVENTS
     row = events.row(0, named=True)
     assert {name: value for name, value in row.items() if value is not None} == {
         "customer_id": "c",

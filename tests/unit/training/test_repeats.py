@@ -38,9 +38,10 @@ def test_an_event_that_two_files_have_counts_once(tmp_path: Path) -> None:
 
 
 def test_an_event_that_one_file_has_twice_counts_once(tmp_path: Path) -> None:
-    """Sent again at another time; its lines that are alike are two pieces, in both files."""
-    found, _ = read(tmp_path, [bought("tea", "e1"), bought("tea", "e1", event_time="2024-03-02")])
-    assert found == {"tea": 1}
+    """Sent again at another time or store; its lines that are alike are two pieces, in both."""
+    for other in ({"event_time": "2024-03-02"}, {"store_id": "s1"}):
+        found, _ = read(tmp_path, [bought("tea", "e1"), bought("tea", "e1", **other)])
+        assert found == {"tea": 1}
     twice = [bought("tea", "e1"), bought("tea", "e1")]
     found, report = read(tmp_path, twice, twice)
     assert (found, report.n_duplicates) == ({"tea": 2}, 2)
