@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -65,6 +65,9 @@ class Standing:
         self._now = now
         self._lock = threading.Lock()
         self._state = _State()
+        # How large the ledger was when it was read last: more than the position where its last
+        # line is torn, or being written.
+        self._size = 0
         self._complaint = ""
         self._poller = Poller("ledger-watcher", logger)
 
@@ -120,10 +123,11 @@ class Standing:
         Raises:
             OSError: the ledger cannot be read.
         """
-        if self._ledger.end() == self._state.position:
+        if self._ledger.end() == self._size:
             return
         with self._lock:
-            self._read_on()
+            if self._ledger.end() != self._size:  # unless who had the lock has read it
+                self._read_on()
 
     def sees(self, position: int) -> bool:
         """Read on as far as a position, and tell whether everything up to it is known."""
@@ -234,8 +238,18 @@ class Standing:
         """
         before = self._state
         # A ledger that has become shorter is another one, such as a copy from a backup.
-        is_longer = self._ledger.end() >= before.position
-        entries, position = self._ledger.read(before.position if is_longer else 0)
+        size = self._ledger.end()
+        entries, position = self._ledger.read(before.position if size >= before.position else 0)
+        if entries:
+            self._state = self._after(entries, position)
+        elif position != before.position:
+            self._state = replace(before, position=position)
+        self._size = max(size, position)
+        return entries
+
+    def _after(self, entries: Iterable[LedgerEntry], position: int) -> _State:
+        """The state that entries lead to."""
+        before = self._state
         after = _State(
             position,
             dict(before.withdrawn),
@@ -247,8 +261,7 @@ class Standing:
         )
         for entry in entries:
             _apply(after, entry)
-        self._state = after
-        return entries
+        return after
 
 
 def _unwritable(error: OSError) -> StoreUnavailableError:

@@ -1,7 +1,11 @@
 """What people decided: written once, followed by every process."""
 
+import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
+from time import sleep
 
 import pytest
 
@@ -117,6 +121,63 @@ def test_a_line_that_was_torn_is_left_out(registry: Registry, standing: Standing
     _, position = standing.withdraw(["tea"])
     assert standing.withdrawn.keys() == {"milk", "tea"}
     assert standing.sees(position)
+
+
+class CountedLedger(Ledger):
+    """A ledger that counts how often it is read, slowly if that is wanted."""
+
+    n_reads = 0
+    seconds = 0.0
+
+    def read(self, position: int) -> tuple[list[LedgerEntry], int]:
+        self.n_reads += 1
+        sleep(self.seconds)
+        return super().read(position)
+
+
+def counted(registry: Registry) -> tuple[CountedLedger, Standing]:
+    ledger = CountedLedger(registry.root / "ledger.jsonl")
+    standing = Standing(ledger, consents_by_default=True, logger=Log().logger, now=lambda: NOW)
+    return ledger, standing
+
+
+def test_a_line_that_was_torn_is_read_once(registry: Registry, standing: Standing) -> None:
+    """Every call asks whether anything is new: nothing is, until the next entry."""
+    standing.withdraw(["milk"])
+    with (registry.root / "ledger.jsonl").open("ab") as file:
+        file.write(b'{"time": "2026-')
+    ledger, reading = counted(registry)
+    for _ in range(3):
+        reading.refresh()
+    assert ledger.n_reads == 1
+    assert reading.withdrawn == {"milk": NOW}
+    known = reading.withdrawn
+    with (registry.root / "ledger.jsonl").open("ab") as file:
+        file.write(b"11-")
+    reading.refresh()
+    assert reading.withdrawn is known  # nothing was copied
+    standing.withdraw(["tea"])
+    reading.refresh()
+    assert reading.withdrawn.keys() == {"milk", "tea"}
+    assert reading.position == standing.position
+
+
+def test_what_is_new_is_read_by_one_of_many(registry: Registry, standing: Standing) -> None:
+    """Callers who wait for it while another reads have it then."""
+    ledger, reading = counted(registry)
+    ledger.seconds = 0.02
+    standing.withdraw(["milk"])
+    together = threading.Barrier(8)
+
+    def ask() -> dict[str, datetime]:
+        together.wait()
+        reading.refresh()
+        return reading.withdrawn
+
+    with ThreadPoolExecutor(8) as pool:
+        found = [future.result() for future in [pool.submit(ask) for _ in range(8)]]
+    assert found == [{"milk": NOW}] * 8
+    assert ledger.n_reads == 1
 
 
 def test_a_ledger_from_a_backup_is_read_from_its_start(
