@@ -1,6 +1,7 @@
 """What is held about a customer: in the ledger, the store, the live events and the model."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -8,9 +9,12 @@ from recsvc.core.histories import Profile
 from recsvc.core.live import Act
 from recsvc.core.places import Location
 from recsvc.core.vocabulary import MISSING
-from recsvc.identity import customer_hash
+from recsvc.identity import customer_hash, partition_of
+from recsvc.service.live_records import held
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.ports import EventLog, People, Person
+from recsvc.service.shopping import Deed, Shopper
+from recsvc.service.shopping import Person as Kind
 from recsvc.service.standing import Consent, Standing
 
 
@@ -107,20 +111,25 @@ class CustomerRecords:
             StoreUnavailableError: the store cannot answer in time.
         """
         customer = customer_hash(self._hash_key, customer_id)
+        shopper = Shopper(Kind.CUSTOMER, customer_id, customer)
         person = self._people.get(customer)
+        deeds = self._log.profile_of(customer).deeds
         events = list(self._log.events_of(customer))
         consent = self._standing.consent(customer)
         known = self._in_short(customer_id, customer)
-        bought = [event for event in events if event.act is Act.PURCHASE]
+        done = list(held(events, [(shopper, deed) for deed in self._new(customer_id, deeds)]))
+        bought = [event for event in done if event.act is Act.PURCHASE]
         lines = Counter(line.product_id for event in bought for line in event.lines)
         lines.subtract(
             line.product_id
-            for event in events
+            for event in done
             if event.act is Act.RETURN
             for line in event.lines
             if lines[line.product_id] > 0
         )
-        if not (known or events or person != Person() or consent is not Consent.UNKNOWN):
+        is_heard_of = events or deeds or self._standing.visitors(customer)
+        is_given = person != Person() or consent is not Consent.UNKNOWN
+        if not (known or is_heard_of or is_given):
             return None
         learnt = known or _InShort()
         times = [event.time for event in bought]
@@ -163,6 +172,15 @@ class CustomerRecords:
             ),
             key=lambda learnt: learnt.product_id,
         )
+
+    def _new(self, customer_id: str, deeds: Sequence[Deed]) -> list[Deed]:
+        """The deeds of a customer that the current model has not learnt."""
+        customer = customer_hash(self._hash_key, customer_id)
+        found = self._profile(customer_id, customer)
+        if found is None:
+            return list(deeds)
+        learnt, partition = found[0].learnt, partition_of(customer)
+        return [deed for deed in deeds if not learnt.has(deed, partition)]
 
     def _profile(self, customer_id: str, customer: str) -> tuple[LoadedModel, Profile] | None:
         """The model and what it has learnt of a customer; None where it must not be asked."""

@@ -14,6 +14,7 @@ from recsvc.errors import (
 )
 from recsvc.identity import customer_hash, visitor_hash
 from recsvc.service.customer_records import Customer, CustomerRecords, Learnt
+from recsvc.service.live_records import held
 from recsvc.service.models import ModelSlot
 from recsvc.service.ports import EventLog, People, Person, ServedLists
 from recsvc.service.selling import NOTHING, Written
@@ -196,11 +197,12 @@ class Customers:
         return Receipt(uuid4().hex, time, customer, n_events, len(visitors), position)
 
     def export(self, customer_id: str) -> tuple[Customer, list[Learnt], Iterator[Event]]:
-        """Everything that is held: the customer, what was learnt, and the live events.
+        """Everything that is held: the customer, what was learnt, and what they did of late.
 
         Returns:
-            The customer; what the current model has learnt, by product id; and events that wait
-            to be collected, the oldest first.
+            The customer; what the current model has learnt, by product id; and events: those that
+            wait to be collected, the oldest first, and then what else live profiles hold, without
+            ids. Of linked visitors too.
 
         Raises:
             NotFoundError: nothing at all is known of them (CUSTOMER_NOT_FOUND).
@@ -208,9 +210,14 @@ class Customers:
         """
         customer = self.get(customer_id)
         key = customer_hash(self._hash_key, customer_id)
-        people = (*self._visitors(key), key)
-        events = (event for person in people for event in self._log.events_of(person))
-        return customer, self._records.learnt(customer_id), events
+        names = {visitor_hash(self._hash_key, one): one for one in customer.visitor_ids}
+        people = [
+            *(Shopper(Kind.VISITOR, names.get(one, ""), one) for one in self._visitors(key)),
+            Shopper(Kind.CUSTOMER, customer_id, key),
+        ]
+        deeds = [(one, deed) for one in people for deed in self._log.profile_of(one.key).deeds]
+        events = (event for one in people for event in self._log.events_of(one.key))
+        return customer, self._records.learnt(customer_id), held(events, deeds)
 
     def served(self, customer_id: str) -> Iterator[ServedList]:
         """The lists that are kept of what a customer was served, of linked visitors too.

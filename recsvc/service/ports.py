@@ -148,6 +148,14 @@ class EventLog(Protocol):
         """
         ...
 
+    def profile_of(self, shopper: str) -> LiveProfile:
+        """What a shopper did of late, collected or not; empty where it cannot be read.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time.
+        """
+        ...
+
     def length(self) -> int:
         """How many events wait to be collected.
 

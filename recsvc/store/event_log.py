@@ -11,7 +11,7 @@ from typing import Any
 
 from recsvc.errors import StoreUnavailableError
 from recsvc.identity import N_PARTITIONS, partition_of
-from recsvc.service.shopping import Event, Link, Outcome, Shopper
+from recsvc.service.shopping import NO_DEEDS, Event, Link, LiveProfile, Outcome, Shopper
 from recsvc.store.erasure import Erasure
 from recsvc.store.event_format import read_entry
 from recsvc.store.event_script import Entry, EventScript
@@ -19,6 +19,7 @@ from recsvc.store.guarded import GuardedRedis
 from recsvc.store.hand_over import HandOver
 from recsvc.store.keys import KeySchema
 from recsvc.store.log_limits import LogLimits
+from recsvc.store.profile_format import read_profile
 from recsvc.store.profile_packing import PACK_BYTES, ProfilePacker
 from recsvc.store.streams import Logged, PartitionedStreams, Unreadable
 
@@ -212,6 +213,20 @@ class RedisEventLog:
             for logged in theirs:
                 if isinstance(logged.entry, Event):
                     yield logged.entry
+
+    def profile_of(self, shopper: str) -> LiveProfile:
+        """What a shopper did of late, collected or not; empty where it cannot be read.
+
+        Raises:
+            StoreUnavailableError: Redis cannot answer in time.
+        """
+        key = self._keys.live(shopper)
+        value: Any = self._redis.ask(lambda: self._redis.client.get(key))
+        try:
+            return read_profile(value)
+        except ValueError:
+            self._unreadable(key)
+            return NO_DEEDS
 
     def _scan(self, shopper: str) -> Iterator[list[Logged[Event | Link | Unreadable]]]:
         """What waits of a shopper, of one page of their partition after another.

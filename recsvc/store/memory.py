@@ -187,6 +187,10 @@ class InMemoryEventLog:
         """Every event of a shopper that waits to be collected, the oldest first."""
         return iter([event for event in self._events if event.shopper.key == shopper])
 
+    def profile_of(self, shopper: str) -> LiveProfile:
+        """What a shopper did of late, collected or not."""
+        return self._profiles.profiles.get(shopper, NO_DEEDS)
+
     def length(self) -> int:
         """How many events wait to be collected."""
         return len(self._events)

@@ -315,3 +315,12 @@ def test_link_that_is_late_for_an_erasure_moves_nothing(stores: Stores, erased: 
     assert live(stores, ANNA) == NO_DEEDS
     assert stores.log.hand_over(GUEST, ANNA, T0, heeds=20) == 1
     assert products(live(stores, ANNA)) == ["v1"]
+
+
+def test_profile_is_told_without_a_question(stores: Stores) -> None:
+    """As questions find it; of who did nothing, or was erased, there is none."""
+    append(stores, FULL_EVENT, event("e1"))
+    assert stores.log.profile_of(GUEST.key).deeds == live(stores, GUEST).deeds != ()
+    assert stores.log.profile_of(BEN.key) == NO_DEEDS
+    stores.log.erase(GUEST.key, 20)
+    assert stores.log.profile_of(GUEST.key) == NO_DEEDS

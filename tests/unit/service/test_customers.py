@@ -16,7 +16,7 @@ from recsvc.service.customers import Customers
 from recsvc.service.models import ModelSlot
 from recsvc.service.ports import People, Person
 from recsvc.service.selling import Written
-from recsvc.service.shopping import Event, Outcome
+from recsvc.service.shopping import Event, Line, Outcome
 from recsvc.service.standing import Consent, Standing
 from recsvc.store.memory import (
     InMemoryEventLog,
@@ -178,6 +178,46 @@ def test_who_is_not_there_is_changed_only_if_allowed(bench: Bench) -> None:
         bench.update("newcomer", consent=Consent.WITHDRAWN, segments=("a",))
     assert bench.standing.position == 0
     assert not bench.is_known("newcomer")
+
+
+def collected(bench: Bench) -> None:
+    """Let every event that waits be collected, as ``recsvc-train collect`` does."""
+    bench.log._events.clear()
+
+
+def test_a_newcomer_whose_events_were_collected_is_known(bench: Bench) -> None:
+    """By the live profile, until a model has learnt of them: purchases, returns, when."""
+    bench.did(
+        event("tea", NEWCOMER, time=DATA_END + DAY),
+        event("jam", NEWCOMER, time=DATA_END + 2 * DAY),
+        event("seen", NEWCOMER, time=DATA_END + 3 * DAY, act=Act.VIEW),
+    )
+    waiting = bench.customers.get("newcomer")
+    assert (waiting.n_purchases, waiting.n_products, waiting.n_live_events) == (2, 2, 3)
+    collected(bench)
+    assert bench.customers.get("newcomer") == replace(waiting, n_live_events=0)
+    bench.did(event("e", NEWCOMER, act=Act.RETURN, lines=(Line("jam"),), time=DATA_END + 4 * DAY))
+    assert bench.customers.get("newcomer").n_purchases == 1
+
+
+def test_what_a_model_has_learnt_counts_once(bench: Bench) -> None:
+    """Though the live profile still holds it."""
+    purchases = bench.customers.get("anna").n_purchases
+    bench.did(event("milk", time=DATA_END - 3 * DAY), event("tea", time=DATA_END + DAY))
+    collected(bench)
+    assert bench.customers.get("anna").n_purchases == purchases + 1
+
+
+def test_a_customer_with_a_visitor_is_known(make_registry: MakeRegistry) -> None:
+    """Who was never asked, where that is a refusal: nothing is handed over, and it is exported."""
+    bench = bench_of(make_registry())
+    standing = new_standing(bench.registry, consents_by_default=False)
+    customers = Customers(bench.slot, standing, bench.log, bench.people, bench.served, hash_key=KEY)
+    bench.did(event("tea", GUEST))
+    customers.link("guest", "newcomer", T0)
+    assert customers.get("newcomer") == Customer(customer_id="newcomer")
+    _, _, events = customers.export("newcomer")
+    assert [one.event_id for one in events] == ["tea"]
 
 
 class BusyPeople(InMemoryPeople):
@@ -500,3 +540,23 @@ def test_a_receipt_is_later_than_all_that_was_deleted(bench: Bench) -> None:
     assert receipt.time > max(deleted)
     bench.standing.follow()
     assert bench.standing.erased_at(GUEST.key) == receipt.position == bench.standing.position
+
+
+def test_an_export_has_what_was_collected_and_still_counts(bench: Bench) -> None:
+    """Each deed once: as the event where that waits, else as the live profile holds it."""
+    place = Location(store_id="leeds-1")
+    bench.did(event("old", GUEST, lines=(Line("tea", 2.0, 1.5, "GBP"),), location=place))
+    bench.customers.link("guest", "newcomer", T0)
+    bench.did(event("rated", NEWCOMER, act=Act.FEEDBACK, rating=4.0), event("looks", GUEST))
+    collected(bench)
+    bench.did(event("new", NEWCOMER), event("again", GUEST, lines=(Line("looks"),)))
+    _, _, events = bench.customers.export("newcomer")
+    told = list(events)
+    assert [one.event_id for one in told] == ["again", "new", "", "", ""]
+    visited, bought, rated = told[2:]
+    assert (visited.shopper, visited.lines) == (GUEST, (Line("looks"),))
+    assert (bought.shopper, bought.lines) == (NEWCOMER, (Line("tea", 2.0),))
+    assert (bought.time, bought.location, bought.rating) == (int(T0), place, None)
+    assert (rated.act, rated.rating) == (Act.FEEDBACK, 4.0)
+    bench.customers.erase("newcomer")
+    assert not bench.is_known("newcomer")

@@ -13,7 +13,7 @@ from recsvc.core.live import Act
 from recsvc.core.places import Location
 from recsvc.errors import PreconditionError, StoreUnavailableError
 from recsvc.identity import partition_of
-from recsvc.service.shopping import Event, Line, Shopper
+from recsvc.service.shopping import NO_DEEDS, Event, Line, Shopper
 from recsvc.store import event_log
 from recsvc.store.event_format import event_json
 from recsvc.store.event_log import RedisEventLog
@@ -154,6 +154,17 @@ class TestFailure:
         assert shop.append(*many(2)) == [ACCEPTED] * 2
         with pytest.raises(ValueError, match="damaged"):
             shop.live(ANNA)
+
+    def test_damaged_profile_tells_nothing_and_is_told_of(
+        self, guarded: GuardedRedis, keys: KeySchema
+    ) -> None:
+        """Who asks what is held of a customer gets the rest."""
+        told: list[str] = []
+        log = RedisEventLog(guarded, keys, LogLimits(), unreadable=told.append)
+        log.append([event("e1")], durable=False)
+        guarded.client.append(keys.live(ANNA.key), b"\xff")
+        assert log.profile_of(ANNA.key) == NO_DEEDS
+        assert told == [keys.live(ANNA.key)]
 
 
 class TestKeys:
