@@ -1,7 +1,10 @@
 """Real models in a tenth of a second: what tests of the registry's business are made with."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -24,9 +27,16 @@ QUICK = replace(
 
 
 def quick_fit(
-    source: FitInput, settings: TrainingSettings, registry: Registry, reporter: Reporter
+    source: FitInput,
+    settings: TrainingSettings,
+    registry: Registry,
+    reporter: Reporter,
+    metrics: Mapping[str, Any] = MappingProxyType({}),
 ) -> Manifest:
-    """Fit and publish as ``training.pipeline.fit`` does, with the rankers that need no learning."""
+    """Fit and publish as ``training.pipeline.fit`` does, with the rankers that need no learning.
+
+    Its metrics are made up, and as they are given.
+    """
     registry.prepare()
     with threadpool_limits(1, "blas"):
         purchases = read(source, reporter)
@@ -38,7 +48,7 @@ def quick_fit(
         model_id=MODEL_ID,
         train_time=datetime.now(UTC),
         parameters=model.to_parameters(),
-        metrics={},
+        metrics=dict(metrics),
         data={
             "events_sha256": purchases.report.digest,
             "n_interactions": interactions.lines.height,

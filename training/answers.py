@@ -6,6 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
+REFUSED = 3
+"""Exit code where the gate has refused; 1 is a failure, 2 what shells use themselves."""
+
 RegistryOption = Annotated[
     str, typer.Option("--registry", envvar="RECSVC_REGISTRY", help="Folder of the models.")
 ]

@@ -11,8 +11,7 @@ import typer
 from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
 from recsvc.terminal import whoami
-from training.answers import JsonOption, RegistryOption, print_result
-from training.cli_promotion import REFUSED
+from training.answers import REFUSED, JsonOption, RegistryOption, print_result
 from training.events import MAX_QUARANTINED_SHARE
 from training.gate import UNSHOWN, lines, unmeasured
 from training.options import (
@@ -123,8 +122,9 @@ def fit_command(
     command += ["--force"] if refusal else []
     state = "current" if promoted else f"to serve it: {join(command)}"
     text = f"published {manifest.version_id} in {result['seconds']} s ({state})"
-    if promote and refusal:
-        text = "\n".join([text, f"not promoted: {UNSHOWN}", *lines(refusal)])
+    if refusal:
+        why = f"not promoted: {UNSHOWN}" if promote else f"beware: {UNSHOWN}"
+        text = "\n".join([text, why, *lines(refusal)])
     print_result(result, text, as_json)
     if promote and refusal:
         raise typer.Exit(REFUSED)

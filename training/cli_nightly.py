@@ -11,9 +11,9 @@ from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import InputError
 from recsvc.terminal import whoami
-from training.answers import JsonOption, RegistryOption, print_result
+from training.answers import REFUSED, JsonOption, RegistryOption, print_result
 from training.cli_collect import ServedDaysOption, drained
-from training.cli_promotion import REFUSED, ForceOption
+from training.cli_promotion import ForceOption
 from training.events import MAX_QUARANTINED_SHARE
 from training.gate import lines, why_refused
 from training.nightly import Outcome, as_json, nightly
@@ -34,6 +34,7 @@ from training.options import (
     TimezoneOption,
     WithoutOption,
     mapping_of,
+    origin_of,
     reporting,
 )
 from training.pipeline import FitInput
@@ -82,8 +83,9 @@ def nightly_command(
     force: ForceOption = False,
     to_json: JsonOption = False,
 ) -> None:
-    """Train on the whole history and serve the result, unless it is worse than what is served.
+    """Train on the whole history and serve the result, unless it is worse or was not measured.
 
+    Worse than what is served, that is, or measured on fewer than two customers.
     Collect (with --redis and --collect-into), validate, fit, evaluate, gate, publish, promote. The
     gate fits the same recipe on what the
     current model knew, and compares the two on what was bought since: both have it before them.
@@ -94,7 +96,7 @@ def nightly_command(
     """
     started = monotonic()
     settings = read_settings(config, preset, seed=seed, without=without)
-    if collect_into is None and _of_environment(context, "redis"):
+    if collect_into is None and origin_of(context, "redis") == "ENVIRONMENT":
         redis = None  # that is there for other commands too
     source = FitInput(
         events=[*events, *_collected(redis, namespace, collect_into, registry, served_days)],
@@ -140,11 +142,6 @@ def _collected(
             f"{found.lists.n_rows:,} served lists"
         )
     return [folder] if any(folder.glob("*.parquet")) else []
-
-
-def _of_environment(context: typer.Context, option: str) -> bool:
-    source = context.get_parameter_source(option)
-    return source is not None and source.name == "ENVIRONMENT"
 
 
 def _lines(outcome: Outcome, registry: str) -> list[str]:

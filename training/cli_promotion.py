@@ -12,24 +12,31 @@ from recsvc.artifacts.registry import Registry
 from recsvc.artifacts.version_ids import CURRENT
 from recsvc.errors import InputError
 from recsvc.terminal import whoami
-from training.answers import JsonOption, RegistryOption, print_result
+from training.answers import REFUSED, JsonOption, RegistryOption, print_result
 from training.compare import compare
 from training.events import MAX_QUARANTINED_SHARE
-from training.gate import Decision, decide, lines, unmeasured, verdict, why_refused
+from training.gate import NOTHING_CURRENT, Decision, decide, lines, unmeasured, verdict, why_refused
 from training.options import (
     MapOption,
     MaxQuarantinedOption,
     NoQuarantineOption,
     TimezoneOption,
     load,
+    origin_of,
     reporting,
     source_of,
 )
 from training.pipeline import FitInput, read
 from training.progress import Reporter
+from training.reading import input_files
 
-REFUSED = 3
-"""Exit code where the gate has refused; 1 is a failure, 2 what shells use themselves."""
+_OF_EVENTS = {
+    "column_map": "--map",
+    "timezone": "--timezone",
+    "quarantine": "--quarantine",
+    "max_quarantined": "--max-quarantined",
+}
+"""Options that say how --events is read."""
 
 ForceOption = Annotated[
     bool,
@@ -40,6 +47,7 @@ ForceOption = Annotated[
 
 
 def promote_command(
+    context: typer.Context,
     registry: RegistryOption,
     version: Annotated[str, typer.Argument(metavar="VERSION", help="A version, or its beginning.")],
     *,
@@ -68,11 +76,16 @@ def promote_command(
 
     Exit codes: 0 promoted, 3 refused, 1 failed.
     """
+    if not events:
+        for name, option in _OF_EVENTS.items():
+            if origin_of(context, name) == "COMMANDLINE":
+                raise InputError(f"{option}: says how --events is read; give that too, or neither")
     store = Registry.open(registry)
     remembered = _refusal_of(store, version)
     decision = standing = unmeasured(store.manifest(version).metrics) or remembered
     if events:
         source = source_of(events, column_map, timezone, quarantine, max_quarantined)
+        input_files(events, ignore=quarantine)  # though nothing may be compared
         with reporting() as reporter:
             judged = _judged(store, version, source, reporter)
         # Too few customers to tell anything take no refusal back.
@@ -109,7 +122,7 @@ def promote_command(
 def _judged(store: Registry, version: str, source: FitInput, reporter: Reporter) -> Decision:
     """Compare a version with the current one on purchases that are later than the data of both."""
     if store.pointer() is None:
-        return Decision.unjudged("no version is current yet, the first one passes")
+        return Decision.unjudged(NOTHING_CURRENT)
     a, candidate = load(str(store.root), version)
     b, current = load(str(store.root), CURRENT)
     if a.version_id == b.version_id:

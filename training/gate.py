@@ -49,6 +49,9 @@ class Policy:
 
 DEFAULT = Policy()
 
+NOTHING_CURRENT = "no version is current yet, there is nothing to compare with"
+"""Why a first version is not judged."""
+
 UNSHOWN = "nothing shows that it is any good"
 """Of what nobody could measure."""
 
@@ -150,10 +153,9 @@ def unmeasured(metrics: Mapping[str, Any]) -> Decision | None:
     Args:
         metrics: of its manifest. One that was made without measuring says nothing: None.
     """
-    if "test" not in metrics:
-        return None
-    n_measured = int(metrics["test"]["rankers"]["recsvc"][Task.ALL.value]["customers"])
-    if n_measured >= MIN_MEASURED:
+    tested = metrics.get("test", {}).get("rankers", {}).get("recsvc", {})
+    n_measured = tested.get(Task.ALL.value, {}).get("customers")
+    if n_measured is None or n_measured >= MIN_MEASURED:
         return None
     reason = (
         f"known customers with purchases in what was held out: {n_measured}, {MIN_MEASURED} are "

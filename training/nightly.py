@@ -21,7 +21,16 @@ from recsvc.artifacts.pointer import Pointer
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import NotFoundError, PreconditionError
 from training.compare import compare
-from training.gate import DEFAULT, Decision, Policy, decide, lines, unmeasured, verdict
+from training.gate import (
+    DEFAULT,
+    NOTHING_CURRENT,
+    Decision,
+    Policy,
+    decide,
+    lines,
+    unmeasured,
+    verdict,
+)
 from training.nightly_state import State, Workspace, alone, writing
 from training.options import load
 from training.pipeline import FitInput, fit, read
@@ -167,7 +176,7 @@ class _Run:
         with self.reporter.stage("read and check the files"):
             purchases = read(self.source, self.reporter).interactions
         if pointer is None:
-            return self._unjudged(generation, "no version is current yet, the first one passes")
+            return self._unjudged(generation, NOTHING_CURRENT)
         if not self.force:
             require_whole(self.registry, pointer.version_id, purchases)
         if not purchases.has_times:
@@ -210,11 +219,14 @@ class _Run:
 
     def _published(self, state: State) -> State:
         """Fit on everything, unless it was, and publish that, unless it is or that is refused."""
-        if state.version_id and self._is_published(state.version_id):
-            return state
-        self._log(Step.PUBLISH)
-        folder = self.work.candidate
-        manifest = self._fitted(folder, lambda: self.source)
+        is_published = self._is_published(state.version_id)
+        if is_published:
+            manifest = self.registry.manifest(state.version_id)
+        else:
+            self._log(Step.PUBLISH)
+            manifest = self._fitted(self.work.candidate, lambda: self.source)
+            is_published = self._is_published(manifest.version_id)
+        # Whatever has been published before: the gate may have judged it beside another version.
         refusal = None if state.decision.is_judged else unmeasured(manifest.metrics)
         if refusal:
             for line in lines(refusal):
@@ -223,8 +235,8 @@ class _Run:
             self.work.remember(state)
             if not self.force:
                 return state
-        if not self._is_published(manifest.version_id):
-            _, arrays = Registry(folder).load(manifest.version_id)
+        if not is_published:
+            _, arrays = Registry(self.work.candidate).load(manifest.version_id)
             gate = {"yardstick": state.yardstick} | state.decision.to_json()
             self.registry.publish(
                 arrays,
@@ -267,6 +279,8 @@ class _Run:
         return self.fit(given, self.settings, registry, self.reporter)
 
     def _is_published(self, version_id: str) -> bool:
+        if not version_id:
+            return False
         try:
             return self.registry.manifest(version_id).version_id == version_id
         except NotFoundError:

@@ -222,6 +222,12 @@ def source_of(
     )
 
 
+def origin_of(context: typer.Context, parameter: str) -> str:
+    """Where an option has its value from: ``COMMANDLINE``, ``ENVIRONMENT``, ``DEFAULT``."""
+    source = context.get_parameter_source(parameter)
+    return source.name if source is not None else ""
+
+
 def check_writable(option: str, path: Path) -> None:
     """Refuse a file that cannot be written, before the work that it is for.
 

@@ -16,8 +16,8 @@ from recsvc.artifacts.registry import Registry
 from recsvc.terminal import run, user_name, whoami
 from tests.purchases import N_DAYS, START, Lines, shop_events
 from tests.quick import QUICK, quick_fit
+from training.answers import REFUSED
 from training.cli import app
-from training.cli_promotion import REFUSED
 from training.pipeline import FitInput
 
 Capture = pytest.CaptureFixture[str]
@@ -183,7 +183,7 @@ def test_the_first_version_passes(shop: Shop, capsys: Capture) -> None:
     code, text = shop.said(capsys, "promote", shop.bad, "--events", shop.later)
 
     assert code == 0
-    assert "not judged: no version is current yet" in text
+    assert "not judged: no version is current yet, there is nothing to compare with" in text
     assert shop.current() == shop.bad
 
 
@@ -207,7 +207,12 @@ def test_what_nobody_could_measure_is_not_the_first_version(
 ) -> None:
     """Published by fit, it is refused with the same words by promote, until it is forced."""
     given = ["--registry", str(tmp_path / "new")]
-    code = run(app, ["fit", "--preset", "fast", "--events", str(three), *given, "--promote"])
+    fit = ["fit", "--preset", "fast", "--events", str(three), *given]
+    assert run(app, fit) == 0
+    published, *why = capsys.readouterr().out.splitlines()
+    assert published.endswith("--force)")
+    assert why == ["beware: nothing shows that it is any good", UNMEASURED]
+    code = run(app, [*fit, "--promote"])
     out = capsys.readouterr().out
     assert code == REFUSED
     assert UNMEASURED in out.splitlines()
@@ -281,6 +286,37 @@ def test_purchases_that_are_not_later_are_one_line(shop: Shop, capsys: Capture) 
 
     assert "give later purchases" in capsys.readouterr().err
     assert shop.current() == shop.good
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("--map", "customer_id=who"),
+        ("--timezone", "UTC"),
+        ("--quarantine", "left.csv"),
+        ("--max-quarantined", "0.05"),
+    ],
+)
+def test_how_to_read_nothing_is_refused(
+    shop: Shop, capsys: Capture, given: tuple[str, str]
+) -> None:
+    """Who says how to read --events has forgotten to give them: nothing is promoted unjudged."""
+    assert run(app, ["promote", shop.bad, *given, "--registry", str(shop.registry)]) == 1
+    assert f"{given[0]}: says how --events is read" in capsys.readouterr().err
+    assert shop.current() == ""
+
+
+@pytest.mark.parametrize("n_current", [0, 1])
+def test_purchases_that_are_not_there_are_an_error(
+    shop: Shop, capsys: Capture, n_current: int
+) -> None:
+    """Also where nothing is current, or the version itself: a name that was mistyped is told."""
+    if n_current:
+        shop.run(capsys, "promote", shop.good)
+    given = ["promote", shop.good, "--events", "no-such.parquet"]
+    assert run(app, [*given, "--registry", str(shop.registry)]) == 1
+    assert "no-such.parquet: no such file" in capsys.readouterr().err
+    assert len(Registry(shop.registry).history()) == n_current
 
 
 def test_the_training_data_without_times_is_not_fresh(shop: Shop, capsys: Capture) -> None:

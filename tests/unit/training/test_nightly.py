@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,7 @@ from recsvc.artifacts.registry import Registry
 from recsvc.errors import InputError, PreconditionError, RegistryError
 from tests.purchases import N_DAYS, START, shop_events
 from tests.quick import QUICK, quick_fit
+from training.gate import NOTHING_CURRENT
 from training.nightly import Outcome, as_json, nightly, run_key
 from training.nightly_state import alone
 from training.pipeline import FitInput
@@ -82,6 +83,7 @@ class Shop:
         registry: whose current version knows all but the last two weeks.
         n_fits: how many models were fitted by :meth:`run`.
         fatal_fit: dies at the end of this fit; 0 never.
+        metrics: of what is fitted.
     """
 
     def __init__(self, folder: Path, registry: Path) -> None:
@@ -89,6 +91,7 @@ class Shop:
         self.registry = Registry(registry)
         self.n_fits = 0
         self.fatal_fit = 0
+        self.metrics: Mapping[str, Any] = {}
 
     def run(
         self, events: pl.DataFrame | None = None, *, log: Log | None = None, force: bool = False
@@ -122,7 +125,7 @@ class Shop:
         self, source: FitInput, settings: TrainingSettings, registry: Registry, reporter: Reporter
     ) -> Manifest:
         self.n_fits += 1
-        manifest = quick_fit(source, settings, registry, reporter)
+        manifest = quick_fit(source, settings, registry, reporter, self.metrics)
         if self.n_fits == self.fatal_fit:
             raise DiedError
         return manifest
@@ -256,7 +259,7 @@ def test_the_first_version_passes(tmp_path: Path) -> None:
     assert outcome.generation == 1
     assert shop.n_fits == 1
     assert log.steps == ["validate", "gate", "publish", "promote"]
-    assert outcome.state.decision.warnings == ("no version is current yet, the first one passes",)
+    assert outcome.state.decision.warnings == (NOTHING_CURRENT,)
     assert shop.registry.history()[-1].note.gate is Gate.NOT_JUDGED
 
 
@@ -338,6 +341,28 @@ def test_a_published_candidate_is_not_fitted_again_where_the_current_has_changed
     assert outcome.state.yardstick == first
     assert other.version_id in outcome.state.decision.warnings[0]
     assert "0 customers have bought since" in outcome.state.decision.warnings[0]
+
+
+def test_a_published_candidate_that_nobody_could_measure_needs_a_gate_that_can_judge(
+    shop: Shop,
+) -> None:
+    """Published since the gate could: where it cannot any more, nothing shows that it is good."""
+    shop.metrics = {"test": {"rankers": {"recsvc": {"all": {"customers": 1}}}}}
+    with pytest.raises(DiedError):
+        shop.run(log=Log("nightly: promote"))
+    candidate = shop.registry.versions()[0].version_id
+    source = FitInput(events=[shop.folder / "tonight.parquet"])
+    other = quick_fit(source, QUICK, shop.registry, Log()).version_id
+    # Nothing is fresh to it, and candidates are compared with nothing that is older.
+    shop.registry.promote(other, NOW, Note(by="ben", gate=Gate.OVERRULED))
+
+    for _ in range(2):
+        outcome = shop.run()
+        assert (outcome.promoted, outcome.version_id) == (False, candidate)
+        assert outcome.state.decision.is_unmeasured
+        assert shop.current() == other
+    assert shop.run(force=True).version_id == shop.current() == candidate
+    assert shop.n_fits == 2
 
 
 class Meddler(Log):

@@ -21,8 +21,8 @@ from recsvc.terminal import run
 from tests.counting import DATA_END_TIME
 from tests.purchases import START, shop_events
 from tests.samples import tiny_artifact, tiny_model
+from training.answers import REFUSED
 from training.cli import COMMANDS, app
-from training.cli_promotion import REFUSED
 
 Capture = pytest.CaptureFixture[str]
 
