@@ -267,11 +267,11 @@ class ServedLists(Protocol):
     Every method raises ``StoreUnavailableError`` where the store cannot answer in time.
     """
 
-    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> int:
-        """Keep lists; return how many there was room for.
+    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> list[Outcome]:
+        """Keep lists, and say what became of each, in order.
 
-        Where other processes write too, none is kept of who was erased after ``heeds``, a position
-        of the ledger, as the event log was told.
+        ACCEPTED; FULL where there was no room; DROPPED_NO_CONSENT, where other processes write
+        too, of who was erased after ``heeds``, a position of the ledger, as the event log was told.
         """
         ...
 

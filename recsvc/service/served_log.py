@@ -25,7 +25,7 @@ from recsvc.service.ports import ServedLists
 from recsvc.service.questions import Delivery
 from recsvc.service.selling import NOTHING
 from recsvc.service.served import ServedList
-from recsvc.service.shopping import NO_DEEDS
+from recsvc.service.shopping import NO_DEEDS, Outcome
 from recsvc.service.standing import Standing
 
 MAX_WAITING = 1_000
@@ -147,7 +147,7 @@ class ServedLog:
             heeds = self._standing.position
             kept = [serving for serving in servings if self._may_keep(serving)]
             self._count("forgotten", len(servings) - len(kept))
-            n_kept = self._lists.add([_record(serving) for serving in kept], heeds)
+            outcomes = self._lists.add([_record(serving) for serving in kept], heeds)
             # Who was erased while this was written may have been looked for before it was.
             self._standing.refresh()
             for serving in kept:
@@ -161,8 +161,9 @@ class ServedLog:
             self._is_failing = True
             return
         self._is_failing = False
-        self._count("kept", n_kept)
-        self._count("dropped", len(kept) - n_kept)
+        self._count("kept", outcomes.count(Outcome.ACCEPTED))
+        self._count("dropped", outcomes.count(Outcome.FULL))
+        self._count("forgotten", outcomes.count(Outcome.DROPPED_NO_CONSENT))
 
     def _may_keep(self, serving: _Serving) -> bool:
         shopper, question = serving.inquiry.asker.shopper, serving.inquiry.question

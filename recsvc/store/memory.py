@@ -266,14 +266,14 @@ class InMemoryServedLists:
         self._lock = threading.Lock()
         self._lists: OrderedDict[str, ServedList] = OrderedDict()
 
-    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> int:  # noqa: ARG002  # no other process is late
-        """Keep lists; return how many there was room for."""
+    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> list[Outcome]:  # noqa: ARG002  # no other process is late
+        """Keep lists, and say what became of each, in order."""
         with self._lock:
             for served in lists:
                 self._lists[served.recommendation_id] = served
             while len(self._lists) > self._max_lists:
                 self._lists.popitem(last=False)
-        return len(lists)
+        return [Outcome.ACCEPTED] * len(lists)
 
     def find(self, recommendation_id: str) -> ServedList | None:
         """Return a list by its name, None where it is not kept, or not any more."""

@@ -17,6 +17,7 @@ from recsvc.core.recommendation_id import read_recommendation_id
 from recsvc.errors import StoreUnavailableError
 from recsvc.identity import N_PARTITIONS, partition_of
 from recsvc.service.served import MAX_SERVED_DAYS, ServedList
+from recsvc.service.shopping import Outcome
 from recsvc.store.erasure import IS_LATE
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
@@ -34,10 +35,10 @@ _ADD = (
     IS_LATE
     + """
 if is_late(KEYS[3], ARGV[7]) then
-  return 0
+  return 'DROPPED_NO_CONSENT'
 end
 if redis.call('HLEN', KEYS[1]) >= tonumber(ARGV[1]) then
-  return 0
+  return 'FULL'
 end
 if redis.call('HSET', KEYS[1], ARGV[3], ARGV[4]) == 1 then
   local since = string.format('%.0f', 1000 * (redis.call('TIME')[1] - ARGV[6]))
@@ -45,7 +46,7 @@ if redis.call('HSET', KEYS[1], ARGV[3], ARGV[4]) == 1 then
   redis.call('EXPIRE', KEYS[2], ARGV[6])
 end
 redis.call('EXPIREAT', KEYS[1], ARGV[2])
-return 1
+return 'ACCEPTED'
 """
 )
 """A name leaves the stream once its list has expired: by the clock of Redis, since no worker's may
@@ -83,14 +84,14 @@ class RedisServedLists:
         self._names = PartitionedStreams(guarded, keys.served_names)
         self._add = guarded.client.register_script(_ADD)
 
-    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> int:
-        """Keep lists, but of who was erased after ``heeds``; return how many are kept.
+    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> list[Outcome]:
+        """Keep lists, but of who was erased after ``heeds``; say what became of each, in order.
 
         Raises:
             StoreUnavailableError: Redis cannot answer in time.
         """
 
-        def ask() -> int:
+        def ask() -> list[Outcome]:
             with self._redis.client.pipeline(transaction=False) as pipeline:
                 for served in lists:
                     hour, partition = int(served.served_time) // HOUR, _partition(served)
@@ -111,9 +112,9 @@ class RedisServedLists:
                         ],
                         client=pipeline,
                     )
-                return sum(map(int, pipeline.execute()))
+                return [Outcome(text.decode()) for text in pipeline.execute()]
 
-        return self._redis.ask(ask) if lists else 0
+        return self._redis.ask(ask) if lists else []
 
     def find(self, recommendation_id: str) -> ServedList | None:
         """Return a list by its name, None where it is not kept, or not any more.

@@ -16,10 +16,12 @@ from recsvc.core.stages import Stage
 from recsvc.service.ports import ServedLists
 from recsvc.service.questions import Question, ServedFrom
 from recsvc.service.served import ServedList
-from recsvc.service.shopping import Deed, LiveProfile
+from recsvc.service.shopping import Deed, LiveProfile, Outcome
+from recsvc.store.memory import InMemoryServedLists
 from tests.shoppers import ANNA, BEN
 from tests.stores import SERVED_DAYS, SetClock, Stores, in_redis
 
+ACCEPTED = Outcome.ACCEPTED
 NOW = time.time()
 """Redis lets expire by its own clock."""
 LEEDS = Location(store_id="leeds-1", country_code="GB")
@@ -89,7 +91,7 @@ def lists(stores: Stores, clock: SetClock) -> ServedLists:
 @pytest.mark.parametrize("record", [served(), WHOLE], ids=["bare", "whole"])
 def test_a_list_is_found_by_its_name(lists: ServedLists, record: ServedList) -> None:
     """With everything that it was made from."""
-    assert lists.add([record, served()]) == 2
+    assert lists.add([record, served()]) == [ACCEPTED, ACCEPTED]
     assert lists.find(record.recommendation_id) == record
 
 
@@ -111,7 +113,7 @@ def test_what_is_not_kept_is_not_found(lists: ServedLists) -> None:
 
 def test_nothing_is_added_where_nothing_is_given(lists: ServedLists) -> None:
     """And nothing is found."""
-    assert lists.add([]) == 0
+    assert lists.add([]) == []
     assert list(lists.every()) == []
 
 
@@ -138,8 +140,13 @@ def test_erasing_leaves_the_lists_of_others(lists: ServedLists) -> None:
 def test_there_is_room_for_so_many(lists: ServedLists) -> None:
     """A shop whose lists are many keeps some, and no more."""
     records = [replace(served(), served_time=NOW) for _ in range(80)]
-    lists.add(records)
-    assert len(lists.of_shopper(ANNA.key)) <= 64
+    outcomes = lists.add(records)
+    n_kept = len(lists.of_shopper(ANNA.key))
+    assert n_kept <= 64
+    if isinstance(lists, InMemoryServedLists):  # the oldest have left instead
+        assert outcomes == [ACCEPTED] * 80
+    else:
+        assert outcomes == [ACCEPTED] * n_kept + [Outcome.FULL] * (80 - n_kept)
 
 
 def test_lists_are_kept_for_a_time(lists: ServedLists) -> None:
@@ -157,6 +164,7 @@ def test_no_list_is_kept_of_who_was_erased_meanwhile(client: redis.Redis, clock:
     stores = in_redis(client, clock)
     stores.log.erase(ANNA.key, 20)
     own, other, nobodys = served(), served(shopper=BEN.key), served(shopper="")
-    assert stores.served.add([own, other, nobodys], heeds=19) == 2
+    outcomes = [Outcome.DROPPED_NO_CONSENT, ACCEPTED, ACCEPTED]
+    assert stores.served.add([own, other, nobodys], heeds=19) == outcomes
     assert stores.served.of_shopper(ANNA.key) == []
-    assert stores.served.add([own], heeds=20) == 1
+    assert stores.served.add([own], heeds=20) == [ACCEPTED]

@@ -12,6 +12,7 @@ from recsvc.service.ports import ServedLists
 from recsvc.service.questions import Question, ServedFrom
 from recsvc.service.served import ServedList
 from recsvc.service.served_log import ServedLog
+from recsvc.service.shopping import Outcome
 from recsvc.service.standing import Consent, Standing
 from recsvc.store.memory import InMemoryServedLists
 from tests.bench import Bench
@@ -24,7 +25,7 @@ class DeadLists(InMemoryServedLists):
 
     tries = count()
 
-    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> int:  # noqa: ARG002  # the protocol's
+    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> list[Outcome]:  # noqa: ARG002  # the protocol's
         raise StoreUnavailableError(f"down for {len(lists)}, try {next(self.tries)}")
 
 
@@ -33,11 +34,18 @@ class FaultyLists(InMemoryServedLists):
 
     is_faulty = True
 
-    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> int:
+    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> list[Outcome]:
         if self.is_faulty:
             self.is_faulty = False
             raise RuntimeError("a fault")
         return super().add(lists, heeds)
+
+
+class HeedfulLists(InMemoryServedLists):
+    """A store that knows of an erasure that the caller has not heard of."""
+
+    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> list[Outcome]:
+        return [Outcome.DROPPED_NO_CONSENT, Outcome.FULL, *super().add(lists[2:], heeds)]
 
 
 class Meanwhile(InMemoryServedLists):
@@ -47,7 +55,7 @@ class Meanwhile(InMemoryServedLists):
         super().__init__()
         self.standing = standing
 
-    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> int:
+    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> list[Outcome]:
         self.standing.erase([ANNA.key])
         return super().add(lists, heeds)
 
@@ -172,6 +180,16 @@ def test_who_is_erased_while_it_is_written_is_forgotten(registry: Registry) -> N
     kept.ask()
     kept.write()
     assert list(kept.lists.every()) == []
+
+
+def test_what_the_store_refuses_is_counted_by_its_reason(registry: Registry) -> None:
+    """Who was erased has not met a store that is full."""
+    kept = Kept(registry, HeedfulLists())
+    for _ in range(4):
+        kept.ask()
+    kept.write()
+    counts = {outcome: kept.count(outcome) for outcome in ("kept", "dropped", "forgotten")}
+    assert counts == {"kept": 2, "dropped": 1, "forgotten": 1}
 
 
 def test_a_store_that_is_down_is_said_once(registry: Registry) -> None:
