@@ -122,7 +122,8 @@ class Metrics:
         )
         self.unreadable = Counter(
             "recsvc_unreadable_entries",
-            "Waiting events and served lists that cannot be read and were passed over.",
+            "Waiting events, served lists and linked visitors' profiles that cannot be read, "
+            "damaged or of a newer version, each time that one was passed over or dropped.",
             registry=registry,
         )
         self.model_workers = Gauge(

@@ -44,7 +44,7 @@ class Documents:
         if _KIND.fullmatch(kind) is None:
             raise ValueError(f"{kind!r} is no name of a shelf")
         self.root = root / kind
-        self._registry = root
+        self.registry = root
         self._kind = kind
         self._versions = self.root / "versions"
         self._staging = Staging(root / "staging")
@@ -190,15 +190,15 @@ class Documents:
         return self._versions / f"{version_id}.json"
 
     def _make(self) -> None:
-        if not self._registry.is_dir():
+        if not self.registry.is_dir():
             raise RegistryError(
-                f"{self._registry}: there is no registry here; make one: "
-                f"recsvc-train fit --events PATH --registry {self._registry}"
+                f"{self.registry}: there is no registry here; make one: "
+                f"recsvc-train fit --events PATH --registry {self.registry}"
             )
         self._versions.mkdir(parents=True, exist_ok=True)
         self._staging.make()
         fsync_directory(self.root)
-        fsync_directory(self._registry)
+        fsync_directory(self.registry)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -73,7 +73,7 @@ def find(shelf: Documents, experiment_id: str) -> Experiment:
     except KeyError:
         raise NotFoundError(
             f"experiment {experiment_id[:80]!r} never ran here; "
-            "see which did: recsvc-train experiment list",
+            f"see which did: recsvc-train experiment list --registry {shelf.registry}",
             reason="EXPERIMENT_NOT_FOUND",
             metadata={"experiment_id": experiment_id[:80]},
         ) from None
@@ -126,7 +126,7 @@ def stop(shelf: Documents, experiment_id: str, now: datetime, note: Note) -> Poi
         if len(left) == len(others):
             raise NotFoundError(
                 f"experiment {experiment_id[:80]!r} does not run; "
-                "see which do: recsvc-train experiment list",
+                f"see which do: recsvc-train experiment list --registry {shelf.registry}",
                 reason="EXPERIMENT_NOT_FOUND",
                 metadata={"experiment_id": experiment_id[:80]},
             )

@@ -52,7 +52,7 @@ def _balance(report: Report) -> str:
 def _verdict(decided: Comparison, shoppers: Mapping[str, int]) -> str:
     who = f"{decided.variant_id} on {decided.metric}"
     if isnan(decided.lift):
-        return f"{who}: {_too_little(decided.variant_id, shoppers)}; go on"
+        return f"{who}: {_too_little(decided, shoppers)}; go on"
     interval = f"{decided.lift:+.1%}, between {decided.low:+.1%} and {decided.high:+.1%}"
     if not decided.found_on:
         return f"{who}: undecided ({interval}); go on, or stop and keep the control"
@@ -60,13 +60,15 @@ def _verdict(decided: Comparison, shoppers: Mapping[str, int]) -> str:
     return f"{who}: {which} ({interval}), known since day {decided.found_on}; you may stop"
 
 
-def _too_little(variant_id: str, shoppers: Mapping[str, int]) -> str:
+def _too_little(decided: Comparison, shoppers: Mapping[str, int]) -> str:
     """Why nothing can be told: who came, or what they did."""
-    control = next(iter(shoppers))
-    few = [f"{name} has {shoppers[name]:,}" for name in (control, variant_id)]
-    if min(shoppers[control], shoppers[variant_id]) < MIN_SHOPPERS:
-        return f"too few shoppers to compare ({', '.join(few)}; each needs {MIN_SHOPPERS})"
-    return f"enough shoppers came ({', '.join(few)}), and too little was done to compare"
+    arms = (next(iter(shoppers)), decided.variant_id)
+    few = ", ".join(f"{name} has {shoppers[name]:,}" for name in arms)
+    if min(shoppers[name] for name in arms) < MIN_SHOPPERS:
+        return f"too few shoppers to compare ({few}; each needs {MIN_SHOPPERS})"
+    if decided.value > 0 and decided.control > 0:  # each of an arm did the same
+        return f"enough shoppers came ({few}), and what they did does not vary enough to compare"
+    return f"enough shoppers came ({few}), and too little was done to compare"
 
 
 def _row(each: Comparison) -> tuple[str, ...]:

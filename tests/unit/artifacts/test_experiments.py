@@ -182,7 +182,7 @@ def test_two_names_with_one_number_do_not_both_run(
 
 def test_what_does_not_run_cannot_be_stopped(shelf: Documents) -> None:
     for _ in range(2):
-        with pytest.raises(NotFoundError, match="'autumn' does not run"):
+        with pytest.raises(NotFoundError, match=r"'autumn' does not run; .* list --registry \S+$"):
             stop(shelf, "autumn", NOW, ANNA)
         if not shelf.versions():
             activate(shelf, experiment(), NOW, ANNA)
@@ -190,7 +190,7 @@ def test_what_does_not_run_cannot_be_stopped(shelf: Documents) -> None:
 
 
 def test_what_never_ran_is_not_found(shelf: Documents) -> None:
-    with pytest.raises(NotFoundError, match="never ran here"):
+    with pytest.raises(NotFoundError, match=r"never ran here; .* list --registry \S+$"):
         find(shelf, "spring")
 
 

@@ -21,6 +21,7 @@ from recsvc.terminal import run
 from tests.counting import DATA_END_TIME
 from tests.purchases import START, shop_events
 from tests.samples import tiny_artifact, tiny_model
+from tests.serving import small_registry
 from training.answers import REFUSED
 from training.cli import COMMANDS, app
 
@@ -908,20 +909,25 @@ def test_a_batch_obeys_the_rules_in_force(registry: Path, customers: Path) -> No
 
 def test_who_must_go_back_does_not_wait_for_what_trains(tmp_path: Path) -> None:
     """``rollback`` and ``models`` import none of the libraries of training."""
-    heavy = ("polars", "lightgbm", "implicit", "scipy", "optuna")
+    registry = small_registry(tmp_path / "registry", 2)
+    registry.promote("v2", datetime.now(UTC))
+    heavy = ("polars", "lightgbm", "implicit", "scipy", "optuna", "threadpoolctl")
     ask = (
         "import sys; from training.cli import app; from recsvc.terminal import run; "
-        "run(app, [sys.argv[1], '--registry', sys.argv[2]]); "
-        f"print([name for name in {heavy!r} if name in sys.modules])"
+        "code = run(app, [sys.argv[1], '--registry', sys.argv[2]]); "
+        f"print(code, [name for name in {heavy!r} if name in sys.modules])"
     )
     for command in ("models", "rollback"):
         done = subprocess.run(
-            [sys.executable, "-c", ask, command, str(tmp_path)],
+            [sys.executable, "-c", ask, command, str(registry.root)],
             capture_output=True,
             text=True,
             check=True,
         )
-        assert done.stdout.splitlines()[-1] == "[]", command
+        assert done.stdout.splitlines()[-1] == "0 []", command
+    pointer = registry.pointer()
+    assert pointer is not None
+    assert pointer.version_id == "v1"
 
 
 def test_every_command_can_be_called(capsys: pytest.CaptureFixture[str]) -> None:

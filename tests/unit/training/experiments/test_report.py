@@ -115,6 +115,16 @@ def test_shoppers_who_did_too_little_are_not_called_too_few(tmp_path: Path) -> N
     ) in lines(found)
 
 
+def test_shoppers_who_all_did_the_same_did_not_do_too_little(tmp_path: Path) -> None:
+    """Where every list was clicked there is much to count, and nothing to tell how sure it is."""
+    every = [row for row in crowd(400, 0.0, of=BIG) if row["event_type"] == "IMPRESSION"]
+    seen = list({row["customer_id"]: row for row in every}.values())  # one list each
+    rows = [*seen, *({**row, "event_type": "CLICK"} for row in seen)]
+    found = report(BIG, follow(read(write(rows, tmp_path)), BIG))
+    (verdict,) = (line for line in lines(found) if line.startswith("other on click_through: "))
+    assert verdict.endswith("), and what they did does not vary enough to compare; go on")
+
+
 def test_several_variants_share_the_level(tmp_path: Path) -> None:
     """With two of them each p-value is larger, and each interval wider, than with one."""
     third = {**OTHER, "variant_id": "third", "weight": 0.25}
