@@ -560,3 +560,19 @@ def test_an_export_has_what_was_collected_and_still_counts(bench: Bench) -> None
     assert (rated.act, rated.rating) == (Act.FEEDBACK, 4.0)
     bench.customers.erase("newcomer")
     assert not bench.is_known("newcomer")
+
+
+def test_a_visitor_of_two_is_erased_with_either(bench: Bench) -> None:
+    """What the other one was handed by then stays theirs, and the visitor goes by their word."""
+    ben = customer("ben")
+    bench.did(event("as-annas", GUEST))
+    bench.customers.link("guest", "anna", T0)
+    bench.did(event("handed", GUEST))
+    bench.customers.link("guest", "ben", T0)
+    bench.did(event("waits", GUEST))
+    receipt = bench.customers.erase("anna")
+    assert (receipt.n_visitors, receipt.n_events) == (1, 3)
+    assert bench.log.profile_of(GUEST.key).deeds == ()
+    assert [deed.products for deed in bench.log.profile_of(ben.key).deeds] == [("handed",)]
+    bench.standing.set_consent(ben.key, Consent.WITHDRAWN)
+    assert not bench.standing.allows_visitor(GUEST.key)
