@@ -6,11 +6,11 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from recsvc import __version__
 from recsvc.errors import FaultyFileError, InputError, RecsvcError
@@ -19,13 +19,25 @@ _INTERRUPTED = 130
 """What shells end with after Ctrl-C: 128 and the signal's number."""
 
 
-def new_app(help_text: str, places: Mapping[str, str] | None = None) -> typer.Typer:
+class Place(NamedTuple):
+    """Where a command is, or a command line of commands.
+
+    Attributes:
+        at: ``module:attribute``.
+        help: its first sentence, so that a list of commands need not import them.
+    """
+
+    at: str
+    help: str
+
+
+def new_app(help_text: str, places: Mapping[str, Place] | None = None) -> typer.Typer:
     """A command line with plain errors, the help on ``-h`` too, and ``--version``.
 
     Args:
         help_text: what it is for.
-        places: name to ``module:attribute`` of commands, and of command lines of commands, that
-            are imported when they are called: none then waits for the libraries of the others.
+        places: by name, commands, and command lines of commands, that are imported when they are
+            called: none then waits for the libraries of the others.
     """
     app = typer.Typer(
         help=help_text,
@@ -39,22 +51,20 @@ def new_app(help_text: str, places: Mapping[str, str] | None = None) -> typer.Ty
     return app
 
 
-def _imported_late(places: Mapping[str, str]) -> type[TyperGroup]:
+def _imported_late(places: Mapping[str, Place]) -> type[TyperGroup]:
     # Typer's own classes of contexts and commands are not public: hence Any.
     class Group(TyperGroup):
-        def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401  # see above
-            return [*places, *(name for name in super().list_commands(ctx) if name not in places)]
-
-        def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401  # see above
-            if cmd_name in places and cmd_name not in self.commands:
-                self.commands[cmd_name] = _command(cmd_name, places[cmd_name])
-            return super().get_command(ctx, cmd_name)
+        def __init__(self, **given: Any) -> None:  # see above
+            super().__init__(**given)
+            # What the help lists, and what is suggested for a name that was mistyped.
+            listed = {name: TyperCommand(name, help=place.help) for name, place in places.items()}
+            self.commands = {**listed, **self.commands}
 
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401  # see above
-            if args[0] not in self.list_commands(ctx):
-                for name in places:  # Typer suggests among those that it knows
-                    self.get_command(ctx, name)
-            return super().resolve_command(ctx, args)
+            name, command, left = super().resolve_command(ctx, args)
+            if name is not None and name in places:
+                command = _command(name, places[name].at)
+            return name, command, left
 
     return Group
 

@@ -205,16 +205,23 @@ def test_without_the_extra_the_script_says_how_to_get_it(tmp_path: Path) -> None
     """A server's install has no trainer; its command says so in a line, not in a trace."""
     (tmp_path / "polars.py").write_text("raise ModuleNotFoundError(name='polars')\n")
 
-    done = subprocess.run(
-        [sys.executable, "-m", "training", "--help"],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    def ended(*arguments: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "training", *arguments],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())])},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
 
-    assert done.returncode == 1
-    assert done.stderr == 'error: the trainer needs polars: pip install "recsvc[training]"\n'
+    lacking = 'error: the trainer needs polars: pip install "recsvc[training]"\n'
+    assert ended("fit", "--help") == (1, "", lacking)
+    # What needs no trainer is there without it: the help, and the name that was meant.
+    code, helped, _ = ended("--help")
+    assert (code, "List the published versions" in helped) == (0, True)
+    code, _, said = ended("model")
+    assert (code, "Did you mean 'models'" in said) == (1, True)
 
 
 def test_an_error_of_the_script_is_one_line(trained: Trained) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from recsvc import __version__
 from recsvc.errors import FaultyFileError, InputError
-from recsvc.terminal import new_app, run
+from recsvc.terminal import Place, new_app, run
 
 
 @pytest.fixture
@@ -175,7 +175,10 @@ def test_help_lists_the_commands(
 @pytest.fixture
 def late() -> typer.Typer:
     """A command line whose commands are elsewhere."""
-    places = {"when": f"{__name__}:when", "more": f"{__name__}:more"}
+    places = {
+        "when": Place(f"{__name__}:when", "Say when."),
+        "more": Place(f"{__name__}:more", "Say more."),
+    }
     return new_app("Answers late.", places)
 
 
@@ -211,7 +214,17 @@ def test_a_command_elsewhere_is_suggested(
     assert "Did you mean 'when'?" in capsys.readouterr().err
 
 
-def test_a_command_does_not_import_the_others() -> None:
-    """Starting one does not wait for the libraries of all."""
-    places = {"when": f"{__name__}:when", "never": "no.such.module:command"}
-    assert run(new_app("Answers late.", places), ["when"]) == 0
+def test_a_command_does_not_import_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither does the help, nor what is said of one that there is not."""
+    places = {
+        "when": Place(f"{__name__}:when", "Say when."),
+        "never": Place("no.such.module:command", "Say never."),
+    }
+    late = new_app("Answers late.", places)
+    assert run(late, ["when"]) == 0
+    assert run(late, ["--help"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["never", "Say", "never."]
+    assert run(late, ["nevr"]) == 1
+    assert "Did you mean 'never'?" in capsys.readouterr().err
+    with pytest.raises(ModuleNotFoundError):
+        run(late, ["never"])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -935,3 +936,12 @@ def test_every_command_can_be_called(capsys: pytest.CaptureFixture[str]) -> None
     for name in COMMANDS:
         assert run(app, [name, "--help"]) == 0
         assert f" {name} [OPTIONS]" in capsys.readouterr().out
+
+
+def test_the_table_of_commands_says_what_they_say_of_themselves() -> None:
+    """Each command's first sentence, which the help lists without importing it."""
+    for place in COMMANDS.values():
+        module, _, attribute = place.at.partition(":")
+        command = getattr(import_module(module), attribute)
+        said = command.info.help if attribute == "app" else command.__doc__
+        assert " ".join(said.partition("\n\n")[0].split()) == place.help
