@@ -34,7 +34,7 @@ def read_running(text: str) -> tuple[Experiment, ...]:
     try:
         return Running.model_validate_json(text).experiments
     except ValidationError as error:
-        raise InputError(f"experiments: {'; '.join(complaints(error))}") from None
+        raise InputError(f"experiments: {'; '.join(complaints(error, Running))}") from None
 
 
 def running(shelf: Documents) -> tuple[Experiment, ...]:

@@ -219,14 +219,17 @@ def read_experiment(text: str | bytes, where: str) -> Experiment:
     try:
         return Experiment.model_validate_json(text)
     except ValidationError as error:
-        raise FaultyFileError(f"{where}: cannot be used", complaints(error)) from None
+        raise FaultyFileError(f"{where}: cannot be used", complaints(error, Experiment)) from None
 
 
-def complaints(error: ValidationError) -> Iterator[str]:
-    """What is wrong, a line for each field, without what was given."""
+def complaints(error: ValidationError, model: type[BaseModel]) -> Iterator[str]:
+    """What is wrong with what was read as ``model``, a line for each field.
+
+    Without what was given.
+    """
     for each in told(error.errors(include_url=False, include_input=False)):
         path = "".join(
             f"[{part}]" if isinstance(part, int) else f".{part}" for part in each["loc"]
         ).removeprefix(".")
-        message = in_words(each, _IN_WORDS)
+        message = in_words(each, model, _IN_WORDS)
         yield f"{path}: {message}" if path else message

@@ -1,8 +1,9 @@
 """What is wrong with a field of a file that people write, in their words and not a library's."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, get_args
 
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 _TIME: Final = "is no time; write it as 2026-07-01T09:00:00Z"
@@ -14,7 +15,6 @@ _YES_OR_NO: Final = "must be true or false"
 _CHOICE: Final = "must be %(expected)s"
 
 _SAID: Final = {
-    "extra_forbidden": "is no field that is known here; check its spelling, or leave it out",
     "missing": "is required",
     "json_invalid": "is no JSON: %(error)s",
     "too_short": "has %(actual_length)s; give at least %(min_length)s",
@@ -61,17 +61,42 @@ def told(faults: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
             yield fault
 
 
-def in_words(fault: ErrorDetails, patterns: Mapping[str, str]) -> str:
+def in_words(fault: ErrorDetails, model: type[BaseModel], patterns: Mapping[str, str]) -> str:
     """Say what is wrong with a field, without its name and without what was given.
 
     Args:
         fault: as the library has it.
+        model: what the file was read as.
         patterns: what must be written where a text does not match, by regular expression.
     """
     details = fault.get("ctx", {})
     kind = fault["type"]
+    if kind == "extra_forbidden":
+        known = ", ".join(_beside(model, fault["loc"]))
+        return f"is no field that is known here; write one of {known}, or leave it out"
     if kind == "string_pattern_mismatch":
         return patterns[details["pattern"]]
     if kind in _SAID:
         return _SAID[kind] % details
     return fault["msg"].removeprefix("Value error, ")
+
+
+def _beside(model: type[BaseModel], where: Sequence[int | str]) -> Mapping[str, object]:
+    """The fields that may stand in the place of one, by the names that a file has for them."""
+    *above, _ = where
+    fields = _fields(model)
+    for step in above:
+        if isinstance(step, str):  # a number is the place in a list
+            fields = _fields(_models(fields[step])[0])
+    return fields
+
+
+def _fields(model: type[BaseModel]) -> dict[str, object]:
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
+def _models(annotation: object) -> list[type[BaseModel]]:
+    """The groups of fields that an annotation names, as in ``tuple[Group, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]

@@ -62,7 +62,7 @@ def _parsed(text: str, name: str, *, is_toml: bool = False) -> RulesFile:
         return RulesFile.model_validate(document)
     except ValidationError as error:
         faults = [
-            (each["loc"], in_words(each, IN_WORDS))
+            (each["loc"], in_words(each, RulesFile, IN_WORDS))
             for each in told(error.errors(include_url=False, include_input=False))
         ]
         raise _refusal(text, name, faults) from None

@@ -46,7 +46,7 @@ def test_what_is_left_out_is_as_for_everybody() -> None:
         ({"variants": [CONTROL, OTHER | {"weight": 0.4}]}, "add up to 0.9; make it 1"),
         (
             {"variants": [CONTROL, OTHER | {"modell": "v2"}]},
-            "variants[1].modell: is no field that is known here",
+            "variants[1].modell: is no field that is known here; write one of variant_id, weight, ",
         ),
         ({"variants": [CONTROL, OTHER | {"weight": 0}]}, "variants[1].weight: must be above 0"),
         (

@@ -157,7 +157,15 @@ def test_where_a_rule_holds_that_does_not_say(
         (rule("boost", factor=2, says={"en": "x"}), "boost has no says; leave it out"),
         (rule("explode"), "action: must be 'pin', 'boost'"),
         (rule(select={}), "exclude selects nothing; give select"),
-        (rule(select={"brand": ["x"]}), "select.brand: is no field that is known here"),
+        (
+            rule(select={"brand": ["x"]}),
+            "select.brand: is no field that is known here; write one of product_ids, ",
+        ),
+        (
+            rule(when={"places": [{"store": "1"}]}),
+            "when.places.0.store: is no field that is known here; write one of store_id, ",
+        ),
+        (rule(when={"start": "2026-01-01T00:00:00Z"}), ", stages, segments, from, to, days, "),
         (rule(select={"price_max": 3}), "a price needs a currency"),
         (rule(select={"brands": ["x"], "currency": "EUR"}), "and a currency a price"),
         (
@@ -211,7 +219,8 @@ def test_all_faults_are_told_at_once() -> None:
     lines = faults({"action": "exclude"}, rule("pin"), 3, default={}, defaults={"x": 1})
     assert len(lines) == 5
     assert "rules[2], rule: must be a group of fields, in { }" in lines
-    assert "default: is no field that is known here; check its spelling, or leave it out" in lines
+    (default,) = (line for line in lines if line.startswith("default: is no field that is known"))
+    assert default.endswith("; write one of defaults, rules, or leave it out")
     assert any(line.startswith("defaults.x: is no field") for line in lines)
     assert any("rule_id: is required" in line for line in lines)
 
