@@ -107,7 +107,11 @@ class CustomerServicer(api_grpc.CustomerServiceServicer):
 
         def erase() -> api.EraseCustomerResponse:
             receipt = self._customers.erase(request.customer_id)
-            note(n_events=receipt.n_events, n_visitors=receipt.n_visitors)
+            note(
+                n_events=receipt.n_events,
+                n_visitors=receipt.n_visitors,
+                is_on_disk=receipt.is_on_disk,
+            )
             return api.EraseCustomerResponse(
                 receipt=api.ErasureReceipt(
                     receipt_id=receipt.receipt_id,

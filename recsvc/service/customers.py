@@ -34,7 +34,18 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Proof of an erasure; it holds nothing that names the customer."""
+    """Proof of an erasure; it holds nothing that names the customer.
+
+    Attributes:
+        receipt_id: name of it.
+        time: when that was.
+        customer_hash: of the customer.
+        n_events: waiting events that were deleted, of visitors too.
+        n_visitors: visitors who were erased with the customer.
+        position: of the ledger, that has it.
+        is_on_disk: whether not even a power failure brings anything back; False where the store
+            cannot tell.
+    """
 
     receipt_id: str
     time: datetime
@@ -42,6 +53,7 @@ class Receipt:
     n_events: int
     n_visitors: int
     position: int
+    is_on_disk: bool
 
 
 class Customers:
@@ -191,10 +203,11 @@ class Customers:
         for shopper in (*visitors, customer):
             self._served.erase(shopper)
         self._people.delete(customer)
+        is_on_disk = self._log.settle(customer)
         # An event that came in before the log heard of it may have been collected meanwhile: the
         # history is purged of what was received up to the last word.
         time, position = self._standing.erase([customer, *visitors])
-        return Receipt(uuid4().hex, time, customer, n_events, len(visitors), position)
+        return Receipt(uuid4().hex, time, customer, n_events, len(visitors), position, is_on_disk)
 
     def export(self, customer_id: str) -> tuple[Customer, list[Learnt], Iterator[Event]]:
         """Everything that is held: the customer, what was learnt, and what they did of late.

@@ -129,6 +129,17 @@ class EventLog(Protocol):
         """
         ...
 
+    def settle(self, shopper: str) -> bool:
+        """Wait a moment until what was deleted of a shopper is on the disk.
+
+        Returns:
+            Whether it is; False where the store cannot tell, or not in time.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time.
+        """
+        ...
+
     def hand_over(self, visitor: Shopper, customer: Shopper, now: float, heeds: int = 0) -> int:
         """Move a visitor's live profile into a customer's, and return how many events that were.
 

@@ -197,6 +197,16 @@ class RedisEventLog:
             self._delete(key, [e for e in theirs if isinstance(e.entry, Link)])
         return n_erased
 
+    def settle(self, shopper: str) -> bool:
+        """Wait a moment until what was deleted of a shopper is on the disk; whether it is.
+
+        False where Redis cannot tell (before 7.2, or without its append-only file), or not in time.
+
+        Raises:
+            StoreUnavailableError: Redis cannot answer in time.
+        """
+        return self._script.wait_for_disk(self._keys.erased(shopper))
+
     def _delete(self, key: str, entries: Sequence[Logged[Event | Link | Unreadable]]) -> int:
         if not entries:
             return 0

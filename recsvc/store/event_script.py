@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import redis
+from redis.client import Pipeline
 
 from recsvc.core.live import Act
 from recsvc.errors import PreconditionError, StoreUnavailableError
@@ -110,6 +111,21 @@ class EventScript:
         """
         self._redis.ask(self._ask_disk)
 
+    def wait_for_disk(self, mark: str) -> bool:
+        """Wait a moment until all that was written so far is on the disk.
+
+        Args:
+            mark: a key that is kept as long as event ids are: a connection waits for a write of its
+                own, and so for all that came before it, and this is one.
+
+        Returns:
+            Whether it is; False where this Redis cannot tell, or not in time.
+
+        Raises:
+            StoreUnavailableError: Redis cannot answer in time.
+        """
+        return self._redis.ask(lambda: self._wait_for_disk(mark))
+
     def run(
         self, parts: Sequence[tuple[int, Sequence[Entry]]], *, durable: bool, heeds: int
     ) -> list[list[tuple[Outcome, int]]]:
@@ -139,14 +155,28 @@ class EventScript:
                 keys, arguments = self._arguments(partition, entries, heeds)
                 self._add(keys=keys, args=arguments, client=pipeline)
             if durable:
-                wait = max(1, round(1_000 * self._limits.durable_seconds))  # 0 is for ever
-                pipeline.execute_command("WAITAOF", 1, 0, wait)
+                self._wait(pipeline)
             added = pipeline.execute()
         if durable and not added.pop()[0]:
             raise StoreUnavailableError(
                 "the disk of Redis did not keep up; send the events again to be sure"
             )
         return list(added)
+
+    def _wait_for_disk(self, mark: str) -> bool:
+        with self._redis.client.pipeline(transaction=False) as pipeline:
+            pipeline.expire(mark, self._limits.remembered_seconds)
+            self._wait(pipeline)
+            try:
+                _, waited = pipeline.execute()
+            except redis.ResponseError:
+                return False
+        return bool(waited[0])
+
+    def _wait(self, pipeline: Pipeline) -> None:
+        """Let what is sent so far be on the disk before the pipeline is answered."""
+        wait = max(1, round(1_000 * self._limits.durable_seconds))  # 0 is for ever
+        pipeline.execute_command("WAITAOF", 1, 0, wait)
 
     def _arguments(
         self, partition: int, entries: Sequence[Entry], heeds: int

@@ -576,3 +576,21 @@ def test_a_visitor_of_two_is_erased_with_either(bench: Bench) -> None:
     assert [deed.products for deed in bench.log.profile_of(ben.key).deeds] == [("handed",)]
     bench.standing.set_consent(ben.key, Consent.WITHDRAWN)
     assert not bench.standing.allows_visitor(GUEST.key)
+
+
+@pytest.mark.parametrize("is_on_disk", [True, False])
+def test_a_receipt_waits_for_the_disk(bench: Bench, *, is_on_disk: bool) -> None:
+    """When all is deleted, and says whether that came to be known."""
+
+    class SlowLog(InMemoryEventLog):
+        def settle(self, shopper: str) -> bool:
+            assert shopper == ANNA.key
+            assert bench.people.get(ANNA.key) == Person()
+            assert not bench.profiles.profiles
+            return is_on_disk
+
+    log = SlowLog(lambda: T0, bench.profiles)
+    customers = Customers(bench.slot, bench.standing, log, bench.people, bench.served, hash_key=KEY)
+    bench.update("anna", segments=("a",))
+    bench.did(event("e1"))
+    assert customers.erase("anna").is_on_disk is is_on_disk
