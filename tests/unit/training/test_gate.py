@@ -14,7 +14,7 @@ from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Recommender
 from tests.purchases import built, shop_interactions
 from training.compare import PURCHASES, REPEAT, TOTAL, Comparison, Difference, compare
-from training.gate import Decision, Policy, decide, lines, verdict, widened
+from training.gate import Decision, Policy, decide, lines, unmeasured, verdict, widened
 from training.interactions import Interactions
 from training.significance import Interval, paired_bootstrap
 from training.split import hold_out
@@ -195,6 +195,23 @@ def test_without_anything_to_judge_by_a_candidate_passes() -> None:
     assert decision.passed
     assert not decision.is_judged
     assert lines(decision) == ["  not judged: no version is current yet"]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "is_refused"),
+    [
+        ({}, False),
+        ({"test": {}}, False),
+        ({"test": {"rankers": {"recsvc": {"all": {"ndcg@10": 0.1}}}}}, False),
+        ({"test": {"rankers": {"recsvc": {"all": {"customers": 1}}}}}, True),
+        ({"test": {"rankers": {"recsvc": {"all": {"customers": 2}}}}}, False),
+    ],
+)
+def test_what_says_how_many_it_was_measured_on_needs_two(
+    metrics: dict[str, object], *, is_refused: bool
+) -> None:
+    """A manifest that says nothing of it, of whatever release, is no fault."""
+    assert (unmeasured(metrics) is not None) == is_refused
 
 
 def test_a_decision_outlives_its_process() -> None:

@@ -510,7 +510,8 @@ def test_lists_that_cannot_be_written_are_one_line(
 def test_the_command_to_promote_runs_as_printed(events: Path, capsys: Capture) -> None:
     """A registry with a space in its path is quoted in the command that fit proposes."""
     assert run(app, ["fit", "--events", str(events), "--registry", "my models"]) == 0
-    command = capsys.readouterr().out.partition("to serve it: ")[2].strip().removesuffix(")")
+    first, *_ = capsys.readouterr().out.splitlines()
+    command = first.partition("to serve it: ")[2].removesuffix(")")
 
     assert run(app, shlex.split(command)[1:]) == 0
 
