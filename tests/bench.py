@@ -172,7 +172,7 @@ class Bench:
     def did(self, event_id: str, shopper: Shopper = ANNA, **fields: Any) -> None:
         """Store something that a shopper did just now."""
         one = event(event_id, shopper, **{"time": self.now, **fields})
-        assert self.log.append([one], durable=False) == [Outcome.ACCEPTED]
+        assert self.log.append([one], durable=False, heeds=0) == [Outcome.ACCEPTED]
 
     def say(self, store_id: str, *product_ids: str, **fields: Any) -> int:
         """Set the stock of products; it counts from then on, as after a quarter of a second."""

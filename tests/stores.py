@@ -111,7 +111,7 @@ def in_memory(clock: Callable[[], float]) -> Stores:
         InMemoryResponseCache(clock, profiles),
         InMemoryEventLog(clock, profiles, max_events=ROOM),
         InMemoryPeople(profiles),
-        InMemoryServedLists(max_lists=64, seconds=SERVED_DAYS * 86_400, clock=clock),
+        InMemoryServedLists(profiles, max_lists=64, seconds=SERVED_DAYS * 86_400, clock=clock),
         InMemoryAnswerStore(),
         InMemoryTables(),
     )

@@ -143,7 +143,7 @@ class ListComparison:
     def _may_ask(self, customer_id: str) -> bool:
         shopper = customer_hash(self._key, customer_id)
         learnt = min(loaded.learnt.ledger for loaded in self.models)
-        return self._standing.allows(shopper) and self._standing.erased_at(shopper) <= learnt
+        return self._standing.allows(shopper) and self._standing.is_heeded(shopper, learnt)
 
     def _list(
         self, loaded: LoadedModel, rules: PreparedRules, customer_id: str

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 import polars as pl
@@ -11,6 +12,8 @@ from recsvc.artifacts.ledger import Decision, LedgerEntry
 from recsvc.artifacts.registry import Registry
 from recsvc.identity import customer_hash, hash_key
 from training.schema import LINK
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,33 @@ def hashing_key(registry: Registry) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class Erasure:
+    """A person's last erasure.
+
+    Attributes:
+        position: of it in the ledger.
+        end: position of the last word about it, that the stores have let go of the person.
+        until: what was received up to then is to go, unix milliseconds: by the clock of Redis,
+            where that word was said, and by the service's until then, and in older ledgers.
+    """
+
+    position: int
+    end: int
+    until: int
+
+    @classmethod
+    def of(cls, entry: LedgerEntry, before: Self | None) -> Self:
+        """Read a word about it, with what was said before."""
+        until = (entry.time - _EPOCH) // timedelta(milliseconds=1)
+        if entry.decision is Decision.ERASED:
+            return cls(entry.position, entry.position, until)
+        if before is None:
+            return cls(0, entry.position, until)
+        is_swept = before.end > before.position  # by another call, which may have come later
+        return cls(before.position, entry.position, max(until, before.until) if is_swept else until)
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """What people have said, by their hashes, as entries of a ledger tell.
 
@@ -42,7 +72,7 @@ class Said:
         by_default: what holds of everybody else.
     """
 
-    erased: Mapping[str, LedgerEntry]
+    erased: Mapping[str, Erasure]
     consents: Mapping[str, bool]
     links: Mapping[str, LedgerEntry]
     by_default: bool
@@ -51,7 +81,7 @@ class Said:
     def of(cls, entries: Sequence[LedgerEntry]) -> Self:
         """Read entries; RECSVC_CONSENT_DEFAULT is to be as the service has it."""
         consents: dict[str, bool] = {}
-        erased: dict[str, LedgerEntry] = {}
+        erased: dict[str, Erasure] = {}
         links: dict[str, LedgerEntry] = {}
         for entry in entries:
             if entry.decision is Decision.LINKED:
@@ -60,8 +90,10 @@ class Said:
             for subject in entry.subjects:
                 match entry.decision:
                     case Decision.ERASED:
-                        erased[subject] = entry
+                        erased[subject] = Erasure.of(entry, None)
                         consents.pop(subject, None)
+                    case Decision.SWEPT:
+                        erased[subject] = Erasure.of(entry, erased.get(subject))
                     case Decision.CONSENT_GRANTED | Decision.CONSENT_WITHDRAWN:
                         consents[subject] = entry.decision is Decision.CONSENT_GRANTED
                     case Decision.CONSENT_UNKNOWN:
@@ -154,25 +186,18 @@ def consenting(events: pl.DataFrame, registry: Registry) -> tuple[pl.DataFrame, 
         {
             "customer_id": ids,
             "may": list(map(said.allows, hashes)),
-            "erased": [said.erased[p].time if p in said.erased else None for p in hashes],
+            "until": [said.erased[p].until if p in said.erased else None for p in hashes],
         },
-        schema={
-            "customer_id": pl.String,
-            "may": pl.Boolean,
-            "erased": pl.Datetime("us", "UTC"),
-        },
+        schema={"customer_id": pl.String, "may": pl.Boolean, "until": pl.Int64},
     )
-    received = pl.from_epoch(
-        1_000 * pl.col("received").cast(pl.Int64), time_unit="us"
-    ).dt.replace_time_zone("UTC")
-    when = pl.coalesce(received, pl.col("event_time"))
+    when = pl.coalesce(pl.col("received").cast(pl.Int64), pl.col("event_time").dt.epoch("ms"))
     return (
         events.join(people, on="customer_id", how="left", maintain_order="left")
         .filter(
             pl.col("may")
-            & (pl.col("erased").is_null() | (when > pl.col("erased")).fill_null(value=False))
+            & (pl.col("until").is_null() | (when > pl.col("until")).fill_null(value=False))
         )
-        .drop("may", "erased"),
+        .drop("may", "until"),
         position,
     )
 
@@ -218,7 +243,7 @@ def reachable(customer_ids: Sequence[str], registry: Registry, learnt_position: 
     hashes = [customer_hash(key, customer_id) for customer_id in customer_ids]
     may = [
         said.allows(person)
-        and (person not in said.erased or said.erased[person].position <= learnt_position)
+        and (person not in said.erased or said.erased[person].end <= learnt_position)
         for person in hashes
     ]
     withdrawn: set[str] = set()

@@ -1,7 +1,6 @@
 """Taking erased people out of the collected history: what was written down before they asked."""
 
 import json
-from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -34,7 +33,7 @@ def purge(folder: Path, registry: Registry) -> int:
     marker = folder / POSITION
     position = int(marker.read_text(encoding="ascii")) if marker.exists() else 0
     entries, until = registry.ledger.read(position)
-    erased = {person: entry.time for person, entry in Said.of(entries).erased.items()}
+    erased = {person: one.until for person, one in Said.of(entries).erased.items()}
     n_removed = 0
     if erased:
         key = hashing_key(registry)
@@ -47,7 +46,7 @@ def purge(folder: Path, registry: Registry) -> int:
     return n_removed
 
 
-def _purge(path: Path, erased: dict[str, datetime], key: bytes) -> int:
+def _purge(path: Path, erased: dict[str, int], key: bytes) -> int:
     rows = pl.read_parquet(path)
     gone = pl.lit(value=False)
     for column, hashed in (("customer_id", customer_hash), ("visitor_id", visitor_hash)):
@@ -55,8 +54,8 @@ def _purge(path: Path, erased: dict[str, datetime], key: bytes) -> int:
         theirs = {
             person: erased[found] for person in ids if (found := hashed(key, person)) in erased
         }
-        for person, time in theirs.items():
-            before = pl.col("received") <= time.timestamp() * 1_000
+        for person, until in theirs.items():
+            before = pl.col("received") <= until
             gone |= (pl.col(column) == person).fill_null(value=False) & before
     kept = rows.filter(~gone)
     if kept.height == rows.height:
@@ -65,16 +64,13 @@ def _purge(path: Path, erased: dict[str, datetime], key: bytes) -> int:
     return rows.height - kept.height
 
 
-def _purge_unreadable(path: Path, erased: dict[str, datetime]) -> int:
+def _purge_unreadable(path: Path, erased: dict[str, int]) -> int:
     """Likewise of what could not be read: it is theirs if their hash is in it."""
     lines = path.read_text(encoding="ascii").splitlines()
     kept = [
         line
         for line in lines
-        if not any(
-            person in line and _received(line) <= time.timestamp() * 1_000
-            for person, time in erased.items()
-        )
+        if not any(person in line and _received(line) <= until for person, until in erased.items())
     ]
     if len(kept) < len(lines):
         set_aside(path, kept)

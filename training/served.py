@@ -119,8 +119,8 @@ class ServedFiles:
         self._said = Said.of(entries)
         erased = self._said.erased
         self._erased = pl.LazyFrame(
-            {"shopper": list(erased), "erased": [entry.time for entry in erased.values()]},
-            schema={"shopper": pl.String, "erased": pl.Datetime("us", "UTC")},
+            {"shopper": list(erased), "until": [one.until for one in erased.values()]},
+            schema={"shopper": pl.String, "until": pl.Int64},
         )
         self._files = files
 
@@ -157,12 +157,11 @@ class ServedFiles:
 
     def _left(self, files: list[Path]) -> pl.LazyFrame:
         """The rows of files that nobody has had erased since, purged or not."""
-        came = pl.from_epoch(pl.col("received"), "ms").dt.replace_time_zone("UTC")
         return (
             pl.scan_parquet(files)
             .join(self._erased, on="shopper", how="left", maintain_order="left")
-            .filter(pl.col("erased").is_null() | (came > pl.col("erased")))
-            .drop("erased")
+            .filter(pl.col("until").is_null() | (pl.col("received") > pl.col("until")))
+            .drop("until")
         )
 
 

@@ -81,7 +81,7 @@ def build_stores(settings: ServerSettings, metrics: Metrics, logger: Logger) -> 
             InMemoryResponseCache(time.time, profiles),
             InMemoryEventLog(time.time, profiles, max_events=settings.event_log_max),
             InMemoryPeople(profiles),
-            InMemoryServedLists(seconds=settings.served_days * 86_400),
+            InMemoryServedLists(profiles, seconds=settings.served_days * 86_400),
             InMemoryAnswerStore(),
             catalogue,
             catalogue,

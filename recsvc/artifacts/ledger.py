@@ -11,13 +11,14 @@ Every process reads on from where it was, a few times a second.
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from recsvc.artifacts.disk import fsync_directory
 from recsvc.artifacts.json_fields import field, parse_object, time_field, utc_text
@@ -34,6 +35,9 @@ class Decision(StrEnum):
     CONSENT_WITHDRAWN = "consent withdrawn"
     CONSENT_UNKNOWN = "consent unknown"
     ERASED = "erased"
+    SWEPT = "swept"
+    """Of who was erased the stores hold nothing any more. The entry's time is when they let go, by
+    their own clock: what they had received until then is to leave what was collected from them."""
     LINKED = "linked"
     """A visitor, the first subject, turned out to be a customer, the second."""
 
@@ -43,7 +47,7 @@ class LedgerEntry:
     """One line.
 
     Attributes:
-        time: when, UTC.
+        time: when, UTC; by the clock of the service, but for SWEPT.
         decision: what.
         subjects: product ids, or hashes of people.
         position: after it in the file, where it was read from one.
@@ -97,21 +101,42 @@ class Ledger:
         Raises:
             OSError: the file cannot be written.
         """
-        lines = b"".join(entry.to_json().encode() + b"\n" for entry in entries)
+        lines = _lines(entries)
+        with self._alone() as file:
+            return self._add(file, lines)
+
+    def append_after(self, position: int, entries: Sequence[LedgerEntry]) -> int | None:
+        """Likewise, but only where nothing has been added after ``position``; else None.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        lines = _lines(entries)
+        with self._alone() as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(position)
+            if end < position or b"\n" in file.read():  # what a crash has torn is no entry
+                return None
+            return self._add(file, lines)
+
+    @contextmanager
+    def _alone(self) -> Iterator[BinaryIO]:
         with self._path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # closing the file unlocks it
-            end = file.seek(0, os.SEEK_END)
-            if end:
-                file.seek(end - 1)
-                if file.read(1) != b"\n":  # a writer died within its line
-                    lines = b"\n" + lines
-            file.write(lines)
-            file.flush()
-            os.fsync(file.fileno())
-            position = file.seek(0, os.SEEK_END)
+            yield file
+
+    def _add(self, file: BinaryIO, lines: bytes) -> int:
+        end = file.seek(0, os.SEEK_END)
+        if end:
+            file.seek(end - 1)
+            if file.read(1) != b"\n":  # a writer died within its line
+                lines = b"\n" + lines
+        file.write(lines)
+        file.flush()
+        os.fsync(file.fileno())
         if not end:
             fsync_directory(self._path.parent)
-        return position
+        return file.seek(0, os.SEEK_END)
 
     def end(self) -> int:
         """The position after the last entry; 0 while there is none. One ``stat``."""
@@ -136,6 +161,10 @@ class Ledger:
             return [], 0
         whole = content[: content.rfind(b"\n") + 1]
         return list(_parsed(whole.splitlines(keepends=True), position)), position + len(whole)
+
+
+def _lines(entries: Iterable[LedgerEntry]) -> bytes:
+    return b"".join(entry.to_json().encode() + b"\n" for entry in entries)
 
 
 def _parsed(lines: Iterable[bytes], position: int) -> Iterable[LedgerEntry]:

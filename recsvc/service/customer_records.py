@@ -185,7 +185,7 @@ class CustomerRecords:
     def _profile(self, customer_id: str, customer: str) -> tuple[LoadedModel, Profile] | None:
         """The model and what it has learnt of a customer; None where it must not be asked."""
         loaded = self._slot.loaded
-        if loaded is None or self._standing.erased_at(customer) > loaded.learnt.ledger:
+        if loaded is None or not self._standing.is_heeded(customer, loaded.learnt.ledger):
             return None
         index = loaded.model.customers.index(customer_id)
         return None if index == MISSING else (loaded, loaded.model.histories.profile(index))

@@ -7,7 +7,6 @@ from uuid import uuid4
 
 from recsvc.core.places import Location
 from recsvc.errors import (
-    DamagedError,
     ErasedMeanwhileError,
     NotFoundError,
     StoreUnavailableError,
@@ -127,7 +126,7 @@ class Customers:
         """Change what is given; who is not known is made known.
 
         Returns:
-            The position of the ledger that has it.
+            The position of the ledger that has it, or an erasure that overtook it.
 
         Raises:
             NotFoundError: nothing is known of them, and ``allow_missing`` is false.
@@ -142,11 +141,14 @@ class Customers:
             except StoreUnavailableError:
                 if consent is Consent.WITHDRAWN:
                     # A refusal waits for nobody, not even to know whether they exist.
-                    self._standing.set_consent(customer, consent)
+                    self._standing.set_consent(customer, consent, heeds)
                 raise
         if consent is not None:
             # First: whatever becomes of the rest, nobody reads on against their will.
-            _, position = self._standing.set_consent(customer, consent)
+            try:
+                _, position = self._standing.set_consent(customer, consent, heeds)
+            except ErasedMeanwhileError:
+                return self._standing.position
         self._change(
             customer,
             lambda person: replace(
@@ -195,18 +197,17 @@ class Customers:
         customer = customer_hash(self._hash_key, customer_id)
         try:
             known = self._visitors(customer)
-        except DamagedError:  # it is deleted all the same, and the ledger knows who was linked
+        except StoreUnavailableError:  # down or damaged; the ledger knows who was linked
             known = []
         # First what no crash may undo: from here on nobody is asked about the customer.
-        _, position, visitors = self._standing.forget(customer, known)
-        n_events = sum(self._log.erase(shopper, position) for shopper in (*visitors, customer))
-        for shopper in (*visitors, customer):
+        time, position, visitors = self._standing.forget(customer, known)
+        swept = {one: self._log.erase(one, position) for one in (*visitors, customer)}
+        for shopper in swept:
             self._served.erase(shopper)
-        self._people.delete(customer)
         is_on_disk = self._log.settle(customer)
-        # An event that came in before the log heard of it may have been collected meanwhile: the
-        # history is purged of what was received up to the last word.
-        time, position = self._standing.erase([customer, *visitors])
+        # What came in before the log let go may have been collected meanwhile: it is purged too.
+        position = self._standing.swept({one: found.until for one, found in swept.items()})
+        n_events = sum(found.n_events for found in swept.values())
         return Receipt(uuid4().hex, time, customer, n_events, len(visitors), position, is_on_disk)
 
     def export(self, customer_id: str) -> tuple[Customer, list[Learnt], Iterator[Event]]:
@@ -256,7 +257,7 @@ class Customers:
         try:
             while True:
                 before = self._people.get(customer)
-                if self._people.put(customer, change(before), before, heeds):
+                if self._people.put(customer, change(before), before, heeds=heeds):
                     return
         except ErasedMeanwhileError:
             self._standing.follow()

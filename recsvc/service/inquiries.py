@@ -308,7 +308,7 @@ class Inquiries:
             asker = replace(asker, warnings=(*asker.warnings, UNKNOWN_EXPERIMENT))
         if not question.customer_id or not asker.shopper:
             return asker
-        if self._standing.erased_at(asker.shopper) > loaded.learnt.ledger:
+        if not self._standing.is_heeded(asker.shopper, loaded.learnt.ledger):
             return asker
         return replace(asker, customer=loaded.model.customers.index(question.customer_id))
 

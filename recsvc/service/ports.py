@@ -100,6 +100,20 @@ class ResponseCache(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What an event log has let go of a shopper.
+
+    Attributes:
+        n_events: waiting events that were deleted.
+        until: the moment, unix milliseconds by the log's clock; what is kept of who has come back
+            was received later.
+    """
+
+    n_events: int
+    until: int
+
+
 class EventLog(Protocol):
     """Keeps events until they are collected, and what each shopper did of late.
 
@@ -108,7 +122,7 @@ class EventLog(Protocol):
     that no call that is late undoes an erasure.
     """
 
-    def append(self, events: Sequence[Event], *, durable: bool, heeds: int = 0) -> list[Outcome]:
+    def append(self, events: Sequence[Event], *, durable: bool, heeds: int) -> list[Outcome]:
         """Store events and say what became of each, in order.
 
         DROPPED_NO_CONSENT are those of who was erased after ``heeds``.
@@ -119,10 +133,11 @@ class EventLog(Protocol):
         """
         ...
 
-    def erase(self, shopper: str, position: int) -> int:
-        """Delete a shopper's profile and waiting events, and return how many those were.
+    def erase(self, shopper: str, position: int) -> Swept:
+        """Delete a shopper's profile, what was set of them, and waiting events, as of one moment.
 
-        Nothing of them is kept afterwards by who does not heed ``position`` of the ledger.
+        Nothing of them is kept afterwards by who does not heed ``position`` of the ledger; what is
+        kept of who does stays.
 
         Raises:
             StoreUnavailableError: the store cannot answer in time; repeating it is safe.
@@ -140,7 +155,7 @@ class EventLog(Protocol):
         """
         ...
 
-    def hand_over(self, visitor: Shopper, customer: Shopper, now: float, heeds: int = 0) -> int:
+    def hand_over(self, visitor: Shopper, customer: Shopper, now: float, heeds: int) -> int:
         """Move a visitor's live profile into a customer's, and return how many events that were.
 
         A call that was cut off is finished by the next one; nothing is moved twice, and nothing
@@ -206,7 +221,7 @@ class People(Protocol):
         ...
 
     def put(
-        self, customer: str, person: Person, before: Person | None = None, heeds: int = 0
+        self, customer: str, person: Person, before: Person | None = None, *, heeds: int
     ) -> bool:
         """Keep a person, in place of any earlier one.
 
@@ -221,14 +236,6 @@ class People(Protocol):
 
         Raises:
             ErasedMeanwhileError: the event log was told of an erasure of theirs after ``heeds``.
-            StoreUnavailableError: the store cannot answer in time.
-        """
-        ...
-
-    def delete(self, customer: str) -> None:
-        """Forget a person.
-
-        Raises:
             StoreUnavailableError: the store cannot answer in time.
         """
         ...
@@ -278,11 +285,11 @@ class ServedLists(Protocol):
     Every method raises ``StoreUnavailableError`` where the store cannot answer in time.
     """
 
-    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> list[Outcome]:
+    def add(self, lists: Sequence[ServedList], heeds: int) -> list[Outcome]:
         """Keep lists, and say what became of each, in order.
 
-        ACCEPTED; FULL where there was no room; DROPPED_NO_CONSENT, where other processes write
-        too, of who was erased after ``heeds``, a position of the ledger, as the event log was told.
+        ACCEPTED; FULL where there was no room; DROPPED_NO_CONSENT of who was erased after
+        ``heeds``, a position of the ledger, as the event log was told.
         """
         ...
 

@@ -148,11 +148,6 @@ class ServedLog:
             kept = [serving for serving in servings if self._may_keep(serving)]
             self._count("forgotten", len(servings) - len(kept))
             outcomes = self._lists.add([_record(serving) for serving in kept], heeds)
-            # Who was erased while this was written may have been looked for before it was.
-            self._standing.refresh()
-            for serving in kept:
-                if not self._may_keep(serving):
-                    self._lists.erase(serving.inquiry.asker.shopper)
         except (StoreUnavailableError, OSError) as error:
             self._count("failed", len(servings))
             # Its words change with each attempt: down, refused, down.

@@ -1,13 +1,13 @@
 """What people decided, as every call must heed it: recalls, consent, erasures."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from recsvc.artifacts.ledger import Decision, Ledger, LedgerEntry
-from recsvc.errors import StoreUnavailableError
+from recsvc.errors import ErasedMeanwhileError, StoreUnavailableError
 from recsvc.logs import Logger
 from recsvc.service.poller import Poller
 
@@ -25,7 +25,26 @@ _CONSENTS = {
     Decision.CONSENT_WITHDRAWN: Consent.WITHDRAWN,
     Decision.CONSENT_UNKNOWN: Consent.UNKNOWN,
 }
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DECISIONS = {consent: decision for decision, consent in _CONSENTS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Erasure:
+    """A person's last erasure.
+
+    Attributes:
+        position: of the word itself; who heeds it has begun anew.
+        end: of the last word about it: that it has come to its end, if that was said.
+        visitors: whom a customer's erasure concerns that has not come to its end.
+    """
+
+    position: int = 0
+    end: int = 0
+    visitors: tuple[str, ...] = ()
+
+
+_NEVER = _Erasure()
 
 
 @dataclass(slots=True)
@@ -36,7 +55,7 @@ class _State:
     withdrawn: dict[str, datetime] = field(default_factory=dict)
     restored_at: int = 0
     consents: dict[str, Consent] = field(default_factory=dict)
-    erased: dict[str, int] = field(default_factory=dict)
+    erased: dict[str, _Erasure] = field(default_factory=dict)
     visitors: dict[str, tuple[str, ...]] = field(default_factory=dict)
     customers: dict[str, str] = field(default_factory=dict)
 
@@ -107,11 +126,15 @@ class Standing:
         return customer is None or self.allows(customer)
 
     def erased_at(self, customer: str) -> int:
-        """Position of a customer's last erasure; 0 for who was never erased.
+        """Position of a customer's last erasure; 0 for who was never erased."""
+        return self._state.erased.get(customer, _NEVER).position
 
-        A model that was trained before it must not be asked about the customer.
+    def is_heeded(self, customer: str, position: int) -> bool:
+        """Whether who heeds so much of the ledger heeds a customer's last erasure, to its end.
+
+        A model that does not must not be asked about the customer.
         """
-        return self._state.erased.get(customer, 0)
+        return self._state.erased.get(customer, _NEVER).end <= position
 
     def visitors(self, customer: str) -> tuple[str, ...]:
         """Visitors (hashes) who turned out to be a customer (a hash), since the last erasure."""
@@ -143,13 +166,30 @@ class Standing:
         """Undo :meth:`withdraw`, likewise."""
         return self._write(Decision.RESTORED, product_ids)
 
-    def set_consent(self, customer: str, consent: Consent) -> tuple[datetime, int]:
-        """Record what a customer (a hash) has said, likewise."""
-        return self._write(_DECISIONS[consent], (customer,))
+    def set_consent(
+        self, customer: str, consent: Consent, heeds: int | None = None
+    ) -> tuple[datetime, int]:
+        """Record what a customer (a hash) has said, likewise.
 
-    def erase(self, people: Iterable[str]) -> tuple[datetime, int]:
-        """Record that people (hashes) are to be forgotten, likewise."""
-        return self._write(Decision.ERASED, tuple(people))
+        Args:
+            customer: who.
+            consent: what.
+            heeds: up to which position the caller heeds erasures; None up to now.
+
+        Raises:
+            ErasedMeanwhileError: they were erased after ``heeds``, and this is no withdrawal,
+                which always counts; nothing was recorded.
+            StoreUnavailableError: the ledger cannot be written.
+        """
+
+        def said() -> LedgerEntry:
+            is_late = heeds is not None and self.erased_at(customer) > heeds
+            if is_late and consent is not Consent.WITHDRAWN:
+                raise ErasedMeanwhileError("the customer was erased meanwhile; nothing was kept")
+            return LedgerEntry(self._now(), _DECISIONS[consent], (customer,))
+
+        entry, position = self._decide(said)
+        return entry.time, position
 
     def forget(
         self, customer: str, visitors: Iterable[str]
@@ -162,28 +202,37 @@ class Standing:
 
         Returns:
             When that was, the position that has it, and all the visitors who they were: those whom
-            any process has linked to the customer before that position are among them.
+            any process has linked to the customer before that position are among them, and those
+            of an erasure that was cut off.
+
+        Raises:
+            StoreUnavailableError: the ledger cannot be written.
         """
-        found = dict.fromkeys(visitors)
-        try:
-            with self._lock:
-                self._read_on()
-                found |= dict.fromkeys(self.visitors(customer))
-                while True:
-                    subjects = (customer, *found)
-                    now, position, entries = self._decide(Decision.ERASED, subjects)
-                    late = {
-                        entry.subjects[0]
-                        for entry in entries
-                        if entry.decision is Decision.LINKED
-                        and entry.subjects[1] == customer
-                        and entry.position < position
-                    }
-                    if late <= found.keys():
-                        return now, position, tuple(found)
-                    found |= dict.fromkeys(late)
-        except OSError as error:
-            raise _unwritable(error) from error
+
+        def said() -> LedgerEntry:
+            cut_off = self._state.erased.get(customer, _NEVER).visitors
+            known = dict.fromkeys((*visitors, *cut_off, *self.visitors(customer)))
+            return LedgerEntry(self._now(), Decision.ERASED, (customer, *known))
+
+        entry, position = self._decide(said)
+        return entry.time, position, entry.subjects[1:]
+
+    def swept(self, until: Mapping[str, int]) -> int:
+        """Record that the stores hold nothing more of who was forgotten; return the position.
+
+        Args:
+            until: for each person (a hash) when the stores let go, by their own clock, unix
+                milliseconds.
+
+        Raises:
+            StoreUnavailableError: the ledger cannot be written.
+        """
+        return self._append(
+            [
+                LedgerEntry(_EPOCH + timedelta(milliseconds=time), Decision.SWEPT, (person,))
+                for person, time in until.items()
+            ]
+        )
 
     def link(self, visitor: str, customer: str) -> int:
         """Record that a visitor is a customer (hashes); return a position that has it.
@@ -216,23 +265,38 @@ class Standing:
         self._complaint = complaint
 
     def _write(self, decision: Decision, subjects: Sequence[str]) -> tuple[datetime, int]:
+        now = self._now()
+        return now, self._append([LedgerEntry(now, decision, tuple(subjects))])
+
+    def _append(self, entries: Sequence[LedgerEntry]) -> int:
         try:
             with self._lock:
-                now, position, _ = self._decide(decision, subjects)
+                position = self._ledger.append(entries)
+                self._read_on()
         except OSError as error:
             raise _unwritable(error) from error
-        return now, position
+        return position
 
-    def _decide(
-        self, decision: Decision, subjects: Sequence[str]
-    ) -> tuple[datetime, int, list[LedgerEntry]]:
-        """Write an entry and read on; when, the position that has it, and what was read."""
-        now = self._now()
-        position = self._ledger.append([LedgerEntry(now, decision, tuple(subjects))])
-        return now, position, self._read_on()
+    def _decide(self, said: Callable[[], LedgerEntry]) -> tuple[LedgerEntry, int]:
+        """Write what depends on what was said before it, by anybody, and the position that has it.
 
-    def _read_on(self) -> list[LedgerEntry]:
-        """Apply what is new, and return it; readers see the state before or after, never between.
+        Args:
+            said: makes the entry from the state; called anew where another's came in between.
+        """
+        try:
+            with self._lock:
+                while True:
+                    self._read_on()
+                    entry = said()
+                    position = self._ledger.append_after(self._state.position, [entry])
+                    if position is not None:
+                        self._read_on()
+                        return entry, position
+        except OSError as error:
+            raise _unwritable(error) from error
+
+    def _read_on(self) -> None:
+        """Apply what is new; readers see the state before or after, never between.
 
         Call it with the lock.
         """
@@ -245,7 +309,6 @@ class Standing:
         elif position != before.position:
             self._state = replace(before, position=position)
         self._size = max(size, position)
-        return entries
 
     def _after(self, entries: Iterable[LedgerEntry], position: int) -> _State:
         """The state that entries lead to."""
@@ -275,6 +338,9 @@ def _apply(state: _State, entry: LedgerEntry) -> None:
         state.visitors[customer] = tuple(dict.fromkeys((*known, visitor)))
         state.customers[visitor] = customer
         return
+    if entry.decision is Decision.ERASED:
+        _erase(state, entry)
+        return
     for subject in entry.subjects:
         match entry.decision:
             case Decision.WITHDRAWN:
@@ -282,12 +348,20 @@ def _apply(state: _State, entry: LedgerEntry) -> None:
             case Decision.RESTORED:
                 state.withdrawn.pop(subject, None)
                 state.restored_at = entry.position
-            case Decision.ERASED:
-                # Who comes back starts afresh, and has not been asked yet.
-                state.consents.pop(subject, None)
-                for visitor in state.visitors.pop(subject, ()):
-                    if state.customers.get(visitor) == subject:
-                        del state.customers[visitor]
-                state.erased[subject] = entry.position
+            case Decision.SWEPT:
+                erasure = state.erased.get(subject, _NEVER)
+                state.erased[subject] = _Erasure(erasure.position, entry.position)
             case _:
                 state.consents[subject] = _CONSENTS[entry.decision]
+
+
+def _erase(state: _State, entry: LedgerEntry) -> None:
+    """Who comes back starts afresh, and has not been asked yet."""
+    for subject in entry.subjects:
+        state.consents.pop(subject, None)
+        for visitor in state.visitors.pop(subject, ()):
+            if state.customers.get(visitor) == subject:
+                del state.customers[visitor]
+        state.erased[subject] = _Erasure(entry.position, entry.position)
+    for customer in entry.subjects[:1]:
+        state.erased[customer] = _Erasure(entry.position, entry.position, entry.subjects[1:])

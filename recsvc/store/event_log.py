@@ -11,6 +11,7 @@ from typing import Any
 
 from recsvc.errors import StoreUnavailableError
 from recsvc.identity import N_PARTITIONS, partition_of
+from recsvc.service.ports import Swept
 from recsvc.service.shopping import NO_DEEDS, Event, Link, LiveProfile, Outcome, Shopper
 from recsvc.store.erasure import Erasure
 from recsvc.store.event_format import read_entry
@@ -57,7 +58,7 @@ class RedisEventLog:
         self._hand_over = HandOver(guarded, keys, limits, unreadable)
         self._erasure = Erasure(guarded, keys, limits.remembered_seconds)
 
-    def append(self, events: Sequence[Event], *, durable: bool, heeds: int = 0) -> list[Outcome]:
+    def append(self, events: Sequence[Event], *, durable: bool, heeds: int) -> list[Outcome]:
         """Store events, each wholly or not at all.
 
         Args:
@@ -103,7 +104,7 @@ class RedisEventLog:
                     self._packer.pack(shopper)
         return outcomes
 
-    def hand_over(self, visitor: Shopper, customer: Shopper, now: float, heeds: int = 0) -> int:
+    def hand_over(self, visitor: Shopper, customer: Shopper, now: float, heeds: int) -> int:
         """Move a visitor's live profile into a customer's, and return how many events that were.
 
         A call that was cut off is finished by the next one, which then moves what came since. What
@@ -173,8 +174,8 @@ class RedisEventLog:
         """
         self._streams.trim(partition, until)
 
-    def erase(self, shopper: str, position: int) -> int:
-        """Delete a shopper's profile and every event of theirs that waits to be collected.
+    def erase(self, shopper: str, position: int) -> Swept:
+        """Delete what is live and set of a shopper, and every event of theirs that waits.
 
         An entry that cannot be read is theirs if it has their hash in it. No write comes after it
         that does not heed it: see ``erasure``.
@@ -183,19 +184,16 @@ class RedisEventLog:
             shopper: who.
             position: of the ledger, where it says so.
 
-        Returns:
-            How many events were deleted.
-
         Raises:
             StoreUnavailableError: Redis cannot answer in time; repeating it is safe.
         """
         key = self._keys.events(partition_of(shopper))
-        self._erasure.forget(shopper, position)
+        place = self._erasure.forget(shopper, position)
         n_erased = 0
-        for theirs in self._scan(shopper):
+        for theirs in self._scan(shopper, place):
             n_erased += self._delete(key, [e for e in theirs if not isinstance(e.entry, Link)])
             self._delete(key, [e for e in theirs if isinstance(e.entry, Link)])
-        return n_erased
+        return Swept(n_erased, int(place.partition("-")[0]))
 
     def settle(self, shopper: str) -> bool:
         """Wait a moment until what was deleted of a shopper is on the disk; whether it is.
@@ -238,14 +236,16 @@ class RedisEventLog:
             self._unreadable(key)
             return NO_DEEDS
 
-    def _scan(self, shopper: str) -> Iterator[list[Logged[Event | Link | Unreadable]]]:
-        """What waits of a shopper, of one page of their partition after another.
+    def _scan(
+        self, shopper: str, until: str = "+"
+    ) -> Iterator[list[Logged[Event | Link | Unreadable]]]:
+        """What waits of a shopper up to a position, of one page of their partition after another.
 
         Entries of others are known by their bytes, and not read: it takes a fraction of the time,
         and what is wrong with them is nothing to this shopper.
         """
         partition, sought, after = partition_of(shopper), shopper.encode(), ""
-        while page := self._streams.read(partition, after, 1_000):
+        while page := self._streams.read(partition, after, 1_000, until):
             near = [one for one in page if any(sought in value for value in one.entry.values())]
             yield [one for one in map(self._read_of, near) if _is_of(one.entry, shopper)]
             after = page[-1].position

@@ -15,7 +15,7 @@ from typing import Any
 
 from recsvc.identity import partition_of
 from recsvc.service.shopping import Link, Shopper
-from recsvc.store.erasure import IS_LATE
+from recsvc.store.erasure import IS_LATE, is_late
 from recsvc.store.event_format import link_json
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
@@ -98,7 +98,7 @@ class HandOver:
         self._hand_over = guarded.client.register_script(_HAND_OVER)
         self._drop = guarded.client.register_script(_DROP)
 
-    def move(self, visitor: Shopper, customer: Shopper, now: float, heeds: int = 0) -> int:
+    def move(self, visitor: Shopper, customer: Shopper, now: float, heeds: int) -> int:
         """Move a visitor's live profile into a customer's, and return how many events that were.
 
         Args:
@@ -130,12 +130,12 @@ class HandOver:
         return n_moved
 
     def _add(
-        self, value: bytes | None, visitor: Shopper, customer: Shopper, now: float, heeds: int = 0
+        self, value: bytes | None, visitor: Shopper, customer: Shopper, now: float, heeds: int
     ) -> int | None:
         """Add a profile to a customer's, unless it has been; None where nothing is live.
 
         Returns:
-            How many events it holds that can be read; None where the customer was erased.
+            How many events it holds that can be read; None where either was erased.
         """
         records, is_whole = ([], True) if value is None else records_of(value)
         if not is_whole:
@@ -164,6 +164,10 @@ class HandOver:
             # then it cannot have learnt of the visitor's.
             *(record[RECEIVED_BYTES:] for record in records),
         ]
+        # Again, for another customer's erasure may have reached the visitor since.
+        mark: Any = self._redis.ask(lambda: self._redis.client.get(self._keys.erased(visitor.key)))
+        if is_late(mark, heeds):
+            return None
         is_added: Any = self._redis.ask(lambda: self._hand_over(keys=keys, args=arguments))
         return len(records) if is_added else None
 

@@ -10,7 +10,7 @@ from zlib import crc32
 
 from recsvc.core.live import Act
 from recsvc.errors import ErasedMeanwhileError, PreconditionError
-from recsvc.service.ports import CachedEntry, CacheKey, Lookup, Person
+from recsvc.service.ports import CachedEntry, CacheKey, Lookup, Person, Swept
 from recsvc.service.served import MAX_SERVED_DAYS, ServedList
 from recsvc.service.shopping import NO_DEEDS, Deed, Event, LiveProfile, Outcome, Shopper
 from recsvc.store.profile_format import deed_of
@@ -18,11 +18,14 @@ from recsvc.store.profile_format import deed_of
 
 @dataclass(slots=True)
 class InMemoryProfiles:
-    """Live profiles, what was set of people, and when who was erased, by the hash of a shopper."""
+    """Live profiles, what was set of people, and the marks of erasures, by the hash of a shopper.
+
+    A mark is a position of the ledger, and when it was set, unix milliseconds.
+    """
 
     people: dict[str, Person] = field(default_factory=dict)
     profiles: dict[str, LiveProfile] = field(default_factory=dict)
-    erased: dict[str, int] = field(default_factory=dict)
+    erased: dict[str, tuple[int, int]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     revisions: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -36,7 +39,7 @@ class InMemoryProfiles:
 
     def is_late(self, shopper: str, heeds: int) -> bool:
         """Whether who heeds so much of the ledger writes of somebody who was erased since."""
-        return self.erased.get(shopper, 0) > heeds
+        return self.erased.get(shopper, (0, 0))[0] > heeds
 
     def add(self, shopper: str, deeds: Sequence[Deed]) -> None:
         """Add to a profile, under a revision that none has had before; call it with the lock."""
@@ -126,7 +129,7 @@ class InMemoryEventLog:
         self._events: list[Event] = []
         self._seen: set[tuple[str, str]] = set()
 
-    def append(self, events: Sequence[Event], *, durable: bool, heeds: int = 0) -> list[Outcome]:
+    def append(self, events: Sequence[Event], *, durable: bool, heeds: int) -> list[Outcome]:
         """Store events and say what became of each, in order.
 
         Raises:
@@ -154,15 +157,20 @@ class InMemoryEventLog:
             self._profiles.add(shopper, [deed_of(event, round(self._clock() * 1000))])
         return Outcome.ACCEPTED
 
-    def erase(self, shopper: str, position: int) -> int:
-        """Delete a shopper's profile and waiting events, and return how many those were."""
+    def erase(self, shopper: str, position: int) -> Swept:
+        """Delete a shopper's profile, what was set of them, and waiting events."""
         with self._profiles.lock:
-            self._profiles.erased[shopper] = max(position, self._profiles.erased.get(shopper, 0))
+            known, until = self._profiles.erased.get(shopper, (-1, 0))
+            if known >= position:
+                return Swept(0, until)
+            until = round(self._clock() * 1_000)
+            self._profiles.erased[shopper] = position, until
             self._profiles.profiles.pop(shopper, None)
+            self._profiles.people.pop(shopper, None)
             kept = [event for event in self._events if event.shopper.key != shopper]
             n_erased = len(self._events) - len(kept)
             self._events = kept
-            return n_erased
+            return Swept(n_erased, until)
 
     def settle(self, shopper: str) -> bool:  # noqa: ARG002  # the protocol's
         """Say at once that nothing is on a disk."""
@@ -173,7 +181,7 @@ class InMemoryEventLog:
         visitor: Shopper,
         customer: Shopper,
         now: float,  # noqa: ARG002  # the protocol's
-        heeds: int = 0,
+        heeds: int,
     ) -> int:
         """Move a visitor's live profile into a customer's, and return how many events that were."""
         with self._profiles.lock:
@@ -225,17 +233,16 @@ class InMemoryPeople:
     def __init__(self, profiles: InMemoryProfiles | None = None) -> None:
         self._profiles = profiles or InMemoryProfiles()
         self._people = self._profiles.people
-        self._lock = threading.Lock()
 
     def get(self, customer: str) -> Person:
         """Return what was set, an empty person where nothing was."""
         return self._people.get(customer, Person())
 
     def put(
-        self, customer: str, person: Person, before: Person | None = None, heeds: int = 0
+        self, customer: str, person: Person, before: Person | None = None, *, heeds: int
     ) -> bool:
         """Keep a person, in place of any earlier one, or of ``before`` alone."""
-        with self._lock:
+        with self._profiles.lock:
             if self._profiles.is_late(customer, heeds):
                 raise ErasedMeanwhileError("the customer was erased meanwhile; nothing was kept")
             if before is not None and self._people.get(customer, Person()) != before:
@@ -243,15 +250,12 @@ class InMemoryPeople:
             self._people[customer] = person
             return True
 
-    def delete(self, customer: str) -> None:
-        """Forget a person."""
-        self._people.pop(customer, None)
-
 
 class InMemoryServedLists:
     """``ServedLists`` of one process; the oldest leaves first.
 
     Args:
+        profiles: where erasures are marked, beside the live profiles.
         max_lists: how many are kept at most.
         seconds: how long each is kept.
         clock: returns unix seconds.
@@ -259,25 +263,32 @@ class InMemoryServedLists:
 
     def __init__(
         self,
+        profiles: InMemoryProfiles | None = None,
         *,
         max_lists: int = 10_000,
         seconds: float = MAX_SERVED_DAYS * 86_400,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._profiles = profiles or InMemoryProfiles()
         self._max_lists = max_lists
         self._seconds = seconds
         self._clock = clock
         self._lock = threading.Lock()
         self._lists: OrderedDict[str, ServedList] = OrderedDict()
 
-    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> list[Outcome]:  # noqa: ARG002  # no other process is late
-        """Keep lists, and say what became of each, in order."""
-        with self._lock:
+    def add(self, lists: Sequence[ServedList], heeds: int) -> list[Outcome]:
+        """Keep lists, but of who was erased after ``heeds``; say what became of each, in order."""
+        outcomes = []
+        with self._lock, self._profiles.lock:
             for served in lists:
+                if self._profiles.is_late(served.shopper, heeds):
+                    outcomes.append(Outcome.DROPPED_NO_CONSENT)
+                    continue
                 self._lists[served.recommendation_id] = served
+                outcomes.append(Outcome.ACCEPTED)
             while len(self._lists) > self._max_lists:
                 self._lists.popitem(last=False)
-        return [Outcome.ACCEPTED] * len(lists)
+        return outcomes
 
     def find(self, recommendation_id: str) -> ServedList | None:
         """Return a list by its name, None where it is not kept, or not any more."""

@@ -33,7 +33,7 @@ class RedisPeople:
         return read_person(self._redis.ask(lambda: self._redis.client.get(key)))
 
     def put(
-        self, customer: str, person: Person, before: Person | None = None, heeds: int = 0
+        self, customer: str, person: Person, before: Person | None = None, *, heeds: int
     ) -> bool:
         """Keep a person, in place of any earlier one, or of ``before`` alone."""
         key, text = self._keys.person(customer), _text(person)
@@ -53,11 +53,6 @@ class RedisPeople:
             lambda: self._redis.client.transaction(swap, key, mark, value_from_callable=True)  # type: ignore[arg-type]  # what it returns is given back
         )
         return bool(kept)
-
-    def delete(self, customer: str) -> None:
-        """Forget a person."""
-        key = self._keys.person(customer)
-        self._redis.ask(lambda: self._redis.client.delete(key))
 
 
 def _text(person: Person) -> str:

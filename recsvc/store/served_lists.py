@@ -84,7 +84,7 @@ class RedisServedLists:
         self._names = PartitionedStreams(guarded, keys.served_names)
         self._add = guarded.client.register_script(_ADD)
 
-    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> list[Outcome]:
+    def add(self, lists: Sequence[ServedList], heeds: int) -> list[Outcome]:
         """Keep lists, but of who was erased after ``heeds``; say what became of each, in order.
 
         Raises:

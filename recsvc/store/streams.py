@@ -52,20 +52,23 @@ class PartitionedStreams:
         self._redis = guarded
         self._key = key
 
-    def read(self, partition: int, after: str, count: int) -> list[Logged[Mapping[bytes, bytes]]]:
+    def read(
+        self, partition: int, after: str, count: int, until: str = "+"
+    ) -> list[Logged[Mapping[bytes, bytes]]]:
         """The fields of the next entries of a partition.
 
         Args:
             partition: which stream.
             after: position of the last entry that is known already, ``""`` for the first.
             count: how many at most.
+            until: position of the last one that may be among them, ``"+"`` for any.
 
         Raises:
             StoreUnavailableError: Redis cannot answer in time.
         """
         start = f"({after}" if after else "-"
         key = self._key(partition)
-        rows: Any = self._redis.ask(lambda: self._redis.client.xrange(key, start, "+", count))
+        rows: Any = self._redis.ask(lambda: self._redis.client.xrange(key, start, until, count))
         return [Logged(partition, position.decode(), fields) for position, fields in rows]
 
     def trim(self, partition: int, until: str) -> None:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -46,7 +47,7 @@ FULL_EVENT = Event(
 
 
 def append(stores: Stores, *events: Event) -> list[Outcome]:
-    return stores.log.append(events, durable=False)
+    return stores.log.append(events, durable=False, heeds=0)
 
 
 def key_of(shopper: Shopper) -> CacheKey:
@@ -190,13 +191,13 @@ def test_erasing_deletes_profile_and_waiting_events(stores: Stores) -> None:
     neighbour = neighbour_of(ANNA)
     append(stores, *(event(f"e{number}") for number in range(3)), event("n", neighbour))
     append(stores, event("e9", act=Act.IMPRESSION))
-    assert stores.log.erase(ANNA.key, 0) == 4
+    assert stores.log.erase(ANNA.key, 0).n_events == 4
     assert live(stores, ANNA) == NO_DEEDS
     assert list(stores.log.events_of(ANNA.key)) == []
     assert products(live(stores, neighbour)) == ["n"]
     assert ids(stores.log.events_of(neighbour.key)) == ["n"]
     assert stores.log.length() == 1
-    assert stores.log.erase(ANNA.key, 0) == 0
+    assert stores.log.erase(ANNA.key, 0).n_events == 0
 
 
 def test_answer_of_an_erased_profile_is_not_given_again(stores: Stores) -> None:
@@ -214,14 +215,14 @@ def test_visitor_is_handed_over_once(stores: Stores) -> None:
     append(stores, event("own"), event("v1", GUEST, act=Act.VIEW), event("v2", GUEST))
     keep(stores, ANNA)
     keep(stores, GUEST)
-    assert stores.log.hand_over(GUEST, ANNA, T0) == 2
+    assert stores.log.hand_over(GUEST, ANNA, T0, heeds=0) == 2
     assert products(live(stores, ANNA)) == ["own", "v1", "v2"]
     assert [deed.act for deed in live(stores, ANNA).deeds] == [Act.PURCHASE, Act.VIEW, Act.PURCHASE]
     assert live(stores, GUEST) == NO_DEEDS
     assert cached(stores, ANNA) is None
     assert cached(stores, GUEST) is None
     keep(stores, ANNA)
-    assert stores.log.hand_over(GUEST, ANNA, T0) == 0
+    assert stores.log.hand_over(GUEST, ANNA, T0, heeds=0) == 0
     assert cached(stores, ANNA) is not None
 
 
@@ -229,7 +230,7 @@ def test_visitor_is_handed_over_to_a_customer_of_whom_nothing_is_known(stores: S
     """A first purchase as a guest begins the customer's profile."""
     keep(stores, ANNA)
     append(stores, event("v1", GUEST))
-    assert stores.log.hand_over(GUEST, ANNA, T0) == 1
+    assert stores.log.hand_over(GUEST, ANNA, T0, heeds=0) == 1
     assert products(live(stores, ANNA)) == ["v1"]
     assert cached(stores, ANNA) is None
 
@@ -238,14 +239,14 @@ def test_visitor_who_comes_again_is_handed_over_again(stores: Stores) -> None:
     """What a visitor does after a hand-over waits for the next one, even if it is the same."""
     for number in range(2):
         append(stores, event(f"e{number}", GUEST, lines=(Line("bread"),)))
-        assert stores.log.hand_over(GUEST, ANNA, T0) == 1
+        assert stores.log.hand_over(GUEST, ANNA, T0, heeds=0) == 1
     assert products(live(stores, ANNA)) == ["bread", "bread"]
 
 
 def test_handing_over_deletes_and_repeats_no_event(stores: Stores) -> None:
     """The log keeps a visitor's events under the visitor, as they were sent."""
     append(stores, event("v1", GUEST), event("own"))
-    stores.log.hand_over(GUEST, ANNA, T0)
+    stores.log.hand_over(GUEST, ANNA, T0, heeds=0)
     assert ids(stores.log.events_of(GUEST.key)) == ["v1"]
     assert ids(stores.log.events_of(ANNA.key)) == ["own"]
 
@@ -253,10 +254,10 @@ def test_handing_over_deletes_and_repeats_no_event(stores: Stores) -> None:
 def test_what_was_handed_over_is_erased_with_the_customer(stores: Stores) -> None:
     """Erasing customer and visitor leaves nothing, and counts what they did, not the link."""
     append(stores, event("v1", GUEST), event("own"))
-    stores.log.hand_over(GUEST, ANNA, T0)
-    assert stores.log.erase(GUEST.key, 0) == 1
+    stores.log.hand_over(GUEST, ANNA, T0, heeds=0)
+    assert stores.log.erase(GUEST.key, 0).n_events == 1
     assert products(live(stores, ANNA)) == ["own", "v1"]
-    assert stores.log.erase(ANNA.key, 0) == 1
+    assert stores.log.erase(ANNA.key, 0).n_events == 1
     assert live(stores, ANNA) == NO_DEEDS
     assert stores.log.length() == 0
 
@@ -270,7 +271,7 @@ def test_what_is_handed_over_counts_as_received_then(stores: Stores, clock: SetC
     clock.now += 0.002
     time.sleep(0.002)  # for Redis, which has a clock of its own
     append(stores, event("own"))
-    stores.log.hand_over(GUEST, ANNA, T0)
+    stores.log.hand_over(GUEST, ANNA, T0, heeds=0)
     own, handed_over = live(stores, ANNA).deeds
     assert handed_over.received >= own.received
 
@@ -304,6 +305,19 @@ def test_event_that_is_late_for_an_erasure_is_dropped(stores: Stores, act: Act) 
     assert live(stores, ANNA) == NO_DEEDS
     assert list(stores.log.events_of(ANNA.key)) == []
     assert stores.log.append([event("e1", act=act)], durable=False, heeds=20) == [ACCEPTED]
+
+
+def test_what_who_has_come_back_does_is_theirs(stores: Stores) -> None:
+    """It was received after the erasure; the same one again, or an earlier one, leaves it alone."""
+    append(stores, event("before"))
+    swept = stores.log.erase(ANNA.key, 20)
+    assert swept.n_events == 1
+    assert stores.log.append([event("back")], durable=False, heeds=20) == [ACCEPTED]
+    for position in (20, 19):
+        assert stores.log.erase(ANNA.key, position) == replace(swept, n_events=0)
+    assert products(live(stores, ANNA)) == ["back"]
+    assert ids(stores.log.events_of(ANNA.key)) == ["back"]
+    assert stores.log.erase(ANNA.key, 21).n_events == 1
 
 
 @pytest.mark.parametrize("erased", [GUEST, ANNA])

@@ -47,40 +47,44 @@ def test_nothing_is_set_of_an_unknown_person(people: People) -> None:
 )
 def test_person_comes_back_as_it_was_put(people: People, person: Person) -> None:
     """Every field is kept, whatever is in it, and others are not touched."""
-    people.put(ANNA.key, person)
+    people.put(ANNA.key, person, heeds=0)
     assert people.get(ANNA.key) == person
     assert people.get(BEN.key) == Person()
 
 
 def test_second_person_replaces_the_first(people: People) -> None:
     """The latest is kept as a whole: nothing of an earlier one shows through."""
-    people.put(ANNA.key, SET)
-    people.put(ANNA.key, Person(segments=("new",)))
+    people.put(ANNA.key, SET, heeds=0)
+    people.put(ANNA.key, Person(segments=("new",)), heeds=0)
     assert people.get(ANNA.key) == Person(segments=("new",))
 
 
-def test_deleted_person_is_forgotten(people: People) -> None:
-    """Deleting leaves nothing, of that person alone, and may be repeated."""
-    people.put(ANNA.key, SET)
-    people.put(BEN.key, SET)
-    people.delete(ANNA.key)
-    people.delete(ANNA.key)
-    assert people.get(ANNA.key) == Person()
-    assert people.get(BEN.key) == SET
+def test_what_was_set_of_an_erased_person_is_forgotten(stores: Stores) -> None:
+    """With what is live, of that person alone; what is set by who has come back stays."""
+    stores.people.put(ANNA.key, SET, heeds=0)
+    stores.people.put(BEN.key, SET, heeds=0)
+    stores.log.erase(ANNA.key, 20)
+    assert stores.people.get(ANNA.key) == Person()
+    assert stores.people.get(BEN.key) == SET
+    back = Person(segments=("back",))
+    assert stores.people.put(ANNA.key, back, Person(), heeds=20)
+    stores.log.erase(ANNA.key, 19)  # another's, which was overtaken
+    assert stores.people.get(ANNA.key) == back
 
 
-def test_person_is_replaced_only_where_nobody_changed_it(people: People) -> None:
+def test_person_is_replaced_only_where_nobody_changed_it(stores: Stores) -> None:
     """What was made from an outdated person is not kept, and the caller hears of it."""
-    assert people.put(ANNA.key, SET, Person())
+    people = stores.people
+    assert people.put(ANNA.key, SET, Person(), heeds=0)
     other = Person(segments=("new",))
-    assert not people.put(ANNA.key, other, Person())
+    assert not people.put(ANNA.key, other, Person(), heeds=0)
     assert people.get(ANNA.key) == SET
-    assert people.put(ANNA.key, other, SET)
+    assert people.put(ANNA.key, other, SET, heeds=0)
     assert people.get(ANNA.key) == other
-    people.delete(ANNA.key)
-    assert not people.put(ANNA.key, SET, other)
+    stores.log.erase(ANNA.key, 20)
+    assert not people.put(ANNA.key, SET, other, heeds=20)
     assert people.get(ANNA.key) == Person()
-    assert people.put(ANNA.key, SET)
+    assert people.put(ANNA.key, SET, heeds=20)
 
 
 def test_changes_at_the_same_time_are_all_kept(people: People) -> None:
@@ -90,7 +94,7 @@ def test_changes_at_the_same_time_are_all_kept(people: People) -> None:
         while True:
             before = people.get(ANNA.key)
             after = replace(before, visitor_ids=(*before.visitor_ids, name))
-            if people.put(ANNA.key, after, before):
+            if people.put(ANNA.key, after, before, heeds=0):
                 return
 
     def work(thread: int) -> None:

@@ -114,7 +114,7 @@ def test_what_was_set_of_a_customer_is_part_of_the_profile(stores: Stores) -> No
     stores.cache.put(key, b"before", ttl_seconds=60)
     revisions = set()
     for home in (Location(store_id="leeds-1"), Location(country_code="PT"), Location()):
-        stores.people.put(ANNA.key, Person(home=home))
+        stores.people.put(ANNA.key, Person(home=home), heeds=0)
         found = stores.cache.get(key)
         live = found.live()
         assert (found.entry, live.home, live.deeds) == (None, home, ())
@@ -122,5 +122,5 @@ def test_what_was_set_of_a_customer_is_part_of_the_profile(stores: Stores) -> No
         assert stores.cache.get(key).entry is not None
         revisions.add(live.revision)
     assert len(revisions) == 3
-    stores.people.delete(ANNA.key)
+    stores.log.erase(ANNA.key, 20)
     assert stores.cache.get(key).entry is None

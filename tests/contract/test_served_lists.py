@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import redis
 
 from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.diversity import Diversity
@@ -19,7 +18,7 @@ from recsvc.service.served import ServedList
 from recsvc.service.shopping import Deed, LiveProfile, Outcome
 from recsvc.store.memory import InMemoryServedLists
 from tests.shoppers import ANNA, BEN
-from tests.stores import SERVED_DAYS, SetClock, Stores, in_redis
+from tests.stores import SERVED_DAYS, SetClock, Stores
 
 ACCEPTED = Outcome.ACCEPTED
 NOW = time.time()
@@ -91,7 +90,7 @@ def lists(stores: Stores, clock: SetClock) -> ServedLists:
 @pytest.mark.parametrize("record", [served(), WHOLE], ids=["bare", "whole"])
 def test_a_list_is_found_by_its_name(lists: ServedLists, record: ServedList) -> None:
     """With everything that it was made from."""
-    assert lists.add([record, served()]) == [ACCEPTED, ACCEPTED]
+    assert lists.add([record, served()], heeds=0) == [ACCEPTED, ACCEPTED]
     assert lists.find(record.recommendation_id) == record
 
 
@@ -100,20 +99,20 @@ def test_a_list_that_was_written_down_in_the_next_hour_is_found(lists: ServedLis
     end = NOW - NOW % 3_600 + 3_600
     name = new_recommendation_id(ListOrigin(Surface.RECOMMEND, int(end) - 1))
     record = served(end + 0.1, recommendation_id=name)
-    lists.add([record])
+    lists.add([record], heeds=0)
     assert lists.find(name) == record
 
 
 def test_what_is_not_kept_is_not_found(lists: ServedLists) -> None:
     """Whether it looks like a name or not."""
-    lists.add([served()])
+    lists.add([served()], heeds=0)
     for name in ("", "nonsense", served().recommendation_id):
         assert lists.find(name) is None
 
 
 def test_nothing_is_added_where_nothing_is_given(lists: ServedLists) -> None:
     """And nothing is found."""
-    assert lists.add([]) == []
+    assert lists.add([], heeds=0) == []
     assert list(lists.every()) == []
 
 
@@ -121,7 +120,7 @@ def test_lists_are_of_who_asked(lists: ServedLists) -> None:
     """The oldest first; those of nobody are nobody's."""
     first, second = served(NOW - 7_200), served(NOW)
     others = [served(shopper=BEN.key), served(shopper="", question=Question())]
-    lists.add([first, second, *others])
+    lists.add([first, second, *others], heeds=0)
     assert lists.of_shopper(ANNA.key) == [first, second]
     found = {record.recommendation_id for record in lists.every()}
     assert found == {record.recommendation_id for record in (first, second, *others)}
@@ -130,7 +129,7 @@ def test_lists_are_of_who_asked(lists: ServedLists) -> None:
 def test_erasing_leaves_the_lists_of_others(lists: ServedLists) -> None:
     """Once they are gone there is nothing to erase."""
     own, other = served(NOW - 3_600), served(shopper=BEN.key)
-    lists.add([own, other])
+    lists.add([own, other], heeds=0)
     assert lists.erase(ANNA.key) == 1
     assert lists.erase(ANNA.key) == 0
     assert lists.find(own.recommendation_id) is None
@@ -140,7 +139,7 @@ def test_erasing_leaves_the_lists_of_others(lists: ServedLists) -> None:
 def test_there_is_room_for_so_many(lists: ServedLists) -> None:
     """A shop whose lists are many keeps some, and no more."""
     records = [replace(served(), served_time=NOW) for _ in range(80)]
-    outcomes = lists.add(records)
+    outcomes = lists.add(records, heeds=0)
     n_kept = len(lists.of_shopper(ANNA.key))
     assert n_kept <= 64
     if isinstance(lists, InMemoryServedLists):  # the oldest have left instead
@@ -153,15 +152,14 @@ def test_lists_are_kept_for_a_time(lists: ServedLists) -> None:
     """And an hour at most beyond it."""
     # Of this moment, and not of when the tests began: an hour may have ended since.
     oldest = time.time() - 86_400 * SERVED_DAYS
-    lists.add([served(oldest - 3_601)])
+    lists.add([served(oldest - 3_601)], heeds=0)
     assert list(lists.every()) == []
-    lists.add([served(oldest + 60)])
+    lists.add([served(oldest + 60)], heeds=0)
     assert len(list(lists.every())) == 1
 
 
-def test_no_list_is_kept_of_who_was_erased_meanwhile(client: redis.Redis, clock: SetClock) -> None:
+def test_no_list_is_kept_of_who_was_erased_meanwhile(stores: Stores) -> None:
     """By any process: the store itself refuses it. Others' lists, and later ones, are kept."""
-    stores = in_redis(client, clock)
     stores.log.erase(ANNA.key, 20)
     own, other, nobodys = served(), served(shopper=BEN.key), served(shopper="")
     outcomes = [Outcome.DROPPED_NO_CONSENT, ACCEPTED, ACCEPTED]

@@ -230,3 +230,18 @@ def test_a_link_has_two_ends(ledger: Ledger) -> None:
     link = LedgerEntry(NOW, Decision.LINKED, ("8f2e", "c41a"))
     ledger.append([link, replace(link, subjects=("8f2e",)), replace(link, subjects=()), LATER])
     assert ledger.read(0)[0] == [link, LATER]
+
+
+def test_an_entry_that_depends_on_others_is_added_only_after_all_of_them(
+    ledger: Ledger, path: Path
+) -> None:
+    """What somebody has added since is to be read first; what a crash has torn is nothing."""
+    first = ledger.append_after(0, [ENTRY])
+    assert first == ledger.end()
+    second = ledger.append([LATER])
+    assert ledger.append_after(first, [ENTRY]) is None
+    with path.open("ab") as file:
+        file.write(b'{"time": ')
+    assert ledger.append_after(second, [ENTRY]) == ledger.end()
+    assert ledger.append_after(ledger.end() + 1, [ENTRY]) is None  # a shorter one is another one
+    assert ledger.read(0)[0] == [ENTRY, LATER, ENTRY]

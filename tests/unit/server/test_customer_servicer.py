@@ -40,9 +40,10 @@ class Bench:
 
     def __init__(self, slot: ModelSlot) -> None:
         self.standing = new_standing(slot.registry)
-        self.log = InMemoryEventLog(lambda: T0, InMemoryProfiles())
-        self.people = InMemoryPeople()
-        self.served = InMemoryServedLists(clock=lambda: T0)
+        profiles = InMemoryProfiles()
+        self.log = InMemoryEventLog(lambda: T0, profiles)
+        self.people = InMemoryPeople(profiles)
+        self.served = InMemoryServedLists(profiles, clock=lambda: T0)
         self.answers = InMemoryAnswerStore()
         self.tokens = ConsistencyTokens(KEY)
         self.servicer = CustomerServicer(
@@ -210,7 +211,7 @@ def test_a_link_names_two(bench: Bench, visitor_id: str, customer_id: str, field
 
 def test_linking_again_is_safe(bench: Bench) -> None:
     """A visitor's events change hands once; who repeats the request gets the first answer."""
-    bench.log.append([event("tea", GUEST)], durable=False)
+    bench.log.append([event("tea", GUEST)], durable=False, heeds=0)
     with collected_facts() as facts:
         first = bench.link("guest", "anna", request_id=REQUEST_ID)
     assert (first.n_events_moved, list(first.customer.visitor_ids)) == (1, ["guest"])
@@ -221,7 +222,7 @@ def test_linking_again_is_safe(bench: Bench) -> None:
 
 def test_a_receipt_names_nobody(bench: Bench) -> None:
     """It has the hash, the time, and how much was erased; a repetition gets the same one."""
-    bench.log.append([event("tea"), event("jam", GUEST)], durable=False)
+    bench.log.append([event("tea"), event("jam", GUEST)], durable=False, heeds=0)
     bench.link("guest", "anna")
     response = bench.erase("anna", request_id=REQUEST_ID)
     receipt = response.receipt
@@ -256,7 +257,7 @@ def test_what_is_kept_of_answers_names_nobody(bench: Bench) -> None:
 
 def test_an_export_begins_with_the_customer(bench: Bench) -> None:
     """Once; then what was learnt, then every event, as it was sent."""
-    bench.log.append([event("tea"), event("jam")], durable=False)
+    bench.log.append([event("tea"), event("jam")], durable=False, heeds=0)
     first, *rest = bench.export("anna")
     assert first.customer == bench.get("anna")
     learnt = [record.learnt for record in rest if record.HasField("learnt")]

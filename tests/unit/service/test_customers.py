@@ -1,12 +1,12 @@
 """What is held about a customer: described, changed, linked, erased and exported."""
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from recsvc.artifacts.ledger import Decision
 from recsvc.artifacts.registry import Registry
 from recsvc.core.live import Act
 from recsvc.core.places import Location
@@ -14,7 +14,7 @@ from recsvc.errors import DamagedError, NotFoundError, StoreUnavailableError
 from recsvc.service.customer_records import Customer, Learnt
 from recsvc.service.customers import Customers
 from recsvc.service.models import ModelSlot
-from recsvc.service.ports import People, Person
+from recsvc.service.ports import People, Person, Swept
 from recsvc.service.selling import Written
 from recsvc.service.shopping import Event, Line, Outcome
 from recsvc.service.standing import Consent, Standing
@@ -84,7 +84,7 @@ def bench_of(registry: Registry) -> Bench:
     standing = new_standing(registry)
     profiles = InMemoryProfiles()
     log = InMemoryEventLog(lambda: T0, profiles)
-    people, served = InMemoryPeople(profiles), InMemoryServedLists(clock=lambda: T0)
+    people, served = InMemoryPeople(profiles), InMemoryServedLists(profiles, clock=lambda: T0)
     customers = Customers(slot, standing, log, people, served, hash_key=KEY)
     return Bench(registry, slot, standing, profiles, log, people, served, customers)
 
@@ -230,7 +230,7 @@ class BusyPeople(InMemoryPeople):
         if self.n_others < 3:
             self.n_others += 1
             visitors = (*person.visitor_ids, f"v{self.n_others}")
-            super().put(customer, replace(person, visitor_ids=visitors))
+            super().put(customer, replace(person, visitor_ids=visitors), heeds=0)
         return person
 
 
@@ -387,7 +387,7 @@ def test_an_erased_customer_is_unknown(bench: Bench) -> None:
     assert [one.event_id for one in bench.log.events_of(customer("ben").key)] == ["kept"]
     assert bench.people.get(ANNA.key) == Person()
     for shopper in (ANNA, GUEST):
-        assert bench.standing.erased_at(shopper.key) == receipt.position
+        assert 0 < bench.standing.erased_at(shopper.key) < receipt.position
     assert bench.is_known("ben")
 
 
@@ -475,11 +475,11 @@ def test_the_same_id_is_another_person_as_a_visitor(bench: Bench) -> None:
 def test_an_emptied_store_hides_no_visitor_from_an_erasure(bench: Bench) -> None:
     """The ledger knows who was linked: what they did since is erased as well."""
     bench.customers.link("guest", "anna", T0)
-    bench.people.delete(ANNA.key)
+    bench.profiles.people.clear()
     bench.did(event("later", GUEST))
     receipt = bench.customers.erase("anna")
     assert (receipt.n_visitors, receipt.n_events) == (1, 1)
-    assert bench.standing.erased_at(GUEST.key) == receipt.position
+    assert 0 < bench.standing.erased_at(GUEST.key) < receipt.position
     assert not bench.profiles.profiles
 
 
@@ -516,30 +516,117 @@ def test_who_was_linked_elsewhere_a_moment_ago_is_erased_too(bench: Bench) -> No
     assert (receipt.n_visitors, receipt.n_events) == (1, 1)
 
 
-def test_a_receipt_is_later_than_all_that_was_deleted(bench: Bench) -> None:
-    """What was collected between the first word and the deletion is purged by its time."""
-    ticks = itertools.count()
+class Returning(InMemoryServedLists):
+    """Another process hears of the person again, who has come back, just before lists are erased.
 
-    class NotingLog(InMemoryEventLog):
-        def erase(self, shopper: str, position: int) -> int:
-            deleted.append(NOW + timedelta(seconds=next(ticks)))
-            return super().erase(shopper, position)
+    Args:
+        bench: whose erasure it is.
+    """
 
-    deleted: list[datetime] = []
-    standing = Standing(
-        bench.registry.ledger,
-        consents_by_default=True,
-        logger=Log().logger,
-        now=lambda: NOW + timedelta(seconds=next(ticks)),
+    def __init__(self, bench: Bench) -> None:
+        super().__init__(bench.profiles)
+        self._bench = bench
+        self._is_armed = True
+
+    def erase(self, shopper: str) -> int:
+        if self._is_armed and shopper == ANNA.key:
+            self._is_armed = False
+            another = another_process(self._bench)
+            another.update(
+                "anna",
+                consent=Consent.WITHDRAWN,
+                home=None,
+                segments=("back",),
+                now=NOW,
+                allow_missing=True,
+            )
+            self._bench.did(event("back"))
+            another.link("guest", "anna", T0)
+        return super().erase(shopper)
+
+
+def test_who_comes_back_within_an_erasure_stays_as_they_are(bench: Bench) -> None:
+    """Consent, link, record and events are of afterwards: the receipt does not void them."""
+    bench.did(event("before"))
+    erasing = Customers(
+        bench.slot, bench.standing, bench.log, bench.people, Returning(bench), hash_key=KEY
     )
-    log = NotingLog(lambda: T0, bench.profiles)
-    customers = Customers(bench.slot, standing, log, bench.people, bench.served, hash_key=KEY)
-    customers.link("guest", "anna", T0)
-    receipt = customers.erase("anna")
-    assert len(deleted) == 2
-    assert receipt.time > max(deleted)
-    bench.standing.follow()
-    assert bench.standing.erased_at(GUEST.key) == receipt.position == bench.standing.position
+    assert erasing.erase("anna").n_events == 1
+    assert bench.standing.consent(ANNA.key) is Consent.WITHDRAWN
+    assert bench.standing.visitors(ANNA.key) == (GUEST.key,)
+    assert bench.people.get(ANNA.key).segments == ("back",)
+    assert [deed.products for deed in bench.profiles.get(ANNA.key).deeds] == [("back",)]
+    assert [one.event_id for one in bench.log.events_of(ANNA.key)] == ["back"]
+
+
+def test_a_receipt_says_in_the_ledger_when_the_log_let_go(bench: Bench) -> None:
+    """By the log's own clock, whatever the service's is: what it received until then is purged."""
+    bench.customers.link("guest", "anna", T0)
+    receipt = bench.customers.erase("anna")
+    entries, end = bench.registry.ledger.read(0)
+    swept = [entry for entry in entries if entry.decision is Decision.SWEPT]
+    assert [entry.subjects for entry in swept] == [(GUEST.key,), (ANNA.key,)]
+    times = [round(1_000 * entry.time.timestamp()) for entry in swept]
+    assert times == [round(1_000 * T0)] * 2
+    assert receipt.time == NOW
+    assert receipt.position == end
+
+
+class DeadLog(InMemoryEventLog):
+    """A log that is not there."""
+
+    def erase(self, shopper: str, position: int) -> Swept:
+        raise StoreUnavailableError(f"down for {shopper} at {position}")
+
+
+def test_an_erasure_holds_at_once_though_the_store_is_down(bench: Bench) -> None:
+    """The caller hears that it failed; repeated, it finds the visitors whom the first one had."""
+    bench.did(event("own"), event("v1", GUEST))
+    bench.standing.link(GUEST.key, ANNA.key)
+    dead = Customers(
+        bench.slot,
+        bench.standing,
+        DeadLog(lambda: T0, bench.profiles),
+        DeadPeople(bench.profiles),
+        bench.served,
+        hash_key=KEY,
+    )
+    for _ in range(2):
+        with pytest.raises(StoreUnavailableError, match="down for"):
+            dead.erase("anna")
+    assert bench.standing.erased_at(ANNA.key) == bench.standing.position
+    receipt = bench.customers.erase("anna")
+    assert (receipt.n_events, receipt.n_visitors) == (2, 1)
+    assert bench.customers.erase("anna").n_visitors == 0
+
+
+def test_consent_that_an_erasure_overtakes_is_not_written(bench: Bench) -> None:
+    """It ends as if it had come just before: the customer is unknown, home and all."""
+
+    class Overtaken(Standing):
+        is_armed = True
+
+        def follow(self) -> None:
+            super().follow()
+            if self.is_armed:
+                self.is_armed = False
+                another_process(bench).erase("anna")
+
+    standing = Overtaken(
+        bench.registry.ledger, consents_by_default=False, logger=Log().logger, now=lambda: NOW
+    )
+    customers = Customers(bench.slot, standing, bench.log, bench.people, bench.served, hash_key=KEY)
+    position = customers.update(
+        "anna",
+        consent=Consent.GRANTED,
+        home=None,
+        segments=("vip",),
+        now=NOW,
+        allow_missing=True,
+    )
+    assert standing.consent(ANNA.key) is Consent.UNKNOWN
+    assert position == standing.position == bench.registry.ledger.end()
+    assert not bench.profiles.people
 
 
 def test_an_export_has_what_was_collected_and_still_counts(bench: Bench) -> None:

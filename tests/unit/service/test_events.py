@@ -122,7 +122,7 @@ def test_a_visitor_who_is_a_customer_needs_their_consent(registry: Registry) -> 
 class OvertakenLog(InMemoryEventLog):
     """A log that hears of an erasure just before the events of a call."""
 
-    def append(self, events: Sequence[Event], *, durable: bool, heeds: int = 0) -> list[Outcome]:
+    def append(self, events: Sequence[Event], *, durable: bool, heeds: int) -> list[Outcome]:
         self.erase(ANNA.key, heeds + 1)
         return super().append(events, durable=durable, heeds=heeds)
 
@@ -140,6 +140,6 @@ def test_who_was_erased_elsewhere_a_moment_ago_may_come_back(
     registry: Registry, bench: Bench
 ) -> None:
     """This process had not looked since, and does before it writes."""
-    _, position = new_standing(registry).erase([ANNA.key])
+    _, position, _ = new_standing(registry).forget(ANNA.key, ())
     bench.log.erase(ANNA.key, position)
     assert bench.take(event("back")) == (ACCEPTED,)

@@ -370,7 +370,7 @@ def test_only_the_segments_that_are_meant_take_part(registry: Registry) -> None:
     start(bench, all_of(OTHER, experiment_id="loyal", participants={"segments": ["loyal"]}))
     assert variant(customer_id="anna") == "other"
     assert variant(visitor_id="v") == ""
-    bench.standing.erase([ANNA.key])
+    bench.standing.forget(ANNA.key, ())
     assert variant(customer_id="anna") == ""
 
 

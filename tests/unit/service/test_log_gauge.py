@@ -33,7 +33,7 @@ def test_the_log_is_looked_at_again_and_again() -> None:
     assert numbers.get_sample_value("recsvc_events_waiting_max") == 1_000
     gauge.watch(0.01)
     for n_events in (1, 2):
-        log.append([event(str(n_events))], durable=False)
+        log.append([event(str(n_events))], durable=False, heeds=0)
         wait_until(lambda n=n_events: numbers.get_sample_value("recsvc_events_waiting") == n)  # type: ignore[misc]  # a lambda's default
         log.is_down = True
         n_looks = log.n_looks

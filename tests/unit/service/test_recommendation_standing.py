@@ -117,7 +117,7 @@ def test_an_erased_customer_is_unknown_to_an_older_model(bench: Bench) -> None:
     bench.did("1", act=Act.VIEW, lines=(Line("soap"),))
     known = bench.answer(question)
     bench.log.erase(ANNA.key, 0)
-    bench.standing.erase([ANNA.key])
+    bench.standing.forget(ANNA.key, ())
     assert bench.answer(short).warnings == ("UNKNOWN_CUSTOMER",)
     erased = bench.answer(question)
     assert erased.warnings == ("UNKNOWN_CUSTOMER",)

@@ -314,7 +314,7 @@ def test_a_home_that_was_set_goes_before_what_was_learnt(bench: Bench) -> None:
     question = Question(customer_id="anna")
     assert bench.answer(question).location.store_id == "leeds-1"
     for home in ("porto-1", "york-1"):
-        bench.people.put(ANNA.key, Person(home=Location(store_id=home)))
+        bench.people.put(ANNA.key, Person(home=Location(store_id=home)), heeds=0)
         assert bench.answer(question).location.store_id == home
         assert bench.ask(question).delivery.served_from is ServedFrom.CACHE
     for n in range(5):

@@ -14,10 +14,10 @@ from recsvc.service.served import ServedList
 from recsvc.service.served_log import ServedLog
 from recsvc.service.shopping import Outcome
 from recsvc.service.standing import Consent, Standing
-from recsvc.store.memory import InMemoryServedLists
+from recsvc.store.memory import InMemoryEventLog, InMemoryProfiles, InMemoryServedLists
 from tests.bench import Bench
 from tests.serving import Log, new_metrics, new_standing, small_registry, wait_until
-from tests.shoppers import ANNA, GUEST
+from tests.shoppers import ANNA, GUEST, T0
 
 
 class DeadLists(InMemoryServedLists):
@@ -25,7 +25,7 @@ class DeadLists(InMemoryServedLists):
 
     tries = count()
 
-    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> list[Outcome]:  # noqa: ARG002  # the protocol's
+    def add(self, lists: Sequence[ServedList], heeds: int) -> list[Outcome]:  # noqa: ARG002  # the protocol's
         raise StoreUnavailableError(f"down for {len(lists)}, try {next(self.tries)}")
 
 
@@ -34,7 +34,7 @@ class FaultyLists(InMemoryServedLists):
 
     is_faulty = True
 
-    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> list[Outcome]:
+    def add(self, lists: Sequence[ServedList], heeds: int) -> list[Outcome]:
         if self.is_faulty:
             self.is_faulty = False
             raise RuntimeError("a fault")
@@ -52,11 +52,14 @@ class Meanwhile(InMemoryServedLists):
     """Somebody is erased by another process just when their list is written."""
 
     def __init__(self, standing: Standing) -> None:
-        super().__init__()
-        self.standing = standing
+        profiles = InMemoryProfiles()
+        super().__init__(profiles)
+        self._log = InMemoryEventLog(lambda: T0, profiles)
+        self._standing = standing
 
-    def add(self, lists: Sequence[ServedList], heeds: int = 0) -> list[Outcome]:
-        self.standing.erase([ANNA.key])
+    def add(self, lists: Sequence[ServedList], heeds: int) -> list[Outcome]:
+        _, position, _ = self._standing.forget(ANNA.key, ())
+        self._log.erase(ANNA.key, position)
         return super().add(lists, heeds)
 
 
@@ -166,7 +169,7 @@ def test_who_is_erased_or_says_no_before_it_is_written_is_forgotten(
     kept.bench.standing.refresh()
     kept.ask(**who)
     if says == "erase":
-        kept.standing.erase([GUEST.key, ANNA.key])
+        kept.standing.forget(GUEST.key, (ANNA.key,))
     else:
         kept.standing.set_consent(ANNA.key, Consent.WITHDRAWN)
     kept.write()
@@ -175,7 +178,7 @@ def test_who_is_erased_or_says_no_before_it_is_written_is_forgotten(
 
 
 def test_who_is_erased_while_it_is_written_is_forgotten(registry: Registry) -> None:
-    """Though the erasure had looked before there was anything to find."""
+    """The store itself refuses it, though the erasure had looked before there was any to find."""
     kept = Kept(registry, Meanwhile(new_standing(registry)))
     kept.ask()
     kept.write()

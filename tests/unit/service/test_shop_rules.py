@@ -253,7 +253,7 @@ def test_rules_for_who_is_not_known(bench: Bench) -> None:
     assert ids(bench.answer(ANNA))[0] == "bag"
     bench.standing.set_consent(customer_hash(KEY, "anna"), Consent.GRANTED)
     assert ids(bench.answer(replace(ANNA, size=4)))[0] != "bag"
-    bench.standing.erase([customer_hash(KEY, "anna")])
+    bench.standing.forget(customer_hash(KEY, "anna"), ())
     assert ids(bench.answer(ANNA))[0] == "bag"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from recsvc.artifacts.ledger import Decision, Ledger, LedgerEntry
 from recsvc.artifacts.registry import Registry
-from recsvc.errors import StoreUnavailableError
+from recsvc.errors import ErasedMeanwhileError, StoreUnavailableError
 from recsvc.service.standing import Consent, Standing
 from tests.serving import NOW, Log, new_standing, wait_until
 
@@ -66,7 +66,7 @@ def test_consent_is_what_was_said_last(registry: Registry, *, by_default: bool) 
 def test_an_erasure_forgets_what_was_said(standing: Standing) -> None:
     """Who comes back has not been asked yet; when they were erased stays known."""
     standing.set_consent(ANNA, Consent.WITHDRAWN)
-    _, position = standing.erase([ANNA, BEN])
+    _, position, _ = standing.forget(ANNA, (BEN,))
     assert standing.consent(ANNA) is Consent.UNKNOWN
     assert standing.erased_at(ANNA) == standing.erased_at(BEN) == position
 
@@ -97,11 +97,11 @@ def test_all_processes_agree_on_when_it_was(
     registry: Registry, standing: Standing, other: Standing
 ) -> None:
     """Reading one by one, all at once, or after a restart gives the same positions."""
-    _, erased = standing.erase([ANNA])
+    _, erased, _ = standing.forget(ANNA, ())
     other.refresh()
     standing.withdraw(["milk"])
     _, restored = standing.restore(["milk"])
-    standing.erase([BEN])
+    standing.forget(BEN, ())
     other.refresh()
     restarted = new_standing(registry)
     restarted.refresh()
@@ -278,7 +278,7 @@ def test_a_visitor_is_linked_once(standing: Standing, other: Standing) -> None:
     for process in (standing, other):
         assert process.visitors(ANNA) == ("guest", "tablet")
         assert process.visitors(BEN) == ()
-    standing.erase([ANNA])
+    standing.forget(ANNA, ())
     assert standing.visitors(ANNA) == ()
     standing.link("guest", ANNA)
     assert standing.visitors(ANNA) == ("guest",)
@@ -301,9 +301,9 @@ def test_a_visitor_goes_by_the_word_of_the_customer(
     standing.link("tablet", ANNA)
     assert not standing.allows_visitor("tablet")
     assert standing.visitors(ANNA) == standing.visitors(BEN) == ("tablet",)
-    standing.erase([BEN])
+    standing.forget(BEN, ())
     assert not standing.allows_visitor("tablet")
-    standing.erase([ANNA])
+    standing.forget(ANNA, ())
     assert standing.allows_visitor("tablet")
 
 
@@ -314,28 +314,74 @@ class RacedLedger(Ledger):
         super().__init__(path)
         self._others = others
 
-    def append(self, entries: Sequence[LedgerEntry]) -> int:
+    def append_after(self, position: int, entries: Sequence[LedgerEntry]) -> int | None:
         if self._others:
             super().append([self._others.pop(0)])
-        return super().append(entries)
+        return super().append_after(position, entries)
+
+
+def raced(registry: Registry, *others: LedgerEntry) -> Standing:
+    """Return what decides just after others do."""
+    return Standing(
+        RacedLedger(registry.root / "ledger.jsonl", list(others)),
+        consents_by_default=True,
+        logger=Log().logger,
+        now=lambda: NOW,
+    )
 
 
 def test_who_is_linked_while_a_customer_is_forgotten_is_forgotten_too(registry: Registry) -> None:
     """The order of the ledger decides, whoever had read it how far."""
     late = [LedgerEntry(NOW, Decision.LINKED, (name, ANNA)) for name in ("tablet", "phone")]
     stranger = LedgerEntry(NOW, Decision.LINKED, ("theirs", BEN))
-    standing = Standing(
-        RacedLedger(registry.root / "ledger.jsonl", [*late, stranger]),
-        consents_by_default=True,
-        logger=Log().logger,
-        now=lambda: NOW,
-    )
+    standing = raced(registry, *late, stranger)
     _, position, visitors = standing.forget(ANNA, ["guest"])
     assert visitors == ("guest", "tablet", "phone")
     assert standing.visitors(ANNA) == ()
     assert standing.visitors(BEN) == ("theirs",)
     for person in (ANNA, *visitors):
         assert standing.erased_at(person) == position == standing.position
+
+
+@pytest.mark.parametrize("consent", Consent)
+def test_a_late_word_counts_only_if_it_is_no(registry: Registry, consent: Consent) -> None:
+    """Who does not heed an erasure grants nothing of who was erased; who does may."""
+    standing = raced(registry, LedgerEntry(NOW, Decision.ERASED, (ANNA, BEN)))
+    if consent is Consent.WITHDRAWN:
+        standing.set_consent(ANNA, consent, 0)
+    else:
+        with pytest.raises(ErasedMeanwhileError):
+            standing.set_consent(ANNA, consent, 0)
+        assert standing.position == standing.erased_at(ANNA)
+    assert standing.allows(ANNA) is (consent is not Consent.WITHDRAWN)
+    standing.set_consent(BEN, consent, standing.position)
+    assert standing.consent(BEN) is consent
+
+
+def test_the_end_of_an_erasure_voids_nothing(standing: Standing, other: Standing) -> None:
+    """What was said after the erasure stays; a model has to heed the end as well."""
+    standing.link("guest", ANNA)
+    _, position, visitors = standing.forget(ANNA, ())
+    standing.link("tablet", ANNA)
+    standing.set_consent(ANNA, Consent.WITHDRAWN)
+    end = standing.swept(dict.fromkeys((*visitors, ANNA), 1_700_000_000_123))
+    other.refresh()
+    for process in (standing, other):
+        assert process.visitors(ANNA) == ("tablet",)
+        assert process.consent(ANNA) is Consent.WITHDRAWN
+        assert process.erased_at(ANNA) == process.erased_at("guest") == position
+        assert not process.is_heeded(ANNA, end - 1)
+        assert process.is_heeded(ANNA, end)
+        assert process.is_heeded(BEN, 0)
+
+
+def test_an_erasure_that_was_cut_off_is_finished_with_its_visitors(standing: Standing) -> None:
+    """However often it was begun; once it has come to its end they are their own again."""
+    standing.link("guest", ANNA)
+    for _ in range(2):
+        assert standing.forget(ANNA, ())[2] == ("guest",)
+    standing.swept({ANNA: 1})
+    assert standing.forget(ANNA, ())[2] == ()
 
 
 @pytest.mark.usefixtures("unreadable")

@@ -46,7 +46,7 @@ class Shop:
         return int(HEADER.unpack_from(self.stored(shopper))[2])
 
     def append(self, *events: Event) -> list[Outcome]:
-        return self.log.append(events, durable=False)
+        return self.log.append(events, durable=False, heeds=0)
 
 
 def shop_of(

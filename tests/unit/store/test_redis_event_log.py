@@ -40,8 +40,11 @@ from tests.unit.store.event_shop import (
 class TestDurable:
     def test_events_are_on_the_disk_when_it_returns(self, shop: Shop) -> None:
         """The embedded Valkey promises it, and says the same of a repetition."""
-        assert shop.log.append([event("e1")], durable=True) == [ACCEPTED]
-        assert shop.log.append([event("e1"), event("e2")], durable=True) == [DUPLICATE, ACCEPTED]
+        assert shop.log.append([event("e1")], durable=True, heeds=0) == [ACCEPTED]
+        assert shop.log.append([event("e1"), event("e2")], durable=True, heeds=0) == [
+            DUPLICATE,
+            ACCEPTED,
+        ]
         assert shop.products(ANNA) == ["e1", "e2"]
 
     def test_redis_without_a_log_of_writes_is_refused(self, tmp_path: Path) -> None:
@@ -51,7 +54,7 @@ class TestDurable:
             shop.client.config_set("appendonly", "no")
             for _ in range(5):
                 with pytest.raises(PreconditionError, match="nothing was stored") as caught:
-                    shop.log.append([event("e1")], durable=True)
+                    shop.log.append([event("e1")], durable=True, heeds=0)
                 assert caught.value.reason == "DURABILITY_UNAVAILABLE"
             assert shop.client.dbsize() == 0
             assert shop.append(event("e1")) == [ACCEPTED]
@@ -66,11 +69,11 @@ class TestDurable:
             for _ in range(3):
                 shop = over(server.url, limits)  # another process, with a connection of its own
                 with pytest.raises(StoreUnavailableError, match="disk of Redis did not keep up"):
-                    shop.log.append([event("e1")], durable=True)
+                    shop.log.append([event("e1")], durable=True, heeds=0)
             assert shop.log.length() == 1
             shop.client.config_set("appendfsync", "everysec")
             shop = over(server.url, replace(limits, durable_seconds=5.0))
-            assert shop.log.append([event("e1")], durable=True) == [DUPLICATE]
+            assert shop.log.append([event("e1")], durable=True, heeds=0) == [DUPLICATE]
 
     def test_erasure_is_on_the_disk_where_that_can_be_told(self, tmp_path: Path) -> None:
         """Of what any connection deleted; elsewhere, and where it takes long, that is no error."""
@@ -93,12 +96,12 @@ class TestFailure:
         """Each call says StoreUnavailableError, before and after the breaker has opened."""
         log = over(f"unix://{tmp_path}/nobody.sock").log
         calls: list[Callable[[], object]] = [
-            lambda: log.append([event("e1")], durable=False),
-            lambda: log.append([event("e1")], durable=True),
+            lambda: log.append([event("e1")], durable=False, heeds=0),
+            lambda: log.append([event("e1")], durable=True, heeds=0),
             lambda: log.erase(ANNA.key, 0),
             lambda: log.settle(ANNA.key),
             lambda: log.profile_of(ANNA.key),
-            lambda: log.hand_over(GUEST, ANNA, T0),
+            lambda: log.hand_over(GUEST, ANNA, T0, heeds=0),
             lambda: list(log.events_of(ANNA.key)),
             lambda: log.read(0, "", 10),
             lambda: log.trim(0, "1-0"),
@@ -121,7 +124,7 @@ class TestFailure:
             os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
             server.start()
             assert shop.append(event("e1"), event("e2")) == [DUPLICATE, ACCEPTED]
-            assert shop.log.hand_over(GUEST, ANNA, T0) == 1
+            assert shop.log.hand_over(GUEST, ANNA, T0, heeds=0) == 1
             assert shop.products(ANNA) == ["e1", "e2", "v1"]
 
     def test_flushed_scripts_are_loaded_again(self, shop: Shop) -> None:
@@ -129,7 +132,7 @@ class TestFailure:
         shop.client.script_flush()
         shop.append(*many(60), event("v1", GUEST))
         shop.client.script_flush()
-        assert shop.log.hand_over(GUEST, ANNA, T0) == 1
+        assert shop.log.hand_over(GUEST, ANNA, T0, heeds=0) == 1
         shop.client.script_flush()
         assert shop.append(event("e2")) == [ACCEPTED]
         assert shop.products(ANNA) == [*(e.event_id for e in many(60)), "v1", "e2"]
@@ -153,7 +156,7 @@ class TestFailure:
         assert shop.append(event("e1")) == [ACCEPTED]
         assert shop.products(ANNA) == ["e1"]
         shop.append(event("v1", GUEST))
-        assert shop.log.hand_over(GUEST, BEN, T0) == 1
+        assert shop.log.hand_over(GUEST, BEN, T0, heeds=0) == 1
         assert shop.products(BEN) == ["v1"]
 
     def test_foreign_key_stores_nothing_of_an_event(self, shop: Shop) -> None:
@@ -178,7 +181,7 @@ class TestFailure:
         """Who asks what is held of a customer gets the rest."""
         told: list[str] = []
         log = RedisEventLog(guarded, keys, LogLimits(), unreadable=told.append)
-        log.append([event("e1")], durable=False)
+        log.append([event("e1")], durable=False, heeds=0)
         guarded.client.append(keys.live(ANNA.key), b"\xff")
         assert log.profile_of(ANNA.key) == NO_DEEDS
         assert told == [keys.live(ANNA.key)]
@@ -188,7 +191,7 @@ class TestKeys:
     def test_what_one_script_writes_shares_a_hash_tag(self, shop: Shop) -> None:
         """Profile, stream, remembered ids and what moves lie in one slot of a cluster."""
         shop.append(event("e1"), event("v1", GUEST))
-        shop.log.hand_over(GUEST, ANNA, T0)
+        shop.log.hand_over(GUEST, ANNA, T0, heeds=0)
         names = [
             name.decode() for name in shop.client.scan_iter(f"{shop.keys.namespace}:*", count=1_000)
         ]
@@ -232,7 +235,7 @@ class TestKeys:
         """Whichever of them came as a visitor, and whatever comes later."""
         for number in range(n_as_visitor):
             shop.append(purchase(number, GUEST))
-        assert shop.log.hand_over(GUEST, ANNA, T0) == n_as_visitor
+        assert shop.log.hand_over(GUEST, ANNA, T0, heeds=0) == n_as_visitor
         for number in range(n_as_visitor, 50):
             shop.append(purchase(number))
         assert len(shop.live(ANNA).deeds) == 50
@@ -243,7 +246,7 @@ class TestKeys:
         keys = KeySchema("marked")  # as long as the namespace of a shop that chose none
         shop = shop_of(guarded, keys)
         shop.append(event("e1"))
-        shop.log.hand_over(GUEST, ANNA, T0)
+        shop.log.hand_over(GUEST, ANNA, T0, heeds=0)
         shop.log.erase(BEN.key, 123_456)
         (moved,) = shop.client.scan_iter(f"{keys.namespace}:*:moved:*", count=1_000)
         sizes = [
@@ -366,7 +369,7 @@ class TestReading:
         )
         people = (ANNA, neighbour)
         shop.append(*(event(f"e{n}", people[n % 2], act=Act.IMPRESSION) for n in range(2_200)))
-        assert shop.log.erase(ANNA.key, 0) == 1_100
+        assert shop.log.erase(ANNA.key, 0).n_events == 1_100
         assert shop.log.length() == 1_100
         assert len(list(shop.log.events_of(neighbour.key))) == 1_100
 
@@ -391,9 +394,9 @@ class TestReading:
         stream = keys.events(PARTITION)
         guarded.client.xadd(stream, {"e": b'{"a": 99}'})
         position: Any = guarded.client.xadd(stream, {"e": f'{{"a": 99, "k": "{ANNA.key}"}}'})
-        log.append([event("e1")], durable=False)
+        log.append([event("e1")], durable=False, heeds=0)
         assert list(log.events_of(ANNA.key)) == [event("e1")]
-        assert log.erase(ANNA.key, 0) == 2
+        assert log.erase(ANNA.key, 0).n_events == 2
         assert told == [f"{stream} {position.decode()}"] * 2
         assert log.length() == 1
 
@@ -406,7 +409,7 @@ class TestReading:
         )
         shop.append(event("e1", neighbour, lines=(Line(ANNA.key),)))
         assert list(shop.log.events_of(ANNA.key)) == []
-        assert shop.log.erase(ANNA.key, 0) == 0
+        assert shop.log.erase(ANNA.key, 0).n_events == 0
         assert shop.log.length() == 1
 
 

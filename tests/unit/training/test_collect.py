@@ -120,7 +120,7 @@ def test_every_product_of_an_event_is_a_row_that_training_reads(
     log: RedisEventLog, tmp_path: Path
 ) -> None:
     """Who, what, when, where, for how much: nothing of a purchase is lost on the way."""
-    log.append([bought(1, customer("anna"), "tea", "milk")], durable=False)
+    log.append([bought(1, customer("anna"), "tea", "milk")], durable=False, heeds=0)
 
     found = collect(Later(log), tmp_path / "live")
     events, report = read_events([tmp_path / "live"])
@@ -142,12 +142,12 @@ def test_what_was_collected_is_gone_from_the_log_and_the_next_run_goes_on(
     log: RedisEventLog, tmp_path: Path
 ) -> None:
     """Each run writes what is new, and a run without anything new writes nothing."""
-    log.append([bought(n) for n in range(50)], durable=False)
+    log.append([bought(n) for n in range(50)], durable=False, heeds=0)
     first = collect(Later(log), tmp_path)
     assert log.length() == 0
     assert collect(Later(log), tmp_path).files == ()
 
-    log.append([bought(n) for n in range(40, 60)], durable=False)
+    log.append([bought(n) for n in range(40, 60)], durable=False, heeds=0)
     second = collect(Later(log), tmp_path)
 
     assert [path.name for path in (*first.files, *second.files)] == [
@@ -161,7 +161,7 @@ def test_a_run_that_was_killed_before_it_trimmed_repeats_nothing(
     log: RedisEventLog, tmp_path: Path
 ) -> None:
     """The file is the record: what it has is trimmed by the next run, not read again."""
-    log.append([bought(n) for n in range(30)], durable=False)
+    log.append([bought(n) for n in range(30)], durable=False, heeds=0)
     killed = Later(log)
     killed.may_trim = False
     with pytest.raises(KeyboardInterrupt):
@@ -177,7 +177,7 @@ def test_a_run_that_was_killed_before_it_trimmed_repeats_nothing(
 def test_a_file_that_was_not_finished_is_nobodys(log: RedisEventLog, tmp_path: Path) -> None:
     """What a killed run left half written is neither read nor in the way."""
     (tmp_path / ".live-00000001.parquet").write_bytes(b"half")
-    log.append([bought(1)], durable=False)
+    log.append([bought(1)], durable=False, heeds=0)
 
     collect(Later(log), tmp_path)
 
@@ -186,7 +186,7 @@ def test_a_file_that_was_not_finished_is_nobodys(log: RedisEventLog, tmp_path: P
 
 def test_what_has_just_come_in_is_left_for_the_next_run(log: RedisEventLog, tmp_path: Path) -> None:
     """More may follow within the same millisecond, so the last second is not touched."""
-    log.append([bought(1)], durable=False)
+    log.append([bought(1)], durable=False, heeds=0)
     assert collect(log, tmp_path).n_entries == 0
     assert log.length() == 1
 
@@ -195,10 +195,12 @@ def test_a_visitor_who_became_a_customer_brings_the_purchases_along(
     log: RedisEventLog, tmp_path: Path
 ) -> None:
     """What was done before the link is the customer's; what came after it is nobody's."""
-    log.append([bought(1, visitor("v"), "tea"), bought(2, visitor("w"), "jam")], durable=False)
-    log.hand_over(visitor("v"), customer("anna"), 1_700_000_100)
+    log.append(
+        [bought(1, visitor("v"), "tea"), bought(2, visitor("w"), "jam")], durable=False, heeds=0
+    )
+    log.hand_over(visitor("v"), customer("anna"), 1_700_000_100, heeds=0)
     time.sleep(0.01)
-    log.append([bought(3, visitor("v"), "milk")], durable=False)
+    log.append([bought(3, visitor("v"), "milk")], durable=False, heeds=0)
 
     collect(Later(log), tmp_path)
     events, report = read_events([tmp_path])
@@ -216,7 +218,7 @@ def test_two_runs_at_once_are_refused(log: RedisEventLog, tmp_path: Path) -> Non
                 collect(Later(self.inner), tmp_path)
             return super().now()
 
-    log.append([bought(1)], durable=False)
+    log.append([bought(1)], durable=False, heeds=0)
     assert collect(Nested(log), tmp_path).n_entries == 1
 
 
@@ -252,10 +254,10 @@ def test_runs_that_are_killed_at_any_moment_lose_and_repeat_nothing(
         )
         until = time.monotonic() + 3
         while time.monotonic() < until:
-            log.append([bought(n) for n in range(n_sent, n_sent + 50)], durable=False)
+            log.append([bought(n) for n in range(n_sent, n_sent + 50)], durable=False, heeds=0)
             n_sent += 50
             lists = [a_list(n % 7) for n in range(20)]
-            served.add(lists)
+            served.add(lists, heeds=0)
             names += [each.recommendation_id for each in lists]
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
@@ -278,7 +280,7 @@ def test_what_cannot_be_read_is_set_aside_and_stops_nothing(
     stream = KeySchema("recsvc").events(3)
     position = client.xadd(stream, {"e": b'{"a": 99, "k": "\xff"}'})
     assert isinstance(position, bytes)
-    log.append([bought(1)], durable=False)
+    log.append([bought(1)], durable=False, heeds=0)
 
     found = collect(Later(log), tmp_path / "live")
 
@@ -303,7 +305,7 @@ def test_a_list_that_cannot_be_read_is_set_aside(valkey_url: str, tmp_path: Path
     keys = KeySchema("recsvc")
     lists = RedisServedLists(GuardedRedis(client, CircuitBreaker()), keys, unreadable=told.append)
     broken, whole = a_list(1), a_list(1)
-    lists.add([broken, whole])
+    lists.add([broken, whole], heeds=0)
     key = keys.served(partition_of(broken.shopper), int(broken.served_time) // 3_600)
     client.hset(key, broken.recommendation_id, broken.shopper.encode() + b"?")
 
@@ -320,7 +322,7 @@ def test_where_nothing_can_be_written_nothing_is_lost(
     log: RedisEventLog, tmp_path: Path, blocked: str
 ) -> None:
     """The folder, or what is to lie there, is something else: it is named, and events wait on."""
-    log.append([bought(1)], durable=False)
+    log.append([bought(1)], durable=False, heeds=0)
     folder = tmp_path / "live"
     if blocked == ".":
         folder.write_text("a file")

@@ -10,7 +10,7 @@ from recsvc.artifacts.ledger import Decision, LedgerEntry
 from recsvc.artifacts.registry import Registry
 from recsvc.identity import customer_hash
 from tests.serving import new_standing
-from training.people import Said, collected_until, consenting, known_shoppers
+from training.people import Said, collected_until, consenting, known_shoppers, reachable
 
 T0 = 1_700_000_000_000
 NOON = datetime.fromtimestamp(T0 / 1_000, UTC)
@@ -130,6 +130,34 @@ def test_who_was_erased_starts_afresh(registry: Registry) -> None:
     ]
 
 
+def test_the_clock_of_redis_says_what_came_before_an_erasure(registry: Registry) -> None:
+    """Once it has spoken, whatever the service's clock was; the last of several counts."""
+    rows = events(*(("anna", None, "PURCHASE", seconds) for seconds in (4, 5, 6, 99)))
+    received = []
+    for decision, seconds in (
+        (Decision.ERASED, 100),
+        (Decision.SWEPT, 5),
+        (Decision.SWEPT, 4),
+        (Decision.ERASED, 5.5),
+        (Decision.SWEPT, 6),
+    ):
+        decide(registry, decision, "anna", seconds=seconds)
+        found, _ = consenting(rows, registry)
+        received.append([(one - T0) / 1_000 for one in found["received"]])
+    assert received == [[], [6, 99], [6, 99], [6, 99], [99]]
+
+
+def test_a_model_heeds_an_erasure_to_its_end(registry: Registry) -> None:
+    """One that has read the ledger before its last word may have learnt what came just before."""
+    registry.ledger.append(
+        [LedgerEntry(NOON, Decision.ERASED, (customer_hash(registry.secret(), "anna"), "v"))]
+    )
+    begun = registry.ledger.end()
+    decide(registry, Decision.SWEPT, "anna", seconds=1)
+    assert reachable(["anna", "ben"], registry, begun).may == [False, True]
+    assert reachable(["anna", "ben"], registry, registry.ledger.end()).may == [True, True]
+
+
 def test_silence_can_be_taken_for_a_no(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """The trainer heeds RECSVC_CONSENT_DEFAULT as the service does."""
     monkeypatch.setenv("RECSVC_CONSENT_DEFAULT", "withdrawn")
@@ -165,10 +193,11 @@ def test_a_visitor_goes_by_the_word_of_the_last_customer_linked(
         (Decision.ERASED, "anna"),
         (Decision.CONSENT_WITHDRAWN, "anna"),
         (Decision.LINKED, "tablet", "anna"),
+        (Decision.SWEPT, "anna"),
     ):
         registry.ledger.append([LedgerEntry(NOON, decision, tuple(people))])
         standing.refresh()
         said = Said.of(registry.ledger.read(0)[0])
         told.append(said.allows_visitor("tablet"))
         assert told[-1] is standing.allows_visitor("tablet")
-    assert told == [True, by_default, False, False, True, False, False, True, True, False]
+    assert told == [True, by_default, False, False, True, False, False, True, True, False, False]

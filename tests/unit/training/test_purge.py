@@ -1,7 +1,7 @@
 """Erased people leave the collected history."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -70,6 +70,18 @@ def test_what_came_after_the_erasure_stays(registry: Registry, history: Path) ->
     assert purge(history, registry) == 2
     second = pl.read_parquet(history / "live-00000002.parquet")
     assert second["customer_id"].to_list() == ["anna", None, "ben"]
+
+
+def test_what_the_clock_of_redis_says_is_purged(registry: Registry, history: Path) -> None:
+    """To the millisecond, also of an erasure whose first word a purge has read before."""
+    erase(registry, -1_000)
+    assert purge(history, registry) == 0
+    anna = customer_hash(registry.secret(), "anna")
+    until = datetime.fromtimestamp(T0 / 1_000, UTC) + timedelta(seconds=100)
+    registry.ledger.append([LedgerEntry(until, Decision.SWEPT, (anna,))])
+    assert purge(history, registry) == 2
+    second = pl.read_parquet(history / "live-00000002.parquet")
+    assert second["customer_id"].to_list() == [None, "ben"]
 
 
 def test_a_purge_is_not_done_twice(registry: Registry, history: Path) -> None:

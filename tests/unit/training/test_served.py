@@ -108,7 +108,7 @@ def said(registry: Registry, decision: Decision, *people: str) -> None:
 def test_lists_are_read_back_whole(lists: Later, registry: Registry, tmp_path: Path) -> None:
     """Whoever asked, and what nobody in particular asked for."""
     given = [served(registry, "anna"), served(registry, visitor="v"), served(registry)]
-    lists.add(given)
+    lists.add(given, heeds=0)
 
     assert collect_served(lists, tmp_path / "served").n_rows == 3
 
@@ -123,10 +123,10 @@ def test_a_run_goes_on_where_the_last_one_ended(
 ) -> None:
     """Each list is in one file, once, and the store keeps it all the same."""
     first, second = served(registry, "anna"), served(registry, "anna")
-    lists.add([first])
+    lists.add([first], heeds=0)
     collect_served(lists, tmp_path)
     assert collect_served(lists, tmp_path).files == ()
-    lists.add([first, second])  # the first one again, as a call that was repeated
+    lists.add([first, second], heeds=0)  # the first one again, as a call that was repeated
 
     assert collect_served(lists, tmp_path).n_rows == 1
 
@@ -138,7 +138,7 @@ def test_a_run_that_was_killed_before_it_trimmed_repeats_nothing(
     lists: Later, registry: Registry, tmp_path: Path
 ) -> None:
     """The file is the record."""
-    lists.add([served(registry, f"c{number}") for number in range(30)])
+    lists.add([served(registry, f"c{number}") for number in range(30)], heeds=0)
     lists.may_trim = False
     with pytest.raises(KeyboardInterrupt):
         collect_served(lists, tmp_path)
@@ -153,7 +153,7 @@ def test_what_has_just_come_in_is_left_for_the_next_run(
     lists: Later, registry: Registry, tmp_path: Path
 ) -> None:
     """More may follow within the same millisecond."""
-    lists.add([served(registry, "anna")])
+    lists.add([served(registry, "anna")], heeds=0)
     lists.ahead = -60_000
     assert collect_served(lists, tmp_path).n_entries == 0
     lists.ahead = 2 * SETTLED_MILLISECONDS
@@ -165,7 +165,7 @@ def test_what_was_erased_before_it_was_collected_is_in_no_file(
 ) -> None:
     """Its name alone was left, and leaves with the run."""
     own, other = served(registry, "anna"), served(registry, "ben")
-    lists.add([own, other])
+    lists.add([own, other], heeds=0)
     lists.erase(own.shopper)
 
     assert collect_served(lists, tmp_path).n_rows == 1
@@ -178,7 +178,7 @@ def test_who_is_erased_leaves_the_files(lists: Later, registry: Registry, tmp_pa
     """As customer and as visitor: not read from that moment on, and gone with the next purge."""
     own = [served(registry, "anna"), served(registry, visitor="v")]
     other = served(registry, "ben")
-    lists.add([*own, other])
+    lists.add([*own, other], heeds=0)
     collect_served(lists, tmp_path)
     said(registry, Decision.ERASED, *(each.shopper for each in own))
 
@@ -192,13 +192,28 @@ def test_who_is_erased_leaves_the_files(lists: Later, registry: Registry, tmp_pa
     assert collect_served(lists, tmp_path).n_entries == 0
 
 
+def test_lists_of_who_has_come_back_are_read(
+    lists: Later, registry: Registry, tmp_path: Path
+) -> None:
+    """By the clock of Redis, which says when each came and when its store let go of the person."""
+    own = served(registry, "anna")
+    lists.add([own], heeds=0)
+    collect_served(lists, tmp_path)
+    (received,) = pl.read_parquet(tmp_path / "*.parquet")["received"]
+    said(registry, Decision.ERASED, own.shopper)
+    for ahead, found in ((-1, [own.recommendation_id]), (0, [])):
+        until = datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=received + ahead)
+        registry.ledger.append([LedgerEntry(until, Decision.SWEPT, (own.shopper,))])
+        assert names(ServedFiles(tmp_path, registry).every()) == found
+
+
 def test_who_does_not_consent_any_more_is_in_no_report(
     lists: Later, registry: Registry, tmp_path: Path
 ) -> None:
     """As a visitor either; what others were served is, and what nobody in particular was."""
     own, other, nobody = served(registry, "anna"), served(registry, "ben"), served(registry)
     before, stranger = served(registry, visitor="v"), served(registry, visitor="w")
-    lists.add([own, other, nobody, before, stranger])
+    lists.add([own, other, nobody, before, stranger], heeds=0)
     collect_served(lists, tmp_path)
     said(registry, Decision.LINKED, before.shopper, own.shopper)
     said(registry, Decision.CONSENT_WITHDRAWN, own.shopper)
@@ -213,7 +228,9 @@ def test_a_row_says_through_which_door_a_list_was_shown(
 ) -> None:
     """Where the caller has said it: what an agent is given, it need not tell."""
     by_agent = Question(customer_id="anna", channel="AGENT")
-    lists.add([replace(served(registry, "anna"), question=by_agent), served(registry, "ben")])
+    lists.add(
+        [replace(served(registry, "anna"), question=by_agent), served(registry, "ben")], heeds=0
+    )
     collect_served(lists, tmp_path)
 
     found = ServedFiles(tmp_path, registry).rows().select("customer_id", "channel")
@@ -224,7 +241,9 @@ def test_a_row_says_through_which_door_a_list_was_shown(
 def test_lists_are_kept_for_a_set_time(lists: Later, registry: Registry, tmp_path: Path) -> None:
     """Files that hold nothing else are deleted, but the newest, which says how far a run was."""
     for days in (5, 3, 1):
-        lists.add([served(registry, "anna", days=days), served(registry, "ben", days=days + 1)])
+        lists.add(
+            [served(registry, "anna", days=days), served(registry, "ben", days=days + 1)], heeds=0
+        )
         collect_served(lists, tmp_path)
 
     assert forget_older(tmp_path, 3.5, NOW) == 3
@@ -244,10 +263,10 @@ def test_lists_of_store_and_files_are_each_told_once(
 ) -> None:
     """What either has is found."""
     both, old, new = (served(registry, name) for name in ("anna", "ben", "clara"))
-    lists.add([both, old])
+    lists.add([both, old], heeds=0)
     collect_served(lists, tmp_path)
     store = InMemoryServedLists()
-    store.add([both, new])
+    store.add([both, new], heeds=0)
 
     kept = Kept(store, ServedFiles(tmp_path, registry))
 
@@ -269,7 +288,7 @@ def test_a_folder_without_served_lists_is_refused(registry: Registry, tmp_path: 
 def test_a_damaged_list_is_named(lists: Later, registry: Registry, tmp_path: Path) -> None:
     """Rather than passed over."""
     one = served(registry, "anna")
-    lists.add([one])
+    lists.add([one], heeds=0)
     (path,) = collect_served(lists, tmp_path).files
     pl.read_parquet(path).with_columns(record=pl.lit(b"x")).write_parquet(path)
     with pytest.raises(InputError, match=f"{one.recommendation_id}: .*damaged"):
@@ -279,7 +298,7 @@ def test_a_damaged_list_is_named(lists: Later, registry: Registry, tmp_path: Pat
 def test_a_page_of_lists_says_where_each_lies(lists: Later, registry: Registry) -> None:
     """So that the next one goes on after it."""
     given = [served(registry, "anna") for _ in range(3)]
-    lists.add(given)
+    lists.add(given, heeds=0)
     partition = partition_of(given[0].shopper)
     first = lists.read(partition, "", 2)
     assert [each.entry for each in first] == given[:2]
