@@ -52,15 +52,14 @@ def new_app(help_text: str, places: Mapping[str, Place] | None = None) -> typer.
 
 
 def _imported_late(places: Mapping[str, Place]) -> type[TyperGroup]:
-    # Typer's own classes of contexts and commands are not public: hence Any.
     class Group(TyperGroup):
-        def __init__(self, **given: Any) -> None:  # see above
+        def __init__(self, **given: Any) -> None:
             super().__init__(**given)
             # What the help lists, and what is suggested for a name that was mistyped.
             listed = {name: TyperCommand(name, help=place.help) for name, place in places.items()}
             self.commands = {**listed, **self.commands}
 
-        def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401  # see above
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401  # Typer's classes are not public
             name, command, left = super().resolve_command(ctx, args)
             if name is not None and name in places:
                 command = _command(name, places[name].at)

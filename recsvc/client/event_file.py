@@ -169,7 +169,7 @@ def _event(number: int, row: Row) -> api.Event:
             )
         ],
         location=_location(row),
-        channel=_choice("channel", common.Channel, f"CHANNEL_{channel}"),  # type: ignore[arg-type]  # likewise
+        channel=_choice("channel", common.Channel, f"CHANNEL_{channel}"),  # type: ignore[arg-type]  # an int to protobuf's stubs
         placement_id=_text(row, "placement_id"),
         recommendation_id=_text(row, "recommendation_id"),
         order_id=_text(row, "order_id"),
