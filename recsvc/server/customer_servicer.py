@@ -14,7 +14,7 @@ from recsvc.server.replays import Replays
 from recsvc.server.tokens import ConsistencyTokens
 from recsvc.service.customer_records import Customer
 from recsvc.service.customers import Customers
-from recsvc.service.standing import Consent
+from recsvc.service.ledger_state import Consent
 from recsvc.v1 import customer_service_pb2 as api
 from recsvc.v1 import customer_service_pb2_grpc as api_grpc
 

@@ -10,12 +10,13 @@ from recsvc.core.live import Act
 from recsvc.core.places import Location
 from recsvc.core.vocabulary import MISSING
 from recsvc.identity import customer_hash, partition_of
+from recsvc.service.ledger_state import Consent
 from recsvc.service.live_records import held
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.ports import EventLog, People, Person
 from recsvc.service.shopping import Deed, Shopper
 from recsvc.service.shopping import Person as Kind
-from recsvc.service.standing import Consent, Standing
+from recsvc.service.standing import Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from recsvc.errors import (
 )
 from recsvc.identity import customer_hash, visitor_hash
 from recsvc.service.customer_records import Customer, CustomerRecords, Learnt
+from recsvc.service.ledger_state import Consent
 from recsvc.service.live_records import held
 from recsvc.service.models import ModelSlot
 from recsvc.service.ports import EventLog, People, Person, ServedLists
@@ -20,7 +21,7 @@ from recsvc.service.selling import NOTHING, Written
 from recsvc.service.served import ServedList
 from recsvc.service.shopping import Event, Shopper
 from recsvc.service.shopping import Person as Kind
-from recsvc.service.standing import Consent, Standing
+from recsvc.service.standing import Standing
 
 
 @dataclass(frozen=True, slots=True)

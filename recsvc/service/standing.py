@@ -1,63 +1,17 @@
-"""What people decided, as every call must heed it: recalls, consent, erasures."""
+"""What people decided, as every call must heed it: followed in the ledger, and written there."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 from recsvc.artifacts.ledger import Decision, Ledger, LedgerEntry
 from recsvc.errors import ErasedMeanwhileError, StoreUnavailableError
 from recsvc.logs import Logger
+from recsvc.service.ledger_state import DECISIONS, Consent, LedgerState
 from recsvc.service.poller import Poller
 
-
-class Consent(StrEnum):
-    """Whether a customer has consented to personalisation."""
-
-    GRANTED = "GRANTED"
-    WITHDRAWN = "WITHDRAWN"
-    UNKNOWN = "UNKNOWN"
-
-
-_CONSENTS = {
-    Decision.CONSENT_GRANTED: Consent.GRANTED,
-    Decision.CONSENT_WITHDRAWN: Consent.WITHDRAWN,
-    Decision.CONSENT_UNKNOWN: Consent.UNKNOWN,
-}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DECISIONS = {consent: decision for decision, consent in _CONSENTS.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class _Erasure:
-    """A person's last erasure.
-
-    Attributes:
-        position: of the word itself; who heeds it has begun anew.
-        end: of the last word about it: that it has come to its end, if that was said.
-        visitors: whom a customer's erasure concerns that has not come to its end.
-    """
-
-    position: int = 0
-    end: int = 0
-    visitors: tuple[str, ...] = ()
-
-
-_NEVER = _Erasure()
-
-
-@dataclass(slots=True)
-class _State:
-    """Everything that the ledger says up to a position."""
-
-    position: int = 0
-    withdrawn: dict[str, datetime] = field(default_factory=dict)
-    restored_at: int = 0
-    consents: dict[str, Consent] = field(default_factory=dict)
-    erased: dict[str, _Erasure] = field(default_factory=dict)
-    visitors: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    customers: dict[str, str] = field(default_factory=dict)
 
 
 class Standing:
@@ -83,7 +37,7 @@ class Standing:
         self._logger = logger
         self._now = now
         self._lock = threading.Lock()
-        self._state = _State()
+        self._state = LedgerState()
         # How large the ledger was when it was read last: more than the position where its last
         # line is torn, or being written.
         self._size = 0
@@ -107,7 +61,7 @@ class Standing:
 
     def consent(self, customer: str) -> Consent:
         """What a customer (a hash) has said."""
-        return self._state.consents.get(customer, Consent.UNKNOWN)
+        return self._state.consent(customer)
 
     def allows(self, customer: str) -> bool:
         """Whether a customer's history may be read and written."""
@@ -127,18 +81,18 @@ class Standing:
 
     def erased_at(self, customer: str) -> int:
         """Position of a customer's last erasure; 0 for who was never erased."""
-        return self._state.erased.get(customer, _NEVER).position
+        return self._state.erasure(customer).position
 
     def is_heeded(self, customer: str, position: int) -> bool:
         """Whether who heeds so much of the ledger heeds a customer's last erasure, to its end.
 
         A model that does not must not be asked about the customer.
         """
-        return self._state.erased.get(customer, _NEVER).end <= position
+        return self._state.erasure(customer).end <= position
 
     def visitors(self, customer: str) -> tuple[str, ...]:
         """Visitors (hashes) who turned out to be a customer (a hash), since the last erasure."""
-        return self._state.visitors.get(customer, ())
+        return self._state.visitors(customer)
 
     def refresh(self) -> None:
         """Read on, if there is anything new.
@@ -186,7 +140,7 @@ class Standing:
             is_late = heeds is not None and self.erased_at(customer) > heeds
             if is_late and consent is not Consent.WITHDRAWN:
                 raise ErasedMeanwhileError("the customer was erased meanwhile; nothing was kept")
-            return LedgerEntry(self._now(), _DECISIONS[consent], (customer,))
+            return LedgerEntry(self._now(), DECISIONS[consent], (customer,))
 
         entry, position = self._decide(said)
         return entry.time, position
@@ -210,7 +164,7 @@ class Standing:
         """
 
         def said() -> LedgerEntry:
-            cut_off = self._state.erased.get(customer, _NEVER).visitors
+            cut_off = self._state.erasure(customer).visitors
             known = dict.fromkeys((*visitors, *cut_off, *self.visitors(customer)))
             return LedgerEntry(self._now(), Decision.ERASED, (customer, *known))
 
@@ -305,63 +259,11 @@ class Standing:
         size = self._ledger.end()
         entries, position = self._ledger.read(before.position if size >= before.position else 0)
         if entries:
-            self._state = self._after(entries, position)
+            self._state = before.after(entries, position)
         elif position != before.position:
             self._state = replace(before, position=position)
         self._size = max(size, position)
 
-    def _after(self, entries: Iterable[LedgerEntry], position: int) -> _State:
-        """The state that entries lead to."""
-        before = self._state
-        after = _State(
-            position,
-            dict(before.withdrawn),
-            before.restored_at,
-            dict(before.consents),
-            dict(before.erased),
-            dict(before.visitors),
-            dict(before.customers),
-        )
-        for entry in entries:
-            _apply(after, entry)
-        return after
-
 
 def _unwritable(error: OSError) -> StoreUnavailableError:
     return StoreUnavailableError(f"the ledger cannot be written ({error}); nothing was changed")
-
-
-def _apply(state: _State, entry: LedgerEntry) -> None:
-    if entry.decision is Decision.LINKED:
-        visitor, customer = entry.subjects
-        known = state.visitors.get(customer, ())
-        state.visitors[customer] = tuple(dict.fromkeys((*known, visitor)))
-        state.customers[visitor] = customer
-        return
-    if entry.decision is Decision.ERASED:
-        _erase(state, entry)
-        return
-    for subject in entry.subjects:
-        match entry.decision:
-            case Decision.WITHDRAWN:
-                state.withdrawn.setdefault(subject, entry.time)
-            case Decision.RESTORED:
-                state.withdrawn.pop(subject, None)
-                state.restored_at = entry.position
-            case Decision.SWEPT:
-                erasure = state.erased.get(subject, _NEVER)
-                state.erased[subject] = _Erasure(erasure.position, entry.position)
-            case _:
-                state.consents[subject] = _CONSENTS[entry.decision]
-
-
-def _erase(state: _State, entry: LedgerEntry) -> None:
-    """Who comes back starts afresh, and has not been asked yet."""
-    for subject in entry.subjects:
-        state.consents.pop(subject, None)
-        for visitor in state.visitors.pop(subject, ()):
-            if state.customers.get(visitor) == subject:
-                del state.customers[visitor]
-        state.erased[subject] = _Erasure(entry.position, entry.position)
-    for customer in entry.subjects[:1]:
-        state.erased[customer] = _Erasure(entry.position, entry.position, entry.subjects[1:])

@@ -19,7 +19,7 @@ from recsvc.server.event_servicer import EventServicer
 from recsvc.server.replays import Replays, RequestIdReusedError
 from recsvc.server.tokens import ConsistencyTokens
 from recsvc.service.events import Events
-from recsvc.service.standing import Consent
+from recsvc.service.ledger_state import Consent
 from recsvc.store.memory import InMemoryAnswerStore, InMemoryEventLog, InMemoryProfiles
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import event_service_pb2 as api

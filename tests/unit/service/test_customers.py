@@ -13,11 +13,12 @@ from recsvc.core.places import Location
 from recsvc.errors import DamagedError, NotFoundError, StoreUnavailableError
 from recsvc.service.customer_records import Customer, Learnt
 from recsvc.service.customers import Customers
+from recsvc.service.ledger_state import Consent
 from recsvc.service.models import ModelSlot
 from recsvc.service.ports import People, Person, Swept
 from recsvc.service.selling import Written
 from recsvc.service.shopping import Event, Line, Outcome
-from recsvc.service.standing import Consent, Standing
+from recsvc.service.standing import Standing
 from recsvc.store.memory import (
     InMemoryEventLog,
     InMemoryPeople,

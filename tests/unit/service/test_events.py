@@ -8,8 +8,9 @@ from prometheus_client import CollectorRegistry
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import OverloadedError, PreconditionError
 from recsvc.service.events import Events
+from recsvc.service.ledger_state import Consent
 from recsvc.service.shopping import Event, Outcome
-from recsvc.service.standing import Consent, Standing
+from recsvc.service.standing import Standing
 from recsvc.store.memory import InMemoryEventLog, InMemoryProfiles
 from tests.serving import new_metrics, new_standing
 from tests.shoppers import ANNA, BEN, GUEST, T0, event

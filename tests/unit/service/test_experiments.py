@@ -19,8 +19,8 @@ from recsvc.core.places import Location
 from recsvc.core.recommendation_id import Surface, read_recommendation_id
 from recsvc.core.segments import Segments
 from recsvc.service.deliveries import Served
+from recsvc.service.ledger_state import Consent
 from recsvc.service.questions import Question, ServedFrom
-from recsvc.service.standing import Consent
 from tests.bench import JUST_AFTER, Bench
 from tests.experiments import CONTROL, OTHER, experiment
 from tests.samples import tiny_artifact, tiny_model

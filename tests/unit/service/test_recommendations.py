@@ -20,13 +20,13 @@ from recsvc.errors import (
     StoreUnavailableError,
     UnavailableError,
 )
+from recsvc.service.ledger_state import Consent
 from recsvc.service.models import load_model
 from recsvc.service.ports import CacheKey, Lookup, Person
 from recsvc.service.questions import Question, ServedFrom, listed
 from recsvc.service.selling import Written
 from recsvc.service.shopping import Line, LiveProfile
 from recsvc.service.situations import Asker, situate, store_of
-from recsvc.service.standing import Consent
 from tests.bench import FOREVER, JUST_AFTER, Bench
 from tests.counting import DATA_END, DATA_END_TIME, DAY
 from tests.samples import tiny_artifact, tiny_model

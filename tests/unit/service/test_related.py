@@ -12,10 +12,10 @@ from recsvc.core.places import Level, Location
 from recsvc.core.sources import Strategy
 from recsvc.errors import InvalidRequestError, NotFoundError
 from recsvc.service.deliveries import Computed, Needed
+from recsvc.service.ledger_state import Consent
 from recsvc.service.questions import Question, ServedFrom
 from recsvc.service.selling import Written
 from recsvc.service.shopping import Line
-from recsvc.service.standing import Consent
 from tests.bench import JUST_AFTER, Bench
 from tests.counting import DAY
 from tests.shoppers import ANNA, customer, visitor

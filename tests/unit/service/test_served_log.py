@@ -8,12 +8,13 @@ import pytest
 
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import StoreUnavailableError
+from recsvc.service.ledger_state import Consent
 from recsvc.service.ports import ServedLists
 from recsvc.service.questions import Question, ServedFrom
 from recsvc.service.served import ServedList
 from recsvc.service.served_log import ServedLog
 from recsvc.service.shopping import Outcome
-from recsvc.service.standing import Consent, Standing
+from recsvc.service.standing import Standing
 from recsvc.store.memory import InMemoryEventLog, InMemoryProfiles, InMemoryServedLists
 from tests.bench import Bench
 from tests.serving import Log, new_metrics, new_standing, small_registry, wait_until

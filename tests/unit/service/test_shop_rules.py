@@ -15,10 +15,10 @@ from recsvc.core.places import Location
 from recsvc.core.rules import Rulebook
 from recsvc.errors import NotFoundError
 from recsvc.identity import customer_hash
+from recsvc.service.ledger_state import Consent
 from recsvc.service.models import load_model
 from recsvc.service.questions import Answer, Question
 from recsvc.service.shop_rules import ShopRules
-from recsvc.service.standing import Consent
 from tests.bench import Bench
 from tests.serving import NOW, Log, local_server, new_metrics
 from tests.shoppers import KEY

@@ -12,7 +12,8 @@ import pytest
 from recsvc.artifacts.ledger import Decision, Ledger, LedgerEntry
 from recsvc.artifacts.registry import Registry
 from recsvc.errors import ErasedMeanwhileError, StoreUnavailableError
-from recsvc.service.standing import Consent, Standing
+from recsvc.service.ledger_state import Consent
+from recsvc.service.standing import Standing
 from tests.serving import NOW, Log, new_standing, wait_until
 
 ANNA, BEN = "8f2e", "c41a"
