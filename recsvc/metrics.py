@@ -105,6 +105,25 @@ class Metrics:
             ["outcome"],
             registry=registry,
         )
+        self.process_cache = Counter(
+            "recsvc_process_cache_operations",
+            "Looks for a list in the process: hit, miss, deaf (the others cannot be heard).",
+            ["outcome"],
+            registry=registry,
+        )
+        self.process_cache_drops = Counter(
+            "recsvc_process_cache_drops",
+            "Lists that left the process: told (its shopper did something), outdated, expired, "
+            "room, lost (the others could not be heard).",
+            ["reason"],
+            registry=registry,
+        )
+        self.process_cache_bytes = Gauge(
+            "recsvc_process_cache_bytes",
+            "What the lists in the processes take, about.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
         self.events = Counter(
             "recsvc_events", "Events taken in, by outcome.", ["outcome"], registry=registry
         )

@@ -186,6 +186,10 @@ class ServerSettings(LogSettings, ListSettings):
     cache_ttl_seconds: Seconds = Field(default=300.0, ge=0, le=86_400)
     """How long a list may be answered from the cache; 0 turns the cache off."""
 
+    process_cache_mib: int = Field(default=64, ge=0, le=65_536)
+    """Room in each process for lists that were asked for twice within a minute, MiB; 0 keeps
+    none there."""
+
     hash_key: SecretStr | None = None
     """Secret that people's ids are hashed with in keys, logs and the ledger; unset takes the one
     that lies in the registry. The trainer needs the same one, and whoever changes it forgets who

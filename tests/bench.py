@@ -14,6 +14,7 @@ from recsvc.service.inquiries import Circumstances, Inquiries
 from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.models import ModelSlot
 from recsvc.service.ports import CacheKey, Lookup
+from recsvc.service.process_cache import ProcessCache
 from recsvc.service.questions import Answer, KeptList, Question
 from recsvc.service.recommendations import Recommendations
 from recsvc.service.related import Related
@@ -94,12 +95,16 @@ class Bench:
         *,
         consents_by_default: bool = True,
         served: ServedLog | None = None,
+        process_bytes: int = 0,
     ) -> None:
         self.registry = registry
         self.now = now
         self.monotonic = 1000.0
         self.codec = Codec()
-        profiles = InMemoryProfiles()
+        metrics, self.numbers = new_metrics()
+        self.process = ProcessCache(process_bytes, metrics, lambda: self.monotonic)
+        self.process.heard(math.inf)
+        profiles = InMemoryProfiles(changed=self.process.drop)
         self.cache = Cache(lambda: self.now, profiles)
         self.log = InMemoryEventLog(lambda: self.now, profiles)
         self.people = InMemoryPeople(profiles)
@@ -112,7 +117,6 @@ class Bench:
             catalogue, catalogue, timeout_seconds=0.05, monotonic=lambda: self.monotonic
         )
         self.n_said = 0
-        metrics, self.numbers = new_metrics()
         self.written = Log()
         self.slot = ModelSlot(registry, logger=Log().logger, metrics=metrics)
         self.slot.refresh()
@@ -134,7 +138,7 @@ class Bench:
             now=lambda: self.now,
             monotonic=lambda: self.monotonic,
         )
-        inquiries = Inquiries(
+        self.inquiries = inquiries = Inquiries(
             self.slot,
             Circumstances(self.standing, self.live, self.stock, self.experiments, self.rules),
             hash_key=KEY,
@@ -151,6 +155,8 @@ class Bench:
             answer_cache,
             self.codec,
             deliveries,
+            self.process,
+            now=lambda: self.now,
             monotonic=lambda: self.monotonic,
         )
         self.related = Related(inquiries, answers, answer_cache, deliveries)

@@ -1,5 +1,6 @@
 """What every door of a process stands on: the model, what must be known beside it, the stores."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,11 +22,16 @@ from recsvc.service.inquiries import Circumstances
 from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.log_gauge import LogGauge
 from recsvc.service.models import ModelSlot
+from recsvc.service.poller import Poller
+from recsvc.service.process_cache import ProcessCache
 from recsvc.service.served_log import ServedLog
 from recsvc.service.shop_rules import ShopRules
 from recsvc.service.standing import Standing
 from recsvc.service.stock import Stock
 from recsvc.settings import ConsentDefault, ServerSettings
+
+SWEEP_SECONDS = 10.0
+"""So often lists are let go of that may no longer be given, with the models that they hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +49,8 @@ class Ground:
         gauge: watches how full the event log is.
         served: keeps a sample of the lists.
         stores: what is kept between calls.
+        process: lists that are kept in this process.
+        sweeper: lets go of those that nobody asks for any more.
         metrics: counts.
         key: secret that people's ids are hashed with.
         settings: what it was built from.
@@ -59,6 +67,8 @@ class Ground:
     gauge: LogGauge
     served: ServedLog
     stores: Stores
+    process: ProcessCache
+    sweeper: Poller
     metrics: Metrics
     key: bytes
     settings: ServerSettings
@@ -93,6 +103,10 @@ class Ground:
         self.rules.watch(self.settings.poll_interval_seconds)
         self.gauge.watch()
         self.served.start()
+        if self.stores.changes is not None:
+            self.stores.changes.start()
+        if self.process.is_on:
+            self.sweeper.start(lambda: self.process.sweep(time.time()), SWEEP_SECONDS)
 
     def stop(self) -> None:
         """Follow nothing any more."""
@@ -104,6 +118,9 @@ class Ground:
         self.stock.close()
         self.gauge.stop()
         self.served.stop()
+        if self.stores.changes is not None:
+            self.stores.changes.stop()
+        self.sweeper.stop()
 
 
 def build_ground(
@@ -125,7 +142,8 @@ def build_ground(
     registry.pointer()  # a wrong path must be said now, not in a second
     given = settings.hash_key.get_secret_value() if settings.hash_key else ""
     key = hash_key(given, registry.secret)
-    stores = build_stores(settings, metrics, logger)
+    process = ProcessCache(settings.process_cache_mib * 1024 * 1024, metrics)
+    stores = build_stores(settings, process, metrics, logger)
     rules = ShopRules(registry.documents(RULES), logger=logger, metrics=metrics)
     live = LiveCatalogue(stores.catalogue, stores.catalogue_reads, logger, rules.sell)
     slot = ModelSlot(
@@ -171,6 +189,8 @@ def build_ground(
         gauge=gauge,
         served=served,
         stores=stores,
+        process=process,
+        sweeper=Poller("process-cache-sweeper", logger),
         metrics=metrics,
         key=key,
         settings=settings,

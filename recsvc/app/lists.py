@@ -42,6 +42,6 @@ def lists_on(ground: Ground, codec: AnswerCodec) -> Lists:
     answers = Answers(Wording.load(ground.settings.language))
     deliveries = Deliveries(ground.slot, ground.metrics, ground.served)
     return Lists(
-        Recommendations(inquiries, answers, cache, codec, deliveries),
+        Recommendations(inquiries, answers, cache, codec, deliveries, ground.process),
         Related(inquiries, answers, cache, deliveries),
     )

@@ -20,7 +20,9 @@ def build_shop(settings: ServerSettings, logger: Logger) -> tuple[LocalShop, Gro
         SettingsError: the Redis URL or the language cannot be used.
         RegistryError: there is no registry.
     """
-    ground = build_ground(settings, logger, lambda: None)
+    # No question comes to that door as bytes.
+    bare = settings.model_copy(update={"process_cache_mib": 0})
+    ground = build_ground(bare, logger, lambda: None)
     return shop_on(ground), ground
 
 

@@ -1,5 +1,6 @@
 """What is kept between calls: in Redis, or in memory where there is none."""
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from recsvc.service.ports import (
     ResponseCache,
     ServedLists,
 )
+from recsvc.service.process_cache import ProcessCache
 from recsvc.settings import ServerSettings
 from recsvc.store.answers import RedisAnswerStore
 from recsvc.store.breaker import CircuitBreaker
@@ -35,6 +37,7 @@ from recsvc.store.memory import (
 from recsvc.store.people import RedisPeople
 from recsvc.store.response_cache import RedisResponseCache
 from recsvc.store.served_lists import RedisServedLists
+from recsvc.store.shopper_changes import RedisShopperChanges
 from recsvc.store.tables import InMemoryTables, RedisTables
 
 
@@ -50,6 +53,7 @@ class Stores:
         answers: what was answered to changes, for those that are sent again.
         catalogue: what the shop has said of products, stores and stock.
         catalogue_reads: the same for whoever only reads, and waits less for it.
+        changes: tells this process what the others write; None where there are none.
     """
 
     cache: ResponseCache
@@ -59,15 +63,19 @@ class Stores:
     answers: AnswerStore
     catalogue: CatalogueStore
     catalogue_reads: CatalogueStore
+    changes: RedisShopperChanges | None = None
 
 
-def build_stores(settings: ServerSettings, metrics: Metrics, logger: Logger) -> Stores:
+def build_stores(
+    settings: ServerSettings, process: ProcessCache, metrics: Metrics, logger: Logger
+) -> Stores:
     """Connect to Redis, or keep all in memory where no URL is set.
 
     A Redis that does not answer is told, and nothing more: it may come back.
 
     Args:
         settings: the URL, the time-outs, and how much is kept.
+        process: told of each shopper of whom something else holds.
         metrics: counts what cannot be read.
         logger: told of that, and of a Redis that does not answer.
 
@@ -75,7 +83,8 @@ def build_stores(settings: ServerSettings, metrics: Metrics, logger: Logger) -> 
         SettingsError: the Redis URL cannot be used.
     """
     if settings.redis_url is None:
-        profiles = InMemoryProfiles()
+        profiles = InMemoryProfiles(changed=process.drop)
+        process.heard(math.inf)  # nobody else writes
         catalogue = TableCatalogueStore(InMemoryTables())
         return Stores(
             InMemoryResponseCache(time.time, profiles),
@@ -111,13 +120,23 @@ def build_stores(settings: ServerSettings, metrics: Metrics, logger: Logger) -> 
 
     return Stores(
         cache,
-        RedisEventLog(writes, keys, limits, unreadable=unreadable),
-        RedisPeople(writes, keys),
+        RedisEventLog(writes, keys, limits, unreadable=unreadable, changed=process.drop),
+        RedisPeople(writes, keys, process.drop),
         RedisServedLists(writes, keys, days=settings.served_days, unreadable=unreadable),
         RedisAnswerStore(writes, keys),
         TableCatalogueStore(RedisTables(writes, keys)),
         TableCatalogueStore(RedisTables(reads, keys)),
+        _changes(settings, keys, process, logger),
     )
+
+
+def _changes(
+    settings: ServerSettings, keys: KeySchema, process: ProcessCache, logger: Logger
+) -> RedisShopperChanges | None:
+    if not process.is_on:
+        return None
+    client = connect(str(settings.redis_url), max_connections=1)
+    return RedisShopperChanges(client, keys, process, logger)
 
 
 def _redis(settings: ServerSettings, timeout_seconds: float) -> GuardedRedis:

@@ -4,6 +4,7 @@ A set of rules is an integer here, with bit ``i`` for the rule at ``i``: what me
 one look into a table, and what meets all of them is an ``&``.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,10 @@ class _OneOf:
         for value in values:
             met |= self.by_value.get(value, 0)
         return met
+
+
+def _next_minute(now: float) -> float:
+    return (now // 60 + 1) * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,20 @@ class ConditionIndex:
             anywhere=anywhere,
             places=dict(places),
         )
+
+    def unchanged_until(self, now: float) -> float:
+        """A moment until which the clock changes nothing, as far as that is easily told.
+
+        Args:
+            now: seconds since 1970.
+
+        Returns:
+            Infinity where no rule looks at the clock; else the next full minute at most.
+        """
+        if not self.hours:
+            return math.inf
+        edges = (edge for hours, _ in self.hours for edge in (hours.starts, hours.ends))
+        return min(_next_minute(now), *(edge for edge in edges if edge > now), math.inf)
 
     def may_hold(self, occasion: Occasion) -> Bits:
         """The rules that hold as far as the question itself tells: who and where left aside."""

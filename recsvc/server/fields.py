@@ -38,6 +38,13 @@ def check_id(field: str, value: str, *, required: bool = False) -> str:
     return check_text(field, value, MAX_ID_BYTES)
 
 
+def no_message() -> InvalidRequestError:
+    """The error of bytes that cannot be read."""
+    return InvalidRequestError(
+        "request", "is no message of this method; generate the client from these protos"
+    )
+
+
 def check_text(path: str, value: str, max_bytes: int) -> str:
     """Return a text that keeps to its limit.
 

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -13,7 +13,6 @@ from grpc_status import rpc_status
 from prometheus_client import Counter
 
 from recsvc.errors import (
-    InvalidRequestError,
     NotYetAvailableError,
     OverloadedError,
     RecsvcError,
@@ -22,6 +21,7 @@ from recsvc.errors import (
 from recsvc.logs import Logger, collected_facts
 from recsvc.metrics import Children, Metrics
 from recsvc.server.errors import code_of, to_status
+from recsvc.server.fields import no_message
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -95,6 +95,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         max_concurrent: calls beyond this many are turned away as OVERLOADED.
         metrics: counts and times the calls.
         logger: gets one line a call.
+        unread: methods (``Service/Method``) that read the bytes of their requests themselves.
     """
 
     def __init__(
@@ -105,8 +106,10 @@ class CallInterceptor(grpc.ServerInterceptor):
         *,
         metrics: Metrics,
         logger: Logger,
+        unread: Collection[str] = (),
     ) -> None:
         self._executor = executor
+        self._unread = unread
         self._streams = streams
         self._max_concurrent = max_concurrent
         self._metrics = metrics
@@ -157,8 +160,8 @@ class CallInterceptor(grpc.ServerInterceptor):
         if any(kind):
             # Where grpc runs it, by this name.
             wrapped.experimental_thread_pool = self._streams
-        read, write = _lenient(handler.request_deserializer), _sent(handler.response_serializer)
-        return make(wrapped, read, write)
+        read = None if method in self._unread else _lenient(handler.request_deserializer)
+        return make(wrapped, read, _sent(handler.response_serializer))
 
     def _read(self, requests: Iterator[Any]) -> Iterator[Any]:
         """The messages of a stream."""
@@ -292,9 +295,7 @@ def _lenient(deserialise: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
 
 def _checked(request: Any) -> Any:  # noqa: ANN401  # any message
     if request is _MALFORMED:
-        raise InvalidRequestError(
-            "request", "is no message of this method; generate the client from these protos"
-        )
+        raise no_message()
     return request
 
 

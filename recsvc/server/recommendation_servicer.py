@@ -57,10 +57,14 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         self._monotonic = monotonic
 
     def Recommend(  # noqa: N802  # the API's name
-        self, request: api.RecommendRequest, context: grpc.ServicerContext
+        self, request: bytes, context: grpc.ServicerContext
     ) -> bytes:
-        """Recommend products for a shopper."""
-        served = self._recommend(request, deadline_of(context), self._slot.current())
+        """Recommend products for a shopper; the request is not read where that can be spared."""
+        served = self._recommendations.again(request)
+        if served is None:
+            asked = requests.recommend_request(request)
+            loaded = self._slot.current()
+            served = self._recommend(asked, deadline_of(context), loaded, request)
         note(n_items=served.n_items, version_id=served.version_id)
         return response_codec.recommend_response(served)
 
@@ -111,10 +115,14 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         return responses.again_response(needed)
 
     def _recommend(
-        self, request: api.RecommendRequest, deadline: float, loaded: LoadedModel
+        self,
+        request: api.RecommendRequest,
+        deadline: float,
+        loaded: LoadedModel,
+        written: bytes,
     ) -> Served:
         question = requests.recommend_question(request, self._tokens)
-        return self._recommendations.recommend(question, deadline, loaded)
+        return self._recommendations.recommend(question, deadline, loaded, written)
 
     def _result(
         self,
@@ -135,7 +143,10 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
                     reason="DEADLINE_EXCEEDED",
                 )
             with collected_facts():  # one entry's would pass for those of the whole call
-                served = self._recommend(request, deadline, loaded)
+                written = request.SerializeToString()
+                served = self._recommendations.again(written, loaded) or self._recommend(
+                    request, deadline, loaded, written
+                )
         except RecsvcError as error:
             return api.RecommendResult(status=to_status(error)).SerializeToString()
         lists.append(served.delivery)

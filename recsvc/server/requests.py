@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 from google.type.money_pb2 import Money
 
@@ -19,6 +20,7 @@ from recsvc.server.fields import (
     check_currency,
     check_id,
     check_language,
+    no_message,
     read_choice,
     read_ids,
     read_location,
@@ -36,6 +38,18 @@ MAX_BATCH = 100
 _DIVERSITIES = {api.Diversity.Value(f"DIVERSITY_{level.name}"): level for level in Diversity}
 _YEAR_1, _YEAR_10000 = -62_135_596_800, 253_402_300_800
 """The range of a Timestamp, unix seconds."""
+
+
+def recommend_request(data: bytes) -> api.RecommendRequest:
+    """Read the bytes of a ``RecommendRequest``.
+
+    Raises:
+        InvalidRequestError: they are none.
+    """
+    try:
+        return api.RecommendRequest.FromString(data)
+    except DecodeError as error:
+        raise no_message() from error
 
 
 def recommend_question(request: api.RecommendRequest, tokens: Tokens) -> Question:

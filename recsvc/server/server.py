@@ -40,6 +40,9 @@ SERVICES = (
 )
 
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+_UNREAD = frozenset({"RecommendationService/Recommend"})
+"""A question that was answered a moment ago is known by its bytes."""
+
 _IDLE_SECONDS, _IDLE_LOOKS = 0.05, 3
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -122,7 +125,12 @@ class RecommendationServer:
         self._streams = stream_executor()
         self._reflection = ReflectionServicer(SERVICES)
         interceptor = CallInterceptor(
-            self._executor, self._streams, options.max_concurrent, metrics=metrics, logger=logger
+            self._executor,
+            self._streams,
+            options.max_concurrent,
+            metrics=metrics,
+            logger=logger,
+            unread=_UNREAD,
         )
         self._server = grpc.server(
             self._executor, interceptors=[interceptor], options=_channel_options(options)

@@ -67,11 +67,13 @@ class Found:
         payload: as it is sent.
         age_seconds: since it was made.
         kept: what is told of it.
+        n_bytes: what reading the shopper's doings beside it holds on to.
     """
 
     payload: bytes
     age_seconds: float
     kept: KeptList
+    n_bytes: int
 
 
 @dataclass(slots=True)
@@ -114,7 +116,7 @@ class CacheSlot:
                     self._count("hit")
                     self.beside = found.live
                     age_seconds = max(0.0, owner.now() - entry.stored_at)
-                    return Found(entry.payload, age_seconds, kept)
+                    return Found(entry.payload, age_seconds, kept, found.n_bytes)
             self.live = found.live()
         except StoreUnavailableError:
             self._fail()

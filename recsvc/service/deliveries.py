@@ -91,6 +91,7 @@ class Deliveries:
         served_from: ServedFrom,
         basis: Basis,
         *,
+        started: float | None = None,
         cache_age_seconds: float | None = None,
         degraded_reason: str = "",
     ) -> Delivery:
@@ -100,6 +101,7 @@ class Deliveries:
             inquiry: the question.
             served_from: how the answer came about.
             basis: what it was made from.
+            started: when the work began, monotonic seconds; None as the inquiry says.
             cache_age_seconds: since it was computed; None where it was computed now.
             degraded_reason: why it is less than it should be, ``""`` where it is not.
         """
@@ -121,7 +123,7 @@ class Deliveries:
         delivery = Delivery(
             recommendation_id=new_recommendation_id(origin),
             served_from=served_from,
-            compute_seconds=self._monotonic() - inquiry.started,
+            compute_seconds=self._monotonic() - (inquiry.started if started is None else started),
             cache_age_seconds=cache_age_seconds,
             degraded_reason=degraded_reason,
             warnings=warnings,

@@ -1,5 +1,6 @@
 """Which variant of which experiment a question belongs to, and what variants need to answer."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -147,6 +148,19 @@ class Experiments:
             each.experiment_id == experiment_id and each.is_on(now)
             for each in self._known.experiments
         )
+
+    @property
+    def moment(self) -> object:
+        """Another object whenever other experiments, models or rules of variants are known."""
+        return self._known
+
+    def unchanged_until(self, now: float) -> float:
+        """When the next experiment begins or ends after ``now``, unix seconds; infinity if none."""
+        times = (
+            time for each in self._known.experiments for time in (each.start_time, each.end_time)
+        )
+        edges = (time.timestamp() for time in times if time is not None)
+        return min((edge for edge in edges if edge > now), default=math.inf)
 
     def refresh(self) -> None:
         """Follow the registry, if anything has changed, and try again what could not be loaded.

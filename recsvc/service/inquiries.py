@@ -28,7 +28,7 @@ from recsvc.service.questions import Question
 from recsvc.service.shop_rules import ShopRules
 from recsvc.service.shopping import LiveProfile
 from recsvc.service.situations import PRICE_CURRENCY, Asker, Situation, lacks_prices, situate
-from recsvc.service.standing import Standing
+from recsvc.service.standing import Heeded, Standing
 from recsvc.service.stock import NOT_ASKED, Stock, Stocked
 
 UNKNOWN_CUSTOMER = "UNKNOWN_CUSTOMER"
@@ -36,6 +36,9 @@ NO_CONSENT = "NO_CONSENT"
 CONSISTENCY_UNMET = "CONSISTENCY_UNMET"
 STOCK_UNKNOWN = "STOCK_UNKNOWN"
 
+
+Moment = tuple[object, ...]
+"""What everybody's lists depend on, see :meth:`Inquiries.moment`."""
 
 _Hidden = dict[int, tuple[LoadedModel, NDArray[np.int32]]]
 _MAX_HIDDEN = 8
@@ -205,6 +208,43 @@ class Inquiries:
             shaped, rules.book, surface, buys_again=loaded.model.buys_again
         )
         return Inquiry(settled, asker, loaded, started, deadline, rules, surface, assignment, heeds)
+
+    def moment(self) -> Moment:
+        """What everybody's lists depend on: each of it another object once it has changed.
+
+        What people decided of themselves, stock, what shoppers do and the clock are left aside.
+        """
+        standing = self._standing
+        return (
+            self._slot.loaded,
+            self._live.revision,
+            self._experiments.moment,
+            self._rules.current,
+            standing.withdrawn,
+            standing.restored_at,
+        )
+
+    def heeded(self, question: Question) -> Heeded:
+        """What was decided of who asks, as of now."""
+        person = ""
+        if question.visitor_id:
+            person = visitor_hash(self._hash_key, question.visitor_id)
+        elif question.customer_id:
+            person = customer_hash(self._hash_key, question.customer_id)
+        return self._standing.heeded(person, is_visitor=bool(question.visitor_id))
+
+    def still(self, heeded: Heeded) -> bool:
+        """Whether nothing else has been decided of who asked."""
+        return self._standing.still(heeded)
+
+    def unchanged_until(self, inquiry: Inquiry) -> float:
+        """A moment, unix seconds, until which the clock alone changes nothing of an answer."""
+        now = self._now()
+        return min(
+            inquiry.loaded.assortment.unchanged_until(now),
+            inquiry.rules.book.conditions.unchanged_until(now),
+            self._experiments.unchanged_until(now),
+        )
 
     def stocked(self, inquiry: Inquiry, store_id: str) -> Stocked:
         """The stock of a store, where the answer depends on any."""

@@ -93,7 +93,9 @@ class LedgerState:
             _apply(state, entry)
             if entry.decision is Decision.RESTORED and entry.subjects:
                 restored_at = entry.position
-        return replace(state, restored_at=restored_at)
+        # Another object means other products, to who compares no more than that.
+        withdrawn = self.withdrawn if state.withdrawn == self.withdrawn else state.withdrawn
+        return replace(state, withdrawn=withdrawn, restored_at=restored_at)
 
 
 def _apply(state: LedgerState, entry: LedgerEntry) -> None:

@@ -157,6 +157,11 @@ class LiveCatalogue:
             self._publish(replace(now, kept=kept))
 
     @property
+    def revision(self) -> str:
+        """Of what the shop has said; the same object until it says more."""
+        return self._now.revision
+
+    @property
     def shops(self) -> Mapping[str, Shop]:
         """The stores that were described, by id."""
         return self._now.shops

@@ -52,10 +52,12 @@ class Lookup:
             has done something since.
         live: reads what the shopper did of late, which costs nothing until it is called; raises
             ``StoreUnavailableError`` where it cannot be read.
+        n_bytes: what ``live`` holds on to until it is let go of.
     """
 
     entry: CachedEntry | None
     live: Callable[[], LiveProfile]
+    n_bytes: int = 0
 
 
 class ResponseCache(Protocol):

@@ -2,13 +2,14 @@
 
 ::
 
-    question -> cache -> model -> answer
-                  |        `-- no time left: what is popular at the place
-                  `-- the same question was answered a short while ago
+    question -> process -> store -> model -> answer
+                  |         |        `-- no time left: what is popular at the place
+                  |         `-- the same question was answered a short while ago
+                  `-- and it was asked here again since
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
@@ -18,17 +19,21 @@ import numpy as np
 from recsvc.core.lists import Ranking
 from recsvc.core.live import NO_ACTS, NO_ITEMS
 from recsvc.core.query import Query
-from recsvc.service.answer_cache import AnswerCache
+from recsvc.logs import note
+from recsvc.service.answer_cache import AnswerCache, Found
 from recsvc.service.answers import Answers
 from recsvc.service.basis import Basis, basis_of
 from recsvc.service.cost import CostEstimate
 from recsvc.service.deliveries import DEADLINE, Deliveries, Served, degraded
-from recsvc.service.inquiries import Inquiries, Inquiry, with_shelf
+from recsvc.service.inquiries import Inquiries, Inquiry, Moment, with_shelf
 from recsvc.service.models import LoadedModel
 from recsvc.service.pages import next_page, shown_before
 from recsvc.service.ports import ANONYMOUS, CacheKey
+from recsvc.service.process_cache import MAX_SECONDS, KeptAnswer, ProcessCache, Ticket
 from recsvc.service.questions import AnswerCodec, KeptList, Question, ServedFrom
+from recsvc.service.selling import NOTHING
 from recsvc.service.situations import store_of
+from recsvc.service.standing import Heeded
 from recsvc.service.stock import NOT_ASKED, Stocked
 
 FIRST_COST_SECONDS = 0.005
@@ -47,6 +52,7 @@ class Recommendations:
         cache: keeps answers.
         codec: writes answers as the door sends them.
         deliveries: says what is true of each.
+        process: keeps answers that were asked for again.
         now: unix seconds.
         monotonic: monotonic seconds, those of every ``deadline``.
     """
@@ -58,6 +64,7 @@ class Recommendations:
         cache: AnswerCache,
         codec: AnswerCodec,
         deliveries: Deliveries,
+        process: ProcessCache | None = None,
         *,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -67,13 +74,50 @@ class Recommendations:
         self._cache = cache
         self._codec = codec
         self._deliveries = deliveries
+        self._process = process if process is not None and process.is_on else None
         self._now = now
         self._monotonic = monotonic
         # Reasons cost about as much again, so lists with them are estimated apart.
         self._costs = {explain: CostEstimate(FIRST_COST_SECONDS) for explain in (False, True)}
 
+    def again(self, written: bytes, loaded: LoadedModel | None = None) -> Served | None:
+        """Answer a question that was answered a moment ago, unread; None where it must be read.
+
+        Args:
+            written: the question as the caller wrote it.
+            loaded: as for ``recommend``.
+        """
+        if self._process is None:
+            return None
+        started, moment, now = self._monotonic(), self._inquiries.moment(), self._now()
+        if loaded is not None and loaded is not moment[0]:
+            return None
+        known = self._process.get(written, moment, now)
+        if known is None:
+            return None
+        if not self._inquiries.still(known.heeded):
+            self._process.forget(written)
+            return None
+        inquiry = known.inquiry
+        if inquiry.asker.shopper:
+            kind = "visitor" if known.heeded.is_visitor else "customer"
+            note(**{kind: inquiry.asker.shopper})
+        delivery = self._deliveries.delivery(
+            inquiry,
+            ServedFrom.CACHE,
+            known.basis,
+            started=started,
+            cache_age_seconds=max(0.0, now - known.made_time),
+        )
+        version_id = inquiry.loaded.reference.version_id
+        return Served(known.payload, delivery, known.n_items, version_id)
+
     def recommend(
-        self, question: Question, deadline: float, loaded: LoadedModel | None = None
+        self,
+        question: Question,
+        deadline: float,
+        loaded: LoadedModel | None = None,
+        written: bytes = b"",
     ) -> Served:
         """Answer a question.
 
@@ -81,12 +125,15 @@ class Recommendations:
             question: what is asked.
             deadline: monotonic seconds when the caller stops waiting.
             loaded: the model to answer with, as it was loaded; the current one unless given.
+            written: the question as the caller wrote it, under which :meth:`again` may find what is
+                answered; nothing where it must not.
 
         Raises:
             UnavailableError: no model is loaded yet (WARMING_UP).
             InvalidRequestError: a strict filter names what the catalogue does not know, or the
                 page token belongs to another question or model (PAGE_TOKEN_MISMATCH).
         """
+        moment, heeded = self._begin(question, loaded, written)
         inquiry = self._inquiries.open(question, deadline, loaded)
         loaded, shopper = inquiry.loaded, inquiry.asker.shopper
         version_id = loaded.reference.version_id
@@ -94,6 +141,7 @@ class Recommendations:
         shown = shown_before(question, shopper, loaded)
         asked, question = question, inquiry.question
         store_id, stocked = self._at_home(inquiry)
+        ticket = self._ticket(moment, inquiry)
         cached = self._cache.slot(self._key(inquiry, stocked.revision), deadline)
         # With its stock unknown, nobody can say that a list still holds.
         found = cached.get((lambda _: False) if stocked.failed else self._is_allowed)
@@ -107,6 +155,8 @@ class Recommendations:
                 withdrawn=self._inquiries.withdrawn(loaded),
                 shown=shown,
             )
+            if ticket is not None and heeded is not None:
+                self._keep(written, inquiry, found, kept, ticket, heeded)
             delivery = deliver(ServedFrom.CACHE, kept, cache_age_seconds=found.age_seconds)
             return Served(found.payload, delivery, found.kept.n_items, version_id)
         situation = self._inquiries.situation(inquiry, cached.live, shown)
@@ -138,6 +188,59 @@ class Recommendations:
         delivery = deliver(ServedFrom.MODEL, basis, degraded_reason=reason)
         return Served(payload, delivery, len(made.items), version_id)
 
+    def _begin(
+        self, question: Question, loaded: LoadedModel | None, written: bytes
+    ) -> tuple[Moment, Heeded | None]:
+        """What is true before anything is looked up; nothing where nothing is to be kept.
+
+        What must have seen a write, and what a page follows from, is not asked twice.
+        """
+        if self._process is None or not written or question.page or question.must_see != NOTHING:
+            return (), None
+        moment = self._inquiries.moment()
+        if loaded is not None and loaded is not moment[0]:  # another was promoted meanwhile
+            return (), None
+        return moment, self._inquiries.heeded(question)
+
+    def _ticket(self, moment: Moment, inquiry: Inquiry) -> Ticket | None:
+        # Stock is read anew at every call, of whatever store.
+        if self._process is None or not moment or inquiry.question.looks_at_shelf:
+            return None
+        return self._process.ticket(moment, inquiry.asker.shopper)
+
+    def _keep(
+        self,
+        written: bytes,
+        inquiry: Inquiry,
+        found: Found,
+        basis: Basis,
+        ticket: Ticket,
+        heeded: Heeded,
+    ) -> None:
+        """Keep in the process what was found in the store: it was asked for before."""
+        if self._process is None:
+            return
+        now = self._now()
+        until = min(
+            now + MAX_SECONDS,
+            now - found.age_seconds + self._cache.ttl_seconds,
+            self._inquiries.unchanged_until(inquiry),
+        )
+        payload = found.payload
+        # What was found is looked into anew should anybody ask: the message would lie here too.
+        basis = replace(basis, product_ids=partial(_product_ids, self._codec, payload))
+        answer = KeptAnswer(
+            payload,
+            found.kept.n_items,
+            basis.made_time,
+            until,
+            inquiry,
+            heeded,
+            basis,
+            found.n_bytes,
+        )
+        self._process.put(written, answer, ticket)
+
     def _at_home(self, inquiry: Inquiry) -> tuple[str, Stocked]:
         """The store where the question is asked or the customer at home, and its stock."""
         question = inquiry.question
@@ -161,6 +264,11 @@ class Recommendations:
         digest.update(question.page)
         shopper = inquiry.asker.shopper or ANONYMOUS
         return CacheKey(loaded.generation, shopper, digest.hexdigest())
+
+
+def _product_ids(codec: AnswerCodec, payload: bytes) -> Sequence[str]:
+    kept = codec.kept(payload)
+    return () if kept is None else kept.product_ids()
 
 
 def recommended(loaded: LoadedModel, query: Query, *, is_late: bool) -> Ranking:

@@ -2,16 +2,37 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from recsvc.artifacts.ledger import Decision, Ledger, LedgerEntry
 from recsvc.errors import ErasedMeanwhileError, StoreUnavailableError
 from recsvc.logs import Logger
-from recsvc.service.ledger_state import DECISIONS, Consent, LedgerState
+from recsvc.service.ledger_state import DECISIONS, Consent, Erasure, LedgerState
 from recsvc.service.poller import Poller
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Heeded:
+    """What had been decided of a person, up to a position of the ledger.
+
+    Two are equal where the same was decided, whatever the ledger says of others in between.
+
+    Attributes:
+        position: how far the ledger was followed.
+        person: who (a hash), ``""`` nobody in particular.
+        is_visitor: whether that is a visitor.
+        may_be_known: whether their history may be read.
+        erasure: their last one.
+    """
+
+    position: int = field(compare=False)
+    person: str = ""
+    is_visitor: bool = False
+    may_be_known: bool = False
+    erasure: Erasure = field(default_factory=Erasure)
 
 
 class Standing:
@@ -89,6 +110,18 @@ class Standing:
         A model that does not must not be asked about the customer.
         """
         return self._state.erasure(customer).end <= position
+
+    def heeded(self, person: str, *, is_visitor: bool) -> Heeded:
+        """What was decided of a person (a hash), as of now."""
+        position = self.position  # first: what is decided meanwhile is looked at again
+        may_be_known = self.allows_visitor(person) if is_visitor else self.allows(person)
+        return Heeded(position, person, is_visitor, may_be_known, self._state.erasure(person))
+
+    def still(self, heeded: Heeded) -> bool:
+        """Whether nothing else has been decided of a person since."""
+        if heeded.position == self.position:
+            return True
+        return heeded == self.heeded(heeded.person, is_visitor=heeded.is_visitor)
 
     def visitors(self, customer: str) -> tuple[str, ...]:
         """Visitors (hashes) who turned out to be a customer (a hash), since the last erasure."""

@@ -57,6 +57,7 @@ if position and tonumber(position) >= tonumber(ARGV[1]) then
   return place
 end
 -- An entry that leaves at once: its id is the place, and those that follow get a later millisecond.
+redis.call('PUBLISH', ARGV[3], ARGV[4])
 place = redis.call('XADD', KEYS[2], '*', 'e', '')
 redis.call('XDEL', KEYS[2], place)
 redis.call('XSETID', KEYS[2], string.match(place, '^%d+') .. '-18446744073709551615')
@@ -98,7 +99,7 @@ class Erasure:
             self._keys.moving(shopper),
             self._keys.person(shopper),
         ]
-        args = [position, self._seconds]
+        args: list[str | int] = [position, self._seconds, self._keys.changed, shopper]
         place: Any = self._redis.ask(lambda: self._forget(keys=keys, args=args))
         return str(place.decode())
 

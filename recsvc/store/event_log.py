@@ -39,6 +39,8 @@ class RedisEventLog:
         limits: how much is kept.
         clock: returns unix seconds.
         unreadable: told where an entry lies that cannot be read, and was passed over.
+        changed: told of each shopper (a hash) of whom something else holds; other processes hear
+            of it through Redis, this one at once.
     """
 
     def __init__(
@@ -48,14 +50,16 @@ class RedisEventLog:
         limits: LogLimits,
         clock: Callable[[], float] = time.time,
         unreadable: Callable[[str], object] = lambda _: None,
+        changed: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._redis = guarded
         self._keys = keys
         self._unreadable = unreadable
+        self._changed = changed
         self._streams = PartitionedStreams(guarded, keys.events)
         self._script = EventScript(guarded, keys, limits)
         self._packer = ProfilePacker(guarded, keys, clock)
-        self._hand_over = HandOver(guarded, keys, limits, unreadable)
+        self._hand_over = HandOver(guarded, keys, limits, unreadable, changed)
         self._erasure = Erasure(guarded, keys, limits.remembered_seconds)
 
     def append(self, events: Sequence[Event], *, durable: bool, heeds: int) -> list[Outcome]:
@@ -97,7 +101,10 @@ class RedisEventLog:
             for index, (outcome, n_bytes) in zip(indices, results, strict=True):
                 outcomes[index] = outcome
                 shopper = events[index].shopper.key
-                grown[shopper] = max(n_bytes, grown.get(shopper, 0))
+                if n_bytes:
+                    grown[shopper] = max(n_bytes, grown.get(shopper, 0))
+        for shopper in grown:
+            self._changed(shopper)
         with suppress(StoreUnavailableError):  # all is stored, and the next event packs
             for shopper, n_bytes in grown.items():
                 if n_bytes >= PACK_BYTES:
@@ -189,6 +196,7 @@ class RedisEventLog:
         """
         key = self._keys.events(partition_of(shopper))
         place = self._erasure.forget(shopper, position)
+        self._changed(shopper)
         n_erased = 0
         for theirs in self._scan(shopper, place):
             n_erased += self._delete(key, [e for e in theirs if not isinstance(e.entry, Link)])

@@ -23,11 +23,11 @@ _ADD = (
     + IS_LATE
     + """
 local length = redis.call('XLEN', KEYS[1])
-local longest, remembered, heeds = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+local longest, remembered, heeds, changed = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
 local outcomes = {}
 for i = 1, (#KEYS - 1) / 3 do
   local profile, seen, mark = KEYS[3 * i - 1], KEYS[3 * i], KEYS[3 * i + 1]
-  local text, record, life = ARGV[3 * i + 1], ARGV[3 * i + 2], ARGV[3 * i + 3]
+  local text, record, life = ARGV[3 * i + 2], ARGV[3 * i + 3], ARGV[3 * i + 4]
   if is_late(mark, heeds) then
     outcomes[i] = 'DROPPED_NO_CONSENT'
   elseif redis.call('EXISTS', seen) == 1 then
@@ -40,6 +40,7 @@ for i = 1, (#KEYS - 1) / 3 do
     local revision, rest
     if record ~= '' then
       revision, rest = opened(profile)
+      redis.call('PUBLISH', changed, string.match(profile, '[^:]+$'))
     end
     local id = redis.call('XADD', KEYS[1], '*', 'e', text)
     redis.call('SET', seen, '', 'EX', remembered)
@@ -180,12 +181,13 @@ class EventScript:
 
     def _arguments(
         self, partition: int, entries: Sequence[Entry], heeds: int
-    ) -> tuple[list[str], list[bytes | int]]:
+    ) -> tuple[list[str], list[str | bytes | int]]:
         keys = [self._keys.events(partition)]
-        arguments: list[bytes | int] = [
+        arguments: list[str | bytes | int] = [
             max(1, self._limits.max_events // N_PARTITIONS),
             self._limits.remembered_seconds,
             heeds,
+            self._keys.changed,
         ]
         for entry in entries:
             event, shopper = entry.event, entry.event.shopper

@@ -30,6 +30,7 @@ if is_late(KEYS[3], ARGV[1]) then
   return 0
 end
 if redis.call('EXISTS', KEYS[2]) == 0 and redis.call('EXISTS', KEYS[1]) == 1 then
+  redis.call('PUBLISH', ARGV[2], string.match(KEYS[1], '[^:]+$'))
   redis.call('RENAME', KEYS[1], KEYS[2])
 end
 return redis.call('GET', KEYS[2])
@@ -44,15 +45,18 @@ if is_late(KEYS[4], ARGV[4]) then
   return 0
 end
 local revision, rest = opened(KEYS[2])
+if #ARGV > 6 then
+  redis.call('PUBLISH', ARGV[6], string.match(KEYS[2], '[^:]+$'))
+end
 if redis.call('SET', KEYS[3], '', 'NX', 'EX', ARGV[3]) then
   local id = redis.call('XADD', KEYS[1], '*', 'e', ARGV[1])
   redis.call('SET', KEYS[5], '', 'EX', ARGV[5])
-  if #ARGV == 5 then
+  if #ARGV == 6 then
     return 1
   end
   local milliseconds = tonumber(string.match(id, '^%d+'))
   local parts = {struct.pack('>BI4', FORMAT, revision or begun(milliseconds)), rest}
-  for i = 6, #ARGV do
+  for i = 7, #ARGV do
     parts[#parts + 1] = struct.pack('>I6', milliseconds)
     parts[#parts + 1] = ARGV[i]
   end
@@ -81,6 +85,8 @@ class HandOver:
         keys: the key schema of this shop.
         limits: how much is kept.
         unreadable: told where a profile lay that could not be read to its end.
+        changed: told of each shopper (a hash) of whom something else holds; other processes hear
+            of it through Redis, this one at once.
     """
 
     def __init__(
@@ -89,11 +95,13 @@ class HandOver:
         keys: KeySchema,
         limits: LogLimits,
         unreadable: Callable[[str], object] = lambda _: None,
+        changed: Callable[[str], object] = lambda _: None,
     ) -> None:
         self._redis = guarded
         self._keys = keys
         self._limits = limits
         self._unreadable = unreadable
+        self._changed = changed
         self._set_aside = guarded.client.register_script(_SET_ASIDE)
         self._hand_over = guarded.client.register_script(_HAND_OVER)
         self._drop = guarded.client.register_script(_DROP)
@@ -112,16 +120,20 @@ class HandOver:
         """
         aside, mark = self._keys.moving(visitor.key), self._keys.erased(visitor.key)
         setting_aside = partial(
-            self._set_aside, keys=[self._keys.live(visitor.key), aside, mark], args=[heeds]
+            self._set_aside,
+            keys=[self._keys.live(visitor.key), aside, mark],
+            args=[heeds, self._keys.changed],
         )
         value: Any = self._redis.ask(setting_aside)
         if value is None:
             self._add(None, visitor, customer, now, heeds)
         n_moved = 0
         while isinstance(value, bytes):
+            self._changed(visitor.key)
             added = self._add(value, visitor, customer, now, heeds)
             if added is None:
                 break
+            self._changed(customer.key)
             n_moved += added
             # Only what was moved: meanwhile another process may have set more aside.
             dropping = partial(self._drop, keys=[aside], args=[value])
@@ -153,13 +165,14 @@ class HandOver:
             self._keys.erased(customer.key),
             linked,
         ]
-        arguments: list[bytes | int] = [
+        arguments: list[str | bytes | int] = [
             link_json(Link(visitor, customer, now)),
             self._limits.customer_seconds,
             # As long as what was set aside may lie there.
             max(self._limits.remembered_seconds, self._limits.visitor_seconds),
             heeds,
             min(_LINKED_SECONDS, self._limits.visitor_seconds),
+            self._keys.changed,
             # Each counts as received now: what a model has learnt of a customer's partition until
             # then it cannot have learnt of the visitor's.
             *(record[RECEIVED_BYTES:] for record in records),

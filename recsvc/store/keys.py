@@ -45,6 +45,11 @@ class KeySchema:
                 "use 1 to 64 letters, digits, dots, dashes or underscores, for example shop-1"
             )
 
+    @property
+    def changed(self) -> str:
+        """The channel on which the shopper is named who has done something."""
+        return f"{self.namespace}:v{SCHEMA_VERSION}:changed"
+
     def response(self, key: CacheKey) -> str:
         """Return the key of a cached response."""
         return f"{self._partition(key.customer)}:list:{key.generation}:{key.customer}:{key.digest}"

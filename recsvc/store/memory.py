@@ -21,6 +21,9 @@ class InMemoryProfiles:
     """Live profiles, what was set of people, and the marks of erasures, by the hash of a shopper.
 
     A mark is a position of the ledger, and when it was set, unix milliseconds.
+
+    Attributes:
+        changed: told of each shopper (a hash) of whom something else holds.
     """
 
     people: dict[str, Person] = field(default_factory=dict)
@@ -28,6 +31,7 @@ class InMemoryProfiles:
     erased: dict[str, tuple[int, int]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     revisions: Iterator[int] = field(default_factory=lambda: count(1))
+    changed: Callable[[str], object] = lambda _: None
 
     def get(self, shopper: str) -> LiveProfile:
         """The profile of a shopper, empty where nothing is known."""
@@ -45,6 +49,7 @@ class InMemoryProfiles:
         """Add to a profile, under a revision that none has had before; call it with the lock."""
         before = self.get(shopper)
         self.profiles[shopper] = LiveProfile(next(self.revisions), (*before.deeds, *deeds))
+        self.changed(shopper)
 
 
 class InMemoryResponseCache:
@@ -167,6 +172,7 @@ class InMemoryEventLog:
             self._profiles.erased[shopper] = position, until
             self._profiles.profiles.pop(shopper, None)
             self._profiles.people.pop(shopper, None)
+            self._profiles.changed(shopper)
             kept = [event for event in self._events if event.shopper.key != shopper]
             n_erased = len(self._events) - len(kept)
             self._events = kept
@@ -188,6 +194,7 @@ class InMemoryEventLog:
             if any(self._profiles.is_late(one.key, heeds) for one in (visitor, customer)):
                 return 0
             moved = self._profiles.profiles.pop(visitor.key, NO_DEEDS).deeds
+            self._profiles.changed(visitor.key)
             if moved:
                 received = round(self._clock() * 1000)
                 self._profiles.add(
@@ -248,6 +255,7 @@ class InMemoryPeople:
             if before is not None and self._people.get(customer, Person()) != before:
                 return False
             self._people[customer] = person
+            self._profiles.changed(customer)
             return True
 
 

@@ -1,6 +1,7 @@
 """What callers have set of customers, in Redis."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from redis.client import Pipeline
@@ -21,11 +22,19 @@ class RedisPeople:
     Args:
         guarded: the client.
         keys: the key schema of this shop.
+        changed: told of each customer (a hash) of whom something else holds; other processes hear
+            of it through Redis, this one at once.
     """
 
-    def __init__(self, guarded: GuardedRedis, keys: KeySchema) -> None:
+    def __init__(
+        self,
+        guarded: GuardedRedis,
+        keys: KeySchema,
+        changed: Callable[[str], object] = lambda _: None,
+    ) -> None:
         self._redis = guarded
         self._keys = keys
+        self._changed = changed
 
     def get(self, customer: str) -> Person:
         """Return what was set, an empty person where nothing was."""
@@ -47,11 +56,13 @@ class RedisPeople:
                 return False
             pipeline.multi()
             pipeline.set(key, text)
+            pipeline.publish(self._keys.changed, customer)
             return True
 
         kept: Any = self._redis.ask(
             lambda: self._redis.client.transaction(swap, key, mark, value_from_callable=True)  # type: ignore[arg-type]  # what it returns is given back
         )
+        self._changed(customer)
         return bool(kept)
 
 

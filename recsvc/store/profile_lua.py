@@ -15,5 +15,5 @@ local function begun(milliseconds)
 end
 """.replace("FORMAT", str(FORMAT))
 """What scripts begin with that write profiles: the next revision and the rest of one, and where
-revisions begin, so that no answer of an earlier profile fits. A script reads before it writes: what
-fails while it reads has changed nothing."""
+revisions begin, so that no answer of an earlier profile fits. A script reads and publishes before
+it writes: what fails while it does has changed nothing, and Redis answers nobody until it ends."""

@@ -63,7 +63,8 @@ class RedisResponseCache:
             microseconds, revision = _HEAD.unpack_from(value)
             if revision == _revision(live, person):
                 entry = CachedEntry(value[_HEAD.size :], microseconds / 1_000_000)
-                return Lookup(entry, lambda: _read(live, person))
+                n_bytes = len(live or b"") + len(person or b"")
+                return Lookup(entry, lambda: _read(live, person), n_bytes)
         return Lookup(None, lambda: _read(live, person))
 
     def put(self, key: CacheKey, payload: bytes, ttl_seconds: float, revision: int = 0) -> None:

@@ -1,6 +1,7 @@
 """The live service as a shop runs it: two workers, a real Valkey, and what must never be lost."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -130,19 +131,105 @@ def lines(service: Service) -> Iterator[list[Line]]:
         yield lines
 
 
-def test_an_event_is_seen_by_the_very_next_call(lines: list[Line]) -> None:
+def test_an_event_is_seen_by_the_very_next_call_with_its_token(lines: list[Line]) -> None:
     """Whichever worker took it and whichever is asked, though each had cached a list."""
     for number, line in enumerate(lines):
         stranger = f"stranger-{number}"
         before = [other.ask(stranger) for other in lines]
         assert all("filter" in ids(response) for response in before)
         assert all(warnings(response) == {"UNKNOWN_CUSTOMER"} for response in before)
-        assert line.ingest(bought("e1", stranger)) == [events.EVENT_OUTCOME_ACCEPTED]
+        request = events.IngestEventsRequest(events=[bought("e1", stranger)])
+        taken = line.events.IngestEvents(request, timeout=SECONDS)
+        assert [each.outcome for each in taken.results] == [events.EVENT_OUTCOME_ACCEPTED]
         for other in reversed(lines):
-            response = other.ask(stranger)
+            response = other.ask(stranger, taken.consistency_token)
             assert "filter" not in ids(response)
             assert not warnings(response)
             assert not response.serving.degraded
+
+
+def n_hits(service: Service) -> float:
+    """How many lists were given from a process."""
+    wanted = r'^recsvc_process_cache_operations_total\{outcome="hit"\} (\S+)'
+    found = re.search(wanted, service.metrics(), re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def set_home(line: Line, customer_id: str) -> None:
+    """At a store that sells what no other does."""
+    customer = customers.Customer(
+        customer_id=customer_id, home_location=common.Location(store_id="porto-1")
+    )
+    request = customers.UpdateCustomerRequest(customer=customer, allow_missing=True)
+    line.customers.UpdateCustomer(request, timeout=SECONDS)
+
+
+def buy(line: Line, customer_id: str) -> None:
+    line.ingest(bought(f"of-{customer_id}", customer_id))
+
+
+def link_buyer(line: Line, customer_id: str) -> None:
+    """To a visitor who has bought something."""
+    visitor_id = f"guest-{customer_id}"
+    line.ingest(did(f"of-{visitor_id}", common.Shopper(visitor_id=visitor_id)))
+    request = customers.LinkVisitorRequest(visitor_id=visitor_id, customer_id=customer_id)
+    assert line.customers.LinkVisitor(request, timeout=SECONDS).n_events_moved == 1
+
+
+@pytest.mark.parametrize("write", [buy, set_home, link_buyer])
+def test_what_one_process_learns_all_others_know_within_a_second(
+    registry: Path, service: Service, tmp_path: Path, write: Callable[[Line, str], None]
+) -> None:
+    """A second service on the same Valkey takes it; the first had the list in its processes."""
+    url = EmbeddedValkey(service.data_dir).url
+    customer_id = f"told-of-{write.__name__}"
+    with (
+        running_service(registry, tmp_path / "other", "--redis", url) as other,
+        lines_to(service) as here,
+        lines_to(other, 1) as (there,),
+    ):
+        before = n_hits(service)
+        lists = [line.ask(customer_id) for line in here]
+        # A busy machine may be deaf for a moment, and then gives nothing from a process.
+        wait_until(
+            lambda: bool([line.ask(customer_id) for line in here]) and n_hits(service) > before
+        )
+        assert len({tuple(r.product_id for r in each.recommendations) for each in lists}) == 1
+        write(there, customer_id)
+        time.sleep(FRESHNESS_SECONDS)
+        for line in here:
+            after = line.ask(customer_id)
+            assert [*after.recommendations] != [*lists[0].recommendations]
+            assert not after.serving.degraded
+
+
+def test_while_valkey_is_silent_no_process_gives_old_lists(registry: Path, tmp_path: Path) -> None:
+    """Nobody hung up, but what others write cannot be heard: lists are made anew, and say so."""
+    with serving(registry, tmp_path / "run") as service, lines_to(service, 1) as (line,):
+        wait_until(lambda: bool(line.ask("eve")) and n_hits(service) > 0)
+        valkey = int(service.lines("valkey_started")[-1]["pid"])
+        os.kill(valkey, signal.SIGSTOP)
+        try:
+            wait_until(lambda: line.ask("eve").serving.degraded)
+            n_before = n_hits(service)
+            assert all(line.ask("eve").serving.degraded for _ in range(3))
+            assert n_hits(service) == n_before
+        finally:
+            os.kill(valkey, signal.SIGCONT)
+        wait_until(lambda: bool(line.ask("eve")) and n_hits(service) > n_before)
+
+
+def test_without_valkey_no_process_gives_old_lists(registry: Path, tmp_path: Path) -> None:
+    """What others wrote meanwhile could not be heard; once it is back, lists are kept again."""
+    with serving(registry, tmp_path / "run") as service, lines_to(service, 1) as (line,):
+        wait_until(lambda: bool(line.ask("eve")) and n_hits(service) > 0)
+        os.kill(int(service.lines("valkey_started")[-1]["pid"]), signal.SIGKILL)
+        wait_until(lambda: bool(service.lines("changes_not_heard")))
+        wait_until(lambda: bool(service.lines("changes_heard_again")))
+        lost = 'recsvc_process_cache_drops_total{reason="lost"}'
+        assert lost in service.metrics()
+        before = n_hits(service)
+        wait_until(lambda: bool(line.ask("eve")) and n_hits(service) > before)
 
 
 def test_an_event_is_taken_once(lines: list[Line]) -> None:

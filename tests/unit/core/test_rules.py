@@ -228,3 +228,20 @@ def test_a_selection_knows_whether_it_selects() -> None:
     """An empty one means everything."""
     assert not Selection()
     assert Selection(product_ids=("tea",))
+
+
+@pytest.mark.parametrize(
+    ("hours", "until"),
+    [
+        (None, "never"),
+        (Hours(zone=BERLIN), "2026-07-03T10:01"),
+        (Hours(zone=BERLIN, starts=at("2026-07-03T10:00:10")), "2026-07-03T10:00:10"),
+        (Hours(zone=BERLIN, ends=at("2026-07-03T10:00:20")), "2026-07-03T10:00:20"),
+        (Hours(zone=BERLIN, starts=NOW, ends=at("2026-07-04T10:00")), "2026-07-03T10:01"),
+    ],
+)
+def test_the_clock_changes_no_rule_before_the_next_minute(hours: Hours | None, until: str) -> None:
+    """Nor before one begins or ends to the second; and never where none looks at it."""
+    index = ConditionIndex.of([Conditions(), Conditions(hours=hours)])
+    expected = float("inf") if until == "never" else at(until)
+    assert index.unchanged_until(NOW) == expected

@@ -191,7 +191,8 @@ def test_what_comes_after_an_erasure_lies_in_a_later_millisecond(shop: Shop) -> 
     names = [keys.erased(ANNA.key), keys.events(PARTITION)]
     names += [keys.live(ANNA.key), keys.moving(ANNA.key), keys.person(ANNA.key)]
     script = f"local function forget()\n{FORGET}\nend\n{following}"
-    found: Any = shop.client.eval(script, len(names), *names, 20, 60)
+    given = [20, 60, keys.changed, ANNA.key]
+    found: Any = shop.client.eval(script, len(names), *names, *given)
     place, after = (int(position.split(b"-")[0]) for position in found)
     assert place < after
 
