@@ -174,10 +174,43 @@ def top(
     """Indices of the ``limit`` largest positive scores, in no order.
 
     ``allowed`` is applied before the cut: excluding afterwards would shorten the list.
+
+    Args:
+        scores: finite.
+        limit: how many at most.
+        allowed: which may be among them, all unless given.
     """
-    usable = scores > 0 if allowed is None else (scores > 0) & allowed
-    found = np.flatnonzero(usable)
+    left = scores
+    if allowed is not None:
+        left = allowed.astype(np.float32)  # numpy multiplies numbers of two types by the piece
+        left *= scores
+    found = _above(left, _least_of_top(left, limit))
     surplus = len(found) - limit
     if surplus > 0:
-        found = found[np.argpartition(scores[found], surplus - 1)[surplus:]]
+        found = found[left[found].argpartition(surplus - 1)[surplus:]]
     return found.astype(np.int32)
+
+
+_STRIDES = 32
+"""Scores of which one, the largest, stands for all in the search for the least of the top."""
+
+
+def _least_of_top(scores: NDArray[np.float32], limit: int) -> np.float32:
+    """A score that at least ``limit`` reach, 0 where it is not worth looking for one.
+
+    The largest of every so many are as many different scores: ``limit`` of all reach what
+    ``limit`` of those do. A dense vector is cut down to little more than its top by reading it
+    twice, in a third of the time of partitioning it.
+    """
+    n_peaks = len(scores) // _STRIDES
+    if n_peaks <= 2 * limit or limit < 1:
+        return np.float32(0)
+    peaks = np.maximum.reduce(scores[: n_peaks * _STRIDES].reshape(_STRIDES, n_peaks))
+    peaks.partition(n_peaks - limit)
+    least: np.float32 = peaks[n_peaks - limit]
+    return least
+
+
+def _above(scores: NDArray[np.float32], least: np.float32) -> NDArray[np.intp]:
+    """Positions of positive scores that reach ``least``."""
+    return (scores >= least if least > 0 else scores > 0).nonzero()[0]

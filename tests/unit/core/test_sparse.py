@@ -132,6 +132,21 @@ def test_top_at_the_edges(limit: int) -> None:
     assert len(top(SCORES, limit)) == limit
 
 
+@pytest.mark.parametrize("limit", [0, 1, 40, 156, 157, 2_000, 20_000])
+@pytest.mark.parametrize("share", [0.001, 0.01, 1.0])
+def test_top_of_many_is_what_sorting_finds(limit: int, share: float) -> None:
+    """Also where few scores are positive, few allowed, or the best lie side by side."""
+    random = np.random.default_rng(3)
+    scores = random.normal(size=10_007).astype(np.float32)
+    scores[random.random(len(scores)) > share] = 0
+    scores[-50:] = np.arange(50)
+    for allowed in (np.ones(len(scores), np.bool_), random.random(len(scores)) < 0.5):
+        usable = np.flatnonzero(allowed & (scores > 0))
+        best = usable[np.argsort(-scores[usable])][:limit]
+        assert sorted(top(scores, limit, allowed).tolist()) == sorted(best.tolist())
+    assert len(top(scores, limit)) == min(limit, np.count_nonzero(scores > 0))
+
+
 def test_top_of_nothing() -> None:
     """No scores, no indices."""
     assert top(np.zeros(0, np.float32), 3).tolist() == []
