@@ -97,6 +97,8 @@ class Candidates:
 
     def of_visit(self, query: Query, live: Live) -> tuple[Profile, NDArray[np.int32]]:
         """A profile with the visit, and the items in it that stand in for newcomers."""
+        if not any(map(len, (query.session, query.basket, live.session, live.basket))):
+            return live.profile, NO_ITEMS
         basket = np.union1d(query.basket, live.basket)
         session = np.union1d(np.union1d(query.session, live.session), basket)
         learnt, stand_ins = self._learnt(session.astype(np.int32))
@@ -124,7 +126,9 @@ class Candidates:
         limit = max(limit, query.size)
         n_learnt = self.assortment.n_learnt
         pinned = query.ruling.pinned(allowed, self.tie_rank)
-        items = distinct([panel.propose(moment, limit), pinned[pinned < n_learnt]])
+        items = panel.propose(moment, limit)
+        if len(pinned):
+            items = distinct([items, pinned[pinned < n_learnt]])
         newcomers = ranked_newcomers(allowed[n_learnt:], pinned[pinned >= n_learnt] - n_learnt)
         return panel.case(moment, items, newcomers)
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from recsvc.core.baskets import COLUMNS, Baskets, basket_columns
 from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.item_statistics import ItemStatistics
+from recsvc.core.owned import MAX_DAYS, UNKNOWN
 from recsvc.core.places import PLACE_LEVELS, Level
-from recsvc.core.sparse import gather, top
+from recsvc.core.sparse import top
 from recsvc.core.vocabulary import MISSING
 
 if TYPE_CHECKING:  # the model holds rankers, which hold no features
@@ -26,10 +27,8 @@ if TYPE_CHECKING:  # the model holds rankers, which hold no features
 
 Column = NDArray[np.float32]
 
-UNKNOWN = np.float32(-1)
 N_NEAR = 30
 """Own products whose places are looked at: where the shopper usually buys."""
-MAX_DAYS = np.float32(180)
 MAX_AGE_DAYS = np.float32(60)
 MAX_PURCHASES = np.int32(12)
 """What grows with the length of the data is capped: trees that learn on shorter histories must
@@ -161,23 +160,12 @@ def _standardised(case: Case) -> Iterable[Column]:
     return case.standardised.T
 
 
-def _days_since(case: Case) -> Column:
-    """Days since the shopper last bought each candidate, UNKNOWN where never."""
-    profile = case.moment.profile
-    last = gather(profile.items, profile.last_time, case.items)
-    days = ((case.moment.now - last) / SECONDS_A_DAY).astype(np.float32)
-    # As of an earlier moment, what was bought since was bought just now.
-    np.clip(days, 0, MAX_DAYS, out=days)
-    days[last == 0] = UNKNOWN
-    return days
-
-
 def _own_history(case: Case) -> Iterable[Column]:
     profile = case.moment.profile
     n = len(case.items)
-    n_purchases = gather(profile.items, profile.n_purchases, case.items)
-    yield np.minimum(n_purchases, MAX_PURCHASES).astype(np.float32)
-    yield _days_since(case)
+    owned = case.moment.owned(case.items)
+    yield np.minimum(owned.n_purchases, MAX_PURCHASES).astype(np.float32)
+    yield owned.days_since
     latest = profile.last_time.max() if len(profile.items) else 0
     since = max((case.moment.now - latest) / SECONDS_A_DAY, 0.0) if latest else UNKNOWN
     yield np.full(n, min(since, MAX_DAYS), np.float32)
@@ -207,14 +195,12 @@ class _Gaps:
         return cls(statistics.interval_days / interval, statistics.repeat_rate / np.float32(rate))
 
     def __call__(self, case: Case) -> Iterable[Column]:
-        profile = case.moment.profile
-        n_purchases = gather(profile.items, profile.n_purchases, case.items)
-        first = gather(profile.items, profile.first_time, case.items)
-        last = gather(profile.items, profile.last_time, case.items)
-        own = (last - first) / SECONDS_A_DAY / np.maximum(n_purchases - 1, 1)
+        owned = case.moment.owned(case.items)
+        first, n_purchases = owned.read(case.moment.profile.first_time), owned.n_purchases
+        own = (owned.last_time - first) / SECONDS_A_DAY / np.maximum(n_purchases - 1, 1)
         again = n_purchases > 1
         usual = case.model.statistics.interval_days[case.items]
-        days = _days_since(case)
+        days = owned.days_since
         bought = days >= 0
         yield np.where(again, np.minimum(own, MAX_DAYS), UNKNOWN)
         yield self.interval_days[case.items]
@@ -239,6 +225,7 @@ class _Lifts:
 
     def __call__(self, case: Case) -> Iterable[Column]:
         places, place = case.model.places, case.moment.place
+        sales_at = case.moment.sales(places)
         everywhere = places.shares[case.items]
         finest: tuple[Column, ...] | None = None
         for level in self.levels:
@@ -247,19 +234,21 @@ class _Lifts:
                 yield np.zeros(len(case.items), np.float32)
                 continue
             statistics = places.levels[level]
-            counts = statistics.counts.at(index, case.items)
+            sales = sales_at(level, index, case.items)
+            counts = sales.counts
             if finest is None:
                 expected = statistics.sizes[index] * places.usual_shares[case.items]
                 finest = (
                     counts,
-                    statistics.recent(index, case.items),
-                    _surplus(statistics.purchases(index, case.items), expected),
+                    sales.n_recent,
+                    _surplus(sales.n_purchases, expected),
                 )
             shrinkage = np.float32(places.shrinkage)
             share = (counts + shrinkage * everywhere) / (statistics.totals[index] + shrinkage)
             yield np.log(share / everywhere)
         yield from finest or (np.zeros(len(case.items), np.float32),) * 3
-        sold, expected = case.model.visits.sold(case.moment.customer, places, case.items)
+        customer = case.moment.customer
+        sold, expected = case.model.visits.sold(customer, places, case.items, sales_at)
         yield _surplus(sold, expected)
         yield np.log1p(expected)
 
@@ -321,34 +310,41 @@ class _Affinity:
     def of(cls, model: "Model", kinds: Iterable[NDArray[np.int32]]) -> "_Affinity":
         """Count the shares once."""
         kinds = tuple(kinds)
-        # The unknown kind comes last, where the index -1 finds it.
-        counts = [np.bincount(kind + 1, model.places.shares, int(kind.max()) + 2) for kind in kinds]
-        shares = tuple(np.roll(c, -1).astype(np.float32) + SMALLEST_SHARE for c in counts)
-        return cls(kinds, shares)
+        bought = (_of_kinds(kind, model.places.shares, int(kind.max()) + 2) for kind in kinds)
+        return cls(kinds, tuple(share + SMALLEST_SHARE for share in bought))
 
     def __call__(self, case: Case) -> Iterable[Column]:
         profile = case.moment.profile
         total = np.float32(max(float(profile.long.sum()), 1e-6))
         for kind, everywhere in zip(self.kinds, self.shares, strict=True):
-            bought = np.bincount(kind[profile.items] + 1, profile.long, len(everywhere))
-            own = np.roll(bought, -1).astype(np.float32) / total
-            share = own[kind[case.items]]
+            theirs = kind[case.items]
+            own = _of_kinds(kind[profile.items], profile.long, len(everywhere)) / total
+            share = own[theirs]
             yield share
             # A shopper of a few purchases is taken for a bit like everybody.
-            expected = everywhere[kind[case.items]]
+            expected = everywhere[theirs]
             prior = np.float32(3.0)
             yield np.log((share * total + prior * expected) / ((total + prior) * expected))
+
+
+def _of_kinds(kinds: NDArray[np.int32], weights: Column, n_kinds: int) -> Column:
+    """float32, shape ``(n_kinds,)``: sums by kind; the unknown one's last, where -1 finds it."""
+    sums = np.bincount(kinds + 1, weights, n_kinds)
+    return np.concatenate([sums[1:], sums[:1]]).astype(np.float32)
 
 
 def _price(case: Case) -> Iterable[Column]:
     log_price = case.model.statistics.log_price
     profile = case.moment.profile
     theirs, own = log_price[case.items], log_price[profile.items]
-    known = ~np.isnan(own)
+    unknown, known = np.isnan(theirs), ~np.isnan(own)
     total = float(profile.long[known].sum())
-    yield np.nan_to_num(theirs)
+    theirs[unknown] = 0
+    yield theirs
     if total > 0:
         usual = np.float32(float(own[known] @ profile.long[known]) / total)
-        yield np.nan_to_num(theirs - usual)
+        relative = theirs - usual
+        relative[unknown] = 0
+        yield relative
     else:
         yield np.zeros(len(theirs), np.float32)

@@ -6,8 +6,37 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recsvc.core.sparse import SparseRows, gather
+from recsvc.core.sparse import Positions, SparseRows
 from recsvc.core.vocabulary import MISSING, Arrays, Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Sales:
+    """What one place has sold of some items, each number float32 of shape ``(n_items,)``."""
+
+    _found: Positions
+    _span: slice
+    _level: "LevelStatistics"
+
+    @property
+    def items(self) -> NDArray[np.int32]:
+        """The items, as they were asked for."""
+        return self._found.wanted
+
+    @property
+    def counts(self) -> NDArray[np.float32]:
+        """Purchases, decayed."""
+        return self._found.read(self._level.counts.values[self._span])
+
+    @property
+    def n_purchases(self) -> NDArray[np.float32]:
+        """All purchases, undecayed."""
+        return self._found.read(self._level.n_purchases[self._span])
+
+    @property
+    def n_recent(self) -> NDArray[np.float32]:
+        """Those of the last weeks of the data."""
+        return self._found.read(self._level.n_recent[self._span])
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +74,10 @@ class LevelStatistics:
         empty = index == MISSING or self.counts.indptr[index] == self.counts.indptr[index + 1]
         return MISSING if empty else index
 
-    def purchases(self, index: int, items: NDArray[np.int32]) -> NDArray[np.float32]:
-        """float32, shape ``(len(items),)``: purchases of all time at a place."""
-        rows, _ = self.counts.row(index)
-        return gather(rows, self.n_purchases[self._span(index)], items)
-
-    def recent(self, index: int, items: NDArray[np.int32]) -> NDArray[np.float32]:
-        """The same of the last weeks of the data."""
-        rows, _ = self.counts.row(index)
-        return gather(rows, self.n_recent[self._span(index)], items)
-
-    def _span(self, index: int) -> slice:
-        return slice(int(self.counts.indptr[index]), int(self.counts.indptr[index + 1]))
+    def sales(self, index: int, items: NDArray[np.int32]) -> Sales:
+        """What a place has sold of ``items``."""
+        span = slice(int(self.counts.indptr[index]), int(self.counts.indptr[index + 1]))
+        return Sales(Positions.of(self.counts.indices[span], items), span, self)
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """Named arrays for an artifact."""

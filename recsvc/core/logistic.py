@@ -37,13 +37,17 @@ class Logistic:
         Written out, as numpy's ``arcsinh`` and ``clip`` take twice the time of what they are
         made of.
         """
-        within = np.minimum(np.maximum(features, self.low), self.high)
+        within = np.maximum(features, self.low)
+        np.minimum(within, self.high, out=within)
         within /= self.unit
         size = np.abs(within)
-        tamed = np.sqrt(size * size + np.float32(1))
+        tamed: NDArray[np.float32] = size * size
+        tamed += np.float32(1)
+        np.sqrt(tamed, out=tamed)
         tamed += size
         np.log(tamed, out=tamed)
-        return np.copysign(tamed, within, out=tamed)
+        np.copysign(tamed, within, out=tamed)
+        return tamed
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
         """Named arrays for an artifact."""

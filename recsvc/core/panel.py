@@ -41,6 +41,11 @@ class Panel:
             [s for source in self.sources for s in source.features.values()], np.int8
         )
         self._strategies = np.unique(self._score_strategies)
+        # Found once: to compare an array with an enumeration takes as long as a hundred candidates.
+        self._is_nearby = self._strategies == Strategy.POPULAR_NEARBY
+        self._is_popular = self._strategies == Strategy.POPULAR
+        self._says_nearby = self._score_strategies == Strategy.POPULAR_NEARBY
+        self._lift = self.scores.index("place_lift") if self._is_nearby.any() else None
         # Sums the scores of one strategy: (n_scores, n_strategies) of 0 and 1.
         self._by_strategy = (self._score_strategies[:, None] == self._strategies[None, :]).astype(
             np.float32
@@ -86,20 +91,18 @@ class Panel:
             weights: float32, of the fusion, one a score.
         """
         scores, terms = case.scores[positions], case.standardised[positions] * weights
-        speaks = (scores > 0) & (weights > 0)
+        says = scores > 0
         # Shares are logarithms and never positive: a place speaks for what it has sold.
-        nearby = self._score_strategies == Strategy.POPULAR_NEARBY
-        speaks[:, nearby] = (levels < Level.EVERYWHERE)[:, None] & (weights > 0)[nearby]
+        says[:, self._says_nearby] = (levels < int(Level.EVERYWHERE))[:, None]
+        speaks = (says & (weights > 0)).astype(np.float32)
         is_true = speaks @ self._by_strategy > 0
         # Whatever nothing else speaks for fills the list up by its popularity.
-        is_true[:, self._strategies == Strategy.POPULAR] = True
+        is_true[:, self._is_popular] = True
         credit = np.where(is_true, terms @ self._by_strategy, -np.inf)
-        if nearby.any():
+        if self._lift is not None:
             # What is popular everywhere and more so here is popular here: one reason, not two.
-            here = scores[:, self.scores.index("place_lift")] > 0
-            popular = credit[:, self._strategies == Strategy.POPULAR]
-            credit[:, self._strategies == Strategy.POPULAR_NEARBY] += np.where(
-                here[:, None], np.maximum(popular, 0), 0
-            )
+            here = scores[:, self._lift] > 0
+            popular = credit[:, self._is_popular]
+            credit[:, self._is_nearby] += np.where(here[:, None], np.maximum(popular, 0), 0)
         strategies: NDArray[np.int8] = self._strategies[credit.argmax(axis=1)]
         return strategies

@@ -1,6 +1,6 @@
 """Place: what is bought where, and how thin evidence backs off to wider places."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Self
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.cells import around, position_of
-from recsvc.core.level_statistics import LevelStatistics
+from recsvc.core.level_statistics import LevelStatistics, Sales
 from recsvc.core.vocabulary import MISSING, Arrays, StringTable
 
 
@@ -106,6 +106,10 @@ class PurchaseCount:
     n_recent: int
 
 
+SalesAt = Callable[[Level, int, NDArray[np.int32]], Sales]
+"""What the place of an index at a level has sold of some items."""
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
     """Statistics of all levels, and what each store lends to the levels above it.
@@ -193,20 +197,32 @@ class Places:
             country_code=country or postal.partition("|")[0],
         )
 
-    def shares_at(self, place: Place, items: NDArray[np.int32]) -> NDArray[np.float32]:
+    def sales(self, level: Level, index: int, items: NDArray[np.int32]) -> Sales:
+        """What the place of that index has sold of ``items``."""
+        return self.levels[level].sales(index, items)
+
+    def shares_at(
+        self, place: Place, items: NDArray[np.int32], sales: SalesAt | None = None
+    ) -> NDArray[np.float32]:
         """Share of ``items`` in the purchases at ``place``, shrunk level by level.
 
         Going from wide to narrow, each place's own counts are averaged with the wider
         place's shares, which weigh as much as ``shrinkage`` purchases: a store with
         ten purchases speaks with its country's voice, one with ten thousand with its own.
+
+        Args:
+            place: where.
+            items: int32.
+            sales: looks up what a place has sold, where the caller does so once for many.
         """
+        sales = sales or self.sales
         shares = self.shares[items]
         for level in reversed(PLACE_LEVELS):
             index = place.indices[level]
             if index == MISSING:
                 continue
             statistics = self.levels[level]
-            counts = statistics.counts.at(index, items)
+            counts = sales(level, index, items).counts
             shares = (counts + np.float32(self.shrinkage) * shares) / (
                 statistics.totals[index] + np.float32(self.shrinkage)
             )
@@ -214,12 +230,13 @@ class Places:
 
     def evidence_levels(self, place: Place, items: NDArray[np.int32]) -> NDArray[np.int8]:
         """For each of ``items`` the finest :class:`Level` of ``place`` that sold it."""
-        levels = np.full(len(items), Level.EVERYWHERE, np.int8)
+        # As a plain number: numpy looks for an array in an enumeration, which takes longer.
+        levels = np.full(len(items), int(Level.EVERYWHERE), np.int8)
         for level in reversed(PLACE_LEVELS):
             index = place.indices[level]
             if index != MISSING:
                 # n_purchases, not the decayed counts: those may underflow to 0.
-                levels[self.levels[level].purchases(index, items) > 0] = level
+                levels[self.sales(level, index, items).n_purchases > 0] = int(level)
         return levels
 
     def purchases(self, place: Place, item: int, level: Level) -> PurchaseCount:
@@ -230,12 +247,12 @@ class Places:
             )
         index = place.indices[level]
         items = np.array([item], np.int32)
-        statistics = self.levels[level]
+        sales = self.sales(level, index, items)
         return PurchaseCount(
             level,
-            statistics.keys.ids[index],
-            round(float(statistics.purchases(index, items)[0])),
-            round(float(statistics.recent(index, items)[0])),
+            self.levels[level].keys.ids[index],
+            round(float(sales.n_purchases[0])),
+            round(float(sales.n_recent[0])),
         )
 
     def position(self, place: Place) -> NDArray[np.float32]:

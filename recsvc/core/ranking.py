@@ -90,8 +90,8 @@ def standardise(scores: Matrix) -> Matrix:
     """
     if not len(scores):  # no candidate is allowed: nothing has a mean
         return scores
-    mean, deviation = scale_of(scores)
-    standardised: Matrix = (scores - mean) / deviation
+    standardised, _, deviation = _scaled(scores)
+    standardised /= deviation
     return standardised
 
 
@@ -103,11 +103,22 @@ def scale_of(scores: Matrix) -> tuple[Matrix, Matrix]:
     """
     if not len(scores):
         raise ValueError("no scores, so no scale")
-    mean = scores.mean(axis=0)
-    deviation = scores.std(axis=0)
+    _, mean, deviation = _scaled(scores)
+    return mean, deviation
+
+
+def _scaled(scores: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    """The scores less their means, the means, and the deviations as :func:`scale_of` has them.
+
+    Written out, as ``mean`` and ``std`` go over the scores once more.
+    """
+    n = np.float32(len(scores))
+    mean = np.add.reduce(scores, axis=0) / n
+    centred = scores - mean
+    deviation = np.sqrt(np.add.reduce(centred * centred, axis=0) / n)
     # A column is constant up to rounding when its deviation is tiny beside its mean.
     deviation[deviation <= 1e-6 * np.maximum(np.abs(mean), np.float32(1e-12))] = np.inf
-    return mean, deviation
+    return centred, mean, deviation
 
 
 def best_first(

@@ -130,9 +130,9 @@ class Recommender:
         best = listed.best
         is_learnt = best < len(case.items)
         learnt = best[is_learnt]
-        levels = np.full(len(best), Level.EVERYWHERE, np.int8)
+        levels = np.full(len(best), int(Level.EVERYWHERE), np.int8)
         levels[is_learnt] = self.model.places.evidence_levels(place, case.items[learnt])
-        strategies = np.full(len(best), Strategy.SIMILAR, np.int8)
+        strategies = np.full(len(best), int(Strategy.SIMILAR), np.int8)
         strategies[is_learnt] = case.panel.strategies(
             case, learnt, levels[is_learnt], ranker.weights
         )

@@ -104,7 +104,7 @@ class SparseRows:
         """
         if n_columns < self.n_columns:  # it would write behind the vector
             raise ValueError(f"{n_columns} columns do not hold the {self.n_columns} of the rows")
-        order = np.argsort(rows)[::-1]
+        order = rows.argsort()[::-1]
         falling = rows[order]
         pointers = np.zeros(2 * len(rows) + 1, np.int32)
         pointers[:-1:2], pointers[1::2] = self.indptr[falling], self.indptr[falling + 1]
@@ -147,17 +147,43 @@ class SparseRows:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Where ascending keys hold what is wanted: searched once, read for every column of theirs.
+
+    Attributes:
+        wanted: int32, shape ``(n,)``.
+        at: int64, likewise: the position of each; of what the keys do not hold any.
+        missing: bool, likewise: what they do not hold.
+    """
+
+    wanted: NDArray[np.int32]
+    at: NDArray[np.intp]
+    missing: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, keys: NDArray[np.int32], wanted: NDArray[np.int32]) -> Self:
+        """Search for ``wanted`` in ascending ``keys``."""
+        if not len(keys):
+            return cls(wanted, np.zeros(len(wanted), np.intp), np.ones(len(wanted), np.bool_))
+        at = keys.searchsorted(wanted)
+        np.minimum(at, len(keys) - 1, out=at)
+        return cls(wanted, at, keys[at] != wanted)
+
+    def read(self, values: NDArray[Number]) -> NDArray[Number]:
+        """``values`` of the keys for what is wanted, 0 for what they do not hold."""
+        if not len(values):
+            return np.zeros(len(self.wanted), values.dtype)
+        found = values[self.at]
+        found[self.missing] = 0
+        return found
+
+
 def gather(
     keys: NDArray[np.int32], values: NDArray[Number], wanted: NDArray[np.int32]
 ) -> NDArray[Number]:
     """``values`` at the positions where ascending ``keys`` hold ``wanted``, else 0."""
-    if not len(keys):
-        return np.zeros(len(wanted), values.dtype)
-    at = np.searchsorted(keys, wanted)
-    at[at == len(keys)] = 0
-    found = values[at]
-    found[keys[at] != wanted] = 0
-    return found
+    return Positions.of(keys, wanted).read(values)
 
 
 def distinct(arrays: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:

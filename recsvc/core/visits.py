@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from recsvc.core.places import Level, Places
+from recsvc.core.places import Level, Places, SalesAt
 from recsvc.core.sparse import SparseRows
 from recsvc.core.vocabulary import MISSING, Arrays
 
@@ -27,7 +27,11 @@ class Visits:
     places: SparseRows
 
     def sold(
-        self, customer: int, places: Places, items: NDArray[np.int32]
+        self,
+        customer: int,
+        places: Places,
+        items: NDArray[np.int32],
+        sales: SalesAt | None = None,
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Purchases of ``items`` where the customer buys, and how many would be expected there.
 
@@ -35,14 +39,21 @@ class Visits:
         expected is what the shares everywhere lead to expect of places of that size.
         All time, since a shop of ten thousand purchases sells most of its products less than
         once a month, and what it never sold it may not have.
+
+        Args:
+            customer: customer index.
+            places: what they have sold.
+            items: int32.
+            sales: looks that up, where the caller does so once for many.
         """
+        sales = sales or places.sales
         sold, expected = np.zeros(len(items), np.float32), np.zeros(len(items), np.float32)
         if customer == MISSING or customer >= len(self.places):
             return sold, expected
         statistics, shares = places.levels[self.level], places.usual_shares[items]
         indices, weights = self.places.row(customer)
         for index, weight in zip(indices.tolist(), weights, strict=True):
-            sold += weight * statistics.purchases(index, items)
+            sold += weight * sales(self.level, index, items).n_purchases
             expected += weight * statistics.sizes[index] * shares
         return sold, expected
 

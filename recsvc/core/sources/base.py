@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.histories import Profile
-from recsvc.core.places import Place
+from recsvc.core.level_statistics import Sales
+from recsvc.core.owned import Owned
+from recsvc.core.places import Level, Place, Places, SalesAt
 from recsvc.core.vocabulary import MISSING
 
 Items = NDArray[np.int32]
@@ -81,12 +83,35 @@ class Moment:
     # Dense scores cost far more than reading them off: a source computes its own once,
     # for proposing and for scoring.
     _dense: dict[str, Scores] = field(default_factory=dict)
+    # Sources and features ask about the same candidates; an array that was asked about is not
+    # changed, so that it is known again by being the same one.
+    _owned: Owned | None = field(default=None, init=False, repr=False, compare=False)
+    _sales: dict[tuple[Level, int], Sales] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def dense(self, name: str, compute: Callable[[], Scores]) -> Scores:
         """Scores of all products under ``name``, computed at the first use."""
         if name not in self._dense:
             self._dense[name] = compute()
         return self._dense[name]
+
+    def owned(self, items: Items) -> Owned:
+        """What the shopper has bought of ``items``, looked up once for all who ask."""
+        if self._owned is None or self._owned.items is not items:
+            self._owned = Owned(self.profile, items, self.now)
+        return self._owned
+
+    def sales(self, places: Places) -> SalesAt:
+        """What places have sold of some items, looked up once for all who ask."""
+
+        def sales_at(level: Level, index: int, items: Items) -> Sales:
+            known = self._sales.get((level, index))
+            if known is None or known.items is not items:
+                known = self._sales[level, index] = places.sales(level, index, items)
+            return known
+
+        return sales_at
 
 
 class Source(Protocol):

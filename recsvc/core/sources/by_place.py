@@ -40,7 +40,7 @@ class PopularityByPlace:
 
     def score(self, moment: Moment, items: Items) -> list[Scores]:
         """Logarithms of the share here and of its ratio to the share everywhere."""
-        here = np.log(self.places.shares_at(moment.place, items))
+        here = np.log(self.places.shares_at(moment.place, items, moment.sales(self.places)))
         return [here, here - np.log(self.places.shares[items])]
 
     def to_arrays(self, prefix: str) -> Mapping[str, NDArray[np.generic]]:  # noqa: ARG002  # the protocol's

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from recsvc.core.sources.base import Items, Memory, Moment, Scores, Strategy
 from recsvc.core.sources.item_to_item import N_OWN
-from recsvc.core.sparse import SparseRows, gather, top
+from recsvc.core.sparse import SparseRows, top
 from recsvc.core.vocabulary import MISSING, Arrays
 
 
@@ -44,14 +44,17 @@ class LikeCustomers:
     def score(self, moment: Moment, items: Items) -> list[Scores]:
         """The neighbours' mean basket, and its mixture with the shopper's own."""
         theirs = self._scores(moment)[items]
-        own = gather(moment.profile.items, self._basket(moment), items)
+        own = moment.owned(items).read(self._basket(moment))
         share = np.float32(self.own_share)
         return [theirs, share * own + (1 - share) * theirs]
 
     def _basket(self, moment: Moment) -> Scores:
-        weights = self.memory.of(moment.profile)
-        length = np.sqrt(weights @ weights)
-        return weights / length if length > 0 else weights
+        def compute() -> Scores:
+            weights = self.memory.of(moment.profile)
+            length = np.sqrt(weights @ weights)
+            return weights / length if length > 0 else weights
+
+        return moment.dense(f"{self.name} basket", compute)
 
     def _scores(self, moment: Moment) -> Scores:
         def compute() -> Scores:

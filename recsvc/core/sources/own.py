@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.sources.base import Items, Moment, Scores, Strategy
-from recsvc.core.sparse import gather, top
+from recsvc.core.sparse import top
 
 MIN_OWN = 300
 """Proposed even where other sources may propose fewer: nearly half of what people buy, they
@@ -33,11 +33,8 @@ class OwnPurchases:
 
     def score(self, moment: Moment, items: Items) -> list[Scores]:
         """Decayed purchases of each product."""
-        profile = moment.profile
-        return [
-            gather(profile.items, profile.short, items),
-            gather(profile.items, profile.long, items),
-        ]
+        profile, owned = moment.profile, moment.owned(items)
+        return [owned.read(profile.short), owned.read(profile.long)]
 
     def to_arrays(self, prefix: str) -> Mapping[str, NDArray[np.generic]]:  # noqa: ARG002  # the protocol's
         """None: the histories are the model's."""

@@ -10,7 +10,6 @@ import pytest
 from recsvc.core.features import (
     FADED,
     MAX_AGE_DAYS,
-    MAX_DAYS,
     MAX_PURCHASES,
     N_NEAR,
     Case,
@@ -18,6 +17,7 @@ from recsvc.core.features import (
 )
 from recsvc.core.histories import Histories
 from recsvc.core.model import Model
+from recsvc.core.owned import MAX_DAYS
 from recsvc.core.places import Level, Location
 from recsvc.core.query import Query
 from recsvc.core.recommender import Recommender
