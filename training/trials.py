@@ -19,7 +19,7 @@ from training.asked import lists, told_apart
 from training.evaluate import Rankers, evaluate, only
 from training.examples import Examples, collect
 from training.interactions import Interactions
-from training.learning import LEARNT, fit_ranker, fusion_share, is_enough
+from training.learning import LEARNT, fit_ranker, is_enough
 from training.models.histories import fit_histories
 from training.models.place_popularity import fit_places
 from training.models.popularity import fit_popularity
@@ -94,12 +94,12 @@ class Trials:
         """Learn a ranker from one window, rank the other's candidates."""
         judge = self._recommender(self.judged.held_out.history, settings)
         weights = np.zeros(len(judge.scores), np.float32)
-        share = fusion_share(self.judged.held_out.method)
+        method = self.taught.held_out.method
         found = []
         for task in told_apart(judge.model, LEARNT):
             examples = self._collected(task, settings)
             if is_enough(examples):
-                ranker = fit_ranker(weights, examples, settings, share)
+                ranker = fit_ranker(weights, examples, settings, method)
                 found += self._ndcg(judge, {RANKER: {task: ranker}}, [task], RANKER_CUSTOMERS)
         return float(np.mean(found)) if found else 0.0
 

@@ -1,6 +1,5 @@
 """The windows of a run: what the rankers learn from, what judges them, what is reported."""
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,9 +13,6 @@ from training.split import HoldOut, Split, hold_out, random_fifth, window_second
 
 TRAIN_SHARE, GUARD_SHARE = 0.6, 0.15
 """Where there are no times: shares of the customers that windows are made of; the rest test."""
-
-N_SHARES = 4
-"""Windows, where there are no times, that all the customers who teach make up together."""
 
 MIN_HISTORY = 0.5
 """Share of the data's span that the first window leaves to learn from, at least."""
@@ -99,22 +95,27 @@ def _window(held_out: HoldOut, roles: set[Role], settings: TrainingSettings) -> 
 def _by_customer(
     interactions: Interactions, judges: list[set[Role]], settings: TrainingSettings
 ) -> list[Window]:
-    held_out = random_fifth(interactions, settings.seed)
-    customers = target_customers(held_out.targets())
-    shuffled = np.random.default_rng(settings.seed).permutation(customers)
-    cuts = np.cumsum([TRAIN_SHARE, GUARD_SHARE]) * len(shuffled)
+    n_customers = len(interactions.customers)
+    shuffled = np.random.default_rng(settings.seed).permutation(n_customers)
+    cuts = np.cumsum([TRAIN_SHARE, GUARD_SHARE]) * n_customers
     train, *shares = np.split(shuffled, cuts.astype(np.int64))
     if len(judges) == 1:
         shares = [np.concatenate(shares)]
-    # One window for all that would be learnt from over time, a share of the customers for each.
-    share = min(1.0, settings.n_windows / N_SHARES)
     # Where nothing is bought twice a customer gives one list to learn from, and else two.
     n_lists = settings.train_customers * settings.n_windows * (1 if interactions.buys_again else 2)
-    n_train = min(n_lists, math.ceil(share * len(train)))
+    # Few customers teach again and again: each time another fifth of what they bought.
+    n_times = max(1, min(settings.n_windows, n_lists // max(1, len(train))))
+    fifths = [random_fifth(interactions, settings.seed + n) for n in range(n_times)]
     return [
-        Window(held_out, np.sort(train[:n_train]), frozenset({Role.TRAIN})),
+        *(_share(fifth, train, n_lists, {Role.TRAIN}) for fifth in fifths),
         *(
-            Window(held_out, np.sort(drawn[: settings.judge_customers]), frozenset(roles))
+            _share(fifths[-1], drawn, settings.judge_customers, roles)
             for roles, drawn in zip(judges, shares, strict=True)
         ),
     ]
+
+
+def _share(held_out: HoldOut, drawn: NDArray[np.int64], at_most: int, roles: set[Role]) -> Window:
+    """The first of the ``drawn`` customers who have a target."""
+    asked = drawn[np.isin(drawn, target_customers(held_out.targets()))][:at_most]
+    return Window(held_out, np.sort(asked).astype(np.int32), frozenset(roles))

@@ -23,7 +23,7 @@ from training.column import Column
 from training.evaluate import evaluate
 from training.examples import Examples, collect
 from training.fusion import starting_rankers
-from training.learning import fit_ranker, fusion_share
+from training.learning import fit_ranker
 from training.pipeline import FitInput, always_available, build, read
 from training.progress import ConsoleReporter
 from training.settings import EXTRA_SOURCES, PRESETS, TrainingSettings
@@ -47,7 +47,7 @@ def lists(
 ) -> dict[Task, Column]:
     """Learn on all windows but the last, without ``part``, and rank for the last."""
     *lessons, (last, model) = [(w, Recommender(without(m, part))) for w, m in models]
-    fusion = fusion_share(last.held_out.method)
+    method = lessons[0][0].held_out.method
     rankers = {}
     for task in TASKS:
         examples = Examples.together(
@@ -63,7 +63,7 @@ def lists(
             ]
         )
         weights = starting_rankers(model.scores)[task].weights
-        rankers[task] = fit_ranker(weights, examples, settings, fusion)
+        rankers[task] = fit_ranker(weights, examples, settings, method)
     found = evaluate(
         model,
         last.held_out.targets(),

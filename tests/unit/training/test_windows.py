@@ -14,6 +14,9 @@ from training.windows import Role, Window, plan
 
 DAY = 86_400
 
+ONCE = replace(SMALL, n_windows=1)
+"""Customers without times teach once."""
+
 
 @pytest.fixture(scope="module")
 def shop() -> Interactions:
@@ -120,7 +123,7 @@ def test_a_file_of_tests_is_reported_and_decides_nothing(
 
 def test_without_times_customers_are_shared_out() -> None:
     """No customer judges what was learnt on it."""
-    windows = plan(without_times(), SMALL)
+    windows = plan(without_times(), ONCE)
 
     assert roles(windows) == [{"train"}, {"guard"}, {"test"}]
     customers = [set(window.customers.tolist()) for window in windows]
@@ -128,14 +131,26 @@ def test_without_times_customers_are_shared_out() -> None:
     assert len(set.union(*customers)) == sum(map(len, customers))
 
 
-def test_without_times_few_windows_take_few_customers() -> None:
-    """One window of four is a quarter of those who teach; more than four find no more."""
+def test_few_customers_without_times_teach_again() -> None:
+    """Each time another fifth of what they bought is asked for; the last one judges as well."""
+    *taught, guard, test = plan(without_times(), replace(SMALL, n_windows=3))
 
-    def n_taught(n_windows: int) -> int:
-        return len(plan(without_times(), replace(SMALL, n_windows=n_windows))[0].customers)
+    assert roles(taught) == [{"train"}] * 3
+    fifths = [window.held_out.future.lines for window in taught]
+    assert not fifths[0].equals(fifths[1])
+    assert not fifths[1].equals(fifths[2])
+    assert guard.held_out is test.held_out is taught[-1].held_out
+    teachers = set().union(*(window.customers.tolist() for window in taught))
+    assert not teachers & {*guard.customers.tolist(), *test.customers.tolist()}
 
-    assert n_taught(1) == pytest.approx(n_taught(4) / 4, abs=1)
-    assert n_taught(6) == n_taught(4)
+
+def test_many_customers_without_times_teach_once() -> None:
+    """As many as give the lists that the settings ask for."""
+    shop = replace(without_times(), buys_again=True)
+    windows = plan(shop, replace(SMALL, train_customers=10, n_windows=3))
+
+    assert roles(windows) == [{"train"}, {"guard"}, {"test"}]
+    assert len(windows[0].customers) == 30
 
 
 def test_where_nothing_is_bought_twice_twice_as_many_customers_teach() -> None:
@@ -152,11 +167,11 @@ def test_where_nothing_is_bought_twice_twice_as_many_customers_teach() -> None:
 
 def test_one_share_of_the_customers_may_decide_and_be_reported() -> None:
     """Without a guard of its own, who does not teach judges; nobody does both."""
-    taught, judged = plan(without_times(), replace(SMALL, separate_guard=False))
+    taught, judged = plan(without_times(), replace(ONCE, separate_guard=False))
 
     assert roles([taught, judged]) == [{"train"}, {"guard", "test"}]
     assert not {*taught.customers.tolist()} & {*judged.customers.tolist()}
-    whole = plan(without_times(), SMALL)
+    whole = plan(without_times(), ONCE)
     assert len(judged.customers) == len(whole[1].customers) + len(whole[2].customers)
 
 
@@ -166,7 +181,7 @@ def test_a_day_without_hours_is_cut_as_if_without_times() -> None:
         *({"customer_id": f"c{n % 40}", "product_id": f"p{n % 7}", "day": 1} for n in range(400))
     )
 
-    windows = plan(day, SMALL)
+    windows = plan(day, ONCE)
 
     assert [window.held_out.method for window in windows] == [Split.RANDOM] * 3
     assert {window.held_out.now for window in windows} == {day.end}
@@ -178,7 +193,7 @@ def test_a_file_of_tests_takes_the_place_of_customers() -> None:
     cut = hold_out(without_times(), 0, 0)
     test = given(cut.history, cut.future)
 
-    windows = plan(cut.history, SMALL, test)
+    windows = plan(cut.history, ONCE, test)
 
     assert roles(windows) == [{"train"}, {"guard"}, {"test"}]
     assert windows[-1].held_out is test
