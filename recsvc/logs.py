@@ -3,7 +3,8 @@
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
@@ -13,6 +14,9 @@ import structlog
 from recsvc.settings import LogFormat, LogLevel
 
 _DEBUG, _INFO, _WARNING, _ERROR = 10, 20, 30, 40
+LINGER_SECONDS = 0.05
+
+_PATIENT = frozenset({"debug", "info"})
 _LEVELS = {
     LogLevel.DEBUG: _DEBUG,
     LogLevel.INFO: _INFO,
@@ -47,6 +51,10 @@ class Logger:
         self._stream = stream
         self._now = now
         self._lock = threading.Lock()
+        self._lines: list[str] = []
+        self._writing = threading.Lock()  # held by who writes: lines stay in order
+        self._lingers = False
+        self._has_lines = threading.Event()
         self._second = -1, ""
 
     def debug(self, event: str, **fields: object) -> None:
@@ -76,8 +84,48 @@ class Logger:
         fields |= {"event": event, "level": level, "timestamp": self._time()}
         line = self._render(level, fields) + "\n"
         with self._lock:
-            self._stream.write(line)
-            self._stream.flush()
+            self._lines.append(line)
+            if self._lingers and level in _PATIENT:
+                if len(self._lines) == 1:
+                    self._has_lines.set()
+                return
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        with self._writing:
+            with self._lock:
+                lines, self._lines = self._lines, []
+            if lines:
+                self._stream.write("".join(lines))
+                self._stream.flush()
+
+    @contextmanager
+    def lingering(self) -> Iterator[None]:
+        """Let lines below warnings wait a moment inside, and write many at once.
+
+        A write lets other threads go first, and on the path of every answer that costs more than
+        the line. Whatever should be looked at is written at once, with all lines before it.
+        """
+        self._lingers = True
+        thread = threading.Thread(target=self._linger, name="log-writer", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._lingers = False
+            self._has_lines.set()
+            thread.join()
+            self.flush()
+
+    def _linger(self) -> None:
+        while self._lingers:
+            self._has_lines.wait()
+            self._has_lines.clear()
+            time.sleep(LINGER_SECONDS)
+            with suppress(OSError, ValueError):  # who reads the log has left; calls go on
+                self.flush()
 
     def _time(self) -> str:
         """The time as ISO 8601; all but its fraction is written once a second."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from recsvc.errors import StoreUnavailableError
 from recsvc.logs import Logger
 from recsvc.metrics import Metrics
-from recsvc.server.interceptor import MAX_STREAMS
+from recsvc.server.executors import MAX_STREAMS
 from recsvc.service.ports import (
     AnswerStore,
     CatalogueStore,

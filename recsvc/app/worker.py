@@ -124,10 +124,11 @@ def run_worker() -> int:
         except RecsvcError as error:
             sys.stderr.write(f"error: {error}\n")
             return EXIT_CONFIGURATION
-        _say_ready()
-        while not signals_within(None, signals) & STOP_SIGNALS:
-            pass  # a child's end is of no interest
-        worker.stop()
+        with logger.lingering():
+            _say_ready()
+            while not signals_within(None, signals) & STOP_SIGNALS:
+                pass  # a child's end is of no interest
+            worker.stop()
     return 0
 
 

@@ -19,6 +19,7 @@ from hashlib import blake2b
 
 _HEAD = struct.Struct(">BIIB")
 _N_RANDOM = 7
+_N_PIECES = 256
 _N_BODY = _HEAD.size + _N_RANDOM
 _CHECKSUM_BYTES = 3
 _N_BYTES = _N_BODY + _CHECKSUM_BYTES
@@ -65,8 +66,32 @@ def new_recommendation_id(origin: ListOrigin) -> str:
     """Name a list: 32 lower-case letters and digits, another one at each call."""
     variant = origin.variant if origin.experiment else _NO_VARIANT
     head, text = _head(origin.surface, origin.time, origin.experiment, variant)
-    own = secrets.token_bytes(_N_RANDOM)
+    own = _random.take()
     return text + _text(own + _checksum(head + own))
+
+
+class _RandomPieces:
+    """Random bytes for one name after another, of which the kernel is asked for many at once.
+
+    Each asking lets other threads go first, which costs more than all else about a name. Of those
+    that ask at the same time each gets its own.
+    """
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def take(self) -> bytes:
+        """The next ones."""
+        try:
+            return self._pieces.pop()
+        except IndexError:
+            fresh = secrets.token_bytes(_N_RANDOM * _N_PIECES)
+            ends = range(2 * _N_RANDOM, len(fresh) + 1, _N_RANDOM)
+            self._pieces.extend(fresh[end - _N_RANDOM : end] for end in ends)
+            return fresh[:_N_RANDOM]
+
+
+_random = _RandomPieces()
 
 
 @lru_cache

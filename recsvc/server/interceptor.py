@@ -1,10 +1,7 @@
 """What happens around every call: limits, time, numbers, the log line, and errors as statuses."""
 
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import grpc
@@ -21,69 +18,18 @@ from recsvc.errors import (
 from recsvc.logs import Logger, collected_facts
 from recsvc.metrics import Children, Metrics
 from recsvc.server.errors import code_of, to_status
+from recsvc.server.executors import MAX_STREAMS, CallExecutor, StreamExecutor
 from recsvc.server.fields import no_message
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 OWN_METHODS = "/recsvc.v1."
 
-MAX_STREAMS = 64
-"""A stream holds a thread for as long as its caller likes. On the threads of the other calls a
-few callers who say nothing would keep everybody else waiting, so streams have their own."""
-
-
-class CountingExecutor(ThreadPoolExecutor):
-    """A thread pool that knows how many calls it holds, the waiting ones included."""
-
-    def __init__(self, max_workers: int, name: str = "grpc") -> None:
-        super().__init__(max_workers, thread_name_prefix=name)
-        self._count_lock = threading.Lock()
-        self._n_held = 0
-        self._n_idle = 0
-
-    @property
-    def n_held(self) -> int:
-        """Calls that run or wait for a thread."""
-        return self._n_held
-
-    @property
-    def n_busy(self) -> int:
-        """Those of them that do not wait for their own callers."""
-        return self._n_held - self._n_idle
-
-    @contextmanager
-    def idle(self) -> Iterator[None]:
-        """Wait for a caller, in a call that this pool holds."""
-        with self._count_lock:
-            self._n_idle += 1
-        try:
-            yield
-        finally:
-            with self._count_lock:
-                self._n_idle -= 1
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run ``fn`` when a thread is free."""
-        with self._count_lock:
-            self._n_held += 1
-        future = super().submit(fn, *args, **kwargs)
-        future.add_done_callback(self._done)
-        return future
-
-    def _done(self, _future: Future[Any]) -> None:
-        with self._count_lock:
-            self._n_held -= 1
-
 
 class ExpiredError(RecsvcError):
     """The caller has stopped waiting, and never reads this."""
 
     default_reason = "DEADLINE_EXCEEDED"
-
-
-def stream_executor() -> CountingExecutor:
-    """The pool of the streams, with one thread more, so that there is always one to refuse with."""
-    return CountingExecutor(MAX_STREAMS + 1, "streams")
 
 
 class CallInterceptor(grpc.ServerInterceptor):
@@ -100,8 +46,8 @@ class CallInterceptor(grpc.ServerInterceptor):
 
     def __init__(
         self,
-        executor: CountingExecutor,
-        streams: CountingExecutor,
+        executor: CallExecutor,
+        streams: StreamExecutor,
         max_concurrent: int,
         *,
         metrics: Metrics,

@@ -14,7 +14,8 @@ from recsvc.metrics import Metrics
 from recsvc.server.catalogue_servicer import CatalogueServicer
 from recsvc.server.customer_servicer import CustomerServicer
 from recsvc.server.event_servicer import EventServicer
-from recsvc.server.interceptor import CallInterceptor, CountingExecutor, stream_executor
+from recsvc.server.executors import CallExecutor, StreamExecutor
+from recsvc.server.interceptor import CallInterceptor
 from recsvc.server.model_servicer import ModelServicer
 from recsvc.server.recommendation_servicer import RecommendationServicer
 from recsvc.server.reflection import ReflectionServicer
@@ -121,8 +122,8 @@ class RecommendationServer:
         logger: Logger,
     ) -> None:
         self._health = health
-        self._executor = CountingExecutor(options.max_threads)
-        self._streams = stream_executor()
+        self._executor = CallExecutor(options.max_threads, logger)
+        self._streams = StreamExecutor()
         self._reflection = ReflectionServicer(SERVICES)
         interceptor = CallInterceptor(
             self._executor,
@@ -132,8 +133,9 @@ class RecommendationServer:
             logger=logger,
             unread=_UNREAD,
         )
+        executor: Any = self._executor  # its stub wants the library's pool, it takes any
         self._server = grpc.server(
-            self._executor, interceptors=[interceptor], options=_channel_options(options)
+            executor, interceptors=[interceptor], options=_channel_options(options)
         )
         self._add_services(servicers)
         self.port = self._bind(options.listen)

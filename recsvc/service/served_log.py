@@ -31,6 +31,8 @@ from recsvc.service.standing import Standing
 MAX_WAITING = 1_000
 """Lists that wait to be written at most."""
 BATCH = 100
+LINGER_SECONDS = 0.1
+"""So long the first list of a batch waits for others: many cost little more than one."""
 STOP_SECONDS = 2.0
 
 
@@ -77,6 +79,7 @@ class ServedLog:
         self._waiting: queue.Queue[_Serving | None] = queue.Queue(max_waiting)
         self._thread: threading.Thread | None = None
         self._is_failing = False
+        self._stopping = threading.Event()
 
     def wants(self, recommendation_id: str) -> bool:
         """Whether a list is in the sample."""
@@ -108,6 +111,7 @@ class ServedLog:
         thread, self._thread = self._thread, None
         if thread is None:
             return
+        self._stopping.set()
         try:
             self._waiting.put(None, timeout=STOP_SECONDS)
         except queue.Full:
@@ -116,6 +120,8 @@ class ServedLog:
 
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:
+            if self._waiting.qsize() < BATCH:
+                self._stopping.wait(LINGER_SECONDS)
             batch, is_last = self._batch(first)
             try:
                 self.write(batch)

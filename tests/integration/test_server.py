@@ -11,7 +11,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from recsvc.errors import SettingsError
-from recsvc.server.interceptor import CountingExecutor
 from recsvc.v1 import catalog_service_pb2, customer_service_pb2, event_service_pb2
 from recsvc.v1 import catalog_service_pb2_grpc as catalog_service
 from recsvc.v1 import common_pb2 as common
@@ -526,16 +525,3 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
         local_server(registry.root, listen=server.target),
     ):
         pass  # pragma: no cover  # never reached
-
-
-def test_the_executor_counts_what_it_holds() -> None:
-    """Those that wait for a thread too."""
-    executor = CountingExecutor(1)
-    gate = threading.Event()
-    futures = [executor.submit(gate.wait) for _ in range(3)]
-    assert executor.n_held == 3
-    gate.set()
-    for future in futures:
-        future.result()
-    executor.shutdown()
-    assert executor.n_held == 0

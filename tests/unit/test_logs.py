@@ -2,11 +2,14 @@
 
 import io
 import json
+import threading
+import time
 
 import pytest
 
-from recsvc.logs import Logger, collected_facts, make_logger, note
+from recsvc.logs import LINGER_SECONDS, Logger, collected_facts, make_logger, note
 from recsvc.settings import LogFormat, LogLevel
+from tests.serving import wait_until
 
 
 def test_a_line_is_one_json_object() -> None:
@@ -99,3 +102,76 @@ def test_facts_belong_to_the_call_that_collects_them() -> None:
             note(b=2)
         note(c=3)
     assert (outer, inner) == ({"a": 1, "c": 3}, {"b": 2})
+
+
+class Stream(io.StringIO):
+    """Remembers how often it was written to; may be slow or broken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_writes = 0
+        self.is_broken = False
+        self.is_open = threading.Event()
+        self.is_open.set()
+
+    def write(self, text: str) -> int:
+        assert self.is_open.wait(10)
+        self.n_writes += 1
+        if self.is_broken:
+            raise BrokenPipeError
+        return super().write(text)
+
+    def said(self) -> list[str]:
+        return [json.loads(line)["event"] for line in self.getvalue().splitlines()]
+
+
+def test_lines_that_may_wait_are_written_together() -> None:
+    """All of them, in order; at the end at once."""
+    stream = Stream()
+    logger = make_logger(LogLevel.INFO, LogFormat.JSON, stream)
+    with logger.lingering():
+        for number in range(50):
+            logger.info(str(number))
+        wait_until(lambda: len(stream.said()) == 50)
+        logger.info("last")
+    assert stream.said() == [*map(str, range(50)), "last"]
+    assert stream.n_writes < 10
+    logger.info("after")
+    assert stream.said()[-1] == "after"
+
+
+def test_what_should_be_looked_at_is_written_at_once() -> None:
+    """With the lines before it."""
+    stream = Stream()
+    logger = make_logger(LogLevel.INFO, LogFormat.JSON, stream)
+    with logger.lingering():
+        logger.info("before")
+        logger.warning("look")
+        assert stream.said() == ["before", "look"]
+
+
+def test_a_line_waits_for_no_write() -> None:
+    """Who reads the log may be slow, and calls must go on."""
+    stream = Stream()
+    logger = make_logger(LogLevel.INFO, LogFormat.JSON, stream)
+    with logger.lingering():
+        stream.is_open.clear()
+        logger.info("first")
+        time.sleep(2 * LINGER_SECONDS)
+        logger.info("second")
+        assert stream.said() == []
+        stream.is_open.set()
+    assert stream.said() == ["first", "second"]
+
+
+def test_a_log_that_nobody_reads_stops_no_call() -> None:
+    """It is written to again once it can be."""
+    stream = Stream()
+    logger = make_logger(LogLevel.INFO, LogFormat.JSON, stream)
+    with logger.lingering():
+        stream.is_broken = True
+        logger.info("lost")
+        wait_until(lambda: stream.n_writes > 0)
+        stream.is_broken = False
+        logger.info("there")
+        wait_until(lambda: stream.said() == ["there"])

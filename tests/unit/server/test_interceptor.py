@@ -12,12 +12,8 @@ from prometheus_client import CollectorRegistry
 from recsvc.errors import NotFoundError, StoreUnavailableError
 from recsvc.logs import note
 from recsvc.metrics import Metrics
-from recsvc.server.interceptor import (
-    MAX_STREAMS,
-    CallInterceptor,
-    CountingExecutor,
-    stream_executor,
-)
+from recsvc.server.executors import MAX_STREAMS, CallExecutor, StreamExecutor
+from recsvc.server.interceptor import CallInterceptor
 from tests.serving import Log
 
 METHOD = "RecommendationService/Recommend"
@@ -59,8 +55,8 @@ class Bench:
     def __init__(self) -> None:
         self.log = Log()
         self.numbers = CollectorRegistry()
-        self.executor = CountingExecutor(1)
-        self.streams = stream_executor()
+        self.executor = CallExecutor(1, self.log.logger)
+        self.streams = StreamExecutor()
         self.interceptor = CallInterceptor(
             self.executor,
             self.streams,
@@ -153,11 +149,11 @@ def test_a_caller_who_left_is_not_counted_as_answered(bench: Bench) -> None:
 
 def test_a_process_that_holds_too_much_turns_away(bench: Bench) -> None:
     """More than it may: here, more than none."""
-    handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
-    context = Context()
+    context, gate = Context(), threading.Event()
+    bench.executor.submit(gate.wait)
     with pytest.raises(AbortedError):
-        # On the executor, so that it holds this very call.
-        bench.executor.submit(bench.wrapped(handler).unary_unary, "question", context).result()
+        bench.call(lambda request, _: request, context)
+    gate.set()
     assert context.status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert bench.line()["reason"] == "OVERLOADED"
 

@@ -1,0 +1,73 @@
+"""The threads that work on calls."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from recsvc.server.executors import CallExecutor
+from tests.serving import Log, wait_until
+
+
+@pytest.fixture
+def log() -> Log:
+    return Log()
+
+
+@pytest.fixture
+def executor(log: Log) -> Iterator[CallExecutor]:
+    executor = CallExecutor(2, log.logger)
+    yield executor
+    executor.shutdown()
+
+
+def test_it_counts_what_it_holds(executor: CallExecutor) -> None:
+    """Those that wait for a thread too."""
+    gate, n_begun = threading.Event(), threading.Semaphore(0)
+
+    def wait() -> None:
+        n_begun.release()
+        gate.wait()
+
+    for _ in range(3):
+        executor.submit(wait)
+    assert executor.n_held == 3
+    assert [n_begun.acquire(timeout=10) for _ in range(2)] == [True, True]
+    assert not n_begun.acquire(blocking=False)  # there are two threads
+    gate.set()
+    wait_until(lambda: executor.n_held == 0)
+
+
+def test_what_was_submitted_is_done_before_it_ends(executor: CallExecutor) -> None:
+    done: list[int] = []
+    for number in range(100):
+        executor.submit(done.append, number)
+    executor.shutdown()
+    assert sorted(done) == [*range(100)]
+
+
+def test_it_can_be_told_to_end_without_waiting(executor: CallExecutor) -> None:
+    gate = threading.Event()
+    executor.submit(gate.wait)
+    executor.shutdown(wait=False)
+    assert executor.n_held == 1
+    gate.set()
+
+
+def test_a_call_that_fails_costs_no_thread(executor: CallExecutor, log: Log) -> None:
+    """It is told of, and the next ones are worked on."""
+    for text in ("x", "y", "z"):
+        executor.submit(int, text)
+    done = threading.Event()
+    executor.submit(done.set)
+    assert done.wait(10)
+    wait_until(lambda: executor.n_held == 0)
+    assert len(log.lines("call_failed")) == 3
+
+
+def test_who_submits_is_told_at_once_that_it_was_taken(executor: CallExecutor) -> None:
+    """Not when it has ended: gRPC would wait there for its own lock."""
+    gate, told = threading.Event(), threading.Event()
+    executor.submit(gate.wait).add_done_callback(lambda _: told.set())
+    assert told.is_set()
+    gate.set()
