@@ -9,13 +9,14 @@ The checksum tells a name that was cut or made up by mistake; it is no signature
 events may send any.
 """
 
+import os
 import secrets
 import struct
 from base64 import b32decode
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from hashlib import blake2b
+from typing import NamedTuple
 
 _HEAD = struct.Struct(">BIIB")
 _N_RANDOM = 7
@@ -40,8 +41,7 @@ class Surface(IntEnum):
 _SURFACES = {surface.value: surface for surface in Surface}
 
 
-@dataclass(frozen=True, slots=True)
-class ListOrigin:
+class ListOrigin(NamedTuple):
     """What the name of a list says.
 
     Attributes:
@@ -90,8 +90,13 @@ class _RandomPieces:
             self._pieces.extend(fresh[end - _N_RANDOM : end] for end in ends)
             return fresh[:_N_RANDOM]
 
+    def clear(self) -> None:
+        """Forget those that were drawn."""
+        self._pieces.clear()
+
 
 _random = _RandomPieces()
+os.register_at_fork(after_in_child=_random.clear)  # else both sides give the same names
 
 
 @lru_cache

@@ -75,12 +75,19 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         requests.check_batch(len(request.requests))
         end = self._monotonic() + context.time_remaining() - _SENDING_SECONDS
         loaded = self._slot.current()
-        lists: list[Delivery] = []
+        written = [entry.SerializeToString() for entry in request.requests]
+        with collected_facts():  # one entry's would pass for those of the whole call
+            known = self._recommendations.all_again(written, loaded)
+        lists = [served.delivery for served in known if served is not None]
+        again = response_codec.recommend_responses(served for served in known if served is not None)
         results = []
-        for n_before, entry in enumerate(request.requests):
+        for n_before, (entry, served) in enumerate(zip(request.requests, known, strict=True)):
+            if served is not None:
+                results.append(response_codec.result_of(next(again)))
+                continue
             n_after = len(request.requests) - n_before - 1
             deadline = end - n_after * _FALLBACK_SECONDS
-            results.append(self._result(entry, end, deadline, loaded, lists))
+            results.append(self._result(entry, written[n_before], end, deadline, loaded, lists))
         note(version_id=loaded.reference.version_id, **_batch_facts(len(results), lists))
         return response_codec.batch_response(results)
 
@@ -127,6 +134,7 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
     def _result(
         self,
         request: api.RecommendRequest,
+        written: bytes,
         end: float,
         deadline: float,
         loaded: LoadedModel,
@@ -142,11 +150,8 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
                     "no time was left for this entry; ask for fewer at once, or wait longer",
                     reason="DEADLINE_EXCEEDED",
                 )
-            with collected_facts():  # one entry's would pass for those of the whole call
-                written = request.SerializeToString()
-                served = self._recommendations.again(written, loaded) or self._recommend(
-                    request, deadline, loaded, written
-                )
+            with collected_facts():
+                served = self._recommend(request, deadline, loaded, written)
         except RecsvcError as error:
             return api.RecommendResult(status=to_status(error)).SerializeToString()
         lists.append(served.delivery)

@@ -1,12 +1,13 @@
 """Lists as the bytes that are sent and kept in the cache, joined without being looked into."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from hashlib import blake2b
 
 from google.protobuf.message import DecodeError
 
 from recsvc import __version__
-from recsvc.server.responses import deliver, item_message, serving_info
+from recsvc.server.responses import deliver, item_message, serving_info, set_duration
 from recsvc.server.tokens import PageTokens
 from recsvc.service.deliveries import Served
 from recsvc.service.questions import Answer, KeptList
@@ -66,6 +67,28 @@ def recommend_response(served: Served) -> bytes:
     return served.payload + piece.SerializeToString()
 
 
+def recommend_responses(lists: Iterable[Served]) -> Iterator[bytes]:
+    """Write several, of which most differ in their names and ages alone.
+
+    To set two fields of a message that is written again takes a fifth of making one.
+    """
+    piece, likewise = api.RecommendResponse(), None
+    for served in lists:
+        delivery = served.delivery
+        age = delivery.cache_age_seconds
+        if age is None:
+            yield recommend_response(served)
+            continue
+        rest = delivery._replace(recommendation_id="", cache_age_seconds=0.0)
+        if rest != likewise:
+            piece.Clear()
+            deliver(delivery, piece.serving)
+            likewise, aged = rest, piece.serving.cache_age
+        piece.recommendation_id = delivery.recommendation_id
+        set_duration(aged, age)
+        yield served.payload + piece.SerializeToString()
+
+
 def result_of(response: bytes) -> bytes:
     """Write a response as the ``RecommendResult`` of an entry of a batch."""
     return _field(api.RecommendResult.RESPONSE_FIELD_NUMBER, response)
@@ -83,9 +106,14 @@ def batch_response(results: Iterable[bytes]) -> bytes:
 
 def _field(number: int, content: bytes) -> bytes:
     """A field as it is sent whose content has a length: its key, the length, and the content."""
-    left, head = len(content), bytearray((number << 3 | 2,))
-    while left > 127:  # noqa: PLR2004  # seven bits a byte, the last one without the eighth
-        head.append(left & 127 | 128)
-        left >>= 7
-    head.append(left)
-    return bytes(head) + content
+    return _head(number, len(content)) + content
+
+
+@lru_cache(4_096)  # lists are of much the same length
+def _head(number: int, length: int) -> bytes:
+    head = bytearray((number << 3 | 2,))
+    while length > 127:  # noqa: PLR2004  # seven bits a byte, the last one without the eighth
+        head.append(length & 127 | 128)
+        length >>= 7
+    head.append(length)
+    return bytes(head)

@@ -122,9 +122,9 @@ def _level(level: Level | None) -> str | None:
 def deliver(delivery: Delivery, serving: api.ServingInfo) -> None:
     """Add what is true of a delivery: field by field, a fifth of what one call of all costs."""
     serving.served_from = _SERVED_FROM[delivery.served_from]
-    _set_duration(serving.compute_time, delivery.compute_seconds)
+    set_duration(serving.compute_time, delivery.compute_seconds)
     if delivery.cache_age_seconds is not None:
-        _set_duration(serving.cache_age, delivery.cache_age_seconds)
+        set_duration(serving.cache_age, delivery.cache_age_seconds)
     if delivery.degraded_reason:
         serving.degraded = True
         serving.degraded_reason = delivery.degraded_reason
@@ -152,11 +152,11 @@ def _duration(seconds: float | None) -> Duration | None:
     if seconds is None:
         return None
     duration = Duration()
-    _set_duration(duration, seconds)
+    set_duration(duration, seconds)
     return duration
 
 
-def _set_duration(duration: Duration, seconds: float) -> None:
+def set_duration(duration: Duration, seconds: float) -> None:
     """Write a span of time that is not negative."""
     duration.seconds, duration.nanos = divmod(round(seconds * 1e9), 1_000_000_000)
     duration.SetInParent()  # no time at all is a time too

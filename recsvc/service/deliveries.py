@@ -1,8 +1,9 @@
 """What is true of one delivery of an answer, and counting it."""
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from prometheus_client import Counter
 
@@ -23,8 +24,7 @@ DEADLINE = "DEADLINE"
 MODEL_LOAD_FAILED = "MODEL_LOAD_FAILED"
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """An answer as bytes, and what is true of this delivery.
 
     Attributes:
@@ -108,33 +108,66 @@ class Deliveries:
         self._answers[served_from].inc()
         if degraded_reason:
             self._degraded[degraded_reason].inc()
-        origin = ListOrigin(inquiry.surface, int(self._now()))
-        experiment_id = variant_id = ""
-        warnings = (MODEL_LOAD_FAILED,) if self._slot.is_behind else ()
-        assigned = inquiry.assignment
-        if assigned is not None:
-            experiment_id = assigned.experiment.experiment_id
-            variant_id = assigned.variant.variant_id
-            origin = replace(origin, experiment=assigned.experiment.number, variant=assigned.index)
-            self._of_experiments[experiment_id, variant_id].inc()
-            if assigned.is_lacking:
-                warnings = (*warnings, VARIANT_UNAVAILABLE)
-            note(experiment_id=experiment_id, variant_id=variant_id)
-        delivery = Delivery(
-            recommendation_id=new_recommendation_id(origin),
-            served_from=served_from,
-            compute_seconds=self._monotonic() - (inquiry.started if started is None else started),
-            cache_age_seconds=cache_age_seconds,
-            degraded_reason=degraded_reason,
-            warnings=warnings,
-            experiment_id=experiment_id,
-            variant_id=variant_id,
+        now = self._now()
+        seconds = self._monotonic() - (inquiry.started if started is None else started)
+        delivery = self._made(
+            inquiry, basis, now, (served_from, seconds, cache_age_seconds, degraded_reason)
         )
         note(
             recommendation_id=delivery.recommendation_id,
             served_from=served_from.value,
             degraded_reason=degraded_reason,
         )
+        return delivery
+
+    def again(
+        self, answers: Sequence[tuple[Inquiry, Basis, float]], started: float
+    ) -> list[Delivery]:
+        """Deliver answers that were kept, all at once.
+
+        Args:
+            answers: of each the question, what it was made from, and when: unix seconds.
+            started: when the work began, monotonic seconds.
+        """
+        self._answers[ServedFrom.CACHE].inc(len(answers))
+        now, seconds = self._now(), self._monotonic() - started
+        return [
+            self._made(
+                inquiry, basis, now, (ServedFrom.CACHE, seconds, max(0.0, now - made_time), "")
+            )
+            for inquiry, basis, made_time in answers
+        ]
+
+    def _made(
+        self,
+        inquiry: Inquiry,
+        basis: Basis,
+        now: float,
+        how: tuple[ServedFrom, float, float | None, str],
+    ) -> Delivery:
+        """A delivery, named and offered to the log.
+
+        Args:
+            inquiry: the question.
+            basis: what the answer was made from.
+            now: unix seconds.
+            how: of the delivery what follows its name.
+        """
+        warnings = (MODEL_LOAD_FAILED,) if self._slot.is_behind else ()
+        assigned = inquiry.assignment
+        if assigned is None:
+            name = new_recommendation_id(ListOrigin(inquiry.surface, int(now)))
+            delivery = Delivery(name, *how, warnings)
+        else:
+            number, index = assigned.experiment.number, assigned.index
+            name = new_recommendation_id(ListOrigin(inquiry.surface, int(now), number, index))
+            experiment_id = assigned.experiment.experiment_id
+            variant_id = assigned.variant.variant_id
+            self._of_experiments[experiment_id, variant_id].inc()
+            if assigned.is_lacking:
+                warnings = (*warnings, VARIANT_UNAVAILABLE)
+            note(experiment_id=experiment_id, variant_id=variant_id)
+            delivery = Delivery(name, *how, warnings, experiment_id, variant_id)
         if self._log is not None:
             self._log.offer(inquiry, delivery, basis)
         return delivery

@@ -7,11 +7,12 @@ time has an end that was known when the list was put. Who has not heard of the o
 nothing away: what they did may not have arrived.
 """
 
+import collections
 import math
 import threading
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import is_
 from zlib import crc32
@@ -110,22 +111,35 @@ class ProcessCache:
     def get(self, asked: bytes, moment: Moment, now: float) -> KeptAnswer | None:
         """The list that may be given at ``now``, unix seconds; None where there is none."""
         with self._lock:
-            answer = self._answers.get(asked)
-            if answer is None:
-                outcome = "miss"
-            elif self._monotonic() >= self._hears_until:
-                outcome = "deaf"
-            elif not _same(self._moment, moment):
-                self._clear("outdated")
-                outcome = "miss"
-            elif now >= answer.until:
-                self._remove(asked, "expired")
-                outcome = "miss"
-            else:
-                self._answers.move_to_end(asked)
-                outcome = "hit"
+            answer, outcome = self._look(asked, moment, now)
         self._looks[outcome].inc()
-        return answer if outcome == "hit" else None
+        return answer
+
+    def get_all(
+        self, asked: Sequence[bytes], moment: Moment, now: float
+    ) -> list[KeptAnswer | None]:
+        """The same for each of several questions."""
+        with self._lock:
+            found = [self._look(each, moment, now) for each in asked]
+        for outcome, count in collections.Counter(outcome for _, outcome in found).items():
+            self._looks[outcome].inc(count)
+        return [answer for answer, _ in found]
+
+    def _look(self, asked: bytes, moment: Moment, now: float) -> tuple[KeptAnswer | None, str]:
+        """The list that may be given, and what came of the look."""
+        answer = self._answers.get(asked)
+        if answer is None:
+            return None, "miss"
+        if self._monotonic() >= self._hears_until:
+            return None, "deaf"
+        if not _same(self._moment, moment):
+            self._clear("outdated")
+            return None, "miss"
+        if now >= answer.until:
+            self._remove(asked, "expired")
+            return None, "miss"
+        self._answers.move_to_end(asked)
+        return answer, "hit"
 
     def ticket(self, moment: Moment, shopper: str) -> Ticket:
         """Begin to make a list.

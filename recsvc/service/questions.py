@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from recsvc.core.catalogue import CatalogueFilter, Product
 from recsvc.core.claims import Explanation
@@ -227,8 +227,7 @@ class ServedFrom(StrEnum):
     FALLBACK = "FALLBACK"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(NamedTuple):
     """What differs between two deliveries of one answer.
 
     Attributes:

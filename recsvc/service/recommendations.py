@@ -112,6 +112,31 @@ class Recommendations:
         version_id = inquiry.loaded.reference.version_id
         return Served(known.payload, delivery, known.n_items, version_id)
 
+    def all_again(self, written: Sequence[bytes], loaded: LoadedModel) -> list[Served | None]:
+        """The same for each of several questions, with one look at what all of them depend on."""
+        process = self._process
+        started, moment, now = self._monotonic(), self._inquiries.moment(), self._now()
+        if process is None or loaded is not moment[0]:
+            return [None] * len(written)
+        found = process.get_all(written, moment, now)
+        for at, known in enumerate(found):
+            if known is not None and not self._inquiries.still(known.heeded):
+                process.forget(written[at])
+                found[at] = None
+        given = [(known.inquiry, known.basis, known.made_time) for known in found if known]
+        deliveries = iter(self._deliveries.again(given, started))
+        return [
+            None
+            if known is None
+            else Served(
+                known.payload,
+                next(deliveries),
+                known.n_items,
+                known.inquiry.loaded.reference.version_id,
+            )
+            for known in found
+        ]
+
     def recommend(
         self,
         question: Question,

@@ -1,5 +1,6 @@
 """Names of served lists."""
 
+import os
 from base64 import b32decode, b32encode
 from hashlib import blake2b
 
@@ -43,6 +44,22 @@ def test_a_list_outside_experiments_says_so() -> None:
 
 def test_two_lists_never_share_a_name() -> None:
     assert len({new_recommendation_id(OWN) for _ in range(1_000)}) == 1_000
+
+
+def test_a_fork_gives_names_of_its_own() -> None:
+    """What is drawn for many names is not given out on both sides of a fork."""
+    new_recommendation_id(OWN)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writing, new_recommendation_id(OWN).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = os.read(reading, 32).decode()
+    os.close(reading)
+    os.close(writing)
+    assert read_recommendation_id(theirs) == OWN
+    assert theirs != new_recommendation_id(OWN)
 
 
 def test_a_written_name_is_read_for_ever() -> None:

@@ -8,7 +8,7 @@ import pytest
 from recsvc.core.catalogue import Product
 from recsvc.core.places import Level, Location
 from recsvc.core.sources import Strategy
-from recsvc.server.response_codec import ResponseCodec, recommend_response
+from recsvc.server.response_codec import ResponseCodec, recommend_response, recommend_responses
 from recsvc.server.responses import again_response
 from recsvc.server.tokens import PageTokens
 from recsvc.service.deliveries import Needed, Served
@@ -58,6 +58,23 @@ PAGES = PageTokens(b"key")
 def sent(answer: Answer) -> api.RecommendResponse:
     served = Served(ResponseCodec(PAGES).encode(answer), DELIVERY, len(answer.items), "v1")
     return api.RecommendResponse.FromString(recommend_response(served))
+
+
+def test_several_responses_are_what_each_is_alone() -> None:
+    """Whatever of their deliveries is alike, and in whatever order they come."""
+    of_variant = DELIVERY._replace(
+        degraded_reason="", warnings=(), experiment_id="summer", variant_id="b"
+    )
+    deliveries = [
+        DELIVERY,
+        DELIVERY._replace(recommendation_id="r2", cache_age_seconds=0.0),
+        of_variant,
+        DELIVERY._replace(served_from=ServedFrom.MODEL, cache_age_seconds=None),
+        of_variant._replace(cache_age_seconds=60.25),
+        DELIVERY._replace(recommendation_id="r3", compute_seconds=0.5),
+    ]
+    lists = [Served(bytes([26, 1, 65 + n]), each, 0, "v1") for n, each in enumerate(deliveries)]
+    assert list(recommend_responses(lists)) == [recommend_response(served) for served in lists]
 
 
 def test_both_pieces_are_one_message() -> None:

@@ -247,6 +247,53 @@ def test_a_list_stays_when_others_do_something(bench: Bench) -> None:
     assert is_kept(bench)
 
 
+def test_several_are_answered_as_each_would_be(bench: Bench) -> None:
+    """Those that are known in their places, the others not at all; each with a name of its own."""
+    payload = kept(bench)
+    of_ben = kept(bench, Question(customer_id="ben"), b"what ben asks")
+    bench.now += 5
+    bench.monotonic += 5
+    asked = [ASKED, b"what nobody asked", b"what ben asks", ASKED]
+    with collected_facts():
+        first, unknown, second, third = bench.recommendations.all_again(asked, bench.slot.current())
+    assert unknown is None
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert [first.payload, second.payload, third.payload] == [payload, of_ben, payload]
+    assert first.delivery.served_from is ServedFrom.CACHE
+    assert (first.delivery.cache_age_seconds, first.delivery.compute_seconds) == (5, 0)
+    assert len({each.delivery.recommendation_id for each in (first, second, third)}) == 3
+    again = bench.recommendations.again(ASKED)
+    assert again is not None
+    assert (again.n_items, again.version_id) == (first.n_items, first.version_id)
+    assert bench.count("recsvc_process_cache_operations_total", outcome="hit") == 6
+    assert bench.count("recsvc_process_cache_operations_total", outcome="miss") == 1
+
+
+def test_several_are_not_given_to_who_decided_otherwise(bench: Bench) -> None:
+    """Whoever was erased gets no list from before, the others of the batch keep theirs."""
+    kept(bench)
+    of_ben = kept(bench, Question(customer_id="ben"), b"what ben asks")
+    bench.standing.forget(ANNA.key, [])
+    asked = [ASKED, b"what ben asks"]
+    anna, ben = bench.recommendations.all_again(asked, bench.slot.current())
+    assert anna is None
+    assert ben is not None
+    assert ben.payload == of_ben
+    assert not is_kept(bench)
+
+
+def test_several_are_not_given_of_another_model(bench: Bench, registry: Registry) -> None:
+    """Nor by a service that keeps nothing."""
+    kept(bench)
+    loaded = bench.slot.current()
+    other = replace(loaded)
+    assert bench.recommendations.all_again([ASKED], other) == [None]
+    nothing = Bench(registry, ttl_seconds=300)
+    assert nothing.recommendations.all_again([ASKED], nothing.slot.current()) == [None]
+
+
 def test_who_consents_again_is_known_again(bench: Bench) -> None:
     """The list that was made of nobody goes, though no shopper is named with it."""
     bench.standing.set_consent(ANNA.key, Consent.WITHDRAWN)
