@@ -1,7 +1,7 @@
 """The use cases over a small model, with levers for the tests."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from recsvc.artifacts.registry import Registry
@@ -63,6 +63,7 @@ class Cache:
         self.inner = InMemoryResponseCache(clock, profiles)
         self.is_down = False
         self.keys: list[CacheKey] = []
+        self.trips: list[int] = []
         self.puts: list[CacheKey] = []
 
     @property
@@ -73,6 +74,10 @@ class Cache:
         self.keys.append(key)
         self.check()
         return self.inner.get(key)
+
+    def get_all(self, keys: Sequence[CacheKey]) -> list[Lookup]:
+        self.trips.append(len(keys))
+        return [self.get(key) for key in keys]
 
     def put(self, key: CacheKey, payload: bytes, ttl_seconds: float, revision: int = 0) -> None:
         self.check()

@@ -14,12 +14,10 @@ from recsvc.errors import RecsvcError, UnavailableError
 from recsvc.logs import collected_facts, note
 from recsvc.server import requests, response_codec, responses
 from recsvc.server.context import deadline_of
-from recsvc.server.errors import to_status
 from recsvc.server.tokens import Tokens
-from recsvc.service.deliveries import Served
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.questions import Delivery
-from recsvc.service.recommendations import Recommendations
+from recsvc.service.recommendations import Begun, Recommendations
 from recsvc.service.related import Related
 from recsvc.v1 import recommendation_service_pb2 as api
 from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
@@ -28,6 +26,8 @@ from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
 # each entry that is still to come, to list at least what sells at the place.
 _SENDING_SECONDS = 0.01
 _FALLBACK_SECONDS = 0.002
+# A batch with less than so many times that time is in a hurry.
+_HURRY = 2
 
 
 class RecommendationServicer(api_grpc.RecommendationServiceServicer):
@@ -64,30 +64,57 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         if served is None:
             asked = requests.recommend_request(request)
             loaded = self._slot.current()
-            served = self._recommend(asked, deadline_of(context), loaded, request)
+            begun = self._begun(asked, deadline_of(context), loaded, request)
+            served = self._recommendations.finish(begun)
         note(n_items=served.n_items, version_id=served.version_id)
         return response_codec.recommend_response(served)
 
     def BatchRecommend(  # noqa: N802  # the API's name
         self, request: api.BatchRecommendRequest, context: grpc.ServicerContext
     ) -> bytes:
-        """Answer several questions, each with a response or a status of its own."""
+        """Answer several questions, each with a response or a status of its own.
+
+        What was answered a moment ago is given together, and for the others the store is asked in
+        one round trip.
+        """
         requests.check_batch(len(request.requests))
         end = self._monotonic() + context.time_remaining() - _SENDING_SECONDS
         loaded = self._slot.current()
         written = [entry.SerializeToString() for entry in request.requests]
         with collected_facts():  # one entry's would pass for those of the whole call
             known = self._recommendations.all_again(written, loaded)
-        lists = [served.delivery for served in known if served is not None]
-        again = response_codec.recommend_responses(served for served in known if served is not None)
-        results = []
-        for n_before, (entry, served) in enumerate(zip(request.requests, known, strict=True)):
-            if served is not None:
-                results.append(response_codec.result_of(next(again)))
-                continue
-            n_after = len(request.requests) - n_before - 1
-            deadline = end - n_after * _FALLBACK_SECONDS
-            results.append(self._result(entry, written[n_before], end, deadline, loaded, lists))
+            again = (served for served in known if served is not None)
+            responses = response_codec.recommend_responses(again)
+            lists = [served.delivery for served in known if served is not None]
+            results = [
+                b"" if served is None else response_codec.result_of(next(responses))
+                for served in known
+            ]
+            unknown = [at for at, served in enumerate(known) if served is None]
+            for group in self._groups(unknown, end):
+                begun: list[tuple[int, Begun]] = []
+                for at in group:
+                    deadline = end - (len(results) - at - 1) * _FALLBACK_SECONDS
+                    try:
+                        self._check_time(end)
+                        each = self._begun(request.requests[at], deadline, loaded, written[at])
+                        begun.append((at, each))
+                    except RecsvcError as error:
+                        results[at] = response_codec.failed_result(error)
+                is_shared = len(begun) > 1
+                if is_shared:
+                    self._recommendations.look_up([each for _, each in begun])
+                for at, each in begun:
+                    started = self._monotonic() if is_shared else None
+                    try:
+                        self._check_time(end)
+                        served = self._recommendations.finish(each, started)
+                    except RecsvcError as error:
+                        results[at] = response_codec.failed_result(error)
+                        continue
+                    lists.append(served.delivery)
+                    response = response_codec.recommend_response(served)
+                    results[at] = response_codec.result_of(response)
         note(version_id=loaded.reference.version_id, **_batch_facts(len(results), lists))
         return response_codec.batch_response(results)
 
@@ -121,41 +148,27 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         needed = self._related.again(question, deadline_of(context))
         return responses.again_response(needed)
 
-    def _recommend(
-        self,
-        request: api.RecommendRequest,
-        deadline: float,
-        loaded: LoadedModel,
-        written: bytes,
-    ) -> Served:
+    def _begun(
+        self, request: api.RecommendRequest, deadline: float, loaded: LoadedModel, written: bytes
+    ) -> Begun:
         question = requests.recommend_question(request, self._tokens)
-        return self._recommendations.recommend(question, deadline, loaded, written)
+        return self._recommendations.begin(question, deadline, loaded, written)
 
-    def _result(
-        self,
-        request: api.RecommendRequest,
-        written: bytes,
-        end: float,
-        deadline: float,
-        loaded: LoadedModel,
-        lists: list[Delivery],
-    ) -> bytes:
-        """Answer an entry by its ``deadline``, or say that the whole batch is at its ``end``.
+    def _groups(self, entries: list[int], end: float) -> list[list[int]]:
+        """The entries for which the store is asked together.
 
-        What is true of its list, if it gets one, is added to ``lists``.
+        In a hurry each comes by itself: what beginning with them all takes the first would lack.
         """
-        try:
-            if self._monotonic() >= end:
-                raise UnavailableError(
-                    "no time was left for this entry; ask for fewer at once, or wait longer",
-                    reason="DEADLINE_EXCEEDED",
-                )
-            with collected_facts():
-                served = self._recommend(request, deadline, loaded, written)
-        except RecsvcError as error:
-            return api.RecommendResult(status=to_status(error)).SerializeToString()
-        lists.append(served.delivery)
-        return response_codec.result_of(response_codec.recommend_response(served))
+        has_time = end - self._monotonic() > _HURRY * _FALLBACK_SECONDS * len(entries)
+        return [entries] if has_time else [[entry] for entry in entries]
+
+    def _check_time(self, end: float) -> None:
+        """Refuse an entry of a batch that is at its ``end``."""
+        if self._monotonic() >= end:
+            raise UnavailableError(
+                "no time was left for this entry; ask for fewer at once, or wait longer",
+                reason="DEADLINE_EXCEEDED",
+            )
 
 
 def _batch_facts(n_requests: int, lists: Sequence[Delivery]) -> dict[str, int]:

@@ -7,6 +7,8 @@ from hashlib import blake2b
 from google.protobuf.message import DecodeError
 
 from recsvc import __version__
+from recsvc.errors import RecsvcError
+from recsvc.server.errors import to_status
 from recsvc.server.responses import deliver, item_message, serving_info, set_duration
 from recsvc.server.tokens import PageTokens
 from recsvc.service.deliveries import Served
@@ -92,6 +94,11 @@ def recommend_responses(lists: Iterable[Served]) -> Iterator[bytes]:
 def result_of(response: bytes) -> bytes:
     """Write a response as the ``RecommendResult`` of an entry of a batch."""
     return _field(api.RecommendResult.RESPONSE_FIELD_NUMBER, response)
+
+
+def failed_result(error: RecsvcError) -> bytes:
+    """Write why an entry has no response."""
+    return api.RecommendResult(status=to_status(error)).SerializeToString()
 
 
 def batch_response(results: Iterable[bytes]) -> bytes:

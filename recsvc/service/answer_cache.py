@@ -2,14 +2,14 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from prometheus_client import Counter
 
 from recsvc.errors import StoreUnavailableError
 from recsvc.metrics import Children, Metrics
-from recsvc.service.ports import CacheKey, ResponseCache
+from recsvc.service.ports import CacheKey, Lookup, ResponseCache
 from recsvc.service.questions import AnswerCodec, KeptList
 from recsvc.service.shopping import NO_DEEDS, LiveProfile
 
@@ -48,6 +48,24 @@ class AnswerCache:
         """The place of one question, which must be answered by ``deadline``."""
         return CacheSlot(self, key, deadline)
 
+    def look_up(self, slots: Sequence["CacheSlot"]) -> None:
+        """Ask for what several places hold in one round trip; each is then looked into as ever.
+
+        A place that is among them twice is asked for once: by the second look it may hold what
+        the first one has made.
+        """
+        asked = {slot.key: slot for slot in reversed(slots) if slot.is_affordable()}
+        if not asked:
+            return
+        try:
+            lookups = self.cache.get_all(list(asked))
+        except StoreUnavailableError:
+            for slot in asked.values():
+                slot.fail()
+            return
+        for slot, lookup in zip(asked.values(), lookups, strict=True):
+            slot.lookup = lookup
+
     def recent(self, shopper: str, deadline: float) -> "CacheSlot":
         """A place that holds no answer, asked for what a shopper (a hash) did of late.
 
@@ -85,15 +103,17 @@ class CacheSlot:
         beside: reads what the shopper had done, beside an answer that was found.
         failed: whether the store could not be used, so that the answer is computed without it.
         skipped: whether there was no time to ask it.
+        lookup: what it holds, where that was asked for already.
     """
 
     _owner: AnswerCache
-    _key: CacheKey
+    key: CacheKey
     _deadline: float
     live: LiveProfile = field(default=NO_DEEDS, init=False)
     beside: Callable[[], LiveProfile] = field(default=_nothing, init=False)
     failed: bool = field(default=False, init=False)
     skipped: bool = field(default=False, init=False)
+    lookup: Lookup | None = field(default=None, init=False)
 
     def get(self, is_allowed: Callable[[KeptList], bool] = lambda _: True) -> Found | None:
         """What is kept; None where there is nothing to send.
@@ -101,11 +121,11 @@ class CacheSlot:
         Args:
             is_allowed: whether an answer may still be given.
         """
-        if not self._is_affordable():
+        if self.failed or (self.lookup is None and not self.is_affordable()):
             return None
         owner = self._owner
         try:
-            found = owner.cache.get(self._key)
+            found = self.lookup or owner.cache.get(self.key)
             entry = found.entry
             outcome = "miss"
             if entry is not None and owner.ttl_seconds > 0:
@@ -119,7 +139,7 @@ class CacheSlot:
                     return Found(entry.payload, age_seconds, kept, found.n_bytes)
             self.live = found.live()
         except StoreUnavailableError:
-            self._fail()
+            self.fail()
         else:
             self._count(outcome)
         return None
@@ -133,14 +153,15 @@ class CacheSlot:
         """
         owner = self._owner
         ttl_seconds = min(owner.ttl_seconds, true_for_seconds)
-        if ttl_seconds <= 0 or self.failed or not self._is_affordable():
+        if ttl_seconds <= 0 or self.failed or not self.is_affordable():
             return
         try:
-            owner.cache.put(self._key, payload, ttl_seconds, self.live.revision)
+            owner.cache.put(self.key, payload, ttl_seconds, self.live.revision)
         except StoreUnavailableError:
-            self._fail()
+            self.fail()
 
-    def _is_affordable(self) -> bool:
+    def is_affordable(self) -> bool:
+        """Whether there is time to ask the store; if not it is said to be skipped."""
         owner = self._owner
         if self._deadline - owner.monotonic() <= owner.timeout_seconds:
             self.skipped = True
@@ -148,7 +169,8 @@ class CacheSlot:
             return False
         return True
 
-    def _fail(self) -> None:
+    def fail(self) -> None:
+        """Know that the store could not be used."""
         self.failed = True
         self._count("error")
 

@@ -79,6 +79,14 @@ class ResponseCache(Protocol):
         """
         ...
 
+    def get_all(self, keys: Sequence[CacheKey]) -> list[Lookup]:
+        """The same for each of several keys, asked for together.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time.
+        """
+        ...
+
     def put(self, key: CacheKey, payload: bytes, ttl_seconds: float, revision: int = 0) -> None:
         """Keep ``payload`` for ``ttl_seconds`` (above zero), in place of any earlier one.
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from recsvc.core.lists import Ranking
 from recsvc.core.live import NO_ACTS, NO_ITEMS
 from recsvc.core.query import Query
 from recsvc.logs import note
-from recsvc.service.answer_cache import AnswerCache, Found
+from recsvc.service.answer_cache import AnswerCache, CacheSlot, Found
 from recsvc.service.answers import Answers
 from recsvc.service.basis import Basis, basis_of
 from recsvc.service.cost import CostEstimate
@@ -41,6 +42,32 @@ FIRST_COST_SECONDS = 0.005
 
 SAFETY = 2.0
 """With less time left than so many times what a list takes of late, it is not begun."""
+
+
+class Begun(NamedTuple):
+    """A question of which the store is still to be asked.
+
+    Attributes:
+        asked: the question as it was asked.
+        written: the same as the caller wrote it.
+        inquiry: the same in the service's terms.
+        shown: item indices of the pages before.
+        store_id: where it is asked, if stock is looked at.
+        stocked: the stock there.
+        heeded: what people had decided of who asks.
+        ticket: to keep the answer in the process with; None where it must not.
+        cached: the place of its answer.
+    """
+
+    asked: Question
+    written: bytes
+    inquiry: Inquiry
+    shown: Sequence[int]
+    store_id: str
+    stocked: Stocked
+    heeded: Heeded | None
+    ticket: Ticket | None
+    cached: CacheSlot
 
 
 class Recommendations:
@@ -158,16 +185,42 @@ class Recommendations:
             InvalidRequestError: a strict filter names what the catalogue does not know, or the
                 page token belongs to another question or model (PAGE_TOKEN_MISMATCH).
         """
+        return self.finish(self.begin(question, deadline, loaded, written))
+
+    def begin(
+        self,
+        question: Question,
+        deadline: float,
+        loaded: LoadedModel | None = None,
+        written: bytes = b"",
+    ) -> Begun:
+        """Begin to answer a question, as :meth:`recommend`: all that comes before the store."""
         moment, heeded = self._begin(question, loaded, written)
         inquiry = self._inquiries.open(question, deadline, loaded)
-        loaded, shopper = inquiry.loaded, inquiry.asker.shopper
-        version_id = loaded.reference.version_id
-        deliver = partial(self._deliveries.delivery, inquiry)
-        shown = shown_before(question, shopper, loaded)
-        asked, question = question, inquiry.question
+        shown = shown_before(question, inquiry.asker.shopper, inquiry.loaded)
         store_id, stocked = self._at_home(inquiry)
         ticket = self._ticket(moment, inquiry)
         cached = self._cache.slot(self._key(inquiry, stocked.revision), deadline)
+        return Begun(question, written, inquiry, shown, store_id, stocked, heeded, ticket, cached)
+
+    def look_up(self, begun: Sequence[Begun]) -> None:
+        """Ask the store for all of them in one round trip."""
+        self._cache.look_up([each.cached for each in begun])
+
+    def finish(self, begun: Begun, started: float | None = None) -> Served:
+        """Answer a question that was begun.
+
+        Args:
+            begun: the question.
+            started: where others came in between, when the work on it went on, monotonic seconds.
+
+        Raises:
+            InvalidRequestError: a strict filter names what the catalogue does not know.
+        """
+        asked, written, inquiry, shown, store_id, stocked, heeded, ticket, cached = begun
+        question, loaded, shopper = inquiry.question, inquiry.loaded, inquiry.asker.shopper
+        deadline, version_id = inquiry.deadline, loaded.reference.version_id
+        deliver = partial(self._deliveries.delivery, inquiry, started=started)
         # With its stock unknown, nobody can say that a list still holds.
         found = cached.get((lambda _: False) if stocked.failed else self._is_allowed)
         if found is not None:
@@ -189,8 +242,8 @@ class Recommendations:
         if is_elsewhere:  # the shopper has moved since the model learnt
             stocked = self._inquiries.stocked(inquiry, situation.store_id)
         situation = with_shelf(inquiry, situation, stocked)
-        cost, begun = self._costs[question.explain], self._monotonic()
-        is_late = deadline - begun < SAFETY * cost.seconds
+        cost, since = self._costs[question.explain], self._monotonic()
+        is_late = deadline - since < SAFETY * cost.seconds
         ranking = recommended(loaded, situation.query, is_late=is_late)
         withdrawn = self._inquiries.withdrawn(loaded)
         made = replace(
@@ -203,7 +256,7 @@ class Recommendations:
             cost.relax()
             delivery = deliver(ServedFrom.FALLBACK, basis, degraded_reason=DEADLINE)
             return Served(payload, delivery, len(made.items), version_id)
-        cost.learn(self._monotonic() - begun)
+        cost.learn(self._monotonic() - since)
         is_blind = cached.skipped and bool(shopper)
         if not is_elsewhere and not stocked.failed:
             now = situation.query.sold_at or 0.0

@@ -99,6 +99,10 @@ class InMemoryResponseCache:
             self._entries.move_to_end(key)
             return Lookup(entry, live)
 
+    def get_all(self, keys: Sequence[CacheKey]) -> list[Lookup]:
+        """The same for each of several keys."""
+        return [self.get(key) for key in keys]
+
     def put(self, key: CacheKey, payload: bytes, ttl_seconds: float, revision: int = 0) -> None:
         """Keep ``payload`` for ``ttl_seconds``, in place of any earlier one."""
         now = self._clock()

@@ -25,6 +25,22 @@ def test_unknown_key_is_a_miss(cache: ResponseCache) -> None:
     assert found.live() == NO_DEEDS
 
 
+def test_several_keys_are_answered_in_their_order(cache: ResponseCache, stores: Stores) -> None:
+    """Each as it would be alone: found, unknown, of nobody, and of who has moved since."""
+    nobody, other = CacheKey(7, ANONYMOUS, "c41a"), CacheKey(7, ANNA.key, "c41a")
+    cache.put(KEY, b"mine", ttl_seconds=60)
+    cache.put(nobody, b"nobody's", ttl_seconds=60)
+    cache.put(other, b"outlived", ttl_seconds=60)
+    stores.people.put(ANNA.key, Person(home=Location(store_id="leeds-1")), heeds=0)
+    keys = [nobody, CacheKey(7, "8f2e", "c41b"), other, KEY, nobody]
+    found = cache.get_all(keys)
+    payloads = [each.entry and each.entry.payload for each in found]
+    assert payloads == [b"nobody's", None, None, b"mine", b"nobody's"]
+    assert [each.live() for each in found] == [cache.get(key).live() for key in keys]
+    assert found[2].live().home == Location(store_id="leeds-1")
+    assert cache.get_all([]) == []
+
+
 @pytest.mark.parametrize("payload", [b"", b"\x00\xff\r\n$-1\r\n", b"x" * 200_000])
 def test_payload_returns_byte_for_byte(cache: ResponseCache, payload: bytes) -> None:
     """Any bytes come back as they were put, with the time at which they were."""

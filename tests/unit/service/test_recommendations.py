@@ -63,6 +63,66 @@ def test_a_known_customer_gets_the_models_own_list(bench: Bench) -> None:
     assert {item.product for item in answer.items} == {None}
 
 
+def questions(*customers: str) -> list[Question]:
+    return [Question(customer_id=customer) for customer in customers]
+
+
+def test_several_are_looked_up_in_one_trip(registry: Registry) -> None:
+    """Each is answered as it would be alone.
+
+    What is asked twice is looked up once more, as the first has left its answer there.
+    """
+    bench = Bench(registry, ttl_seconds=300)
+    before = bench.ask(Question(customer_id="ben"))
+    asked = questions("anna", "ben", "anna")
+    begun = [bench.recommendations.begin(each, FOREVER) for each in asked]
+    bench.cache.keys.clear()
+    bench.recommendations.look_up(begun)
+    assert bench.cache.trips == [2]
+    anna, ben, again = [bench.recommendations.finish(each) for each in begun]
+    assert len(bench.cache.keys) == 2 + 1
+    assert [each.delivery.served_from for each in (anna, ben, again)] == [
+        ServedFrom.MODEL,
+        ServedFrom.CACHE,
+        ServedFrom.CACHE,
+    ]
+    assert ben.payload == before.payload
+    assert again.payload == anna.payload == Bench(registry).ask(asked[0]).payload
+
+
+def test_several_are_answered_without_the_store(registry: Registry) -> None:
+    """It is asked once for all, and not again for each."""
+    bench = Bench(registry, ttl_seconds=300)
+    begun = [bench.recommendations.begin(each, FOREVER) for each in questions("anna", "ben")]
+    bench.cache.is_down = True
+    bench.recommendations.look_up(begun)
+    n_asked = len(bench.cache.keys)
+    served = [bench.recommendations.finish(each) for each in begun]
+    assert {each.delivery.degraded_reason for each in served} == {"STORE_UNAVAILABLE"}
+    assert len(bench.cache.keys) == n_asked
+    assert served[0].payload == Bench(registry).ask(Question(customer_id="anna")).payload
+
+
+def test_without_time_the_store_is_not_asked_for_several(registry: Registry) -> None:
+    """As for one: what is popular is listed, and that nothing was asked is said."""
+    bench = Bench(registry, ttl_seconds=300)
+    begun = [
+        bench.recommendations.begin(each, bench.monotonic) for each in questions("anna", "ben")
+    ]
+    bench.recommendations.look_up(begun)
+    assert bench.cache.trips == []
+    served = bench.recommendations.finish(begun[0])
+    assert served.delivery.served_from is ServedFrom.FALLBACK
+
+
+def test_a_list_that_was_looked_up_with_others_took_its_own_time(bench: Bench) -> None:
+    """What the others took in between is none of it."""
+    begun = bench.recommendations.begin(Question(customer_id="anna"), FOREVER)
+    bench.monotonic += 5
+    assert bench.recommendations.finish(begun, bench.monotonic).delivery.compute_seconds == 0
+    assert bench.recommendations.finish(begun).delivery.compute_seconds == 5
+
+
 def test_an_unknown_customer_gets_the_list_of_the_place(bench: Bench) -> None:
     """As an anonymous shopper would, with a warning; that is no degradation."""
     here = Location(store_id="york-1")
