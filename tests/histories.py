@@ -1,5 +1,6 @@
 """Histories of events as an experiment's shoppers leave them."""
 
+import os
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import polars as pl
 
 from recsvc.artifacts.experiments import Experiment
 from recsvc.core.assignment import variant_of
-from recsvc.core.recommendation_id import ListOrigin, Surface, new_recommendation_id
+from recsvc.core.recommendation_id import N_OWN, ListOrigin, Surface, new_recommendation_id
 from tests.experiments import experiment
 from training.experiments.history import History, read_history
 
@@ -37,7 +38,7 @@ def named(variant: int, of: Experiment | None = None) -> str:
     origin = ListOrigin(
         Surface.RECOMMEND, int(START.timestamp()), (of or experiment()).number, variant
     )
-    return new_recommendation_id(origin)
+    return new_recommendation_id(origin, os.urandom(N_OWN))
 
 
 def row(kind: str, when: datetime, customer: str = "anna", **fields: Any) -> dict[str, Any]:

@@ -9,8 +9,6 @@ The checksum tells a name that was cut or made up by mistake; it is no signature
 events may send any.
 """
 
-import os
-import secrets
 import struct
 from base64 import b32decode
 from enum import IntEnum
@@ -19,9 +17,10 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 _HEAD = struct.Struct(">BIIB")
-_N_RANDOM = 7
-_N_PIECES = 256
-_N_BODY = _HEAD.size + _N_RANDOM
+N_OWN = 7
+"""Random bytes of a name."""
+
+_N_BODY = _HEAD.size + N_OWN
 _CHECKSUM_BYTES = 3
 _N_BYTES = _N_BODY + _CHECKSUM_BYTES
 _VERSION = 1
@@ -62,41 +61,16 @@ def experiment_number(experiment_id: str) -> int:
     return int.from_bytes(blake2b(experiment_id.encode(), digest_size=4).digest()) or 1
 
 
-def new_recommendation_id(origin: ListOrigin) -> str:
-    """Name a list: 32 lower-case letters and digits, another one at each call."""
+def new_recommendation_id(origin: ListOrigin, own: bytes) -> str:
+    """Name a list: 32 lower-case letters and digits.
+
+    Args:
+        origin: where it comes from.
+        own: ``N_OWN`` random bytes of its own, which tell it from others of the same origin.
+    """
     variant = origin.variant if origin.experiment else _NO_VARIANT
     head, text = _head(origin.surface, origin.time, origin.experiment, variant)
-    own = _random.take()
     return text + _text(own + _checksum(head + own))
-
-
-class _RandomPieces:
-    """Random bytes for one name after another, of which the kernel is asked for many at once.
-
-    Each asking lets other threads go first, which costs more than all else about a name. Of those
-    that ask at the same time each gets its own.
-    """
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-
-    def take(self) -> bytes:
-        """The next ones."""
-        try:
-            return self._pieces.pop()
-        except IndexError:
-            fresh = secrets.token_bytes(_N_RANDOM * _N_PIECES)
-            ends = range(2 * _N_RANDOM, len(fresh) + 1, _N_RANDOM)
-            self._pieces.extend(fresh[end - _N_RANDOM : end] for end in ends)
-            return fresh[:_N_RANDOM]
-
-    def clear(self) -> None:
-        """Forget those that were drawn."""
-        self._pieces.clear()
-
-
-_random = _RandomPieces()
-os.register_at_fork(after_in_child=_random.clear)  # else both sides give the same names
 
 
 @lru_cache

@@ -1,5 +1,6 @@
 """What every ``ServedLists`` promises, over each adapter; Redis is a real embedded Valkey."""
 
+import os
 import time
 from dataclasses import replace
 from typing import Any
@@ -10,7 +11,7 @@ from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.diversity import Diversity
 from recsvc.core.live import Act
 from recsvc.core.places import Location
-from recsvc.core.recommendation_id import ListOrigin, Surface, new_recommendation_id
+from recsvc.core.recommendation_id import N_OWN, ListOrigin, Surface, new_recommendation_id
 from recsvc.core.stages import Stage
 from recsvc.service.ports import ServedLists
 from recsvc.service.questions import Question, ServedFrom
@@ -38,7 +39,9 @@ WANTED = CatalogueFilter(
 
 def served(time: float = NOW, shopper: str = ANNA.key, **fields: Any) -> ServedList:
     given: dict[str, Any] = {
-        "recommendation_id": new_recommendation_id(ListOrigin(Surface.RECOMMEND, int(time))),
+        "recommendation_id": new_recommendation_id(
+            ListOrigin(Surface.RECOMMEND, int(time)), os.urandom(N_OWN)
+        ),
         "served_time": time,
         "made_time": time - 0.5,
         "surface": Surface.RECOMMEND,
@@ -97,7 +100,7 @@ def test_a_list_is_found_by_its_name(lists: ServedLists, record: ServedList) -> 
 def test_a_list_that_was_written_down_in_the_next_hour_is_found(lists: ServedLists) -> None:
     """Its name is of the second before."""
     end = NOW - NOW % 3_600 + 3_600
-    name = new_recommendation_id(ListOrigin(Surface.RECOMMEND, int(end) - 1))
+    name = new_recommendation_id(ListOrigin(Surface.RECOMMEND, int(end) - 1), bytes(N_OWN))
     record = served(end + 0.1, recommendation_id=name)
     lists.add([record], heeds=0)
     assert lists.find(name) == record

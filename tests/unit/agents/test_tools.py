@@ -18,7 +18,7 @@ from recsvc.agents.door import Door
 from recsvc.agents.lists import MAX_ROUNDS, N_CONSIDERED
 from recsvc.agents.shop import Branch, Due, Goods, Offer, Offers, OnShelf, Opinion, Wish
 from recsvc.agents.tools import Caller, Tools
-from recsvc.core.recommendation_id import ListOrigin, Surface, new_recommendation_id
+from recsvc.core.recommendation_id import N_OWN, ListOrigin, Surface, new_recommendation_id
 from recsvc.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -32,7 +32,7 @@ from tests.serving import Log
 ANNA = Caller("anna")
 NOBODY = Caller()
 INSTEAD = "give one that an answer has named"
-LIST_ID = new_recommendation_id(ListOrigin(Surface.RECOMMEND, 1_775_000_000))
+LIST_ID = new_recommendation_id(ListOrigin(Surface.RECOMMEND, 1_775_000_000), bytes(N_OWN))
 TEST_KIT = Goods(product_id="kit", title="Test kit", category_path="Health", is_sensitive=True)
 
 

@@ -1,6 +1,5 @@
 """Names of served lists."""
 
-import os
 from base64 import b32decode, b32encode
 from hashlib import blake2b
 
@@ -9,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recsvc.core.recommendation_id import (
+    N_OWN,
     ListOrigin,
     Surface,
     experiment_number,
@@ -27,10 +27,11 @@ OWN = ListOrigin(Surface.RECOMMEND, TIME, experiment_number("summer"), 1)
         st.integers(0, 2**32 - 1),
         st.integers(1, 2**32 - 1),
         st.integers(0, 254),
-    )
+    ),
+    st.binary(min_size=N_OWN, max_size=N_OWN),
 )
-def test_a_name_says_where_a_list_came_from(origin: ListOrigin) -> None:
-    name = new_recommendation_id(origin)
+def test_a_name_says_where_a_list_came_from(origin: ListOrigin, own: bytes) -> None:
+    name = new_recommendation_id(origin, own)
     assert read_recommendation_id(name) == origin
     assert len(name) == 32
     assert name.isalnum()
@@ -38,28 +39,14 @@ def test_a_name_says_where_a_list_came_from(origin: ListOrigin) -> None:
 
 
 def test_a_list_outside_experiments_says_so() -> None:
-    name = new_recommendation_id(ListOrigin(Surface.SIMILAR, TIME))
+    name = new_recommendation_id(ListOrigin(Surface.SIMILAR, TIME), bytes(N_OWN))
     assert read_recommendation_id(name) == ListOrigin(Surface.SIMILAR, TIME)
 
 
-def test_two_lists_never_share_a_name() -> None:
-    assert len({new_recommendation_id(OWN) for _ in range(1_000)}) == 1_000
-
-
-def test_a_fork_gives_names_of_its_own() -> None:
-    """What is drawn for many names is not given out on both sides of a fork."""
-    new_recommendation_id(OWN)
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        os.write(writing, new_recommendation_id(OWN).encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    theirs = os.read(reading, 32).decode()
-    os.close(reading)
-    os.close(writing)
-    assert read_recommendation_id(theirs) == OWN
-    assert theirs != new_recommendation_id(OWN)
+def test_two_lists_share_no_name() -> None:
+    """What is random of each tells lists of one second apart."""
+    owns = [bytes(N_OWN), b"\1" + bytes(N_OWN - 1), bytes(N_OWN - 1) + b"\1"]
+    assert len({new_recommendation_id(OWN, own) for own in owns}) == len(owns)
 
 
 def test_a_written_name_is_read_for_ever() -> None:
@@ -75,7 +62,7 @@ def test_what_is_no_name_is_none(text: str) -> None:
 
 
 def test_a_name_that_was_changed_is_none() -> None:
-    name = new_recommendation_id(OWN)
+    name = new_recommendation_id(OWN, bytes(N_OWN))
     other = "b" if name[8] == "a" else "a"
     assert read_recommendation_id(name[:8] + other + name[9:]) is None
     assert read_recommendation_id(name[:-1]) is None
@@ -84,7 +71,7 @@ def test_a_name_that_was_changed_is_none() -> None:
 @pytest.mark.parametrize("first_byte", [0x21, 0x1F, 0x10])
 def test_another_version_or_surface_is_none(first_byte: int) -> None:
     """Its checksum is right all the same."""
-    body = bytes([first_byte]) + b32decode(new_recommendation_id(OWN).upper())[1:17]
+    body = bytes([first_byte]) + b32decode(new_recommendation_id(OWN, bytes(N_OWN)).upper())[1:17]
     content = body + blake2b(body, digest_size=3).digest()
     assert read_recommendation_id(b32encode(content).decode().lower()) is None
 

@@ -14,7 +14,7 @@ import pytest
 
 from recsvc.core.live import Act
 from recsvc.core.places import Location
-from recsvc.core.recommendation_id import ListOrigin, Surface, new_recommendation_id
+from recsvc.core.recommendation_id import N_OWN, ListOrigin, Surface, new_recommendation_id
 from recsvc.errors import InputError, PreconditionError
 from recsvc.identity import customer_hash, partition_of, visitor_hash
 from recsvc.service.questions import Question
@@ -100,7 +100,9 @@ def a_list(number: int) -> ServedList:
     """One that a customer is served now."""
     now, name = time.time(), f"c{number}"
     return ServedList(
-        recommendation_id=new_recommendation_id(ListOrigin(Surface.RECOMMEND, int(now))),
+        recommendation_id=new_recommendation_id(
+            ListOrigin(Surface.RECOMMEND, int(now)), os.urandom(N_OWN)
+        ),
         served_time=now,
         made_time=now,
         surface=Surface.RECOMMEND,

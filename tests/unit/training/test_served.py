@@ -1,5 +1,6 @@
 """Served lists in files: each once, as long as is set, and nothing of who was erased."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import redis
 
 from recsvc.artifacts.ledger import Decision, LedgerEntry
 from recsvc.artifacts.registry import Registry
-from recsvc.core.recommendation_id import ListOrigin, Surface, new_recommendation_id
+from recsvc.core.recommendation_id import N_OWN, ListOrigin, Surface, new_recommendation_id
 from recsvc.errors import InputError
 from recsvc.identity import customer_hash, partition_of, visitor_hash
 from recsvc.service.questions import Question
@@ -82,7 +83,9 @@ def served(
     key = registry.secret()
     shopper = customer_hash(key, customer) if customer else ""
     return ServedList(
-        recommendation_id=new_recommendation_id(ListOrigin(Surface.SIMILAR, int(time))),
+        recommendation_id=new_recommendation_id(
+            ListOrigin(Surface.SIMILAR, int(time)), os.urandom(N_OWN)
+        ),
         served_time=time,
         made_time=time,
         surface=Surface.SIMILAR,
