@@ -26,8 +26,9 @@ if _version_not_supported:
 
 
 class EventServiceStub:
-    """Takes events in. They count in the very next list of their shopper and, once collected, in
-    the next training.
+    """Takes events in. A list that is asked for with the consistency_token counts them; without it
+    the process that took them in counts them at once, the others within milliseconds and a second
+    at most. Once collected, they count in the next training.
     """
 
     def __init__(self, channel):
@@ -49,8 +50,9 @@ class EventServiceStub:
 
 
 class EventServiceServicer:
-    """Takes events in. They count in the very next list of their shopper and, once collected, in
-    the next training.
+    """Takes events in. A list that is asked for with the consistency_token counts them; without it
+    the process that took them in counts them at once, the others within milliseconds and a second
+    at most. Once collected, they count in the next training.
     """
 
     def IngestEvents(self, request, context):
@@ -93,8 +95,9 @@ def add_EventServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EventService:
-    """Takes events in. They count in the very next list of their shopper and, once collected, in
-    the next training.
+    """Takes events in. A list that is asked for with the consistency_token counts them; without it
+    the process that took them in counts them at once, the others within milliseconds and a second
+    at most. Once collected, they count in the next training.
     """
 
     @staticmethod
