@@ -8,7 +8,7 @@ from typing import Any
 
 from recsvc.artifacts.registry import Registry
 from recsvc.artifacts.version_ids import CURRENT
-from recsvc.errors import RecsvcError
+from recsvc.errors import RecsvcError, StoreUnavailableError
 from recsvc.server.address import reserved
 from recsvc.service.models import load_model
 from recsvc.settings import ServerSettings
@@ -18,6 +18,7 @@ from recsvc.store.embedded import EmbeddedValkey, check_directory
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 from recsvc.store.response_cache import RedisResponseCache
+from recsvc.store.shopper_changes import check_channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,16 @@ def _redis(settings: ServerSettings) -> str:
     seconds = settings.redis_timeout_seconds
     client = connect(url, connect_timeout_seconds=seconds, socket_timeout_seconds=seconds)
     keys = KeySchema(settings.namespace)
-    RedisResponseCache(GuardedRedis(client, CircuitBreaker()), keys).check()
-    return f"{redacted(url)} answers"
+    guarded = GuardedRedis(client, CircuitBreaker())
+    RedisResponseCache(guarded, keys).check()
+    try:
+        check_channel(guarded, keys)
+    except StoreUnavailableError as error:
+        raise StoreUnavailableError(
+            f"{error}; the user of {redacted(url)} needs the channel &{keys.changed}, "
+            "see docs/redis.md"
+        ) from error
+    return f"{redacted(url)} answers, and brings what processes tell each other"
 
 
 def _embedded(settings: ServerSettings) -> str:

@@ -15,6 +15,7 @@ import redis
 from redis.client import PubSub
 
 from recsvc.logs import Logger
+from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 
 PING_SECONDS = 0.2
@@ -24,6 +25,22 @@ SILENT_SECONDS = 1.0
 """A connection that has not answered so long is given up."""
 
 STOP_SECONDS = 2.0
+
+
+def check_channel(guarded: GuardedRedis, keys: KeySchema) -> None:
+    """Try to listen and to tell; nobody is named.
+
+    Raises:
+        StoreUnavailableError: Redis cannot answer in time, or the user has no right to.
+    """
+
+    def try_both() -> None:
+        with closing(guarded.client.pubsub()) as link:
+            link.subscribe(keys.changed)
+            link.parse_response()  # where Redis refuses, what it says
+        guarded.client.publish(keys.changed, "")
+
+    guarded.ask(try_both)
 
 
 class Listener(Protocol):
