@@ -59,7 +59,7 @@ mean of four months, learnt from 1,400 lists: .0533 without, .0548 with half of 
 those that learn from 10,000 hardly do (.0574 and .0570; of new gifts .1489 and .1495). The fusion
 only dilutes (of new gifts .140 against .161)."""
 
-FEW_PURCHASES = 5_000
+FEW_PURCHASES = 4_000
 """Without times, purchases from which trees learn more than a regression does."""
 
 MIN_EXAMPLES = 50

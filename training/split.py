@@ -10,7 +10,7 @@ Four ways to cut, the first the default:
   comparing models of one customer's habits on sparse data; its figures are higher than those
   in service, and a temporal cut should decide what is deployed.
 - **given**: two files that somebody else has cut, as published benchmarks are.
-- **random**: a fifth of all purchases; all that is left where there are no times, or only one.
+- **random**: a fifth of all orders; all that is left where there are no times, or only one.
 """
 
 from dataclasses import dataclass, replace
@@ -18,7 +18,6 @@ from enum import StrEnum
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from recsvc.core.histories import SECONDS_A_DAY
@@ -164,8 +163,17 @@ def _joined(train: Locations, test: Locations) -> Locations:
 
 
 def random_fifth(interactions: Interactions, seed: int) -> HoldOut:
-    """Hold out a fifth of the purchases, drawn one by one: nothing of it is later."""
-    held: NDArray[np.bool_] = np.random.default_rng(seed).random(interactions.lines.height) < 0.2  # noqa: PLR2004  # a fifth
+    """Hold out a fifth of the orders, drawn one by one: nothing of it is later.
+
+    Where purchases are of no order each is one by itself, and so is each of a customer's only one.
+    """
+    lines = interactions.lines
+    order = pl.struct("customer", "order")
+    purchase = pl.struct("customer", "order", "item")
+    has_others = pl.col("order").n_unique().over("customer") > 1
+    drawn = lines.select(pl.when(has_others).then(order.hash()).otherwise(purchase.hash()))
+    _, of_line = np.unique(drawn.to_series().to_numpy(), return_inverse=True)
+    held = np.random.default_rng(seed).random(lines.height)[of_line] < 0.2  # noqa: PLR2004  # a fifth
     mask = pl.Series(held)
     history = interactions.select(~mask)
     return HoldOut(history, interactions.select(mask), history.end, Split.RANDOM)

@@ -104,7 +104,7 @@ def _by_customer(
     # Where nothing is bought twice a customer gives one list to learn from, and else two.
     n_lists = settings.train_customers * settings.n_windows * (1 if interactions.buys_again else 2)
     # Few customers teach again and again: each time another fifth of what they bought.
-    n_times = max(1, min(settings.n_windows, n_lists // max(1, len(train))))
+    n_times = max(1, min(settings.n_windows, settings.train_customers // max(1, len(train))))
     fifths = [random_fifth(interactions, settings.seed + n) for n in range(n_times)]
     return [
         *(_share(fifth, train, n_lists, {Role.TRAIN}) for fifth in fifths),

@@ -195,7 +195,7 @@ def test_without_times_regression_and_fusion_share_the_rest() -> None:
     ("method", "n_bought", "logistic", "fusion"),
     [
         (Split.RANDOM, 0, 1, 0.5),
-        (Split.RANDOM, 5_000, 0.5, 0.75),
+        (Split.RANDOM, 4_000, 0.5, 0.75),
         (Split.RANDOM, 1_000_000, 0, 1),
         (Split.TEMPORAL, 50, 0.5, 0),
         (Split.TEMPORAL, 1_000_000, 0.5, 0),

@@ -1,6 +1,7 @@
 """Hold-outs in time, and at random where there is none."""
 
 import numpy as np
+import polars as pl
 import pytest
 
 from recsvc.core.histories import SECONDS_A_DAY
@@ -66,6 +67,27 @@ def test_without_times_a_random_fifth_is_held_out() -> None:
     assert held_out.history.lines.join(held_out.future.lines, on=["customer", "item"]).is_empty()
     assert held_out.future.lines.equals(again.future.lines)
     assert not held_out.future.lines.equals(other.future.lines)
+
+
+def test_without_times_whole_orders_are_held_out() -> None:
+    """What was bought together is known together; a customer's only order is divided."""
+    orders = [
+        {"customer_id": f"c{c}", "product_id": f"p{n}", "order_id": f"c{c} {n // 4}"}
+        for c in range(30)
+        for n in range(12)
+    ]
+    only = [{"customer_id": "once", "product_id": f"p{n}", "order_id": "o"} for n in range(60)]
+
+    held_out = hold_out(interactions_of(*orders, *only), 0, seed=1)
+
+    held, known = (
+        part.lines.group_by("customer", "order").len()
+        for part in (held_out.future, held_out.history)
+    )
+    n_whole = held.filter(pl.col("len") == 4).height
+    assert 9 < n_whole < 27
+    assert held.height == n_whole + 1
+    assert held.join(known, on=["customer", "order"]).height == 1
 
 
 def test_targets_are_what_could_be_known() -> None:

@@ -145,7 +145,7 @@ def test_few_customers_without_times_teach_again() -> None:
 
 
 def test_many_customers_without_times_teach_once() -> None:
-    """As many as give the lists that the settings ask for."""
+    """Where they are as many as a window takes; then for all the windows that there might be."""
     shop = replace(without_times(), buys_again=True)
     windows = plan(shop, replace(SMALL, train_customers=10, n_windows=3))
 
