@@ -3,7 +3,6 @@
 import struct
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 from zlib import crc32
 
 from recsvc.errors import StoreUnavailableError
@@ -13,6 +12,7 @@ from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 from recsvc.store.people import read_person
 from recsvc.store.profile_format import read_profile, revision_of
+from recsvc.store.shared_reads import SharedReads
 
 # A value is the time at which it was put, in unix microseconds, the revision of the live profile
 # that it was made from, and then the payload.
@@ -36,6 +36,7 @@ class RedisResponseCache:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._redis = guarded
+        self._reads = SharedReads(guarded.client)
         self._keys = keys
         self._clock = clock
 
@@ -54,24 +55,16 @@ class RedisResponseCache:
             StoreUnavailableError: Redis cannot answer in time.
         """
         names = self._names(key)
-        return self._lookup(self._redis.ask(lambda: self._redis.client.mget(names)))
+        return self._lookup(self._redis.ask(lambda: self._reads.get([names]))[0])
 
     def get_all(self, keys: Sequence[CacheKey]) -> list[Lookup]:
         """The same for each of several keys, in one round trip.
 
-        A command for each: what two shoppers have lies in two slots of a cluster.
-
         Raises:
             StoreUnavailableError: Redis cannot answer in time.
         """
-
-        def ask() -> list[Any]:
-            with self._redis.client.pipeline(transaction=False) as pipeline:
-                for key in keys:
-                    pipeline.mget(self._names(key))
-                return pipeline.execute()
-
-        return [self._lookup(found) for found in self._redis.ask(ask)]
+        names = [self._names(key) for key in keys]
+        return [self._lookup(found) for found in self._redis.ask(lambda: self._reads.get(names))]
 
     def _names(self, key: CacheKey) -> list[str]:
         """What an answer lies under, and what it depends on."""
@@ -80,7 +73,7 @@ class RedisResponseCache:
             names += [self._keys.live(key.customer), self._keys.person(key.customer)]
         return names
 
-    def _lookup(self, found: Any) -> Lookup:  # noqa: ANN401  # what redis-py has read
+    def _lookup(self, found: Sequence[bytes | None]) -> Lookup:
         value, live, person = (*found, None, None)[:3]
         # Too short to be ours: a miss, and the next put replaces it.
         if value is not None and len(value) >= _HEAD.size:
