@@ -60,7 +60,11 @@ those that learn from 10,000 hardly do (.0574 and .0570; of new gifts .1489 and 
 only dilutes (of new gifts .140 against .161)."""
 
 FEW_PURCHASES = 4_000
-"""Without times, purchases from which trees learn more than a regression does."""
+"""Without times, purchases from which trees learn more than a regression does; those of customers who
+teach several times count each time."""
+
+LEAST_SHARE = 0.05
+"""A regression that counted less would cost its time at each list, and move nothing."""
 
 MIN_EXAMPLES = 50
 """Purchases among the candidates that trees need at least."""
@@ -238,7 +242,7 @@ def beside(method: Split, n_bought: int) -> Beside:
     if method is not Split.RANDOM:
         return WITH_TIMES
     few = 1 / (1 + (n_bought / FEW_PURCHASES) ** 2)
-    return Beside(logistic=few, fusion=1 - few / 2)
+    return Beside(logistic=few if few >= LEAST_SHARE else 0.0, fusion=1 - few / 2)
 
 
 def fit_ranker(
@@ -258,8 +262,10 @@ def fit_ranker(
     trees = fit_trees(
         examples.features, examples.labels, examples.lengths, settings.boosting, settings.seed
     )
-    logistic = fit_logistic(examples.features, examples.labels)
     others = beside(method, int(examples.labels.sum()))
+    if not others.logistic:
+        return Ranker(weights, trees, fusion=others.fusion)
+    logistic = fit_logistic(examples.features, examples.labels)
     logistic = replace(logistic, weights=logistic.weights * np.float32(others.logistic))
     return Ranker(weights, trees, logistic, others.fusion)
 

@@ -10,7 +10,7 @@ Four ways to cut, the first the default:
   comparing models of one customer's habits on sparse data; its figures are higher than those
   in service, and a temporal cut should decide what is deployed.
 - **given**: two files that somebody else has cut, as published benchmarks are.
-- **random**: a fifth of all orders; all that is left where there are no times, or only one.
+- **random**: a fifth of each customer's orders; all that is left where there are no times, or one.
 """
 
 from dataclasses import dataclass, replace
@@ -163,17 +163,21 @@ def _joined(train: Locations, test: Locations) -> Locations:
 
 
 def random_fifth(interactions: Interactions, seed: int) -> HoldOut:
-    """Hold out a fifth of the orders, drawn one by one: nothing of it is later.
+    """Hold out a fifth of each customer's orders, drawn at random: nothing of it is later.
 
-    Where purchases are of no order each is one by itself, and so is each of a customer's only one.
+    Of two orders one is held out, of a customer's only one a fifth of its purchases. Where
+    purchases are of no order each is one by itself. Who has but one is left as is.
     """
-    lines = interactions.lines
-    order = pl.struct("customer", "order")
-    purchase = pl.struct("customer", "order", "item")
-    has_others = pl.col("order").n_unique().over("customer") > 1
-    drawn = lines.select(pl.when(has_others).then(order.hash()).otherwise(purchase.hash()))
-    _, of_line = np.unique(drawn.to_series().to_numpy(), return_inverse=True)
-    held = np.random.default_rng(seed).random(lines.height)[of_line] < 0.2  # noqa: PLR2004  # a fifth
-    mask = pl.Series(held)
+    several = pl.col("order").n_unique().over("customer") > 1
+    unit = pl.when(several).then("order").otherwise(pl.int_range(pl.len(), dtype=pl.UInt64))
+    lines = interactions.lines.select("customer", unit=unit)
+    units = lines.unique(maintain_order=True)
+    drawn = pl.Series("drawn", np.random.default_rng(seed).permutation(units.height))
+    n_units = pl.len().over("customer")
+    n_held = pl.when(n_units > 1).then((n_units / 5).round().clip(1)).otherwise(0)
+    held = units.with_columns(drawn).with_columns(
+        held=pl.col("drawn").rank().over("customer") <= n_held
+    )
+    mask = lines.join(held, on=["customer", "unit"], how="left", maintain_order="left")["held"]
     history = interactions.select(~mask)
     return HoldOut(history, interactions.select(mask), history.end, Split.RANDOM)

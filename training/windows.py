@@ -95,27 +95,23 @@ def _window(held_out: HoldOut, roles: set[Role], settings: TrainingSettings) -> 
 def _by_customer(
     interactions: Interactions, judges: list[set[Role]], settings: TrainingSettings
 ) -> list[Window]:
-    n_customers = len(interactions.customers)
-    shuffled = np.random.default_rng(settings.seed).permutation(n_customers)
-    cuts = np.cumsum([TRAIN_SHARE, GUARD_SHARE]) * n_customers
-    train, *shares = np.split(shuffled, cuts.astype(np.int64))
-    if len(judges) == 1:
-        shares = [np.concatenate(shares)]
     # Where nothing is bought twice a customer gives one list to learn from, and else two.
     n_lists = settings.train_customers * settings.n_windows * (1 if interactions.buys_again else 2)
     # Few customers teach again and again: each time another fifth of what they bought.
-    n_times = max(1, min(settings.n_windows, settings.train_customers // max(1, len(train))))
+    n_teachers = max(1, int(TRAIN_SHARE * len(interactions.customers)))
+    n_times = max(1, min(settings.n_windows, settings.train_customers // n_teachers))
     fifths = [random_fifth(interactions, settings.seed + n) for n in range(n_times)]
+    customers = target_customers(fifths[-1].targets())
+    shuffled = np.random.default_rng(settings.seed).permutation(customers)
+    cuts = np.cumsum([TRAIN_SHARE, GUARD_SHARE]) * len(shuffled)
+    train, *shares = np.split(shuffled, cuts.astype(np.int64))
+    if len(judges) == 1:
+        shares = [np.concatenate(shares)]
+    taught = np.sort(train[:n_lists])
     return [
-        *(_share(fifth, train, n_lists, {Role.TRAIN}) for fifth in fifths),
+        *(Window(fifth, taught, frozenset({Role.TRAIN})) for fifth in fifths),
         *(
-            _share(fifths[-1], drawn, settings.judge_customers, roles)
+            Window(fifths[-1], np.sort(drawn[: settings.judge_customers]), frozenset(roles))
             for roles, drawn in zip(judges, shares, strict=True)
         ),
     ]
-
-
-def _share(held_out: HoldOut, drawn: NDArray[np.int64], at_most: int, roles: set[Role]) -> Window:
-    """The first of the ``drawn`` customers who have a target."""
-    asked = drawn[np.isin(drawn, target_customers(held_out.targets()))][:at_most]
-    return Window(held_out, np.sort(asked).astype(np.int32), frozenset(roles))

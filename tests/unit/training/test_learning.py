@@ -191,12 +191,25 @@ def test_without_times_regression_and_fusion_share_the_rest() -> None:
     assert ranker.fusion == others.fusion
 
 
+def test_from_many_purchases_without_times_no_regression_is_learnt() -> None:
+    """It would count next to nothing, and be computed for each list."""
+    many = examples(40_000)
+    assert many.labels.sum() > 18_000
+
+    ranker = fit_ranker(WEIGHTS, many, SETTINGS, Split.RANDOM)
+
+    assert ranker.trees is not None
+    assert ranker.logistic is None
+    assert ranker.fusion > 0.97
+
+
 @pytest.mark.parametrize(
     ("method", "n_bought", "logistic", "fusion"),
     [
         (Split.RANDOM, 0, 1, 0.5),
         (Split.RANDOM, 4_000, 0.5, 0.75),
-        (Split.RANDOM, 1_000_000, 0, 1),
+        (Split.RANDOM, 17_000, 0.0525, 0.974),
+        (Split.RANDOM, 18_000, 0, 0.976),
         (Split.TEMPORAL, 50, 0.5, 0),
         (Split.TEMPORAL, 1_000_000, 0.5, 0),
     ],

@@ -1,7 +1,6 @@
 """Hold-outs in time, and at random where there is none."""
 
 import numpy as np
-import polars as pl
 import pytest
 
 from recsvc.core.histories import SECONDS_A_DAY
@@ -72,22 +71,29 @@ def test_without_times_a_random_fifth_is_held_out() -> None:
 def test_without_times_whole_orders_are_held_out() -> None:
     """What was bought together is known together; a customer's only order is divided."""
     orders = [
-        {"customer_id": f"c{c}", "product_id": f"p{n}", "order_id": f"c{c} {n // 4}"}
-        for c in range(30)
-        for n in range(12)
+        {"customer_id": f"c{c}", "product_id": f"p{n}", "order_id": f"{c} {n % n_orders}"}
+        for c, n_orders in enumerate((2, 3, 7, 8, 13) * 4)
+        for n in range(2 * n_orders)
     ]
-    only = [{"customer_id": "once", "product_id": f"p{n}", "order_id": "o"} for n in range(60)]
+    only = [{"customer_id": "only", "product_id": f"p{n}", "order_id": "o"} for n in range(10)]
+    once = [{"customer_id": "once", "product_id": "p1", "order_id": "p"}]
+    shop = interactions_of(*orders, *only, *once)
 
-    held_out = hold_out(interactions_of(*orders, *only), 0, seed=1)
+    held_out = hold_out(shop, 0, seed=1)
 
-    held, known = (
-        part.lines.group_by("customer", "order").len()
-        for part in (held_out.future, held_out.history)
-    )
-    n_whole = held.filter(pl.col("len") == 4).height
-    assert 9 < n_whole < 27
-    assert held.height == n_whole + 1
-    assert held.join(known, on=["customer", "order"]).height == 1
+    def n_lines(part: Interactions) -> dict[str, list[int]]:
+        lines = part.lines.group_by("customer", "order").len().sort("len", "customer", "order")
+        return {
+            shop.customers.ids[customer]: [n for c, _, n in lines.iter_rows() if c == customer]
+            for customer in lines["customer"].unique()
+        }
+
+    held, known = n_lines(held_out.future), n_lines(held_out.history)
+    for c, n_held in enumerate((1, 1, 1, 2, 3) * 4):
+        assert held[f"c{c}"] == [2] * n_held
+        assert set(known[f"c{c}"]) == {2}
+    assert (held["only"], known["only"]) == ([2], [8])
+    assert "once" not in held
 
 
 def test_targets_are_what_could_be_known() -> None:

@@ -144,6 +144,21 @@ def test_few_customers_without_times_teach_again() -> None:
     assert not teachers & {*guard.customers.tolist(), *test.customers.tolist()}
 
 
+def test_of_two_orders_without_times_everybody_is_asked_for_one() -> None:
+    """Few customers with few orders still judge: with too few judges nothing learnt serves."""
+    shop = interactions_of(
+        *(
+            {"customer_id": f"c{c}", "product_id": f"p{(c + n) % 13}", "order_id": f"{c} {n % 2}"}
+            for c in range(140)
+            for n in range(6)
+        )
+    )
+
+    _, guard, test = plan(shop, ONCE)
+
+    assert (len(guard.customers), len(test.customers)) == (21, 35)
+
+
 def test_many_customers_without_times_teach_once() -> None:
     """Where they are as many as a window takes; then for all the windows that there might be."""
     shop = replace(without_times(), buys_again=True)
