@@ -60,8 +60,8 @@ those that learn from 10,000 hardly do (.0574 and .0570; of new gifts .1489 and 
 only dilutes (of new gifts .140 against .161)."""
 
 FEW_PURCHASES = 4_000
-"""Without times, purchases from which trees learn more than a regression does; those of customers who
-teach several times count each time."""
+"""Without times, purchases from which trees learn more than a regression does; those of customers
+who teach several times count each time."""
 
 LEAST_SHARE = 0.05
 """A regression that counted less would cost its time at each list, and move nothing."""
