@@ -106,6 +106,8 @@ def read_ids(path: str, values: Sequence[str], limit: int) -> tuple[str, ...]:
     Raises:
         InvalidRequestError: there are too many, or one is missing or too long.
     """
+    if not values:
+        return ()
     check_count(path, len(values), limit)
     return tuple(
         check_id(f"{path}[{index}]", value, required=True) for index, value in enumerate(values)
@@ -118,6 +120,8 @@ def read_texts(path: str, values: Sequence[str], max_bytes: int) -> tuple[str, .
     Raises:
         InvalidRequestError: there are too many, or one is too long.
     """
+    if not values:
+        return ()
     check_count(path, len(values), MAX_ENTRIES)
     return tuple(
         check_text(f"{path}[{index}]", value, max_bytes) for index, value in enumerate(values)

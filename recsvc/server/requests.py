@@ -1,7 +1,6 @@
 """Requests into questions: every limit that the API promises is checked here, once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
@@ -36,6 +35,7 @@ MAX_EXCLUDED = 1000
 MAX_BATCH = 100
 
 _DIVERSITIES = {api.Diversity.Value(f"DIVERSITY_{level.name}"): level for level in Diversity}
+_ALL = CatalogueFilter()
 _YEAR_1, _YEAR_10000 = -62_135_596_800, 253_402_300_800
 """The range of a Timestamp, unix seconds."""
 
@@ -63,8 +63,9 @@ def recommend_question(request: api.RecommendRequest, tokens: Tokens) -> Questio
         InvalidRequestError: a field is outside its limits, the filter asks for what there is
             not, or a token was not made here.
     """
-    return replace(
-        _question(request, tokens.consistency),
+    return _question(
+        request,
+        tokens.consistency,
         page=tokens.pages.read(request.page_token),
         diversity=_diversity(request.diversity),
         experiment_id=check_id("experiment_id", request.experiment_id),
@@ -137,15 +138,22 @@ def _question(
     | api.ListBoughtTogetherRequest
     | api.ListBuyAgainRequest,
     tokens: ConsistencyTokens,
+    *,
+    page: bytes = b"",
+    diversity: Diversity | None = None,
+    experiment_id: str = "",
 ) -> Question:
+    """Read what all questions have, with what only some have already read.
+
+    All in one go: to replace some fields of a question afterwards costs as much as to make it.
+    """
     context, wanted = request.context, request.filter
-    _check_supported(wanted)
     return Question(
         customer_id=check_id("shopper.customer_id", request.shopper.customer_id),
         visitor_id=check_id("shopper.visitor_id", request.shopper.visitor_id),
         session_id=check_id("shopper.session_id", request.shopper.session_id),
         location=read_location("context.location", context.location),
-        catalogue_filter=_catalogue_filter(wanted),
+        catalogue_filter=_catalogue_filter(wanted) if request.HasField("filter") else _ALL,
         strict=wanted.strict,
         size=listed(request.page_size),
         excluded=read_ids("filter.exclude_product_ids", wanted.exclude_product_ids, MAX_EXCLUDED),
@@ -161,7 +169,10 @@ def _question(
         as_of_time=_as_of_time(context),
         explain=request.explain,
         include_products=request.include_products,
+        diversity=diversity,
+        page=page,
         must_see=tokens.read(request.consistency_token),
+        experiment_id=experiment_id,
     )
 
 
@@ -199,6 +210,7 @@ def _unsupported(field: str, why: str) -> InvalidRequestError:
 
 
 def _catalogue_filter(wanted: common.ProductFilter) -> CatalogueFilter:
+    _check_supported(wanted)
     price_min, min_currency = _price("filter.price_range.min", wanted.price_range, "min")
     price_max, max_currency = _price("filter.price_range.max", wanted.price_range, "max")
     if price_min is not None and price_max is not None:
@@ -243,6 +255,8 @@ def _price(path: str, prices: common.PriceRange, end: str) -> tuple[float | None
 
 
 def _basket(lines: Sequence[common.LineItem]) -> tuple[str, ...]:
+    if not lines:
+        return ()
     path = "context.basket"
     check_count(path, len(lines), MAX_ENTRIES)
     for index, line in enumerate(lines):

@@ -350,7 +350,8 @@ class Inquiries:
             return asker
         if not self._standing.is_heeded(asker.shopper, loaded.learnt.ledger):
             return asker
-        return replace(asker, customer=loaded.model.customers.index(question.customer_id))
+        customer = loaded.model.customers.index(question.customer_id)
+        return Asker(customer, asker.shopper, asker.live, asker.warnings)
 
 
 def with_shelf(inquiry: Inquiry, situation: Situation, stocked: Stocked) -> Situation:
