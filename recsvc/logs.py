@@ -16,6 +16,9 @@ from recsvc.settings import LogFormat, LogLevel
 _DEBUG, _INFO, _WARNING, _ERROR = 10, 20, 30, 40
 LINGER_SECONDS = 0.05
 
+_Said = tuple[str, str, float, dict[str, Any]]
+"""Level, event, unix seconds and fields of a line."""
+
 _PATIENT = frozenset({"debug", "info"})
 _LEVELS = {
     LogLevel.DEBUG: _DEBUG,
@@ -50,8 +53,8 @@ class Logger:
         self._render = render
         self._stream = stream
         self._now = now
-        self._lock = threading.Lock()
-        self._lines: list[str] = []
+        # Rendered, or still to be: what is added by one step of the interpreter needs no lock.
+        self._lines: list[str | _Said] = []
         self._writing = threading.Lock()  # held by who writes: lines stay in order
         self._lingers = False
         self._has_lines = threading.Event()
@@ -81,23 +84,28 @@ class Logger:
         self._write("error", event, {"exc_info": True, **fields})
 
     def _write(self, level: str, event: str, fields: dict[str, Any]) -> None:
-        fields |= {"event": event, "level": level, "timestamp": self._time()}
-        line = self._render(level, fields) + "\n"
-        with self._lock:
-            self._lines.append(line)
-            if self._lingers and level in _PATIENT:
-                if len(self._lines) == 1:
-                    self._has_lines.set()
-                return
+        said = (level, event, self._now(), fields)
+        if self._lingers and level in _PATIENT:
+            self._lines.append(said)
+            if not self._has_lines.is_set():
+                self._has_lines.set()
+            return
+        self._lines.append(self._line(said))  # here, where its exception is being handled
         self.flush()
+
+    def _line(self, said: _Said) -> str:
+        level, event, time, fields = said
+        fields |= {"event": event, "level": level, "timestamp": self._time(time)}
+        return self._render(level, fields) + "\n"
 
     def flush(self) -> None:
         """Write what waits."""
         with self._writing:
-            with self._lock:
-                lines, self._lines = self._lines, []
+            lines = self._lines[:]
+            del self._lines[: len(lines)]
             if lines:
-                self._stream.write("".join(lines))
+                rendered = [line if isinstance(line, str) else self._line(line) for line in lines]
+                self._stream.write("".join(rendered))
                 self._stream.flush()
 
     @contextmanager
@@ -105,7 +113,8 @@ class Logger:
         """Let lines below warnings wait a moment inside, and write many at once.
 
         A write lets other threads go first, and on the path of every answer that costs more than
-        the line. Whatever should be looked at is written at once, with all lines before it.
+        the line; a line that waits is rendered when it is written, of fields that nobody else may
+        change. Whatever should be looked at is written at once, with all lines before it.
         """
         self._lingers = True
         thread = threading.Thread(target=self._linger, name="log-writer", daemon=True)
@@ -113,8 +122,7 @@ class Logger:
         try:
             yield
         finally:
-            with self._lock:
-                self._lingers = False
+            self._lingers = False
             self._has_lines.set()
             thread.join()
             self.flush()
@@ -127,9 +135,8 @@ class Logger:
             with suppress(OSError, ValueError):  # who reads the log has left; calls go on
                 self.flush()
 
-    def _time(self) -> str:
-        """The time as ISO 8601; all but its fraction is written once a second."""
-        now = self._now()
+    def _time(self, now: float) -> str:
+        """A time as ISO 8601; all but its fraction is written once a second."""
         second = int(now)
         known, text = self._second
         if known != second:

@@ -175,3 +175,14 @@ def test_a_log_that_nobody_reads_stops_no_call() -> None:
         stream.is_broken = False
         logger.info("there")
         wait_until(lambda: stream.said() == ["there"])
+
+
+def test_a_line_that_waited_tells_the_time_of_its_event() -> None:
+    """Not that of its writing."""
+    stream, clock = Stream(), iter([0.25, 1.5])
+    logger = Logger(LogLevel.INFO, lambda _, fields: json.dumps(fields), stream, clock.__next__)
+    with logger.lingering():
+        logger.info("first")
+        logger.info("second")
+    times = [json.loads(line)["timestamp"] for line in stream.getvalue().splitlines()]
+    assert times == ["1970-01-01T00:00:00.250000Z", "1970-01-01T00:00:01.500000Z"]
