@@ -1,7 +1,9 @@
 """Metrics: every number, and the page they are read from. None tells of a single customer."""
 
 import tempfile
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections import Counter as Tallied
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from recsvc.errors import SettingsError
 from recsvc.settings import join_address, split_address
+from recsvc.tallies import Tallies, Tally
 
 _LATENCY_SECONDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
@@ -40,6 +43,36 @@ class Children(dict[str | tuple[str, ...], _Child]):
         return child
 
 
+class Totals(dict[str | tuple[str, ...], Tally]):
+    """What calls add to the children of a counter, by their labels.
+
+    Args:
+        family: the counter.
+        tallies: of this process.
+    """
+
+    def __init__(self, family: Counter, tallies: Tallies) -> None:
+        super().__init__()
+        self._children = Children(family)
+        self._tallies = tallies
+
+    def __missing__(self, labels: str | tuple[str, ...]) -> Tally:
+        """The tally of a child: by the only label, or by all of them in order."""
+        total = self[labels] = self._tallies.total(self._children[labels].inc)
+        return total
+
+
+class ManyHistogram(Histogram):
+    """A histogram that takes many observations at once."""
+
+    def observe_all(self, amounts: Sequence[float]) -> None:
+        """Observe all of them; costs little more than one."""
+        buckets = Tallied(bisect_left(self._upper_bounds, amount) for amount in amounts)
+        for bucket, n_amounts in buckets.items():
+            self._buckets[bucket].inc(n_amounts)
+        self._sum.inc(sum(amounts))
+
+
 class Metrics:
     """Every number that the service gives to Prometheus.
 
@@ -49,10 +82,11 @@ class Metrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.tallies = Tallies()
         self.requests = Counter(
             "recsvc_requests", "Calls answered.", ["method", "code"], registry=registry
         )
-        self.latency = Histogram(
+        self.latency = ManyHistogram(
             "recsvc_request_seconds",
             "Time from the start of the work on a call to its answer.",
             ["method"],

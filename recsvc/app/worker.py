@@ -124,7 +124,7 @@ def run_worker() -> int:
         except RecsvcError as error:
             sys.stderr.write(f"error: {error}\n")
             return EXIT_CONFIGURATION
-        with logger.lingering():
+        with logger.lingering(), worker.ground.metrics.tallies.lingering():
             _say_ready()
             while not signals_within(None, signals) & STOP_SIGNALS:
                 pass  # a child's end is of no interest

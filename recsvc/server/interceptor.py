@@ -7,7 +7,6 @@ from typing import Any, TypeAlias
 import grpc
 from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
-from prometheus_client import Counter
 
 from recsvc.errors import (
     NotYetAvailableError,
@@ -16,7 +15,7 @@ from recsvc.errors import (
     StoreUnavailableError,
 )
 from recsvc.logs import Logger, collected_facts
-from recsvc.metrics import Children, Metrics
+from recsvc.metrics import Metrics, Totals
 from recsvc.server.errors import code_of, to_status
 from recsvc.server.executors import MAX_STREAMS, CallExecutor, StreamExecutor
 from recsvc.server.fields import no_message
@@ -156,17 +155,17 @@ class _Observer:
         self.method = method
         self.asked = asked
         self.admit = admit
-        self.in_flight = metrics.in_flight
-        self._requests: Children[Counter] = Children(metrics.requests)
-        self._latency = metrics.latency.labels(method)
+        self.in_flight = metrics.tallies.total(metrics.in_flight.inc)
+        self._requests = Totals(metrics.requests, metrics.tallies)
+        self._latency = metrics.tallies.tally(metrics.latency.labels(method).observe_all)
         self._logger = logger
 
     def record(
         self, code: str, seconds: float, failure: BaseException | None, facts: dict[str, Any]
     ) -> None:
         """Count, time and log a call that has ended."""
-        self._requests[self.method, code].inc()
-        self._latency.observe(seconds)
+        self._requests[self.method, code].add()
+        self._latency.add(seconds)
         details = {
             "method": self.method,
             "code": code,
@@ -197,7 +196,7 @@ class _Observed:
 
     def __enter__(self) -> None:
         self._started = time.perf_counter()
-        self._observer.in_flight.inc()
+        self._observer.in_flight.add()
         self._collecting = collected_facts()
         self._facts = self._collecting.__enter__()
         try:
@@ -217,7 +216,7 @@ class _Observed:
         elif isinstance(error, grpc.RpcError):  # what is read of a stream whose caller has left
             failure = None
         self._collecting.__exit__()
-        self._observer.in_flight.dec()
+        self._observer.in_flight.add(-1)
         seconds = time.perf_counter() - self._started
         self._observer.record(_outcome(failure, self._context), seconds, failure, self._facts)
         if failure is not None:

@@ -5,10 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from prometheus_client import Counter
-
 from recsvc.errors import StoreUnavailableError
-from recsvc.metrics import Children, Metrics
+from recsvc.metrics import Metrics, Totals
 from recsvc.service.ports import CacheKey, Lookup, ResponseCache
 from recsvc.service.questions import AnswerCodec, KeptList
 from recsvc.service.shopping import NO_DEEDS, LiveProfile
@@ -39,10 +37,10 @@ class AnswerCache:
     timeout_seconds: float
     now: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
-    counts: Children[Counter] = field(init=False, repr=False, compare=False)
+    counts: Totals = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "counts", Children(self.metrics.cache))
+        object.__setattr__(self, "counts", Totals(self.metrics.cache, self.metrics.tallies))
 
     def slot(self, key: CacheKey, deadline: float) -> "CacheSlot":
         """The place of one question, which must be answered by ``deadline``."""
@@ -175,4 +173,4 @@ class CacheSlot:
         self._count("error")
 
     def _count(self, outcome: str) -> None:
-        self._owner.counts[outcome].inc()
+        self._owner.counts[outcome].add()

@@ -9,7 +9,7 @@ from prometheus_client import Counter
 
 from recsvc.core.recommendation_id import N_OWN, ListOrigin, new_recommendation_id
 from recsvc.logs import note
-from recsvc.metrics import Children, Metrics
+from recsvc.metrics import Children, Metrics, Totals
 from recsvc.service.answer_cache import CacheSlot
 from recsvc.service.basis import Basis
 from recsvc.service.experiments import VARIANT_UNAVAILABLE
@@ -81,7 +81,7 @@ class Deliveries:
         self._slot = slot
         self._log = log
         self._random = RandomPieces(N_OWN)
-        self._answers: Children[Counter] = Children(metrics.answers)
+        self._answers = Totals(metrics.answers, metrics.tallies)
         self._degraded: Children[Counter] = Children(metrics.degraded)
         self._of_experiments: Children[Counter] = Children(metrics.experiment_answers)
         self._now = now
@@ -107,7 +107,7 @@ class Deliveries:
             cache_age_seconds: since it was computed; None where it was computed now.
             degraded_reason: why it is less than it should be, ``""`` where it is not.
         """
-        self._answers[served_from].inc()
+        self._answers[served_from].add()
         if degraded_reason:
             self._degraded[degraded_reason].inc()
         now = self._now()
@@ -131,7 +131,7 @@ class Deliveries:
             answers: of each the question, what it was made from, and when: unix seconds.
             started: when the work began, monotonic seconds.
         """
-        self._answers[ServedFrom.CACHE].inc(len(answers))
+        self._answers[ServedFrom.CACHE].add(len(answers))
         now, seconds = self._now(), self._monotonic() - started
         return [
             self._made(

@@ -19,7 +19,7 @@ from zlib import crc32
 
 from prometheus_client import Counter
 
-from recsvc.metrics import Children, Metrics
+from recsvc.metrics import Children, Metrics, Totals
 from recsvc.service.basis import Basis
 from recsvc.service.inquiries import Inquiry, Moment
 from recsvc.service.standing import Heeded
@@ -99,7 +99,7 @@ class ProcessCache:
         # By shopper, several on one count: a list that was begun before a drop must not come after
         # it, and which shoppers were dropped cannot be remembered for ever.
         self._n_drops = [0] * _N_COUNTS
-        self._looks: Children[Counter] = Children(metrics.process_cache)
+        self._looks = Totals(metrics.process_cache, metrics.tallies)
         self._drops: Children[Counter] = Children(metrics.process_cache_drops)
         self._bytes = metrics.process_cache_bytes
 
@@ -112,7 +112,7 @@ class ProcessCache:
         """The list that may be given at ``now``, unix seconds; None where there is none."""
         with self._lock:
             answer, outcome = self._look(asked, moment, now)
-        self._looks[outcome].inc()
+        self._looks[outcome].add()
         return answer
 
     def get_all(
@@ -122,7 +122,7 @@ class ProcessCache:
         with self._lock:
             found = [self._look(each, moment, now) for each in asked]
         for outcome, count in collections.Counter(outcome for _, outcome in found).items():
-            self._looks[outcome].inc(count)
+            self._looks[outcome].add(count)
         return [answer for answer, _ in found]
 
     def _look(self, asked: bytes, moment: Moment, now: float) -> tuple[KeptAnswer | None, str]:

@@ -18,6 +18,7 @@ import redis
 
 from recsvc.store.connection import connect
 from recsvc.store.embedded import EmbeddedValkey
+from recsvc.tallies import LINGER_SECONDS
 from recsvc.v1 import catalog_service_pb2 as catalogue
 from recsvc.v1 import catalog_service_pb2_grpc as catalogue_grpc
 from recsvc.v1 import common_pb2 as common
@@ -149,7 +150,8 @@ def test_an_event_is_seen_by_the_very_next_call_with_its_token(lines: list[Line]
 
 
 def n_hits(service: Service) -> float:
-    """How many lists were given from a process."""
+    """How many lists were given from a process, so far as every worker has said so."""
+    time.sleep(2 * LINGER_SECONDS)
     wanted = r'^recsvc_process_cache_operations_total\{outcome="hit"\} (\S+)'
     found = re.search(wanted, service.metrics(), re.MULTILINE)
     return float(found[1]) if found else 0.0

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from recsvc.errors import SettingsError
-from recsvc.metrics import Children, Metrics, metrics_page
+from recsvc.metrics import Children, Metrics, Totals, metrics_page
 
 
 def test_the_children_of_a_metric_are_looked_up_by_their_labels() -> None:
@@ -20,6 +20,48 @@ def test_the_children_of_a_metric_are_looked_up_by_their_labels() -> None:
     answers["CACHE"].inc()
     requests["Recommend", "OK"].inc()
     assert answers["CACHE"] is metrics.answers.labels("CACHE")
+    labels = {"method": "Recommend", "code": "OK"}
+    assert registry.get_sample_value("recsvc_requests_total", labels) == 1
+
+
+def test_many_observations_are_those_of_one_after_another() -> None:
+    """In the same buckets, on their bounds and beyond the last as well."""
+    amounts = [0.0001, 0.001, 0.0011, 5.0, 7.0, 0.0025, 0.001]
+    found = []
+    for is_together in (True, False):
+        registry = CollectorRegistry()
+        latency = Metrics(registry).latency.labels("Recommend")
+        if is_together:
+            latency.observe_all(amounts)
+        else:
+            for amount in amounts:
+                latency.observe(amount)
+        found.append(
+            {
+                (sample.name, sample.labels.get("le")): sample.value
+                for metric in registry.collect()
+                for sample in metric.samples
+                if metric.name == "recsvc_request_seconds" and not sample.name.endswith("_created")
+            }
+        )
+    assert found[0] == found[1]
+    assert found[0]["recsvc_request_seconds_count", None] == len(amounts)
+
+
+def test_totals_are_added_up_by_their_labels() -> None:
+    """Those of one label, and of several in order."""
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    answers = Totals(metrics.answers, metrics.tallies)
+    requests = Totals(metrics.requests, metrics.tallies)
+    with metrics.tallies.lingering():
+        answers["CACHE"].add()
+        answers["CACHE"].add(2)
+        answers["MODEL"].add()
+        requests["Recommend", "OK"].add()
+    for origin, n_answers in {"CACHE": 3, "MODEL": 1}.items():
+        labels = {"served_from": origin}
+        assert registry.get_sample_value("recsvc_answers_total", labels) == n_answers
     labels = {"method": "Recommend", "code": "OK"}
     assert registry.get_sample_value("recsvc_requests_total", labels) == 1
 
