@@ -16,6 +16,12 @@ from recsvc.settings import LogFormat, LogLevel
 _DEBUG, _INFO, _WARNING, _ERROR = 10, 20, 30, 40
 LINGER_SECONDS = 0.05
 
+MAX_WAITING = 10_000
+"""So many lines wait for who reads the log, a few MB; of the others only their number is said."""
+
+END_SECONDS = 2.0
+"""So long at most the end waits for who reads the log."""
+
 _Said = tuple[str, str, float, dict[str, Any]]
 """Level, event, unix seconds and fields of a line."""
 
@@ -55,6 +61,8 @@ class Logger:
         self._now = now
         # Rendered, or still to be: what is added by one step of the interpreter needs no lock.
         self._lines: list[str | _Said] = []
+        self._n_lost = 0
+        self._counting = threading.Lock()  # held by who counts lines that are lost
         self._writing = threading.Lock()  # held by who writes: lines stay in order
         self._lingers = False
         self._has_lines = threading.Event()
@@ -86,6 +94,10 @@ class Logger:
     def _write(self, level: str, event: str, fields: dict[str, Any]) -> None:
         said = (level, event, self._now(), fields)
         if self._lingers and level in _PATIENT:
+            if len(self._lines) >= MAX_WAITING:  # one more for each thread does no harm
+                with self._counting:
+                    self._n_lost += 1
+                return
             self._lines.append(said)
             if not self._has_lines.is_set():
                 self._has_lines.set()
@@ -103,6 +115,10 @@ class Logger:
         with self._writing:
             lines = self._lines[:]
             del self._lines[: len(lines)]
+            with self._counting:
+                n_lost, self._n_lost = self._n_lost, 0
+            if n_lost:
+                lines.append(("warning", "log_lines_lost", self._now(), {"n_lines": n_lost}))
             if lines:
                 rendered = [line if isinstance(line, str) else self._line(line) for line in lines]
                 self._stream.write("".join(rendered))
@@ -114,7 +130,9 @@ class Logger:
 
         A write lets other threads go first, and on the path of every answer that costs more than
         the line; a line that waits is rendered when it is written, of fields that nobody else may
-        change. Whatever should be looked at is written at once, with all lines before it.
+        change. Whatever should be looked at is written at once, with all lines before it. While
+        nobody reads the log, lines wait up to a number; so many as come then are lost, which a line
+        says once it can be written.
         """
         self._lingers = True
         thread = threading.Thread(target=self._linger, name="log-writer", daemon=True)
@@ -124,14 +142,15 @@ class Logger:
         finally:
             self._lingers = False
             self._has_lines.set()
-            thread.join()
-            self.flush()
+            thread.join(END_SECONDS)
 
     def _linger(self) -> None:
-        while self._lingers:
+        lingers = True
+        while lingers:
             self._has_lines.wait()
             self._has_lines.clear()
             time.sleep(LINGER_SECONDS)
+            lingers = self._lingers  # first: once it ends no line waits for the next round
             with suppress(OSError, ValueError):  # who reads the log has left; calls go on
                 self.flush()
 

@@ -109,12 +109,14 @@ class Stream(io.StringIO):
 
     def __init__(self) -> None:
         super().__init__()
+        self.n_begun = 0
         self.n_writes = 0
         self.is_broken = False
         self.is_open = threading.Event()
         self.is_open.set()
 
     def write(self, text: str) -> int:
+        self.n_begun += 1
         assert self.is_open.wait(10)
         self.n_writes += 1
         if self.is_broken:
@@ -186,3 +188,43 @@ def test_a_line_that_waited_tells_the_time_of_its_event() -> None:
         logger.info("second")
     times = [json.loads(line)["timestamp"] for line in stream.getvalue().splitlines()]
     assert times == ["1970-01-01T00:00:00.250000Z", "1970-01-01T00:00:01.500000Z"]
+
+
+def test_lines_that_nobody_reads_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many were lost is said once they are read again, where they are missing."""
+    monkeypatch.setattr("recsvc.logs.MAX_WAITING", 3)
+    stream = Stream()
+    logger = make_logger(LogLevel.INFO, LogFormat.JSON, stream)
+    with logger.lingering():
+        stream.is_open.clear()
+        logger.info("first")
+        wait_until(lambda: stream.n_begun == 1)
+        for number in range(5):
+            logger.info(str(number))
+        stream.is_open.set()
+        wait_until(lambda: "log_lines_lost" in stream.said())
+        logger.info("last")
+    assert stream.said() == ["first", "0", "1", "2", "log_lines_lost", "last"]
+    line = json.loads(stream.getvalue().splitlines()[-2])
+    assert (line["level"], line["n_lines"]) == ("warning", 2)
+
+
+def test_the_end_does_not_wait_for_ever_for_who_reads_the_log(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The process ends, and what it has said last may be lost."""
+    monkeypatch.setattr("recsvc.logs.END_SECONDS", LINGER_SECONDS)
+    stream = Stream()
+    logger = make_logger(LogLevel.INFO, LogFormat.JSON, stream)
+    stream.is_open.clear()
+    with logger.lingering():
+        logger.info("first")
+        wait_until(lambda: stream.n_begun == 1)
+    assert is_written_by_a_thread()
+    stream.is_open.set()
+    wait_until(lambda: not is_written_by_a_thread())
+    assert stream.said() == ["first"]
+
+
+def is_written_by_a_thread() -> bool:
+    return "log-writer" in {thread.name for thread in threading.enumerate()}
