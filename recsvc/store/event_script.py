@@ -24,7 +24,7 @@ _ADD = (
     + """
 local length = redis.call('XLEN', KEYS[1])
 local longest, remembered, heeds, changed = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4]
-local outcomes = {}
+local outcomes, named = {}, nil
 for i = 1, (#KEYS - 1) / 3 do
   local profile, seen, mark = KEYS[3 * i - 1], KEYS[3 * i], KEYS[3 * i + 1]
   local text, record, life = ARGV[3 * i + 2], ARGV[3 * i + 3], ARGV[3 * i + 4]
@@ -40,7 +40,10 @@ for i = 1, (#KEYS - 1) / 3 do
     local revision, rest
     if record ~= '' then
       revision, rest = opened(profile)
-      redis.call('PUBLISH', changed, string.match(profile, '[^:]+$'))
+      if profile ~= named then
+        redis.call('PUBLISH', changed, string.match(profile, '[^:]+$'))
+        named = profile
+      end
     end
     local id = redis.call('XADD', KEYS[1], '*', 'e', text)
     redis.call('SET', seen, '', 'EX', remembered)

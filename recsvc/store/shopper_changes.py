@@ -84,7 +84,7 @@ class RedisShopperChanges:
         self._logger = logger
         self._monotonic = monotonic
         self._stopping = threading.Event()
-        self._complaint = ""
+        self._is_heard = True
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -105,9 +105,10 @@ class RedisShopperChanges:
                 with closing(self._client.pubsub()) as link:
                     self._listen(link)
             except (redis.RedisError, OSError) as error:
-                if str(error) != self._complaint:
-                    self._complaint = str(error)
-                    self._logger.warning("changes_not_heard", error=self._complaint)
+                # Its words change with each attempt: down, refused, down.
+                if self._is_heard:
+                    self._logger.warning("changes_not_heard", error=str(error))
+                self._is_heard = False
             finally:
                 self._listener.lost()
             self._stopping.wait(PING_SECONDS)
@@ -127,10 +128,11 @@ class RedisShopperChanges:
             if message is None:
                 continue
             if message["type"] == "message":
-                self._listener.drop(message["data"].decode())
+                # Anybody may say anything here; what is no text names nobody.
+                self._listener.drop(message["data"].decode(errors="replace"))
             elif message["type"] == "pong":
                 is_asked = False
                 self._listener.heard(asked_at)
-                if self._complaint:
+                if not self._is_heard:
                     self._logger.info("changes_heard_again")
-                    self._complaint = ""
+                self._is_heard = True

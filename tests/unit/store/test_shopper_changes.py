@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,19 @@ def test_whoever_writes_names_the_shopper(
     assert one.n_lost == 1  # as it ended
 
 
+def test_who_did_much_is_named_once(
+    server: EmbeddedValkey, client: redis.Redis, keys: KeySchema
+) -> None:
+    """Of what was written in one step."""
+    log = RedisEventLog(GuardedRedis(client, CircuitBreaker()), keys, LogLimits())
+    with listening(server.url, keys) as ear:
+        wait_until(lambda: bool(ear.heard_at))
+        log.append([event(f"e{n}") for n in range(3)], **AT_ONCE)
+        client.publish(keys.changed, "end")
+        wait_until(lambda: "end" in ear.dropped)
+        assert ear.dropped == [ANNA.key, "end"]
+
+
 def test_what_shapes_no_list_is_not_told(
     server: EmbeddedValkey, client: redis.Redis, keys: KeySchema
 ) -> None:
@@ -163,6 +176,43 @@ def test_a_line_that_breaks_is_lost_and_taken_up_again(
         wait_until(lambda: ear.dropped == ["someone"])
     wait_until(lambda: bool(log.lines("changes_heard_again")))
     assert len(log.lines("changes_not_heard")) == 1
+
+
+def test_what_is_no_text_names_nobody(
+    server: EmbeddedValkey, client: redis.Redis, keys: KeySchema
+) -> None:
+    """Anybody may have said it, and whoever is named after it is heard of."""
+    with listening(server.url, keys) as ear:
+        wait_until(lambda: bool(ear.heard_at))
+        client.publish(keys.changed, b"\xff\xfe")
+        client.publish(keys.changed, "someone")
+        wait_until(lambda: "someone" in ear.dropped)
+        assert ear.n_lost == 0
+
+
+def refuse_anew(listening_on: socket.socket) -> None:
+    """Refuse every command, each connection in other words, until the socket is closed."""
+    n_refused = 0
+    with suppress(OSError):
+        while True:
+            with listening_on.accept()[0] as link:
+                n_refused += 1
+                while said := link.recv(4096):
+                    link.sendall(b"-ERR refused %d\r\n" % n_refused * said.count(b"*"))
+
+
+def test_an_outage_is_told_once(tmp_path: Path, keys: KeySchema) -> None:
+    """Though it is told in other words at each attempt."""
+    path, log = tmp_path / "other.sock", Log()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(path))
+        other.listen()
+        threading.Thread(target=refuse_anew, args=(other,), daemon=True).start()
+        with listening(f"unix://{path}", keys, log) as ear:
+            wait_until(lambda: ear.n_lost >= 3)
+        other.shutdown(socket.SHUT_RDWR)
+    (line,) = log.lines("changes_not_heard")
+    assert "refused 1" in line["error"]
 
 
 def test_a_server_that_says_nothing_is_given_up(tmp_path: Path, keys: KeySchema) -> None:
