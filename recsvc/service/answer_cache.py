@@ -119,7 +119,7 @@ class CacheSlot:
         Args:
             is_allowed: whether an answer may still be given.
         """
-        if self.failed or (self.lookup is None and not self.is_affordable()):
+        if self.failed or self.skipped or (self.lookup is None and not self.is_affordable()):
             return None
         owner = self._owner
         try:

@@ -69,6 +69,14 @@ class _Known:
     models: Mapping[str, LoadedModel] = field(default_factory=dict)
     books: Mapping[str, Rulebook] = field(default_factory=dict)
 
+    def is_as(self, other: "_Known") -> bool:
+        """Whether another knows the same experiments, with the very same models and rules."""
+        return (
+            self.experiments == other.experiments
+            and _are_same(self.models, other.models)
+            and _are_same(self.books, other.books)
+        )
+
 
 class Experiments:
     """Follows the experiments of a registry; safe to share between threads.
@@ -192,7 +200,9 @@ class Experiments:
         books = self._had({each.rules for each in variants}, self._book, "rules_version_id")
         self._before_serving(tuple(models.values()))
         self._rules.keep(tuple(books.values()))
-        self._known = _Known(experiments, models, books)
+        known = _Known(experiments, models, books)
+        if not known.is_as(self._known):  # of what is tried again, most is lacking as before
+            self._known = known
         for (called, version_id), error in self._lacking.items() - told.items():
             self._logger.error("variant_load_failed", **{called: version_id}, error=error)
         self._metrics.experiment_lacking.set(len(self._lacking))
@@ -231,6 +241,10 @@ class Experiments:
 
     def _book(self, version_id: str) -> Rulebook:
         return self._known.books.get(version_id) or self._rules.read(version_id)
+
+
+def _are_same(some: Mapping[str, object], others: Mapping[str, object]) -> bool:
+    return some.keys() == others.keys() and all(some[key] is others[key] for key in some)
 
 
 def _assignment(experiment: Experiment, index: int, known: _Known) -> Assignment:

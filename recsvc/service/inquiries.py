@@ -237,9 +237,11 @@ class Inquiries:
         """Whether nothing else has been decided of who asked."""
         return self._standing.still(heeded)
 
-    def unchanged_until(self, inquiry: Inquiry) -> float:
-        """A moment, unix seconds, until which the clock alone changes nothing of an answer."""
-        now = self._now()
+    def unchanged_until(self, inquiry: Inquiry, now: float) -> float:
+        """A moment until which the clock alone changes nothing of an answer of ``now``.
+
+        Both are unix seconds.
+        """
         return min(
             inquiry.loaded.assortment.unchanged_until(now),
             inquiry.rules.book.conditions.unchanged_until(now),

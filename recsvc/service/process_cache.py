@@ -34,6 +34,9 @@ bring a message that makes a second."""
 ENTRY_BYTES = 2_000
 """What a list takes beside its own bytes, about: its question in the service's terms."""
 
+ASKED_BYTES = 9
+"""What a byte of a question takes, about: itself, and eight as objects of what was read of it."""
+
 _N_COUNTS = 1_024
 
 
@@ -68,6 +71,7 @@ class Ticket:
 
     moment: Moment
     shopper: str
+    now: float
     n_lost: int
     n_drops: int
 
@@ -141,14 +145,20 @@ class ProcessCache:
         self._answers.move_to_end(asked)
         return answer, "hit"
 
-    def ticket(self, moment: Moment, shopper: str) -> Ticket:
-        """Begin to make a list.
+    def ticket(self, moment: Moment, shopper: str, now: float) -> Ticket | None:
+        """Begin to make a list; None while the others cannot be heard.
+
+        What they do until they are heard again is never told, and the list may be of before it.
 
         Args:
             moment: as it was before anything was looked up.
             shopper: whom it is for (a hash), ``""`` nobody in particular.
+            now: unix seconds, likewise.
         """
-        return Ticket(moment, shopper, self._n_lost, self._n_drops[_count_of(shopper)])
+        with self._lock:
+            if self._monotonic() >= self._hears_until:
+                return None
+            return Ticket(moment, shopper, now, self._n_lost, self._n_drops[_count_of(shopper)])
 
     def put(self, asked: bytes, answer: KeptAnswer, ticket: Ticket) -> None:
         """Keep a list, unless something has changed since its ticket, or there is no room."""
@@ -193,6 +203,8 @@ class ProcessCache:
         with self._lock:
             for asked in [asked for asked, each in self._answers.items() if now >= each.until]:
                 self._remove(asked, "expired")
+            if not self._answers:
+                self._moment = ()
 
     def heard(self, as_of: float) -> None:
         """Know that everything was told that was done before ``as_of``, monotonic seconds."""
@@ -239,4 +251,4 @@ def _count_of(shopper: str) -> int:
 
 
 def _n_bytes(asked: bytes, answer: KeptAnswer) -> int:
-    return len(asked) + len(answer.payload) + answer.n_bytes + ENTRY_BYTES
+    return ASKED_BYTES * len(asked) + len(answer.payload) + answer.n_bytes + ENTRY_BYTES

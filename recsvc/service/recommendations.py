@@ -44,6 +44,20 @@ SAFETY = 2.0
 """With less time left than so many times what a list takes of late, it is not begun."""
 
 
+class _Before(NamedTuple):
+    """What was true before anything was looked up.
+
+    Attributes:
+        now: unix seconds.
+        moment: what everybody's lists depend on.
+        heeded: what people had decided of who asks.
+    """
+
+    now: float
+    moment: Moment
+    heeded: Heeded
+
+
 class Begun(NamedTuple):
     """A question of which the store is still to be asked.
 
@@ -54,7 +68,7 @@ class Begun(NamedTuple):
         shown: item indices of the pages before.
         store_id: where it is asked, if stock is looked at.
         stocked: the stock there.
-        heeded: what people had decided of who asks.
+        heeded: what people had decided of who asks; None where the answer is not to be kept.
         ticket: to keep the answer in the process with; None where it must not.
         cached: the place of its answer.
     """
@@ -195,11 +209,11 @@ class Recommendations:
         written: bytes = b"",
     ) -> Begun:
         """Begin to answer a question, as :meth:`recommend`: all that comes before the store."""
-        moment, heeded = self._begin(question, loaded, written)
+        before = self._before(question, loaded, written)
         inquiry = self._inquiries.open(question, deadline, loaded)
         shown = shown_before(question, inquiry.asker.shopper, inquiry.loaded)
         store_id, stocked = self._at_home(inquiry)
-        ticket = self._ticket(moment, inquiry)
+        heeded, ticket = (before.heeded, self._ticket(before, inquiry)) if before else (None, None)
         cached = self._cache.slot(self._key(inquiry, stocked.revision), deadline)
         return Begun(question, written, inquiry, shown, store_id, stocked, heeded, ticket, cached)
 
@@ -266,25 +280,29 @@ class Recommendations:
         delivery = deliver(ServedFrom.MODEL, basis, degraded_reason=reason)
         return Served(payload, delivery, len(made.items), version_id)
 
-    def _begin(
+    def _before(
         self, question: Question, loaded: LoadedModel | None, written: bytes
-    ) -> tuple[Moment, Heeded | None]:
-        """What is true before anything is looked up; nothing where nothing is to be kept.
+    ) -> _Before | None:
+        """What is true before anything is looked up; None where nothing is to be kept.
 
         What must have seen a write, and what a page follows from, is not asked twice.
         """
         if self._process is None or not written or question.page or question.must_see != NOTHING:
-            return (), None
-        moment = self._inquiries.moment()
-        if loaded is not None and loaded is not moment[0]:  # another was promoted meanwhile
-            return (), None
-        return moment, self._inquiries.heeded(question)
-
-    def _ticket(self, moment: Moment, inquiry: Inquiry) -> Ticket | None:
-        # Stock is read anew at every call, of whatever store.
-        if self._process is None or not moment or inquiry.question.looks_at_shelf:
             return None
-        return self._process.ticket(moment, inquiry.asker.shopper)
+        now, moment = self._now(), self._inquiries.moment()
+        if loaded is not None and loaded is not moment[0]:  # another was promoted meanwhile
+            return None
+        return _Before(now, moment, self._inquiries.heeded(question))
+
+    def _ticket(self, before: _Before, inquiry: Inquiry) -> Ticket | None:
+        # Stock is read anew at every call, of whatever store.
+        if self._process is None or inquiry.question.looks_at_shelf:
+            return None
+        heeded, shopper = before.heeded, inquiry.asker.shopper
+        # Who decides otherwise in between, and as before again, seems to have decided nothing.
+        if shopper != (heeded.person if heeded.may_be_known else ""):
+            return None
+        return self._process.ticket(before.moment, shopper, before.now)
 
     def _keep(
         self,
@@ -302,8 +320,10 @@ class Recommendations:
         until = min(
             now + MAX_SECONDS,
             now - found.age_seconds + self._cache.ttl_seconds,
-            self._inquiries.unchanged_until(inquiry),
+            self._inquiries.unchanged_until(inquiry, ticket.now),
         )
+        if until <= now:  # the clock has passed an edge since the list was begun
+            return
         payload = found.payload
         # What was found is looked into anew should anybody ask: the message would lie here too.
         basis = replace(basis, product_ids=partial(_product_ids, self._codec, payload))

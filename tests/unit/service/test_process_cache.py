@@ -1,9 +1,12 @@
 """Lists in the process: what comes there, and what drives it out."""
 
 import math
+import sys
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -13,10 +16,11 @@ from recsvc.artifacts.registry import Registry
 from recsvc.core.catalogue import Product
 from recsvc.core.places import Location
 from recsvc.logs import collected_facts
-from recsvc.service.inquiries import Moment
+from recsvc.service.inquiries import Inquiry, Moment
 from recsvc.service.ledger_state import Consent
 from recsvc.service.ports import Person
 from recsvc.service.process_cache import (
+    ASKED_BYTES,
     ENTRY_BYTES,
     MAX_SECONDS,
     KeptAnswer,
@@ -28,13 +32,15 @@ from recsvc.service.served_log import ServedLog
 from recsvc.store.memory import InMemoryServedLists
 from tests.bench import JUST_AFTER, Bench
 from tests.experiments import experiment
-from tests.serving import NOW, Log, new_metrics, new_standing
+from tests.serving import NOW, Log, corrupt, new_metrics, new_standing
 from tests.shoppers import ANNA, BEN, GUEST
 from tests.unit.service.test_shop_rules import pin, ruled
 
 ASKED = b"what anna asks"
 OF_ANNA = Question(customer_id="anna")
 ROOM = 1_000_000
+SIZE = ENTRY_BYTES + ASKED_BYTES + 100
+"""Of a list of 100 bytes whose question is one."""
 
 
 @pytest.fixture
@@ -302,6 +308,31 @@ def test_who_consents_again_is_known_again(bench: Bench) -> None:
     assert not is_kept(bench)
 
 
+@pytest.mark.parametrize(
+    ("before", "between"),
+    [(Consent.GRANTED, Consent.WITHDRAWN), (Consent.WITHDRAWN, Consent.GRANTED)],
+)
+def test_who_changes_their_mind_twice_meanwhile_gets_no_list_of_between(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, before: Consent, between: Consent
+) -> None:
+    """It is of somebody else, though before and after it the same was decided."""
+    begin = bench.inquiries.open
+
+    def begin_between(*asked: Any) -> Inquiry:
+        bench.standing.set_consent(ANNA.key, between)
+        inquiry = begin(*asked)
+        bench.standing.set_consent(ANNA.key, before)
+        return inquiry
+
+    bench.standing.set_consent(ANNA.key, between)
+    ask(bench)
+    bench.standing.set_consent(ANNA.key, before)
+    monkeypatch.setattr(bench.inquiries, "open", begin_between)
+    found = bench.recommendations.recommend(OF_ANNA, math.inf, written=ASKED).delivery
+    assert found.served_from is ServedFrom.CACHE
+    assert not is_kept(bench)
+
+
 def test_a_list_ends_with_its_time_in_the_store(registry: Registry) -> None:
     """It is no longer true for having been found again."""
     bench = Bench(registry, ttl_seconds=30, process_bytes=ROOM)
@@ -322,6 +353,32 @@ def test_a_list_ends_when_the_assortment_turns(bench: Bench) -> None:
     assert is_kept(bench)
     bench.now = JUST_AFTER + 10
     assert not is_kept(bench)
+
+
+def test_a_list_of_before_an_edge_does_not_come_after_it(bench: Bench) -> None:
+    """It was found, and the product on it went, before it could be kept."""
+    edge = int(JUST_AFTER) + 10
+    bench.live.upsert_products([Product(product_id="cola", available_to=edge)])
+    ask(bench)
+    bench.now = edge - 0.1
+    begun = bench.recommendations.begin(OF_ANNA, math.inf, written=ASKED)
+    bench.recommendations.look_up([begun])
+    bench.now = edge + 0.1
+    assert bench.recommendations.finish(begun).delivery.served_from is ServedFrom.CACHE
+    assert bench.count("recsvc_process_cache_bytes") == 0
+    bench.now = edge + 50
+    assert not is_kept(bench)
+
+
+def test_a_list_stays_while_a_variant_cannot_be_loaded(bench: Bench) -> None:
+    """It is tried again and again, and nothing comes of it."""
+    corrupt(bench.registry, "v2")
+    began_to_try(bench)
+    kept(bench)
+    bench.monotonic += 60
+    bench.experiments.refresh()
+    assert bench.count("recsvc_experiment_failures_total") == 2
+    assert is_kept(bench)
 
 
 @pytest.mark.parametrize("edge", ["start_time", "end_time"])
@@ -379,13 +436,14 @@ class Shelf:
         self.answer = replace(known, payload=b"x" * 100, n_bytes=0)
         self.metrics, self.numbers = new_metrics()
         self.now = 0.0
-        n_bytes = n_answers * (ENTRY_BYTES + 101)
+        n_bytes = n_answers * SIZE
         self.cache = ProcessCache(n_bytes, self.metrics, lambda: self.now)
         self.moment: Moment = (object(),)
 
     def put(self, asked: bytes, answer: KeptAnswer | None = None) -> None:
-        ticket = self.cache.ticket(self.moment, ANNA.key)
-        self.cache.put(asked, answer or self.answer, ticket)
+        ticket = self.cache.ticket(self.moment, ANNA.key, self.bench.now)
+        if ticket is not None:
+            self.cache.put(asked, answer or self.answer, ticket)
 
     def has(self, asked: bytes) -> bool:
         return self.cache.get(asked, self.moment, self.bench.now) is not None
@@ -403,11 +461,11 @@ def test_it_holds_no_more_bytes_than_it_may(bench: Bench) -> None:
     own.put(b"b")
     assert own.has(b"a")
     own.put(b"c", replace(own.answer, n_bytes=3 * ENTRY_BYTES))
-    assert own.count("bytes") == 2 * (ENTRY_BYTES + 101)
+    assert own.count("bytes") == 2 * SIZE
     own.put(b"c")
     assert [own.has(asked) for asked in (b"a", b"b", b"c")] == [True, False, True]
     assert own.count("drops_total", reason="room") == 1
-    assert own.count("bytes") == 2 * (ENTRY_BYTES + 101)
+    assert own.count("bytes") == 2 * SIZE
 
 
 def test_who_has_not_heard_of_the_others_gives_nothing_away(bench: Bench) -> None:
@@ -439,11 +497,33 @@ def test_what_was_begun_before_a_change_does_not_come_after_it(bench: Bench) -> 
     own.cache.heard(math.inf)
     changes: list[Callable[[], None]] = [lambda: own.cache.drop(ANNA.key), own.cache.lost]
     for change in changes:
-        ticket = own.cache.ticket(own.moment, ANNA.key)
+        ticket = own.cache.ticket(own.moment, ANNA.key, bench.now)
+        assert ticket is not None
         change()
         own.cache.heard(math.inf)
         own.cache.put(b"a", own.answer, ticket)
         assert not own.has(b"a")
+
+
+def test_what_was_begun_on_a_lost_line_does_not_come_when_it_is_back(bench: Bench) -> None:
+    """What the shopper did in between was never told."""
+    own = Shelf(bench, n_answers=2)
+    own.cache.heard(math.inf)
+    own.cache.lost()
+    assert own.cache.ticket(own.moment, ANNA.key, bench.now) is None
+    own.cache.heard(math.inf)
+    assert own.cache.ticket(own.moment, ANNA.key, bench.now) is not None
+
+
+def test_what_was_read_of_a_long_question_counts(bench: Bench) -> None:
+    """As objects its ids are much larger than what was written."""
+    excluded = tuple(str(10_000_000 + number) for number in range(1_000))
+    asked = b"".join(b"r\x08" + product_id.encode() for product_id in excluded)
+    kept(bench, replace(OF_ANNA, excluded=excluded), asked)
+    held = len(asked) + sum(sys.getsizeof(each) + 8 for each in excluded)
+    counted = bench.count("recsvc_process_cache_bytes")
+    assert counted is not None
+    assert held < counted < 1.5 * held
 
 
 def test_a_lost_line_empties_it(bench: Bench) -> None:
@@ -477,5 +557,26 @@ def test_what_nobody_asks_for_any_more_is_let_go_of(bench: Bench) -> None:
     own.put(b"a", replace(own.answer, until=10.0))
     own.put(b"b", replace(own.answer, until=20.0))
     own.cache.sweep(10.0)
-    assert own.count("bytes") == ENTRY_BYTES + 101
+    assert own.count("bytes") == SIZE
     assert own.count("drops_total", reason="expired") == 1
+
+
+def test_a_cache_that_was_swept_holds_no_model(bench: Bench) -> None:
+    """A worker that nobody asks has room for the next one."""
+
+    class Loaded:
+        """A model that can be looked after."""
+
+    own = Shelf(bench, n_answers=2)
+    own.cache.heard(math.inf)
+    loaded = Loaded()
+    is_there = weakref.ref(loaded)
+    own.moment = (loaded,)
+    own.put(b"a", replace(own.answer, until=10.0))
+    own.put(b"b", replace(own.answer, until=20.0))
+    own.moment = ()
+    del loaded
+    own.cache.sweep(10.0)
+    assert is_there()
+    own.cache.sweep(20.0)
+    assert not is_there()
