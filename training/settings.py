@@ -158,7 +158,7 @@ PRESETS: dict[str, TrainingSettings] = {
         negatives=0.15,
         als_factors=(64, 128),
         ease_max_items=4_000,
-        n_vectors=96,
+        n_vectors=128,
         boosting=BoostingSettings(n_leaves=16, min_data_in_leaf=400, pairwise=False),
     ),
     "balanced": _BALANCED,
