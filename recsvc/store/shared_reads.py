@@ -15,7 +15,7 @@ from typing import Any
 
 import hiredis
 import redis
-from redis.connection import AbstractConnection
+from redis.connection import ConnectionInterface
 
 Names = Sequence[str]
 
@@ -45,7 +45,7 @@ class SharedReads:
     """Gets values by name; safe to share between threads.
 
     Args:
-        client: lends the connection, and with it its time-outs.
+        client: makes the connection, which is closed with it, and gives it its time-outs.
         monotonic: monotonic seconds.
     """
 
@@ -55,7 +55,7 @@ class SharedReads:
         self._pool = client.connection_pool
         self._monotonic = monotonic
         self._seconds: float | None = self._pool.connection_kwargs.get("socket_timeout")
-        self._connection: AbstractConnection | None = None
+        self._connection: ConnectionInterface | None = None
         self._lock = threading.Lock()
         self._waiting: list[_Asked] = []
         self._is_led = False
@@ -121,7 +121,8 @@ class SharedReads:
     def _exchange(self, batch: Sequence[_Asked], until: float | None) -> None:
         """One round trip; two where the connection was closed since the last one."""
         was_open = self._connection is not None and self._connection.is_connected
-        connection = self._connection = self._connection or self._pool.get_connection()
+        # One of its own: a lent one that is never given back would be missing in the pool.
+        connection = self._connection = self._connection or self._pool.make_connection()
         try:
             self._ask(connection, batch, until)
         except redis.ConnectionError:
@@ -134,7 +135,7 @@ class SharedReads:
             raise
 
     def _ask(
-        self, connection: AbstractConnection, batch: Sequence[_Asked], until: float | None
+        self, connection: ConnectionInterface, batch: Sequence[_Asked], until: float | None
     ) -> None:
         commands = [
             # Its stub wants tuples of one.

@@ -111,6 +111,16 @@ def test_threads_get_their_own_over_one_connection(server: EmbeddedValkey) -> No
     assert len(others) == 1
 
 
+def test_a_reader_takes_no_connection_of_the_others(server: EmbeddedValkey) -> None:
+    """However many read, the client's own calls have the connections that it was given."""
+    with connect(server.url, max_connections=1) as client:
+        readers = [SharedReads(client) for _ in range(3)]
+        client.set("name", b"value")
+
+        assert [reader.get([["name"]]) for reader in readers] == [[[b"value"]]] * 3
+        assert client.get("name") == b"value"
+
+
 def test_what_waits_goes_together(server: EmbeddedValkey) -> None:
     """All who came while the first one waited are answered after it, by one who asks for all."""
     with connect(server.url) as writer, reading(server.url) as reads:
