@@ -149,7 +149,7 @@ class Logger:
         while lingers:
             self._has_lines.wait()
             self._has_lines.clear()
-            time.sleep(LINGER_SECONDS)
+            time.sleep(LINGER_SECONDS)  # so that many lines make one write
             lingers = self._lingers  # first: once it ends no line waits for the next round
             with suppress(OSError, ValueError):  # who reads the log has left; calls go on
                 self.flush()

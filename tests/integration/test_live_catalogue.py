@@ -126,7 +126,7 @@ def test_what_the_shop_says_counts_everywhere_and_for_good(registry: Path, tmp_p
         first.upsert("mate")
         first.set_stock("mate", 1, quantity=1.0)
         first.set_stock("cola", 2, quantity=0.0)
-        time.sleep(FRESHNESS_SECONDS)
+        time.sleep(FRESHNESS_SECONDS)  # what is promised without a token
         assert all(line.title("mate") == "The mate" for line in lines)
         assert all({"cola", "mate"} < line.listed().keys() for line in lines)
         assert all(line.listed(in_stock_only=True) == {"mate": 7} for line in lines)

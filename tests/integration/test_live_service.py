@@ -151,7 +151,7 @@ def test_an_event_is_seen_by_the_very_next_call_with_its_token(lines: list[Line]
 
 def n_hits(service: Service) -> float:
     """How many lists were given from a process, so far as every worker has said so."""
-    time.sleep(2 * LINGER_SECONDS)
+    time.sleep(2 * LINGER_SECONDS)  # counts are written that late
     wanted = r'^recsvc_process_cache_operations_total\{outcome="hit"\} (\S+)'
     found = re.search(wanted, service.metrics(), re.MULTILINE)
     return float(found[1]) if found else 0.0
@@ -198,7 +198,7 @@ def test_what_one_process_learns_all_others_know_within_a_second(
         )
         assert len({tuple(r.product_id for r in each.recommendations) for each in lists}) == 1
         write(there, customer_id)
-        time.sleep(FRESHNESS_SECONDS)
+        time.sleep(FRESHNESS_SECONDS)  # what is promised without a token
         for line in here:
             after = line.ask(customer_id)
             assert [*after.recommendations] != [*lists[0].recommendations]
@@ -274,7 +274,7 @@ def test_consent_counts_everywhere(lines: list[Line]) -> None:
 
     assert not any(warnings(line.ask("clara")) for line in lines)
     withdraw("clara")
-    time.sleep(FRESHNESS_SECONDS)
+    time.sleep(FRESHNESS_SECONDS)  # what is promised without a token
     for number, line in enumerate(lines):
         assert warnings(line.ask("clara")) == {"NO_CONSENT"}
         dropped = [events.EVENT_OUTCOME_DROPPED_NO_CONSENT]
@@ -299,7 +299,7 @@ def test_a_recall_counts_everywhere_and_for_good(registry: Path, tmp_path: Path)
     with serving(registry, tmp_path / "run") as service, lines_to(service) as lines:
         assert {"espresso", "soap"} <= shown(lines)
         withdraw(lines[0], "espresso")
-        time.sleep(FRESHNESS_SECONDS)
+        time.sleep(FRESHNESS_SECONDS)  # what is promised without a token
         assert "espresso" not in shown(lines)
         token = withdraw(lines[0], "soap")
         assert "soap" not in shown(lines, token)

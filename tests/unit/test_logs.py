@@ -159,7 +159,7 @@ def test_a_line_waits_for_no_write() -> None:
     with logger.lingering():
         stream.is_open.clear()
         logger.info("first")
-        time.sleep(2 * LINGER_SECONDS)
+        time.sleep(2 * LINGER_SECONDS)  # by now who writes stands before the closed stream
         logger.info("second")
         assert stream.said() == []
         stream.is_open.set()

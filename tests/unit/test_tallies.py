@@ -60,7 +60,7 @@ def test_one_thread_writes_at_a_time(lingers: bool) -> None:  # noqa: FBT001  # 
         nonlocal n_writing
         n_writing += 1
         most = n_writing
-        time.sleep(0.0005)
+        time.sleep(0.0005)  # time for a second writer to come in between
         n_writing -= 1
         written.append(number if most == 1 else math.nan)
 

@@ -71,7 +71,7 @@ def answering(path: Path, *answers: bytes, pause_seconds: float = 0.0) -> Iterat
                 with suppress(OSError):  # who asked has left
                     for at in range(0, len(answer), size):
                         connection.sendall(answer[at : at + size])
-                        time.sleep(pause_seconds)
+                        time.sleep(pause_seconds)  # drop by drop
 
         threading.Thread(target=serve, daemon=True).start()
         yield f"unix://{path}"
@@ -82,7 +82,7 @@ def all_ask(reads: SharedReads, names: Sequence[Sequence[str]]) -> list["Future[
     pool = ThreadPoolExecutor(len(names))
     futures = [pool.submit(reads.get, [each]) for each in names]
     pool.shutdown(wait=False)
-    time.sleep(0.05)
+    time.sleep(0.05)  # that they wait cannot be seen from outside
     return futures
 
 
