@@ -15,6 +15,7 @@ from recsvc.logs import collected_facts, note
 from recsvc.server import requests, response_codec, responses
 from recsvc.server.context import deadline_of
 from recsvc.server.tokens import Tokens
+from recsvc.service.deliveries import Served
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.questions import Delivery
 from recsvc.service.recommendations import Begun, Recommendations
@@ -54,6 +55,7 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         self._recommendations = recommendations
         self._related = related
         self._tokens = tokens
+        self._writer = response_codec.ListWriter()
         self._monotonic = monotonic
 
     def Recommend(  # noqa: N802  # the API's name
@@ -66,8 +68,8 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
             loaded = self._slot.current()
             begun = self._begun(asked, deadline_of(context), loaded, request)
             served = self._recommendations.finish(begun)
-        note(n_items=served.n_items, version_id=served.version_id)
-        return response_codec.recommend_response(served)
+            note(n_items=served.n_items, version_id=served.version_id)
+        return self._writer.response(served)
 
     def BatchRecommend(  # noqa: N802  # the API's name
         self, request: api.BatchRecommendRequest, context: grpc.ServicerContext
@@ -83,13 +85,8 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         written = [entry.SerializeToString() for entry in request.requests]
         with collected_facts():  # one entry's would pass for those of the whole call
             known = self._recommendations.all_again(written, loaded)
-            again = (served for served in known if served is not None)
-            responses = response_codec.recommend_responses(again)
             lists = [served.delivery for served in known if served is not None]
-            results = [
-                b"" if served is None else response_codec.result_of(next(responses))
-                for served in known
-            ]
+            results = [b"" if served is None else self._result(served) for served in known]
             unknown = [at for at, served in enumerate(known) if served is None]
             for group in self._groups(unknown, end):
                 begun: list[tuple[int, Begun]] = []
@@ -113,8 +110,7 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
                         results[at] = response_codec.failed_result(error)
                         continue
                     lists.append(served.delivery)
-                    response = response_codec.recommend_response(served)
-                    results[at] = response_codec.result_of(response)
+                    results[at] = self._result(served)
         note(version_id=loaded.reference.version_id, **_batch_facts(len(results), lists))
         return response_codec.batch_response(results)
 
@@ -147,6 +143,9 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         question = requests.again_question(request, self._tokens)
         needed = self._related.again(question, deadline_of(context))
         return responses.again_response(needed)
+
+    def _result(self, served: Served) -> bytes:
+        return response_codec.result_of(self._writer.response(served))
 
     def _begun(
         self, request: api.RecommendRequest, deadline: float, loaded: LoadedModel, written: bytes

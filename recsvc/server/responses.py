@@ -14,7 +14,7 @@ from recsvc.service.questions import Answer, Delivery, Item, ModelReference, Rea
 from recsvc.v1 import recommendation_service_pb2 as api
 
 _LEVELS: Mapping[Level, str] = {level: f"LOCATION_LEVEL_{level.name}" for level in Level}
-_SERVED_FROM: Mapping[ServedFrom, api.ServedFrom] = {
+SERVED_FROM: Mapping[ServedFrom, api.ServedFrom] = {
     each: getattr(api, f"SERVED_FROM_{each.name}") for each in ServedFrom
 }
 _STRATEGIES: Mapping[Strategy, str] = {
@@ -121,7 +121,7 @@ def _level(level: Level | None) -> str | None:
 
 def deliver(delivery: Delivery, serving: api.ServingInfo) -> None:
     """Add what is true of a delivery: field by field, a fifth of what one call of all costs."""
-    serving.served_from = _SERVED_FROM[delivery.served_from]
+    serving.served_from = SERVED_FROM[delivery.served_from]
     set_duration(serving.compute_time, delivery.compute_seconds)
     if delivery.cache_age_seconds is not None:
         set_duration(serving.cache_age, delivery.cache_age_seconds)

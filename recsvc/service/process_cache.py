@@ -12,8 +12,8 @@ import math
 import threading
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import is_
 from zlib import crc32
 
@@ -52,6 +52,7 @@ class KeptAnswer:
         inquiry: the question in the service's terms.
         heeded: what people had decided of who asks.
         basis: what it was made from.
+        facts: what the log line of a call says of it, its name aside.
         n_bytes: what else it holds on to.
     """
 
@@ -62,6 +63,7 @@ class KeptAnswer:
     inquiry: Inquiry
     heeded: Heeded
     basis: Basis
+    facts: Mapping[str, str | float] = field(default_factory=dict)
     n_bytes: int = 0
 
 

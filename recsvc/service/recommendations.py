@@ -140,16 +140,8 @@ class Recommendations:
             self._process.forget(written)
             return None
         inquiry = known.inquiry
-        if inquiry.asker.shopper:
-            kind = "visitor" if known.heeded.is_visitor else "customer"
-            note(**{kind: inquiry.asker.shopper})
-        delivery = self._deliveries.delivery(
-            inquiry,
-            ServedFrom.CACHE,
-            known.basis,
-            started=started,
-            cache_age_seconds=max(0.0, now - known.made_time),
-        )
+        (delivery,) = self._deliveries.again([(inquiry, known.basis, known.made_time)], started)
+        note(recommendation_id=delivery.recommendation_id, **known.facts)
         version_id = inquiry.loaded.reference.version_id
         return Served(known.payload, delivery, known.n_items, version_id)
 
@@ -335,6 +327,7 @@ class Recommendations:
             inquiry,
             heeded,
             basis,
+            _facts(inquiry, heeded, found.kept.n_items),
             found.n_bytes,
         )
         self._process.put(written, answer, ticket)
@@ -362,6 +355,19 @@ class Recommendations:
         digest.update(question.page)
         shopper = inquiry.asker.shopper or ANONYMOUS
         return CacheKey(loaded.generation, shopper, digest.hexdigest())
+
+
+def _facts(inquiry: Inquiry, heeded: Heeded, n_items: int) -> dict[str, str | float]:
+    """What the log line of each call says that is given a kept list."""
+    facts: dict[str, str | float] = {
+        "served_from": ServedFrom.CACHE.value,
+        "degraded_reason": "",
+        "n_items": n_items,
+        "version_id": inquiry.loaded.reference.version_id,
+    }
+    if inquiry.asker.shopper:
+        facts["visitor" if heeded.is_visitor else "customer"] = inquiry.asker.shopper
+    return facts
 
 
 def _product_ids(codec: AnswerCodec, payload: bytes) -> Sequence[str]:

@@ -87,6 +87,24 @@ def test_two_workers_share_a_port_a_cache_and_a_metrics_page(
         assert "anna" not in service.log
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"), [(None, "-event_engine_listener"), ("", ""), ("-other", "-other")]
+)
+def test_workers_wake_few_threads(
+    registry: Path, tmp_path: Path, given: str | None, expected: str
+) -> None:
+    """gRPC reads where it hands out, unless told otherwise, and who wakes pushes nobody aside."""
+    env = {} if given is None else {"GRPC_EXPERIMENTS": given}
+    with running_service(registry, tmp_path, **env) as service:
+        process = Path(f"/proc/{service.lines('worker_ready')[0]['pid']}")
+        known = dict(
+            entry.partition(b"=")[::2] for entry in (process / "environ").read_bytes().split(b"\0")
+        )
+        assert known[b"GRPC_EXPERIMENTS"] == expected.encode()
+        threads = [int(task.name) for task in (process / "task").iterdir()]
+        assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_BATCH}
+
+
 def test_sigterm_lets_running_calls_end(registry: Path, tmp_path: Path) -> None:
     """Those begun before it are answered; those after it are told to go elsewhere."""
     with running_service(registry, tmp_path, RECSVC_MAX_THREADS="4") as service:

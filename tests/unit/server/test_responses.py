@@ -8,7 +8,7 @@ import pytest
 from recsvc.core.catalogue import Product
 from recsvc.core.places import Level, Location
 from recsvc.core.sources import Strategy
-from recsvc.server.response_codec import ResponseCodec, recommend_response, recommend_responses
+from recsvc.server.response_codec import ListWriter, ResponseCodec
 from recsvc.server.responses import again_response
 from recsvc.server.tokens import PageTokens
 from recsvc.service.deliveries import Needed, Served
@@ -57,7 +57,7 @@ PAGES = PageTokens(b"key")
 
 def sent(answer: Answer) -> api.RecommendResponse:
     served = Served(ResponseCodec(PAGES).encode(answer), DELIVERY, len(answer.items), "v1")
-    return api.RecommendResponse.FromString(recommend_response(served))
+    return api.RecommendResponse.FromString(ListWriter().response(served))
 
 
 def test_several_responses_are_what_each_is_alone() -> None:
@@ -74,7 +74,10 @@ def test_several_responses_are_what_each_is_alone() -> None:
         DELIVERY._replace(recommendation_id="r3", compute_seconds=0.5),
     ]
     lists = [Served(bytes([26, 1, 65 + n]), each, 0, "v1") for n, each in enumerate(deliveries)]
-    assert list(recommend_responses(lists)) == [recommend_response(served) for served in lists]
+    writer = ListWriter()
+    assert [writer.response(served) for served in lists] == [
+        ListWriter().response(served) for served in lists
+    ]
 
 
 def test_both_pieces_are_one_message() -> None:

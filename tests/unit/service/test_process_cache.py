@@ -88,6 +88,8 @@ def test_what_is_asked_twice_is_answered_unread(bench: Bench) -> None:
         "recommendation_id": third.delivery.recommendation_id,
         "served_from": "CACHE",
         "degraded_reason": "",
+        "n_items": third.n_items,
+        "version_id": "v1",
     }
     assert len(bench.cache.keys) == n_looks
     assert bench.count("recsvc_answers_total", served_from="CACHE") == 2
