@@ -93,7 +93,7 @@ def test_two_workers_share_a_port_a_cache_and_a_metrics_page(
 def test_workers_wake_few_threads(
     registry: Path, tmp_path: Path, given: str | None, expected: str
 ) -> None:
-    """gRPC reads where it hands out, unless told otherwise, and who wakes pushes nobody aside."""
+    """The thread that hands out calls reads too, unless told otherwise; who wakes waits."""
     env = {} if given is None else {"GRPC_EXPERIMENTS": given}
     with running_service(registry, tmp_path, **env) as service:
         process = Path(f"/proc/{service.lines('worker_ready')[0]['pid']}")
