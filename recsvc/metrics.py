@@ -135,7 +135,23 @@ class Metrics:
         )
         self.cache = Counter(
             "recsvc_cache_operations",
-            "Use of the response cache: hit, miss, skipped for want of time, unreadable, error.",
+            "Use of the response cache: hit, stale, miss, skipped for want of time, unreadable, "
+            "error.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.waits = Counter(
+            "recsvc_cache_waits",
+            "Lists that somebody else was making already: given, late (the fallback was given), "
+            "alone (made all the same).",
+            ["outcome"],
+            registry=registry,
+        )
+        self.refreshes = Counter(
+            "recsvc_cache_refreshes",
+            "Lists that were to be made again behind their callers' backs: done, elsewhere "
+            "(another process is at it), outdated (nobody needs it any more), failed, dropped "
+            "(no room).",
             ["outcome"],
             registry=registry,
         )

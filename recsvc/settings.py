@@ -186,6 +186,10 @@ class ServerSettings(LogSettings, ListSettings):
     cache_ttl_seconds: Seconds = Field(default=300.0, ge=0, le=86_400)
     """How long a list may be answered from the cache; 0 turns the cache off."""
 
+    cache_stale_seconds: Seconds = Field(default=60.0, ge=0, le=86_400)
+    """How long after that it may still be answered while a new one is made, at most as long again;
+    with 0 whoever asks next waits for the new one."""
+
     process_cache_mib: int = Field(default=64, ge=0, le=65_536)
     """Room in each process for lists that were asked for twice within a minute, MiB; 0 keeps
     none there."""

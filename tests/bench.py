@@ -1,7 +1,7 @@
 """The use cases over a small model, with levers for the tests."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from recsvc.artifacts.registry import Registry
@@ -12,11 +12,13 @@ from recsvc.service.deliveries import Computed, Deliveries, Needed, Served
 from recsvc.service.experiments import Experiments
 from recsvc.service.inquiries import Circumstances, Inquiries
 from recsvc.service.live_catalogue import LiveCatalogue
+from recsvc.service.making import ListMaker
 from recsvc.service.models import ModelSlot
-from recsvc.service.ports import CacheKey, Lookup
+from recsvc.service.ports import CacheKey, Claim, Claimed, Lookup
 from recsvc.service.process_cache import ProcessCache
 from recsvc.service.questions import Answer, KeptList, Question
 from recsvc.service.recommendations import Recommendations
+from recsvc.service.refreshes import Refreshed
 from recsvc.service.related import Related
 from recsvc.service.selling import StockRecord
 from recsvc.service.served_log import ServedLog
@@ -40,14 +42,20 @@ JUST_AFTER = DATA_END + DAY
 
 
 class Codec:
-    """Writes an answer as its product ids, and remembers the answers."""
+    """Writes an answer as its product ids, and remembers the answers.
+
+    Attributes:
+        before: done before each is written.
+    """
 
     schema = "test"
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []
+        self.before: Callable[[], object] = lambda: None
 
     def encode(self, answer: Answer) -> bytes:
+        self.before()
         self.answers.append(answer)
         return " ".join(item.product_id for item in answer.items).encode()
 
@@ -65,6 +73,7 @@ class Cache:
         self.keys: list[CacheKey] = []
         self.trips: list[int] = []
         self.puts: list[CacheKey] = []
+        self.claims: list[Claimed] = []
 
     @property
     def available(self) -> bool:
@@ -79,14 +88,56 @@ class Cache:
         self.trips.append(len(keys))
         return [self.get(key) for key in keys]
 
-    def put(self, key: CacheKey, payload: bytes, ttl_seconds: float, revision: int = 0) -> None:
+    def put(
+        self,
+        key: CacheKey,
+        payload: bytes,
+        ttl_seconds: float,
+        revision: int = 0,
+        *,
+        fresh_seconds: float | None = None,
+        cost_seconds: float = 0.0,
+        claim: Claim | None = None,
+    ) -> None:
         self.check()
         self.puts.append(key)
-        self.inner.put(key, payload, ttl_seconds, revision)
+        self.inner.put(
+            key,
+            payload,
+            ttl_seconds,
+            revision,
+            fresh_seconds=fresh_seconds,
+            cost_seconds=cost_seconds,
+            claim=claim,
+        )
+
+    def claim(self, claim: Claim, mark: bytes, seconds: float) -> Claimed:
+        self.check()
+        self.claims.append(self.inner.claim(claim, mark, seconds))
+        return self.claims[-1]
+
+    def release(self, claim: Claim) -> None:
+        self.check()
+        self.inner.release(claim)
 
     def check(self) -> None:
         if self.is_down:
             raise StoreUnavailableError("down")
+
+
+class HeldRefreshes:
+    """Work that waits until a test does it."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[Hashable, Callable[[], Refreshed]] = {}
+
+    def offer(self, name: Hashable, work: Callable[[], Refreshed]) -> None:
+        self.waiting.setdefault(name, work)
+
+    def run(self) -> list[Refreshed]:
+        """Do all of it."""
+        waiting, self.waiting = self.waiting, {}
+        return [work() for work in waiting.values()]
 
 
 class Bench:
@@ -98,6 +149,7 @@ class Bench:
         now: float = JUST_AFTER,
         ttl_seconds: float = 60,
         *,
+        stale_seconds: float = 0,
         consents_by_default: bool = True,
         served: ServedLog | None = None,
         process_bytes: int = 0,
@@ -105,6 +157,9 @@ class Bench:
         self.registry = registry
         self.now = now
         self.monotonic = 1000.0
+        self.drawn = 0.0
+        self.refreshes = HeldRefreshes()
+        self.meanwhile: list[Callable[[], object]] = []
         self.codec = Codec()
         metrics, self.numbers = new_metrics()
         self.process = ProcessCache(process_bytes, metrics, lambda: self.monotonic)
@@ -140,8 +195,11 @@ class Bench:
             metrics,
             ttl_seconds=ttl_seconds,
             timeout_seconds=0.05,
+            stale_seconds=stale_seconds,
             now=lambda: self.now,
             monotonic=lambda: self.monotonic,
+            draw=lambda: self.drawn,
+            pause=self.pause,
         )
         self.inquiries = inquiries = Inquiries(
             self.slot,
@@ -156,15 +214,22 @@ class Bench:
         )
         self.recommendations = Recommendations(
             inquiries,
-            answers,
+            ListMaker(inquiries, answers, self.codec, monotonic=lambda: self.monotonic),
             answer_cache,
-            self.codec,
             deliveries,
+            self.refreshes,
             self.process,
             now=lambda: self.now,
             monotonic=lambda: self.monotonic,
         )
         self.related = Related(inquiries, answers, answer_cache, deliveries)
+
+    def pause(self, seconds: float) -> None:
+        """Let time go by, in which the next of what happens meanwhile does."""
+        self.now += seconds
+        self.monotonic += seconds
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
 
     def ask(self, question: Question, seconds: float = FOREVER) -> Served:
         return self.recommendations.recommend(question, self.monotonic + seconds)

@@ -24,6 +24,7 @@ from recsvc.service.log_gauge import LogGauge
 from recsvc.service.models import ModelSlot
 from recsvc.service.poller import Poller
 from recsvc.service.process_cache import ProcessCache
+from recsvc.service.refreshes import Refreshes
 from recsvc.service.served_log import ServedLog
 from recsvc.service.shop_rules import ShopRules
 from recsvc.service.standing import Standing
@@ -51,6 +52,7 @@ class Ground:
         stores: what is kept between calls.
         process: lists that are kept in this process.
         sweeper: lets go of those that nobody asks for any more.
+        refreshes: makes lists again, behind their callers' backs.
         metrics: counts.
         key: secret that people's ids are hashed with.
         settings: what it was built from.
@@ -69,6 +71,7 @@ class Ground:
     stores: Stores
     process: ProcessCache
     sweeper: Poller
+    refreshes: Refreshes
     metrics: Metrics
     key: bytes
     settings: ServerSettings
@@ -110,6 +113,7 @@ class Ground:
 
     def stop(self) -> None:
         """Follow nothing any more."""
+        self.refreshes.stop()
         self.slot.stop()
         self.standing.stop()
         self.live.stop()
@@ -191,6 +195,7 @@ def build_ground(
         stores=stores,
         process=process,
         sweeper=Poller("process-cache-sweeper", logger),
+        refreshes=Refreshes(metrics, logger),
         metrics=metrics,
         key=key,
         settings=settings,

@@ -7,6 +7,7 @@ from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.answers import Answers
 from recsvc.service.deliveries import Deliveries
 from recsvc.service.inquiries import Inquiries
+from recsvc.service.making import ListMaker
 from recsvc.service.questions import AnswerCodec
 from recsvc.service.recommendations import Recommendations
 from recsvc.service.related import Related
@@ -37,11 +38,19 @@ def lists_on(ground: Ground, codec: AnswerCodec) -> Lists:
         ground.metrics,
         ttl_seconds=ground.settings.cache_ttl_seconds,
         timeout_seconds=ground.settings.redis_timeout_seconds,
+        stale_seconds=ground.settings.cache_stale_seconds,
     )
     inquiries = Inquiries(ground.slot, ground.circumstances, hash_key=ground.key)
     answers = Answers(Wording.load(ground.settings.language))
     deliveries = Deliveries(ground.slot, ground.metrics, ground.served)
     return Lists(
-        Recommendations(inquiries, answers, cache, codec, deliveries, ground.process),
+        Recommendations(
+            inquiries,
+            ListMaker(inquiries, answers, codec),
+            cache,
+            deliveries,
+            ground.refreshes,
+            ground.process,
+        ),
         Related(inquiries, answers, cache, deliveries),
     )

@@ -16,9 +16,10 @@ from recsvc.server import requests, response_codec, responses
 from recsvc.server.context import deadline_of
 from recsvc.server.tokens import Tokens
 from recsvc.service.deliveries import Served
+from recsvc.service.making import Begun
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.questions import Delivery
-from recsvc.service.recommendations import Begun, Recommendations
+from recsvc.service.recommendations import Recommendations
 from recsvc.service.related import Related
 from recsvc.v1 import recommendation_service_pb2 as api
 from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
@@ -105,7 +106,7 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
                     started = self._monotonic() if is_shared else None
                     try:
                         self._check_time(end)
-                        served = self._recommendations.finish(each, started)
+                        served = self._recommendations.finish(each, started, may_wait=False)
                     except RecsvcError as error:
                         results[at] = response_codec.failed_result(error)
                         continue

@@ -1,15 +1,21 @@
 """The store as a question uses it: only with time to spare, and never fatal."""
 
 import math
+import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from recsvc.core.recommendation_id import N_OWN
 from recsvc.errors import StoreUnavailableError
 from recsvc.metrics import Metrics, Totals
-from recsvc.service.ports import CacheKey, Lookup, ResponseCache
+from recsvc.service.ports import CacheKey, Claim, Claimed, Lookup, ResponseCache
 from recsvc.service.questions import AnswerCodec, KeptList
+from recsvc.service.random_pieces import RandomPieces
 from recsvc.service.shopping import NO_DEEDS, LiveProfile
+
+CLAIM_SECONDS = 2.0
+"""So long at most others wait for a process that has claimed a list and died."""
 
 
 def _nothing() -> LiveProfile:
@@ -24,10 +30,14 @@ class AnswerCache:
         cache: the store.
         codec: tells whether what it holds can still be sent.
         metrics: counts what comes of each use.
-        ttl_seconds: how long an answer is kept; 0 keeps nothing.
+        ttl_seconds: how long an answer is as good as a new one; 0 keeps nothing.
         timeout_seconds: longest wait for the store; with less time left it is not asked.
+        stale_seconds: how long after that it is given while another one is made, at most
+            ``ttl_seconds``.
         now: unix seconds.
         monotonic: monotonic seconds, those of every ``deadline``.
+        draw: from 0 to 1, 1 left out, at random.
+        pause: lets so many seconds go by until another process is asked for again.
     """
 
     cache: ResponseCache
@@ -35,9 +45,16 @@ class AnswerCache:
     metrics: Metrics
     ttl_seconds: float
     timeout_seconds: float
+    stale_seconds: float = 0.0
     now: Callable[[], float] = time.time
     monotonic: Callable[[], float] = time.monotonic
+    draw: Callable[[], float] = random.random
+    # Nobody tells this process when a list is there that another one makes: it has to look.
+    pause: Callable[[float], object] = time.sleep
     counts: Totals = field(init=False, repr=False, compare=False)
+    tokens: RandomPieces = field(
+        default_factory=lambda: RandomPieces(N_OWN), init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "counts", Totals(self.metrics.cache, self.metrics.tallies))
@@ -82,14 +99,40 @@ class Found:
     Attributes:
         payload: as it is sent.
         age_seconds: since it was made.
+        fresh_seconds: up to that age it is as good as a new one.
         kept: what is told of it.
+        is_due: whether another one should be made.
+        mark: as of :class:`Lookup`.
         n_bytes: what reading the shopper's doings beside it holds on to.
     """
 
     payload: bytes
     age_seconds: float
+    fresh_seconds: float
     kept: KeptList
-    n_bytes: int
+    is_due: bool = False
+    mark: bytes = b""
+    n_bytes: int = 0
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether a new one would be better."""
+        return self.age_seconds >= self.fresh_seconds
+
+
+def is_due(left_seconds: float, cost_seconds: float, drawn: float) -> bool:
+    """Whether who has found an answer has another one made, though it may be fresh.
+
+    Who makes it a little early spares everybody the moment at which it ends. The chance grows as
+    that comes near, and with what the answer costs, so that about one of all who ask does it, as
+    late as can be (Vattani et al. 2015, Optimal Probabilistic Cache Stampede Prevention).
+
+    Args:
+        left_seconds: until the answer is stale.
+        cost_seconds: what it took to make.
+        drawn: from 0 to 1, 1 left out, at random.
+    """
+    return left_seconds <= 0 or left_seconds < cost_seconds * -math.log(1 - drawn)
 
 
 @dataclass(slots=True)
@@ -102,6 +145,7 @@ class CacheSlot:
         failed: whether the store could not be used, so that the answer is computed without it.
         skipped: whether there was no time to ask it.
         lookup: what it holds, where that was asked for already.
+        claim: held on making what it lacks; None where it is not.
     """
 
     _owner: AnswerCache
@@ -112,6 +156,13 @@ class CacheSlot:
     failed: bool = field(default=False, init=False)
     skipped: bool = field(default=False, init=False)
     lookup: Lookup | None = field(default=None, init=False)
+    claim: Claim | None = field(default=None, init=False)
+    _mark: bytes = field(default=b"", init=False)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the store is used for it: it keeps answers, and could be asked."""
+        return self._owner.ttl_seconds > 0 and not (self.failed or self.skipped)
 
     def get(self, is_allowed: Callable[[KeptList], bool] = lambda _: True) -> Found | None:
         """What is kept; None where there is nothing to send.
@@ -124,17 +175,30 @@ class CacheSlot:
         owner = self._owner
         try:
             found = self.lookup or owner.cache.get(self.key)
+            self.lookup = None  # who looks again wants to know what has come since
+            self._mark = found.mark
             entry = found.entry
             outcome = "miss"
-            if entry is not None and owner.ttl_seconds > 0:
+            age_seconds = 0.0 if entry is None else max(0.0, owner.now() - entry.stored_at)
+            # The store lets go of it by itself, but may have been asked a while ago.
+            is_kept = entry is not None and age_seconds < entry.kept_seconds
+            if entry is not None and is_kept and owner.ttl_seconds > 0:
                 kept = owner.codec.kept(entry.payload)
                 if kept is None:
                     outcome = "unreadable"
                 elif is_allowed(kept):
-                    self._count("hit")
                     self.beside = found.live
-                    age_seconds = max(0.0, owner.now() - entry.stored_at)
-                    return Found(entry.payload, age_seconds, kept, found.n_bytes)
+                    left_seconds = entry.fresh_seconds - age_seconds
+                    self._count("hit" if left_seconds > 0 else "stale")
+                    return Found(
+                        entry.payload,
+                        age_seconds,
+                        entry.fresh_seconds,
+                        kept,
+                        is_due(left_seconds, entry.cost_seconds, owner.draw()),
+                        found.mark,
+                        found.n_bytes,
+                    )
             self.live = found.live()
         except StoreUnavailableError:
             self.fail()
@@ -142,21 +206,84 @@ class CacheSlot:
             self._count(outcome)
         return None
 
-    def put(self, payload: bytes, true_for_seconds: float = math.inf) -> None:
-        """Keep an answer, if the store can be used.
+    def reopen(self, mark: bytes) -> bool:
+        """Read what is needed to make an answer again.
+
+        Args:
+            mark: of the answer that was found.
+
+        Returns:
+            Whether it still lies there.
+        """
+        try:
+            found = self._owner.cache.get(self.key)
+            if found.entry is None or found.mark != mark:
+                return False
+            self.live, self._mark = found.live(), found.mark
+        except StoreUnavailableError:
+            self.fail()
+            return False
+        return True
+
+    def take(self) -> Claimed | None:
+        """Ask to be the only one who makes what was not found; None where nobody can tell."""
+        if self.failed or not self.is_affordable():
+            return None
+        owner = self._owner
+        claim = Claim(self.key, self.live.revision, owner.tokens.take().hex())
+        try:
+            claimed = owner.cache.claim(claim, self._mark, CLAIM_SECONDS)
+        except StoreUnavailableError:
+            self.fail()
+            return None
+        self.claim = claim if claimed is Claimed.TAKEN else None
+        return claimed
+
+    def let_go(self) -> None:
+        """Let others make it, if this one has not."""
+        claim, self.claim = self.claim, None
+        if claim is None or self.failed:
+            return
+        try:
+            self._owner.cache.release(claim)
+        except StoreUnavailableError:
+            self.fail()
+
+    def put(
+        self, payload: bytes, true_for_seconds: float = math.inf, cost_seconds: float = 0.0
+    ) -> float:
+        """Keep an answer, if the store can be used; what was claimed is done.
 
         Args:
             payload: the answer.
             true_for_seconds: how long it can be given at most.
+            cost_seconds: what it took to make.
+
+        Returns:
+            How long it is as good as a new one, whether it could be kept or not.
         """
         owner = self._owner
-        ttl_seconds = min(owner.ttl_seconds, true_for_seconds)
-        if ttl_seconds <= 0 or self.failed or not self.is_affordable():
-            return
+        fresh_seconds = min(owner.ttl_seconds, true_for_seconds)
+        if fresh_seconds <= 0 or self.failed or not self.is_affordable():
+            return fresh_seconds
+        stale_seconds = min(owner.stale_seconds, owner.ttl_seconds)
+        kept_seconds = min(owner.ttl_seconds + stale_seconds, true_for_seconds)
+        claim, self.claim = self.claim, None
+        if true_for_seconds < owner.ttl_seconds:
+            cost_seconds = 0.0  # one that is made earlier ends no later: it is never due early
         try:
-            owner.cache.put(self.key, payload, ttl_seconds, self.live.revision)
+            owner.cache.put(
+                self.key,
+                payload,
+                kept_seconds,
+                self.live.revision,
+                fresh_seconds=fresh_seconds,
+                cost_seconds=cost_seconds,
+                claim=claim,
+            )
         except StoreUnavailableError:
             self.fail()
+        return fresh_seconds
 
     def is_affordable(self) -> bool:
         """Whether there is time to ask the store; if not it is said to be skipped."""

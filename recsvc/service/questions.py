@@ -224,6 +224,7 @@ class ServedFrom(StrEnum):
 
     MODEL = "MODEL"
     CACHE = "CACHE"
+    STALE_CACHE = "STALE_CACHE"
     FALLBACK = "FALLBACK"
 
 

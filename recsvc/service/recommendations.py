@@ -2,9 +2,11 @@
 
 ::
 
-    question -> process -> store -> model -> answer
-                  |         |        `-- no time left: what is popular at the place
-                  |         `-- the same question was answered a short while ago
+    question -> process -> store -> turn -> model -> answer
+                  |         |        |        `-- no time left: what is popular at the place
+                  |         |        `-- somebody else is making the same list: theirs
+                  |         `-- the same question was answered a short while ago; a little longer
+                  |             ago the answer is given all the same, and made again afterwards
                   `-- and it was asked here again since
 """
 
@@ -15,33 +17,40 @@ from functools import partial
 from hashlib import blake2b
 from typing import NamedTuple
 
-import numpy as np
-
-from recsvc.core.lists import Ranking
-from recsvc.core.live import NO_ACTS, NO_ITEMS
-from recsvc.core.query import Query
 from recsvc.logs import note
-from recsvc.service.answer_cache import AnswerCache, CacheSlot, Found
-from recsvc.service.answers import Answers
-from recsvc.service.basis import Basis, basis_of
-from recsvc.service.cost import CostEstimate
+from recsvc.service.answer_cache import AnswerCache, Found
+from recsvc.service.basis import Basis
 from recsvc.service.deliveries import DEADLINE, Deliveries, Served, degraded
-from recsvc.service.inquiries import Inquiries, Inquiry, Moment, with_shelf
+from recsvc.service.inquiries import Inquiries, Inquiry, Moment
+from recsvc.service.making import Begun, ListMaker
 from recsvc.service.models import LoadedModel
-from recsvc.service.pages import next_page, shown_before
-from recsvc.service.ports import ANONYMOUS, CacheKey
+from recsvc.service.pages import shown_before
+from recsvc.service.ports import ANONYMOUS, CacheKey, Claimed
 from recsvc.service.process_cache import MAX_SECONDS, KeptAnswer, ProcessCache, Ticket
 from recsvc.service.questions import AnswerCodec, KeptList, Question, ServedFrom
+from recsvc.service.refreshes import Refreshed, Refresher
 from recsvc.service.selling import NOTHING
 from recsvc.service.situations import store_of
 from recsvc.service.standing import Heeded
 from recsvc.service.stock import NOT_ASKED, Stocked
+from recsvc.service.turns import Turn, Turns
 
-FIRST_COST_SECONDS = 0.005
-"""What a list is assumed to take before one was made."""
+WAIT_SHARE = 0.8
+FALLBACK_SECONDS = 0.005
+"""Of the time left somebody else's list is waited for so long at most, and so much is kept back at
+least: to put together what is popular at the place, and to send it; for who came at the same moment
+and waits for this thread, too."""
 
-SAFETY = 2.0
-"""With less time left than so many times what a list takes of late, it is not begun."""
+REFRESH_SECONDS = 30.0
+"""The time that making a list again has."""
+
+
+_REFRESHED = {
+    Claimed.TAKEN: Refreshed.DONE,
+    Claimed.HELD: Refreshed.ELSEWHERE,
+    Claimed.CHANGED: Refreshed.OUTDATED,
+    None: Refreshed.FAILED,
+}
 
 
 class _Before(NamedTuple):
@@ -58,41 +67,15 @@ class _Before(NamedTuple):
     heeded: Heeded
 
 
-class Begun(NamedTuple):
-    """A question of which the store is still to be asked.
-
-    Attributes:
-        asked: the question as it was asked.
-        written: the same as the caller wrote it.
-        inquiry: the same in the service's terms.
-        shown: item indices of the pages before.
-        store_id: where it is asked, if stock is looked at.
-        stocked: the stock there.
-        heeded: what people had decided of who asks; None where the answer is not to be kept.
-        ticket: to keep the answer in the process with; None where it must not.
-        cached: the place of its answer.
-    """
-
-    asked: Question
-    written: bytes
-    inquiry: Inquiry
-    shown: Sequence[int]
-    store_id: str
-    stocked: Stocked
-    heeded: Heeded | None
-    ticket: Ticket | None
-    cached: CacheSlot
-
-
 class Recommendations:
     """Answers questions from the cache or the model; always answers once a model is loaded.
 
     Args:
         inquiries: prepares questions.
-        answers: turns rankings into answers.
+        maker: makes lists.
         cache: keeps answers.
-        codec: writes answers as the door sends them.
         deliveries: says what is true of each.
+        refreshes: makes lists again that are due.
         process: keeps answers that were asked for again.
         now: unix seconds.
         monotonic: monotonic seconds, those of every ``deadline``.
@@ -101,25 +84,24 @@ class Recommendations:
     def __init__(
         self,
         inquiries: Inquiries,
-        answers: Answers,
+        maker: ListMaker,
         cache: AnswerCache,
-        codec: AnswerCodec,
         deliveries: Deliveries,
+        refreshes: Refresher,
         process: ProcessCache | None = None,
         *,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._inquiries = inquiries
-        self._answers = answers
+        self._maker = maker
         self._cache = cache
-        self._codec = codec
+        self._turns = Turns(cache)
+        self._refreshes = refreshes
         self._deliveries = deliveries
         self._process = process if process is not None and process.is_on else None
         self._now = now
         self._monotonic = monotonic
-        # Reasons cost about as much again, so lists with them are estimated apart.
-        self._costs = {explain: CostEstimate(FIRST_COST_SECONDS) for explain in (False, True)}
 
     def again(self, written: bytes, loaded: LoadedModel | None = None) -> Served | None:
         """Answer a question that was answered a moment ago, unread; None where it must be read.
@@ -213,64 +195,114 @@ class Recommendations:
         """Ask the store for all of them in one round trip."""
         self._cache.look_up([each.cached for each in begun])
 
-    def finish(self, begun: Begun, started: float | None = None) -> Served:
+    def finish(
+        self, begun: Begun, started: float | None = None, *, may_wait: bool = True
+    ) -> Served:
         """Answer a question that was begun.
 
         Args:
             begun: the question.
             started: where others came in between, when the work on it went on, monotonic seconds.
+            may_wait: where somebody else is making the answer, it is waited for.
 
         Raises:
             InvalidRequestError: a strict filter names what the catalogue does not know.
         """
-        asked, written, inquiry, shown, store_id, stocked, heeded, ticket, cached = begun
-        question, loaded, shopper = inquiry.question, inquiry.loaded, inquiry.asker.shopper
-        deadline, version_id = inquiry.deadline, loaded.reference.version_id
-        deliver = partial(self._deliveries.delivery, inquiry, started=started)
+        cached, stocked = begun.cached, begun.stocked
         # With its stock unknown, nobody can say that a list still holds.
         found = cached.get((lambda _: False) if stocked.failed else self._is_allowed)
         if found is not None:
-            kept = Basis(
-                made_time=self._now() - found.age_seconds,
-                product_ids=found.kept.product_ids,
-                live=cached.beside,
-                shelf=stocked.shelf,
-                in_stock_only=bool(question.in_stock_only),
-                withdrawn=self._inquiries.withdrawn(loaded),
-                shown=shown,
-            )
-            if ticket is not None and heeded is not None:
-                self._keep(written, inquiry, found, kept, ticket, heeded)
-            delivery = deliver(ServedFrom.CACHE, kept, cache_age_seconds=found.age_seconds)
-            return Served(found.payload, delivery, found.kept.n_items, version_id)
-        situation = self._inquiries.situation(inquiry, cached.live, shown)
-        is_elsewhere = question.looks_at_shelf and situation.store_id != store_id
-        if is_elsewhere:  # the shopper has moved since the model learnt
-            stocked = self._inquiries.stocked(inquiry, situation.store_id)
-        situation = with_shelf(inquiry, situation, stocked)
-        cost, since = self._costs[question.explain], self._monotonic()
-        is_late = deadline - since < SAFETY * cost.seconds
-        ranking = recommended(loaded, situation.query, is_late=is_late)
-        withdrawn = self._inquiries.withdrawn(loaded)
-        made = replace(
-            self._answers.answer(question, loaded, situation, ranking, withdrawn),
-            next_page=next_page(asked, shopper, loaded, ranking.items),
+            return self._found(begun, found, started)
+        if may_wait and cached.is_usable and not stocked.failed:
+            return self._in_turn(begun, started)
+        return self._made(begun, started)
+
+    def _found(self, begun: Begun, found: Found, started: float | None) -> Served:
+        """Give what was found, and have it made again if it is due."""
+        inquiry, cached, question = begun.inquiry, begun.cached, begun.inquiry.question
+        if found.is_due:
+            work = partial(self._refresh, begun.asked, cached.key, found.mark)
+            self._refreshes.offer((cached.key, found.mark), work)
+        basis = Basis(
+            made_time=self._now() - found.age_seconds,
+            product_ids=found.kept.product_ids,
+            live=cached.beside,
+            shelf=begun.stocked.shelf,
+            in_stock_only=bool(question.in_stock_only),
+            withdrawn=self._inquiries.withdrawn(inquiry.loaded),
+            shown=begun.shown,
         )
-        payload = self._codec.encode(made)
-        basis = basis_of(made, situation, withdrawn)
+        if begun.ticket is not None and begun.heeded is not None:
+            self._keep(begun.written, inquiry, found, basis, begun.ticket, begun.heeded)
+        delivery = self._deliveries.delivery(
+            inquiry,
+            ServedFrom.STALE_CACHE if found.is_stale else ServedFrom.CACHE,
+            basis,
+            started=started,
+            cache_age_seconds=found.age_seconds,
+        )
+        version_id = inquiry.loaded.reference.version_id
+        return Served(found.payload, delivery, found.kept.n_items, version_id)
+
+    def _in_turn(self, begun: Begun, started: float | None) -> Served:
+        """Give what somebody else makes of the same question, or make it for them all."""
+        now, inquiry = self._monotonic(), begun.inquiry
+        left = inquiry.deadline - now
+        until = now + min(WAIT_SHARE * left, left - FALLBACK_SECONDS)
+        may_lead = not self._maker.lacks_time(inquiry, now)
+        turn = self._turns.take(begun.cached, until, self._is_allowed, may_lead=may_lead)
+        if turn.found is not None:
+            return self._found(begun, turn.found, started)
+        with turn:
+            return self._made(begun, started, turn)
+
+    def _made(self, begun: Begun, started: float | None, turn: Turn | None = None) -> Served:
+        """Give a list that is made now; without the time for it, what is popular at the place."""
+        inquiry, cached = begun.inquiry, begun.cached
+        has_waited_in_vain = turn is not None and turn.is_late
+        now = self._monotonic()
+        is_late = has_waited_in_vain or self._maker.lacks_time(inquiry, now)
+        made = self._maker.make(begun, now, is_late=is_late)
+        deliver = partial(self._deliveries.delivery, inquiry, basis=made.basis, started=started)
         if is_late:
-            cost.relax()
-            delivery = deliver(ServedFrom.FALLBACK, basis, degraded_reason=DEADLINE)
-            return Served(payload, delivery, len(made.items), version_id)
-        cost.learn(self._monotonic() - since)
-        is_blind = cached.skipped and bool(shopper)
-        if not is_elsewhere and not stocked.failed:
-            now = situation.query.sold_at or 0.0
-            unchanged = loaded.assortment.unchanged_until(now) - now
-            cached.put(payload, unchanged - (self._monotonic() - inquiry.started))
-        reason = degraded(cached, stocked, is_blind=is_blind)
-        delivery = deliver(ServedFrom.MODEL, basis, degraded_reason=reason)
-        return Served(payload, delivery, len(made.items), version_id)
+            if not has_waited_in_vain:  # what the list takes is as unknown as before
+                self._maker.forgo(inquiry)
+            delivery = deliver(ServedFrom.FALLBACK, degraded_reason=DEADLINE)
+        else:
+            if turn is not None:
+                turn.made(made.payload, made.kept, made.fresh_seconds)
+            is_blind = cached.skipped and bool(inquiry.asker.shopper)
+            reason = degraded(cached, made.stocked, is_blind=is_blind)
+            delivery = deliver(ServedFrom.MODEL, degraded_reason=reason)
+        version_id = inquiry.loaded.reference.version_id
+        return Served(made.payload, delivery, made.kept.n_items, version_id)
+
+    def _refresh(self, asked: Question, key: CacheKey, mark: bytes) -> Refreshed:
+        """Make a list again that was found due.
+
+        The question is begun anew: what has been decided or has changed since it was asked counts,
+        and another question than it was is left alone.
+
+        Args:
+            asked: the question as it was asked.
+            key: of its answer.
+            mark: of what was found there.
+        """
+        begun = self.begin(asked, self._monotonic() + REFRESH_SECONDS)
+        cached = begun.cached
+        if begun.stocked.failed:
+            return Refreshed.FAILED
+        if cached.key != key or not cached.reopen(mark):
+            return Refreshed.FAILED if cached.failed else Refreshed.OUTDATED
+        claimed = cached.take()
+        try:
+            if claimed is Claimed.TAKEN:
+                self._maker.make(begun, self._monotonic(), is_late=False)
+        finally:
+            cached.let_go()
+        if cached.failed:
+            return Refreshed.FAILED
+        return _REFRESHED[claimed]
 
     def _before(
         self, question: Question, loaded: LoadedModel | None, written: bytes
@@ -311,14 +343,14 @@ class Recommendations:
         now = self._now()
         until = min(
             now + MAX_SECONDS,
-            now - found.age_seconds + self._cache.ttl_seconds,
+            now - found.age_seconds + found.fresh_seconds,
             self._inquiries.unchanged_until(inquiry, ticket.now),
         )
         if until <= now:  # the clock has passed an edge since the list was begun
             return
         payload = found.payload
         # What was found is looked into anew should anybody ask: the message would lie here too.
-        basis = replace(basis, product_ids=partial(_product_ids, self._codec, payload))
+        basis = replace(basis, product_ids=partial(_product_ids, self._cache.codec, payload))
         answer = KeptAnswer(
             payload,
             found.kept.n_items,
@@ -350,7 +382,9 @@ class Recommendations:
         question, loaded = inquiry.question, inquiry.loaded
         version_id = loaded.reference.version_id
         state = f"{self._inquiries.state(inquiry)}|{stock_revision}"
-        digest = blake2b(f"{self._codec.schema}|{version_id}|{state}|".encode(), digest_size=16)
+        digest = blake2b(
+            f"{self._cache.codec.schema}|{version_id}|{state}|".encode(), digest_size=16
+        )
         digest.update(question.canonical())
         digest.update(question.page)
         shopper = inquiry.asker.shopper or ANONYMOUS
@@ -373,32 +407,3 @@ def _facts(inquiry: Inquiry, heeded: Heeded, n_items: int) -> dict[str, str | fl
 def _product_ids(codec: AnswerCodec, payload: bytes) -> Sequence[str]:
     kept = codec.kept(payload)
     return () if kept is None else kept.product_ids()
-
-
-def recommended(loaded: LoadedModel, query: Query, *, is_late: bool) -> Ranking:
-    """The list that a model recommends.
-
-    Args:
-        loaded: the model.
-        query: the question in its terms.
-        is_late: there is no time for more than what is popular at the place.
-    """
-    rank = loaded.recommender.popular if is_late else loaded.recommender.recommend
-    ranking = rank(query)
-    if len(ranking.items) or len(query.shown):
-        return ranking
-    # Whatever is allowed was just bought or is in the basket: better that than nothing.
-    live = loaded.recommender.live(query)
-    ranking = rank(_without_acts(loaded, query))
-    # What was done of late has not shaped the list, and is told with it all the same.
-    return replace(ranking, profile=live.profile, undated=live.undated)
-
-
-def _without_acts(loaded: LoadedModel, query: Query) -> Query:
-    """The question without what the shopper did of late; new products stay new all the same."""
-    bought = [NO_ITEMS]
-    if query.only_new:
-        live = loaded.recommender.live(query)
-        bought = [live.profile.purchased, live.newcomers.items]
-    excluded = np.concatenate([query.excluded, *bought])
-    return replace(query, acts=NO_ACTS, excluded=excluded)

@@ -18,9 +18,9 @@ from recsvc.core.vocabulary import MISSING
 from recsvc.errors import NotFoundError
 from recsvc.service.answers import Answers, Explain
 from recsvc.service.inquiries import Inquiry
+from recsvc.service.making import recommended
 from recsvc.service.models import LoadedModel
 from recsvc.service.questions import Answer, ServedFrom
-from recsvc.service.recommendations import recommended
 from recsvc.service.served import ServedList
 from recsvc.service.situations import Asker, Situation
 
@@ -191,7 +191,8 @@ def _doubts(served: ServedList, loaded: LoadedModel, code_version: str) -> list[
             "the catalogue has changed since: what rules, variants and newcomers make of its "
             "products is as of now"
         )
-    if served.served_from is ServedFrom.CACHE and served.question.as_of_time is None:
+    is_kept = served.served_from in {ServedFrom.CACHE, ServedFrom.STALE_CACHE}
+    if is_kept and served.question.as_of_time is None:
         doubts.append("the list came from the cache, and when it was made is known to 0.1 s only")
     if served.code_version != code_version:
         doubts.append(

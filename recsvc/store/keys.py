@@ -54,6 +54,11 @@ class KeySchema:
         """Return the key of a cached response."""
         return f"{self._partition(key.customer)}:list:{key.generation}:{key.customer}:{key.digest}"
 
+    def claim(self, key: CacheKey, revision: int) -> str:
+        """Return the key that says who makes a response, of a revision of the live profile."""
+        whose = f"{key.generation}:{key.customer}:{key.digest}:{revision}"
+        return f"{self._partition(key.customer)}:claim:{whose}"
+
     def live(self, shopper: str) -> str:
         """Return the key of a shopper's live profile."""
         return f"{self._partition(shopper)}:live:{shopper}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from zlib import crc32
 
 from recsvc.errors import StoreUnavailableError
-from recsvc.service.ports import ANONYMOUS, CachedEntry, CacheKey, Lookup
+from recsvc.service.ports import ANONYMOUS, CachedEntry, CacheKey, Claim, Claimed, Lookup
 from recsvc.service.shopping import LiveProfile
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
@@ -14,9 +14,29 @@ from recsvc.store.people import read_person
 from recsvc.store.profile_format import read_profile, revision_of
 from recsvc.store.shared_reads import SharedReads
 
-# A value is the time at which it was put, in unix microseconds, the revision of the live profile
-# that it was made from, and then the payload.
-_HEAD = struct.Struct(">QI")
+# A value is the format, the time at which it was put, in unix microseconds, the revision of the
+# live profile that it was made from, how long it is fresh and how long it is kept, in milliseconds,
+# what it took to make, in microseconds, and then the payload.
+_HEAD = struct.Struct(">BQIIII")
+_FORMAT = 1  # a value that begins with a time, as they once did, begins with 0
+_MAX = 0xFFFF_FFFF
+
+# Each of them is one step, so that no list is made twice: whoever claims has seen what was put
+# before, and whoever puts is done.
+_RELEASE = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+"""
+_PUT = (
+    _RELEASE
+    + """
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+"""
+)
+_CLAIM = f"""
+if redis.call('GETRANGE', KEYS[2], 0, {_HEAD.size - 1}) ~= ARGV[2] then return 'CHANGED' end
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[3]) then return 'TAKEN' end
+return 'HELD'
+"""
 
 
 class RedisResponseCache:
@@ -39,6 +59,9 @@ class RedisResponseCache:
         self._reads = SharedReads(guarded.client)
         self._keys = keys
         self._clock = clock
+        self._put = guarded.client.register_script(_PUT)
+        self._claim = guarded.client.register_script(_CLAIM)
+        self._release = guarded.client.register_script(_RELEASE)
 
     @property
     def available(self) -> bool:
@@ -75,25 +98,74 @@ class RedisResponseCache:
 
     def _lookup(self, found: Sequence[bytes | None]) -> Lookup:
         value, live, person = (*found, None, None)[:3]
-        # Too short to be ours: a miss, and the next put replaces it.
-        if value is not None and len(value) >= _HEAD.size:
-            microseconds, revision = _HEAD.unpack_from(value)
+        mark = b"" if value is None else value[: _HEAD.size]
+        # Too short to be ours, or of another layout: a miss, and the next put replaces it.
+        if value is not None and len(mark) == _HEAD.size and mark[0] == _FORMAT:
+            _, microseconds, revision, fresh, kept, cost = _HEAD.unpack(mark)
             if revision == _revision(live, person):
-                entry = CachedEntry(value[_HEAD.size :], microseconds / 1_000_000)
+                entry = CachedEntry(
+                    value[_HEAD.size :],
+                    microseconds / 1_000_000,
+                    fresh / 1_000,
+                    kept / 1_000,
+                    cost / 1_000_000,
+                )
                 n_bytes = len(live or b"") + len(person or b"")
-                return Lookup(entry, lambda: _read(live, person), n_bytes)
-        return Lookup(None, lambda: _read(live, person))
+                return Lookup(entry, lambda: _read(live, person), mark, n_bytes)
+        return Lookup(None, lambda: _read(live, person), mark)
 
-    def put(self, key: CacheKey, payload: bytes, ttl_seconds: float, revision: int = 0) -> None:
+    def put(  # each says one thing of the list
+        self,
+        key: CacheKey,
+        payload: bytes,
+        ttl_seconds: float,
+        revision: int = 0,
+        *,
+        fresh_seconds: float | None = None,
+        cost_seconds: float = 0.0,
+        claim: Claim | None = None,
+    ) -> None:
         """Keep ``payload`` for ``ttl_seconds``, in place of any earlier one.
 
         Raises:
             StoreUnavailableError: Redis cannot answer in time.
         """
-        value = _HEAD.pack(round(self._clock() * 1_000_000), revision) + payload
-        ttl_milliseconds = max(1, round(ttl_seconds * 1000))
-        name = self._keys.response(key)
-        self._redis.ask(lambda: self._redis.client.set(name, value, px=ttl_milliseconds))
+        fresh = ttl_seconds if fresh_seconds is None else fresh_seconds
+        milliseconds = _milliseconds(ttl_seconds)
+        head = _HEAD.pack(
+            _FORMAT,
+            round(self._clock() * 1_000_000),
+            revision,
+            min(round(fresh * 1_000), _MAX),
+            min(milliseconds, _MAX),
+            min(round(cost_seconds * 1_000_000), _MAX),
+        )
+        name, value = self._keys.response(key), head + payload
+        if claim is None:
+            self._redis.ask(lambda: self._redis.client.set(name, value, px=milliseconds))
+            return
+        names = [self._keys.claim(claim.key, claim.revision), name]
+        self._redis.ask(lambda: self._put(keys=names, args=[claim.token, value, milliseconds]))
+
+    def claim(self, claim: Claim, mark: bytes, seconds: float) -> Claimed:
+        """Ask to be the only one who makes a list, for ``seconds`` at most.
+
+        Raises:
+            StoreUnavailableError: Redis cannot answer in time.
+        """
+        names = [self._keys.claim(claim.key, claim.revision), self._keys.response(claim.key)]
+        arguments: list[str | bytes | int] = [claim.token, mark, _milliseconds(seconds)]
+        said = self._redis.ask(lambda: self._claim(keys=names, args=arguments))
+        return Claimed[said.decode()]
+
+    def release(self, claim: Claim) -> None:
+        """Let others make the list; of no effect where the claim is held no more.
+
+        Raises:
+            StoreUnavailableError: Redis cannot answer in time.
+        """
+        names = [self._keys.claim(claim.key, claim.revision)]
+        self._redis.ask(lambda: self._release(keys=names, args=[claim.token]))
 
     def check(self) -> None:
         """Ping Redis.
@@ -102,6 +174,10 @@ class RedisResponseCache:
             StoreUnavailableError: it cannot answer in time.
         """
         self._redis.ask(self._redis.client.ping)
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1_000))  # Redis takes no 0
 
 
 def _revision(live: bytes | None, person: bytes | None) -> int:

@@ -5,12 +5,13 @@ import threading
 import pytest
 
 from recsvc.core.places import Location
-from recsvc.service.ports import ANONYMOUS, CacheKey, Person, ResponseCache
+from recsvc.service.ports import ANONYMOUS, CacheKey, Claim, Claimed, Person, ResponseCache
 from recsvc.service.shopping import NO_DEEDS
 from tests.shoppers import ANNA, T0
 from tests.stores import SetClock, Stores
 
 KEY = CacheKey(generation=7, customer="8f2e", digest="c41a")
+MINE, YOURS = Claim(KEY, 0, "mine"), Claim(KEY, 0, "yours")
 
 
 @pytest.fixture
@@ -96,6 +97,68 @@ def test_answer_of_another_revision_is_a_miss(cache: ResponseCache, customer: st
     entry = cache.get(key).entry
     assert entry is not None
     assert entry.payload == b"up to date"
+
+
+def test_how_long_it_is_fresh_and_what_it_took_return(cache: ResponseCache) -> None:
+    """Beside the payload; unless told otherwise it is fresh as long as it is kept."""
+    cache.put(KEY, b"x", ttl_seconds=60)
+    entry = cache.get(KEY).entry
+    assert entry is not None
+    assert (entry.fresh_seconds, entry.kept_seconds, entry.cost_seconds) == (60, 60, 0)
+    cache.put(KEY, b"x", ttl_seconds=60, fresh_seconds=45.5, cost_seconds=0.25)
+    entry = cache.get(KEY).entry
+    assert entry is not None
+    assert (entry.fresh_seconds, entry.kept_seconds, entry.cost_seconds) == (45.5, 60, 0.25)
+    cache.put(KEY, b"x", ttl_seconds=60, fresh_seconds=60, cost_seconds=1e9)
+    entry = cache.get(KEY).entry
+    assert entry is not None
+    assert entry.cost_seconds > 4_000  # of what takes longer nobody needs to know more
+
+
+def test_one_claim_is_held_at_a_time(cache: ResponseCache) -> None:
+    """Until it is released by who holds it; lists of other shoppers and doings have their own."""
+    assert cache.claim(MINE, b"", 60) is Claimed.TAKEN
+    assert cache.claim(YOURS, b"", 60) is Claimed.HELD
+    assert cache.claim(Claim(KEY, 5, "yours"), b"", 60) is Claimed.TAKEN
+    other = CacheKey(7, ANONYMOUS, "c41a")
+    assert cache.claim(Claim(other, 0, "yours"), b"", 60) is Claimed.TAKEN
+    cache.release(YOURS)
+    assert cache.claim(YOURS, b"", 60) is Claimed.HELD
+    cache.release(MINE)
+    assert cache.claim(YOURS, b"", 60) is Claimed.TAKEN
+
+
+def test_a_claim_ends_with_the_list(cache: ResponseCache) -> None:
+    """Whoever has seen nothing has to look again, and who has seen this one may make the next."""
+    assert cache.claim(MINE, b"", 60) is Claimed.TAKEN
+    cache.put(KEY, b"made", 60, claim=MINE)
+    assert cache.claim(YOURS, b"", 60) is Claimed.CHANGED
+    found = cache.get(KEY)
+    assert found.entry is not None
+    assert found.entry.payload == b"made"
+    assert cache.claim(YOURS, found.mark, 60) is Claimed.TAKEN
+    cache.put(KEY, b"late", 60, claim=MINE)  # one that is not held any more
+    assert cache.claim(MINE, cache.get(KEY).mark, 60) is Claimed.HELD
+
+
+def test_a_list_that_may_not_be_given_can_be_claimed(cache: ResponseCache) -> None:
+    """It is told from what is put next, though nobody is shown it."""
+    cache.put(KEY, b"outdated", 60, revision=3)
+    found = cache.get(KEY)
+    assert found.entry is None
+    assert cache.claim(MINE, b"", 60) is Claimed.CHANGED
+    assert cache.claim(MINE, found.mark, 60) is Claimed.TAKEN
+
+
+def test_a_claim_expires(cache: ResponseCache, clock: SetClock) -> None:
+    """So that nobody waits for the dead."""
+    assert cache.claim(MINE, b"", 0.001) is Claimed.TAKEN
+    clock.now += 0.001
+    expired = threading.Event()
+    # Redis runs on the real clock: wait for it, in steps of a millisecond, up to two seconds.
+    assert any(
+        cache.claim(YOURS, b"", 60) is Claimed.TAKEN or expired.wait(0.001) for _ in range(2000)
+    )
 
 
 def test_a_store_that_answers_is_available(cache: ResponseCache) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tests.benchmarks.speed import stampede
 from tests.benchmarks.speed.paths import measure
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
@@ -27,6 +28,17 @@ def paths_command(
     """Lists from the process, from Redis and computed, one and a hundred at a time."""
     with tempfile.TemporaryDirectory() as work:
         found = measure(registry, Path(work), rounds=rounds, seconds=seconds)
+    sys.stdout.write(json.dumps(found, indent=1) + "\n")
+
+
+@app.command("stampede")
+def stampede_command(
+    registry: Annotated[Path, typer.Option("--registry", help="A registry with a model.")],
+    rounds: Annotated[int, typer.Option("--rounds", help="Of each moment.")] = 5,
+) -> None:
+    """32 callers of one list that takes 150 ms, over 2 processes: made how often, waited for."""
+    with tempfile.TemporaryDirectory() as work:
+        found = stampede.measure(registry, Path(work), rounds=rounds)
     sys.stdout.write(json.dumps(found, indent=1) + "\n")
 
 

@@ -13,6 +13,7 @@ from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.answers import Answers
 from recsvc.service.deliveries import Deliveries
 from recsvc.service.inquiries import Inquiries
+from recsvc.service.making import ListMaker
 from recsvc.service.models import ModelSlot
 from recsvc.service.recommendations import Recommendations
 from recsvc.service.related import Related
@@ -20,6 +21,7 @@ from recsvc.service.wording import Wording
 from recsvc.store.memory import InMemoryResponseCache
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
+from tests.bench import HeldRefreshes
 from tests.serving import Log, new_circumstances, new_metrics, new_standing, small_registry
 
 RED = {"colour": common.AttributeValues(values=["red"])}
@@ -81,7 +83,14 @@ def answers(
     deliveries = Deliveries(slot, metrics, monotonic=clock)
     servicer = RecommendationServicer(
         slot,
-        Recommendations(inquiries, answers, cache, codec, deliveries, monotonic=clock),
+        Recommendations(
+            inquiries,
+            ListMaker(inquiries, answers, codec, monotonic=clock),
+            cache,
+            deliveries,
+            HeldRefreshes(),
+            monotonic=clock,
+        ),
         Related(inquiries, answers, cache, deliveries),
         tokens,
         monotonic=lambda: clock.now,

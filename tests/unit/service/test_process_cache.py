@@ -358,7 +358,7 @@ def test_a_list_ends_when_the_assortment_turns(bench: Bench) -> None:
 
 
 def test_a_list_of_before_an_edge_does_not_come_after_it(bench: Bench) -> None:
-    """It was found, and the product on it went, before it could be kept."""
+    """It was looked up, and the product on it went, before it could be given or kept."""
     edge = int(JUST_AFTER) + 10
     bench.live.upsert_products([Product(product_id="cola", available_to=edge)])
     ask(bench)
@@ -366,7 +366,9 @@ def test_a_list_of_before_an_edge_does_not_come_after_it(bench: Bench) -> None:
     begun = bench.recommendations.begin(OF_ANNA, math.inf, written=ASKED)
     bench.recommendations.look_up([begun])
     bench.now = edge + 0.1
-    assert bench.recommendations.finish(begun).delivery.served_from is ServedFrom.CACHE
+    served = bench.recommendations.finish(begun)
+    assert served.delivery.served_from is ServedFrom.MODEL
+    assert "cola" not in served.payload.decode().split()
     assert bench.count("recsvc_process_cache_bytes") == 0
     bench.now = edge + 50
     assert not is_kept(bench)

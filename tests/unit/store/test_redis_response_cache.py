@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import redis
 
 from recsvc.errors import StoreUnavailableError
-from recsvc.service.ports import CacheKey
+from recsvc.service.ports import CacheKey, Claim, Claimed
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.connection import connect
 from recsvc.store.embedded import EmbeddedValkey
@@ -49,8 +50,16 @@ def seconds_to_fail(call: Callable[[], object]) -> float:
 
 def test_absent_server_is_one_error_then_costs_microseconds(tmp_path: Path) -> None:
     """Each call says StoreUnavailableError; once the breaker is open, at once."""
-    cache = over(f"unix://{tmp_path}/nobody.sock")
-    for call in (lambda: cache.get(KEY), lambda: cache.put(KEY, b"x", 60), cache.check):
+    cache, mine = over(f"unix://{tmp_path}/nobody.sock"), Claim(KEY, 0, "mine")
+    calls: list[Callable[[], object]] = [
+        lambda: cache.get(KEY),
+        lambda: cache.put(KEY, b"x", 60),
+        lambda: cache.claim(mine, b"", 60),
+        lambda: cache.put(KEY, b"x", 60, claim=mine),
+        lambda: cache.release(mine),
+        cache.check,
+    ]
+    for call in calls:
         assert seconds_to_fail(call) < 0.5
     assert not cache.available
     assert min(seconds_to_fail(cache.check) for _ in range(20)) < 0.001
@@ -75,6 +84,16 @@ def test_foreign_value_is_a_miss(server: EmbeddedValkey, client: redis.Redis) ->
     entry = cache.get(KEY).entry
     assert entry is not None
     assert entry.payload == b"mine"
+
+
+def test_a_value_of_before_is_a_miss(server: EmbeddedValkey, client: redis.Redis) -> None:
+    """Those began with the time, and had no freshness; the next put replaces one."""
+    cache = over(server.url)
+    before = struct.pack(">QI", round(time.time() * 1_000_000), 0) + b"a list of before" * 10
+    client.set(KeySchema().response(KEY), before)
+    found = cache.get(KEY)
+    assert found.entry is None
+    assert cache.claim(Claim(KEY, 0, "mine"), found.mark, 60) is Claimed.TAKEN
 
 
 def test_damaged_profile_is_an_error_when_it_is_read(

@@ -1,0 +1,174 @@
+"""Making a list: the question in the terms of its model, the ranking, and the answer as bytes."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from recsvc.core.lists import Ranking
+from recsvc.core.live import NO_ACTS, NO_ITEMS
+from recsvc.core.query import Query
+from recsvc.service.answer_cache import CacheSlot
+from recsvc.service.answers import Answers
+from recsvc.service.basis import Basis, basis_of
+from recsvc.service.cost import CostEstimate
+from recsvc.service.inquiries import Inquiries, Inquiry, with_shelf
+from recsvc.service.models import LoadedModel
+from recsvc.service.pages import next_page
+from recsvc.service.process_cache import Ticket
+from recsvc.service.questions import AnswerCodec, KeptList, Question
+from recsvc.service.standing import Heeded
+from recsvc.service.stock import Stocked
+
+FIRST_COST_SECONDS = 0.005
+"""What a list is assumed to take before one was made."""
+
+SAFETY = 2.0
+"""With less time left than so many times what a list takes of late, it is not begun."""
+
+
+class Begun(NamedTuple):
+    """A question of which the store is still to be asked.
+
+    Attributes:
+        asked: the question as it was asked.
+        written: the same as the caller wrote it.
+        inquiry: the same in the service's terms.
+        shown: item indices of the pages before.
+        store_id: where it is asked, if stock is looked at.
+        stocked: the stock there.
+        heeded: what people had decided of who asks; None where the answer is not to be kept.
+        ticket: to keep the answer in the process with; None where it must not.
+        cached: the place of its answer.
+    """
+
+    asked: Question
+    written: bytes
+    inquiry: Inquiry
+    shown: Sequence[int]
+    store_id: str
+    stocked: Stocked
+    heeded: Heeded | None
+    ticket: Ticket | None
+    cached: CacheSlot
+
+
+class Made(NamedTuple):
+    """A list that was made just now.
+
+    Attributes:
+        payload: as it is sent.
+        kept: what is told of it.
+        basis: what it was made from.
+        stocked: the stock of the store that it is for.
+        fresh_seconds: how long it is as good as a new one, 0 or less where it is for nobody else.
+    """
+
+    payload: bytes
+    kept: KeptList
+    basis: Basis
+    stocked: Stocked
+    fresh_seconds: float
+
+
+class ListMaker:
+    """Makes lists, and keeps them in the store; safe to share between threads.
+
+    Args:
+        inquiries: prepares questions.
+        answers: turns rankings into answers.
+        codec: writes answers as the door sends them.
+        monotonic: monotonic seconds, those of every ``deadline``.
+    """
+
+    def __init__(
+        self,
+        inquiries: Inquiries,
+        answers: Answers,
+        codec: AnswerCodec,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._inquiries = inquiries
+        self._answers = answers
+        self._codec = codec
+        self._monotonic = monotonic
+        # Reasons cost about as much again, so lists with them are estimated apart.
+        self._costs = {explain: CostEstimate(FIRST_COST_SECONDS) for explain in (False, True)}
+
+    def lacks_time(self, inquiry: Inquiry, now: float) -> bool:
+        """Whether a list that is begun now, monotonic seconds, would hardly be there in time."""
+        cost = self._costs[inquiry.question.explain]
+        return inquiry.deadline - now < SAFETY * cost.seconds
+
+    def make(self, begun: Begun, now: float, *, is_late: bool) -> Made:
+        """Make a list, and keep it where others can find it.
+
+        Args:
+            begun: the question, whose place in the store has been looked into.
+            now: monotonic seconds.
+            is_late: there is no time for more than what is popular at the place, which is not kept.
+
+        Raises:
+            InvalidRequestError: a strict filter names what the catalogue does not know.
+        """
+        inquiry, cached, stocked = begun.inquiry, begun.cached, begun.stocked
+        question, loaded = inquiry.question, inquiry.loaded
+        situation = self._inquiries.situation(inquiry, cached.live, begun.shown)
+        is_elsewhere = question.looks_at_shelf and situation.store_id != begun.store_id
+        if is_elsewhere:  # the shopper has moved since the model learnt
+            stocked = self._inquiries.stocked(inquiry, situation.store_id)
+        situation = with_shelf(inquiry, situation, stocked)
+        ranking = recommended(loaded, situation.query, is_late=is_late)
+        withdrawn = self._inquiries.withdrawn(loaded)
+        made = replace(
+            self._answers.answer(question, loaded, situation, ranking, withdrawn),
+            next_page=next_page(begun.asked, inquiry.asker.shopper, loaded, ranking.items),
+        )
+        payload, basis = self._codec.encode(made), basis_of(made, situation, withdrawn)
+        fresh_seconds = 0.0
+        if not is_late:
+            cost_seconds = self._monotonic() - now
+            self._costs[question.explain].learn(cost_seconds)
+            if not is_elsewhere and not stocked.failed:
+                sold_at = situation.query.sold_at or 0.0
+                unchanged = loaded.assortment.unchanged_until(sold_at) - sold_at
+                unchanged -= self._monotonic() - inquiry.started
+                fresh_seconds = cached.put(payload, unchanged, cost_seconds)
+        kept = KeptList(len(made.items), basis.product_ids)
+        return Made(payload, kept, basis, stocked, fresh_seconds)
+
+    def forgo(self, inquiry: Inquiry) -> None:
+        """Know that a list was not made for want of time."""
+        self._costs[inquiry.question.explain].relax()
+
+
+def recommended(loaded: LoadedModel, query: Query, *, is_late: bool) -> Ranking:
+    """The list that a model recommends.
+
+    Args:
+        loaded: the model.
+        query: the question in its terms.
+        is_late: there is no time for more than what is popular at the place.
+    """
+    rank = loaded.recommender.popular if is_late else loaded.recommender.recommend
+    ranking = rank(query)
+    if len(ranking.items) or len(query.shown):
+        return ranking
+    # Whatever is allowed was just bought or is in the basket: better that than nothing.
+    live = loaded.recommender.live(query)
+    ranking = rank(_without_acts(loaded, query))
+    # What was done of late has not shaped the list, and is told with it all the same.
+    return replace(ranking, profile=live.profile, undated=live.undated)
+
+
+def _without_acts(loaded: LoadedModel, query: Query) -> Query:
+    """The question without what the shopper did of late; new products stay new all the same."""
+    bought = [NO_ITEMS]
+    if query.only_new:
+        live = loaded.recommender.live(query)
+        bought = [live.profile.purchased, live.newcomers.items]
+    excluded = np.concatenate([query.excluded, *bought])
+    return replace(query, acts=NO_ACTS, excluded=excluded)

@@ -1,0 +1,235 @@
+"""One maker of a list at a time, however many ask for it.
+
+::
+
+    nothing found -> somebody of this process is at it?  -- yes: wait for them
+                          |
+                      the only one of this process -> somebody of another process? -- yes: look
+                          |                                                           again soon
+                      the only one of all: makes it, and ends the wait of the others
+
+Nobody waits past their own time, nor much longer for who has died than the store holds a claim.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from recsvc.metrics import Totals
+from recsvc.service.answer_cache import CLAIM_SECONDS, AnswerCache, CacheSlot, Found
+from recsvc.service.ports import CacheKey, Claimed
+from recsvc.service.questions import KeptList
+
+PATIENCE_SECONDS = 2 * CLAIM_SECONDS
+"""Whoever has waited so long makes the list all the same, if there is time to."""
+
+FIRST_PAUSE_SECONDS = 0.001
+LAST_PAUSE_SECONDS = 0.016
+"""Between two looks at what another process makes: at first about what a list takes, then longer,
+so that of a slow one little is known late and few looks are in vain."""
+
+_Name = tuple[CacheKey, int]
+
+
+@dataclass(slots=True)
+class _Flight:
+    """A list that is being made in this process.
+
+    Attributes:
+        done: set once nobody makes it any more.
+        found: what came of it; None where it was given up.
+        is_private: it was made, and holds for nobody else.
+    """
+
+    done: threading.Event = field(default_factory=threading.Event)
+    found: Found | None = None
+    is_private: bool = False
+
+
+class _Limit(NamedTuple):
+    """How long somebody waits.
+
+    Attributes:
+        end: monotonic seconds.
+        is_late: no time is left then to make the list.
+        has_begun: whether they have waited already.
+    """
+
+    end: float
+    is_late: bool
+    has_begun: bool = False
+
+
+_IsAllowed = Callable[[KeptList], bool]
+
+
+class Turn:
+    """What somebody is to do who has found nothing; ``with`` it, until it is done.
+
+    Attributes:
+        found: to be given; None where there still is nothing.
+        is_late: no time is left to make a list.
+
+    Args:
+        slot: where nothing was found.
+        found: as the attribute.
+        is_late: likewise.
+        finish: told what was made, if anything, and whether it is for nobody else.
+    """
+
+    def __init__(
+        self,
+        slot: CacheSlot,
+        found: Found | None = None,
+        *,
+        is_late: bool = False,
+        finish: Callable[[Found | None, bool], None] | None = None,
+    ) -> None:
+        self.found = found
+        self.is_late = is_late
+        self._slot = slot
+        self._finish = finish
+        self._made: Found | None = None
+        self._is_private = False
+
+    def made(self, payload: bytes, kept: KeptList, fresh_seconds: float) -> None:
+        """Say what was made: for all who wait, or with nothing fresh about it for nobody else."""
+        self._is_private = fresh_seconds <= 0
+        if not self._is_private:
+            self._made = Found(payload, 0.0, fresh_seconds, kept)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._slot.let_go()
+        if self._finish is not None:
+            self._finish(self._made, self._is_private)
+
+
+class Turns:
+    """Says whose turn it is; safe to share between threads.
+
+    Args:
+        cache: where the lists are kept.
+    """
+
+    def __init__(self, cache: AnswerCache) -> None:
+        self._waits = Totals(cache.metrics.waits, cache.metrics.tallies)
+        self._monotonic = cache.monotonic
+        self._pause = cache.pause
+        self._lock = threading.Lock()
+        self._flights: dict[_Name, _Flight] = {}
+
+    def take(
+        self, slot: CacheSlot, until: float, is_allowed: _IsAllowed, *, may_lead: bool
+    ) -> Turn:
+        """Wait for the list, or for the turn to make it.
+
+        Args:
+            slot: where nothing was found.
+            until: how long there is time to wait, monotonic seconds.
+            is_allowed: whether a list may still be given.
+            may_lead: there is time to make the list.
+        """
+        patience = self._monotonic() + PATIENCE_SECONDS
+        limit = _Limit(min(until, patience), until <= patience)
+        turn = None
+        while turn is None:
+            name = (slot.key, slot.live.revision)
+            with self._lock:
+                flight = self._flights.get(name)
+                leads = flight is None and may_lead
+                if leads:
+                    flight = self._flights[name] = _Flight()
+            if flight is None:
+                return Turn(slot, is_late=True)
+            if leads:
+                turn = self._lead(slot, name, flight, limit, is_allowed)
+            else:
+                turn = self._follow(slot, flight, limit, is_allowed)
+                limit = limit._replace(has_begun=True)
+        return turn
+
+    def _follow(
+        self, slot: CacheSlot, flight: _Flight, limit: _Limit, is_allowed: _IsAllowed
+    ) -> Turn | None:
+        """Wait for who is at it in this process; None where they have given up."""
+        if not flight.done.wait(_until(limit.end - self._monotonic())):
+            return self._in_vain(slot, limit)
+        found = flight.found
+        if found is not None and is_allowed(found.kept):
+            live = slot.live
+            slot.beside = lambda: live
+            return self._given(slot, found)
+        if found is not None or flight.is_private:
+            self._waits["alone"].add()
+            return Turn(slot)
+        return None
+
+    def _lead(
+        self,
+        slot: CacheSlot,
+        name: _Name,
+        flight: _Flight,
+        limit: _Limit,
+        is_allowed: _IsAllowed,
+    ) -> Turn | None:
+        """Be the only one of this process; None where the shopper has done something meanwhile."""
+        found: Found | None = None
+        pause, makes = FIRST_PAUSE_SECONDS, False
+        try:
+            while True:
+                claimed = slot.take()
+                if claimed is Claimed.CHANGED:
+                    found = slot.get(is_allowed)
+                    if found is not None:
+                        return self._given(slot, found)
+                    if slot.live.revision != name[1]:
+                        return None
+                    continue
+                left = limit.end - self._monotonic()
+                if claimed is Claimed.HELD and left > 0:
+                    self._pause(min(pause, left))
+                    pause = min(2 * pause, LAST_PAUSE_SECONDS)
+                    continue
+                has_waited = limit.has_begun or pause > FIRST_PAUSE_SECONDS
+                if claimed is Claimed.HELD or (slot.skipped and has_waited):
+                    return self._in_vain(slot, limit)
+                makes = True
+                return Turn(slot, finish=partial(self._end, name, flight))
+        finally:
+            if not makes:
+                self._end(name, flight, found)
+
+    def _end(
+        self,
+        name: _Name,
+        flight: _Flight,
+        found: Found | None,
+        is_private: bool = False,  # noqa: FBT001, FBT002  # as a turn says it
+    ) -> None:
+        with self._lock:
+            del self._flights[name]
+        flight.found, flight.is_private = found, is_private
+        flight.done.set()
+
+    def _given(self, slot: CacheSlot, found: Found) -> Turn:
+        self._waits["given"].add()
+        return Turn(slot, found)
+
+    def _in_vain(self, slot: CacheSlot, limit: _Limit) -> Turn:
+        self._waits["late" if limit.is_late else "alone"].add()
+        return Turn(slot, is_late=limit.is_late)
+
+
+def _until(seconds: float) -> float:
+    return min(max(0.0, seconds), threading.TIMEOUT_MAX)

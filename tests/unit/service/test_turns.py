@@ -1,0 +1,327 @@
+"""One maker of a list at a time: who makes it, who waits, and for how long."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from recsvc.artifacts.registry import Registry
+from recsvc.core.places import Location
+from recsvc.errors import StoreUnavailableError
+from recsvc.service.answer_cache import CLAIM_SECONDS
+from recsvc.service.deliveries import Served
+from recsvc.service.ports import CacheKey, Claim, Claimed
+from recsvc.service.questions import Question, ServedFrom
+from recsvc.service.turns import PATIENCE_SECONDS
+from tests.bench import Bench
+from tests.serving import wait_until
+from tests.shoppers import ANNA, customer
+
+OF_ANNA = Question(customer_id="anna")
+PATIENCE = 20.0
+
+
+@pytest.fixture
+def bench(registry: Registry) -> Bench:
+    return Bench(registry)
+
+
+def key_of(bench: Bench, question: Question = OF_ANNA) -> CacheKey:
+    return bench.recommendations.begin(question, 1e9).cached.key
+
+
+def claimed_elsewhere(bench: Bench, revision: int = 0) -> Claim:
+    """Another process makes the list."""
+    claim = Claim(key_of(bench), revision, "another process")
+    assert bench.cache.inner.claim(claim, b"", CLAIM_SECONDS) is Claimed.TAKEN
+    return claim
+
+
+def nothing() -> None:
+    """Time goes by."""
+
+
+def waits(bench: Bench, outcome: str) -> float | None:
+    return bench.count("recsvc_cache_waits_total", outcome=outcome)
+
+
+def test_what_nobody_else_makes_is_made(bench: Bench) -> None:
+    """With one claim, which ends with the list."""
+    assert bench.ask(OF_ANNA).delivery.served_from is ServedFrom.MODEL
+    assert bench.cache.claims == [Claimed.TAKEN]
+    mark = bench.cache.inner.get(key_of(bench)).mark
+    other = Claim(key_of(bench), 0, "another process")
+    assert bench.cache.inner.claim(other, mark, 1) is Claimed.TAKEN
+    assert waits(bench, "given") is waits(bench, "alone") is None
+
+
+def test_what_another_process_makes_is_waited_for(bench: Bench) -> None:
+    """And given as soon as it is there, with nothing made here."""
+    claim = claimed_elsewhere(bench)
+
+    def is_made() -> None:
+        bench.cache.inner.put(claim.key, b"theirs", 60, claim=claim)
+
+    bench.meanwhile = [nothing, nothing, is_made]
+    served = bench.ask(OF_ANNA, seconds=10)
+    assert (served.payload, served.delivery.served_from) == (b"theirs", ServedFrom.CACHE)
+    assert served.delivery.compute_seconds == pytest.approx(0.007)  # 1, 2 and 4 ms
+    assert served.delivery.degraded_reason == ""
+    assert bench.codec.answers == []
+    assert waits(bench, "given") == 1
+
+
+def test_what_was_made_between_look_and_claim_is_given(bench: Bench) -> None:
+    """No list is made twice because two processes have looked at the same time."""
+    begun = bench.recommendations.begin(OF_ANNA, 1e9)
+    bench.recommendations.look_up([begun])
+    bench.cache.inner.put(begun.cached.key, b"theirs", 60)
+    served = bench.recommendations.finish(begun)
+    assert (served.payload, served.delivery.served_from) == (b"theirs", ServedFrom.CACHE)
+
+
+def test_the_list_of_a_process_that_died_is_made_by_the_next(bench: Bench) -> None:
+    """Once its claim is over."""
+    claimed_elsewhere(bench)
+    served = bench.ask(OF_ANNA, seconds=10)
+    assert served.delivery.served_from is ServedFrom.MODEL
+    assert served.delivery.compute_seconds == pytest.approx(CLAIM_SECONDS, abs=0.02)
+    assert bench.ask(OF_ANNA).delivery.served_from is ServedFrom.CACHE
+
+
+def test_the_list_of_a_process_that_failed_is_made_by_the_next(bench: Bench) -> None:
+    """As soon as it has let go of it."""
+    claim = claimed_elsewhere(bench)
+    bench.meanwhile = [lambda: bench.cache.inner.release(claim)]
+    served = bench.ask(OF_ANNA, seconds=10)
+    assert served.delivery.served_from is ServedFrom.MODEL
+    assert served.delivery.compute_seconds == pytest.approx(0.001)
+
+
+@pytest.mark.parametrize("seconds", [1.0, 0.4])
+def test_who_has_no_time_to_wait_gets_what_sells(bench: Bench, seconds: float) -> None:
+    """In time to send it, and before the store could keep it longer; nothing of it is kept."""
+    claimed_elsewhere(bench)
+    served = bench.ask(OF_ANNA, seconds=seconds)
+    assert served.delivery.served_from is ServedFrom.FALLBACK
+    assert served.delivery.degraded_reason == "DEADLINE"
+    assert 0.75 * seconds < served.delivery.compute_seconds <= 0.81 * seconds
+    assert bench.cache.puts == []
+    assert waits(bench, "late") == 1
+    # Nothing is known of what the list takes: who has as much time is not turned away.
+    bench.now += CLAIM_SECONDS
+    assert bench.ask(OF_ANNA, seconds=seconds).delivery.served_from is ServedFrom.MODEL
+
+
+def test_who_could_not_make_the_list_in_time_does_not_claim_it(bench: Bench) -> None:
+    """What sells is given at once, and others find nobody in their way."""
+
+    def takes_long() -> None:
+        bench.monotonic += 2
+
+    bench.codec.before = takes_long
+    bench.ask(Question(), seconds=100)  # from now on .2 s are expected
+    bench.codec.before = nothing
+    bench.cache.claims.clear()
+    assert bench.ask(OF_ANNA, seconds=0.3).delivery.served_from is ServedFrom.FALLBACK
+    assert bench.cache.claims == []
+
+
+def test_nobody_waits_for_ever(bench: Bench) -> None:
+    """Where others claim the list again and again, and none makes it."""
+
+    def again() -> None:
+        bench.cache.inner.claim(Claim(key_of(bench), 0, "another process"), b"", CLAIM_SECONDS)
+        bench.meanwhile.append(again)
+
+    claimed_elsewhere(bench)
+    bench.meanwhile.append(again)
+    served = bench.ask(OF_ANNA)
+    assert served.delivery.served_from is ServedFrom.MODEL
+    assert served.delivery.compute_seconds == pytest.approx(PATIENCE_SECONDS)
+    assert waits(bench, "alone") == 1
+    assert bench.cache.puts == [key_of(bench)]
+
+
+def test_what_the_shopper_does_meanwhile_counts(bench: Bench) -> None:
+    """The list that was waited for is of before."""
+    claim = claimed_elsewhere(bench)
+
+    def is_made() -> None:
+        bench.did("1")
+        bench.cache.inner.put(claim.key, b"of before", 60, claim=claim)
+
+    bench.meanwhile = [is_made]
+    served = bench.ask(OF_ANNA, seconds=10)
+    assert served.delivery.served_from is ServedFrom.MODEL
+    assert bench.ask(OF_ANNA).payload == served.payload != b"of before"
+
+
+def test_what_is_withdrawn_meanwhile_is_not_given(bench: Bench) -> None:
+    """The list that was waited for has it."""
+    claim = claimed_elsewhere(bench)
+
+    def is_made() -> None:
+        bench.standing.withdraw(["milk"])
+        bench.cache.inner.put(claim.key, b"milk tea", 60, claim=claim)
+
+    bench.meanwhile = [is_made]
+    served = bench.ask(OF_ANNA, seconds=10)
+    assert served.delivery.served_from is ServedFrom.MODEL
+    assert "milk" not in served.payload.decode().split()
+
+
+@pytest.mark.parametrize("step", ["claim", "get"])
+def test_a_store_that_fails_keeps_nobody_waiting(bench: Bench, step: str) -> None:
+    """The list is made, and says so."""
+    claim = claimed_elsewhere(bench)
+
+    def fails(*_: object) -> object:
+        raise StoreUnavailableError("down")
+
+    def is_made() -> None:
+        bench.cache.inner.put(claim.key, b"theirs", 60)
+        setattr(bench.cache, step, fails)
+
+    bench.meanwhile = [is_made]
+    served = bench.ask(OF_ANNA, seconds=10)
+    assert served.delivery.served_from is ServedFrom.MODEL
+    assert served.delivery.degraded_reason == "STORE_UNAVAILABLE"
+
+
+def test_a_claim_that_cannot_be_released_is_no_error(bench: Bench) -> None:
+    """The answer is there, or the fault is the one that it was; the claim ends by itself."""
+
+    def dies() -> None:
+        bench.cache.is_down = True
+
+    def fails_too() -> None:
+        bench.cache.is_down = True
+        raise ValueError("a fault of ours")
+
+    bench.codec.before = dies
+    assert bench.ask(OF_ANNA).delivery.degraded_reason == "STORE_UNAVAILABLE"
+    bench.cache.is_down = False
+    bench.now += CLAIM_SECONDS
+    bench.codec.before = fails_too
+    with pytest.raises(ValueError, match="of ours"):
+        bench.ask(OF_ANNA)
+    bench.codec.before = nothing
+    bench.cache.is_down = False
+    assert bench.ask(OF_ANNA, seconds=10).delivery.compute_seconds >= CLAIM_SECONDS - 0.02
+
+
+def test_in_a_batch_nobody_waits(bench: Bench) -> None:
+    """Each would keep all those behind it waiting."""
+    claimed_elsewhere(bench)
+    begun = bench.recommendations.begin(OF_ANNA, 1e9)
+    served = bench.recommendations.finish(begun, may_wait=False)
+    assert served.delivery.served_from is ServedFrom.MODEL
+    assert bench.cache.claims == []
+
+
+class Crowd:
+    """Threads that ask the same at the same moment, of which one is held up as it makes the list.
+
+    Args:
+        bench: whom they ask.
+        questions: what each asks.
+        fails: whether the one that is held up ends with an error.
+    """
+
+    def __init__(self, bench: Bench, *questions: Question, fails: bool = False) -> None:
+        self._fails = fails
+        self.served: list[Served] = []
+        self.errors: list[Exception] = []
+        self._bench = bench
+        self._go = threading.Event()
+        self._makes = threading.Semaphore(0)
+        bench.codec.before = self._hold_up
+        self._threads = [threading.Thread(target=self._ask, args=(each,)) for each in questions]
+        first, *others = self._threads
+        first.start()
+        assert self._makes.acquire(timeout=PATIENCE)
+        for thread in others:
+            thread.start()
+        # Those who are to wait have looked, and found nothing.
+        wait_until(lambda: len(bench.cache.keys) >= len(questions))
+
+    def _hold_up(self) -> None:
+        self._makes.release()
+        assert self._go.wait(PATIENCE)
+        if self._fails:
+            raise ValueError("a fault of ours")
+
+    def _ask(self, question: Question) -> None:
+        try:
+            self.served.append(self._bench.ask(question))
+        except ValueError as error:
+            self.errors.append(error)
+
+    def go(self) -> list[ServedFrom]:
+        """Let the list be made; say how each answer came about."""
+        self._bench.codec.before = nothing
+        self._go.set()
+        for thread in self._threads:
+            thread.join(PATIENCE)
+        return sorted(each.delivery.served_from for each in self.served)
+
+
+def test_callers_of_one_process_ask_the_store_and_the_model_once(bench: Bench) -> None:
+    """The others are given what the first one made, as it was kept."""
+    crowd = Crowd(bench, *[OF_ANNA] * 4)
+    assert crowd.go() == [ServedFrom.CACHE] * 3 + [ServedFrom.MODEL]
+    assert len({each.payload for each in crowd.served}) == 1
+    assert len({each.delivery.recommendation_id for each in crowd.served}) == 4
+    assert bench.cache.claims.count(Claimed.TAKEN) == 1
+    assert len(bench.codec.answers) == len(bench.cache.puts) == 1
+
+
+def test_other_questions_are_not_held_up(bench: Bench) -> None:
+    """Nor who asks the same as somebody else."""
+    crowd = Crowd(bench, OF_ANNA)
+    bench.codec.before = nothing
+    for question in (Question(customer_id="ben"), replace(OF_ANNA, size=3), Question()):
+        assert bench.ask(question).delivery.served_from is ServedFrom.MODEL
+    bench.did("1")  # what she asks now is another list
+    assert bench.ask(OF_ANNA).delivery.served_from is ServedFrom.MODEL
+    assert crowd.go() == [ServedFrom.MODEL]
+
+
+def test_a_fault_is_its_callers_alone(bench: Bench) -> None:
+    """The next one makes the list, for all who still wait."""
+    crowd = Crowd(bench, *[OF_ANNA] * 3, fails=True)
+    assert crowd.go() == [ServedFrom.CACHE, ServedFrom.MODEL]
+    assert [str(error) for error in crowd.errors] == ["a fault of ours"]
+    assert bench.cache.claims.count(Claimed.TAKEN) == 2
+
+
+def test_who_may_not_be_given_what_was_made_makes_their_own(bench: Bench) -> None:
+    """It has what was withdrawn while it was made."""
+    crowd = Crowd(bench, *[OF_ANNA] * 2)
+    bench.standing.withdraw(["milk"])
+    assert crowd.go() == [ServedFrom.MODEL] * 2
+    lists = [each.payload.decode().split() for each in crowd.served]
+    assert sorted("milk" in one for one in lists) == [False, True]
+
+
+def test_what_is_not_kept_is_nobody_elses(bench: Bench) -> None:
+    """Nobody watches the stock of the store where the shopper is of late."""
+    bench.say("", "bread")
+    bench.say("york-1", "tea")
+    emil = Question(customer_id="emil", in_stock_only=True)
+    bench.did("1", customer("emil"), location=Location(store_id="york-1"))
+    crowd = Crowd(bench, *[emil] * 3)
+    assert crowd.go() == [ServedFrom.MODEL] * 3
+    assert waits(bench, "alone") == 2
+
+
+def test_in_the_same_process_one_waits_as_long_as_there_is_time(bench: Bench) -> None:
+    """Also who could not have made the list in time."""
+    crowd = Crowd(bench, OF_ANNA)
+    bench.codec.before = nothing
+    served = bench.ask(OF_ANNA, seconds=0.06)  # of a clock that stands still: real time goes by
+    assert served.delivery.served_from is ServedFrom.FALLBACK
+    assert waits(bench, "late") == 1
+    assert crowd.go() == [ServedFrom.MODEL]
+    assert ANNA.key == bench.cache.puts[0].customer
