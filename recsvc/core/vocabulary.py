@@ -1,5 +1,6 @@
 """Strings as arrays: external ids and titles that can be memory-mapped and shared."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -125,9 +126,10 @@ class Vocabulary:
 
     def index(self, external_id: str) -> int:
         """Index of ``external_id``, or :data:`MISSING`."""
-        wanted = np.uint64(_hash(external_id))
-        at = int(np.searchsorted(self.hashes, wanted))
-        while at < len(self.hashes) and self.hashes[at] == wanted:
+        wanted, hashes = _hash(external_id), self.hashes.data
+        # For a single id numpy takes longer to be called than to search.
+        at = bisect_left(hashes, wanted)
+        while at < len(hashes) and hashes[at] == wanted:
             index = int(self.order[at])
             if self.ids[index] == external_id:
                 return index
