@@ -9,11 +9,11 @@ so that one script can write a customer's profile and the partition's event stre
 
 import re
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from recsvc.errors import SettingsError
-from recsvc.identity import partition_of
+from recsvc.identity import N_PARTITIONS, partition_of
 from recsvc.service.ports import CacheKey
 
 SCHEMA_VERSION = 1
@@ -37,6 +37,7 @@ class KeySchema:
     """
 
     namespace: str = "recsvc"
+    _partitions: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if _NAMESPACE.fullmatch(self.namespace) is None:
@@ -44,6 +45,9 @@ class KeySchema:
                 f"RECSVC_NAMESPACE: {self.namespace!r} is not a namespace; "
                 "use 1 to 64 letters, digits, dots, dashes or underscores, for example shop-1"
             )
+        head = f"{self.namespace}:v{SCHEMA_VERSION}"
+        partitions = tuple(f"{head}:{{p:{partition:02}}}" for partition in range(N_PARTITIONS))
+        object.__setattr__(self, "_partitions", partitions)  # each list asks for three of them
 
     @property
     def changed(self) -> str:
@@ -71,15 +75,15 @@ class KeySchema:
 
     def events(self, partition: int) -> str:
         """Return the key of a partition's stream of events."""
-        return f"{self.namespace}:v{SCHEMA_VERSION}:{{p:{partition:02}}}:events"
+        return f"{self._partitions[partition]}:events"
 
     def served(self, partition: int, hour: int) -> str:
         """Return the key of a partition's lists that were served in an hour since 1970."""
-        return f"{self.namespace}:v{SCHEMA_VERSION}:{{p:{partition:02}}}:served:{hour}"
+        return f"{self._partitions[partition]}:served:{hour}"
 
     def served_names(self, partition: int) -> str:
         """Return the key of the stream of a partition's served lists, by name."""
-        return f"{self.namespace}:v{SCHEMA_VERSION}:{{p:{partition:02}}}:served-names"
+        return f"{self._partitions[partition]}:served-names"
 
     def moving(self, visitor: str) -> str:
         """Return the key of a visitor's profile on its way to a customer."""
@@ -117,4 +121,4 @@ class KeySchema:
         return f"{self.namespace}:v{SCHEMA_VERSION}:{{t:{name}}}"
 
     def _partition(self, shopper: str) -> str:
-        return f"{self.namespace}:v{SCHEMA_VERSION}:{{p:{partition_of(shopper):02}}}"
+        return self._partitions[partition_of(shopper)]
