@@ -1,7 +1,7 @@
 """What happens around every call: limits, time, numbers, the log line, and errors as statuses."""
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import grpc
@@ -19,6 +19,7 @@ from recsvc.metrics import Metrics, Totals
 from recsvc.server.errors import code_of, to_status
 from recsvc.server.executors import MAX_STREAMS, CallExecutor, StreamExecutor
 from recsvc.server.fields import no_message
+from recsvc.server.gathering import Gathered
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -41,6 +42,8 @@ class CallInterceptor(grpc.ServerInterceptor):
         metrics: counts and times the calls.
         logger: gets one line a call.
         unread: methods (``Service/Method``) that read the bytes of their requests themselves.
+        gathered: streams that are given what has come meanwhile, at most so many messages at once,
+            instead of one message after another.
     """
 
     def __init__(
@@ -52,9 +55,11 @@ class CallInterceptor(grpc.ServerInterceptor):
         metrics: Metrics,
         logger: Logger,
         unread: Collection[str] = (),
+        gathered: Mapping[str, int] | None = None,
     ) -> None:
         self._executor = executor
         self._unread = unread
+        self._gathered = gathered or {}
         self._streams = streams
         self._max_concurrent = max_concurrent
         self._metrics = metrics
@@ -87,7 +92,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         }[kind]
         observer = _Observer(
             method,
-            self._read if handler.request_streaming else _checked,
+            self._reader(method) if handler.request_streaming else _checked,
             self._admit_stream if any(kind) else self._admit,
             self._metrics,
             self._logger,
@@ -108,8 +113,27 @@ class CallInterceptor(grpc.ServerInterceptor):
         read = None if method in self._unread else _lenient(handler.request_deserializer)
         return make(wrapped, read, _sent(handler.response_serializer))
 
+    def _reader(self, method: str) -> Callable[[Iterator[Any]], Iterator[Any]]:
+        at_most = self._gathered.get(method)
+        if at_most is None:
+            return self._read
+        return lambda requests: self._read_together(requests, at_most)
+
+    def _read_together(self, requests: Iterator[Any], at_most: int) -> Iterator[list[Any]]:
+        """The messages of a stream, in groups; those before a malformed one are given first."""
+        groups = Gathered(requests, at_most, self._streams.idle)
+        try:
+            for group in groups:
+                n_sound = next((n for n, each in enumerate(group) if each is _MALFORMED), None)
+                if sound := group[:n_sound]:
+                    yield sound
+                if n_sound is not None:
+                    raise no_message()
+        finally:
+            groups.close()
+
     def _read(self, requests: Iterator[Any]) -> Iterator[Any]:
-        """The messages of a stream."""
+        """The messages of a stream, one after another."""
         while True:
             with self._streams.idle():
                 request = next(requests, None)

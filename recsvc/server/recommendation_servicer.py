@@ -1,35 +1,25 @@
-"""The lists over gRPC: convert, call the use case, convert back.
-
-A method that is not here comes from its generated base class, and the interceptor answers it
-with NOT_YET_AVAILABLE.
-"""
+"""The lists over gRPC: convert, call the use case, convert back."""
 
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import grpc
 
-from recsvc.errors import RecsvcError, UnavailableError
-from recsvc.logs import collected_facts, note
+from recsvc.errors import InvalidRequestError
+from recsvc.logs import note
 from recsvc.server import requests, response_codec, responses
+from recsvc.server.batch_answers import BatchAnswers, BatchCounts
 from recsvc.server.context import deadline_of
 from recsvc.server.tokens import Tokens
-from recsvc.service.deliveries import Served
 from recsvc.service.making import Begun
 from recsvc.service.models import LoadedModel, ModelSlot
-from recsvc.service.questions import Delivery
 from recsvc.service.recommendations import Recommendations
 from recsvc.service.related import Related
 from recsvc.v1 import recommendation_service_pb2 as api
 from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
 
-# What the entries of a batch leave of its time: to put the answer together and send it, and for
-# each entry that is still to come, to list at least what sells at the place.
 _SENDING_SECONDS = 0.01
-_FALLBACK_SECONDS = 0.002
-# A batch with less than so many times that time is in a hurry.
-_HURRY = 2
+"""What a batch leaves of its time to put the answer together and send it."""
 
 
 class RecommendationServicer(api_grpc.RecommendationServiceServicer):
@@ -57,6 +47,7 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         self._related = related
         self._tokens = tokens
         self._writer = response_codec.ListWriter()
+        self._batches = BatchAnswers(recommendations, self._writer, tokens, monotonic)
         self._monotonic = monotonic
 
     def Recommend(  # noqa: N802  # the API's name
@@ -75,45 +66,41 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
     def BatchRecommend(  # noqa: N802  # the API's name
         self, request: api.BatchRecommendRequest, context: grpc.ServicerContext
     ) -> bytes:
-        """Answer several questions, each with a response or a status of its own.
-
-        What was answered a moment ago is given together, and for the others the store is asked in
-        one round trip.
-        """
+        """Answer several questions, each with a response or a status of its own."""
         requests.check_batch(len(request.requests))
-        end = self._monotonic() + context.time_remaining() - _SENDING_SECONDS
-        loaded = self._slot.current()
-        written = [entry.SerializeToString() for entry in request.requests]
-        with collected_facts():  # one entry's would pass for those of the whole call
-            known = self._recommendations.all_again(written, loaded)
-            lists = [served.delivery for served in known if served is not None]
-            results = [b"" if served is None else self._result(served) for served in known]
-            unknown = [at for at, served in enumerate(known) if served is None]
-            for group in self._groups(unknown, end):
-                begun: list[tuple[int, Begun]] = []
-                for at in group:
-                    deadline = end - (len(results) - at - 1) * _FALLBACK_SECONDS
-                    try:
-                        self._check_time(end)
-                        each = self._begun(request.requests[at], deadline, loaded, written[at])
-                        begun.append((at, each))
-                    except RecsvcError as error:
-                        results[at] = response_codec.failed_result(error)
-                is_shared = len(begun) > 1
-                if is_shared:
-                    self._recommendations.look_up([each for _, each in begun])
-                for at, each in begun:
-                    started = self._monotonic() if is_shared else None
-                    try:
-                        self._check_time(end)
-                        served = self._recommendations.finish(each, started, may_wait=False)
-                    except RecsvcError as error:
-                        results[at] = response_codec.failed_result(error)
-                        continue
-                    lists.append(served.delivery)
-                    results[at] = self._result(served)
-        note(version_id=loaded.reference.version_id, **_batch_facts(len(results), lists))
-        return response_codec.batch_response(results)
+        loaded, counts = self._slot.current(), BatchCounts()
+        answers = dict(self._batches.answer(request.requests, loaded, self._end(context), counts))
+        note(version_id=loaded.reference.version_id, **counts.facts())
+        return response_codec.batch_response(answers[at] for at in range(len(answers)))
+
+    def StreamBatchRecommend(  # noqa: N802  # the API's name
+        self,
+        request_iterator: Iterable[Sequence[api.StreamBatchRecommendRequest]],
+        context: grpc.ServicerContext,
+    ) -> Iterator[bytes]:
+        """Answer questions as they come, those together that have come meanwhile.
+
+        Args:
+            request_iterator: groups of questions (see :class:`CallInterceptor`).
+            context: of the call.
+        """
+        counts = BatchCounts()
+        for group in request_iterator:
+            loaded = self._slot.current()
+            asked: list[api.StreamBatchRecommendRequest] = []
+            for request in group:
+                try:
+                    requests.check_streamed(request)
+                    asked.append(request)
+                except InvalidRequestError as error:
+                    counts.n_requests += 1
+                    counts.n_failed += 1
+                    result = response_codec.failed_result(error)
+                    yield response_codec.streamed_response(request.correlation_id, result)
+            entries = [request.request for request in asked]
+            for at, result in self._batches.answer(entries, loaded, self._end(context), counts):
+                yield response_codec.streamed_response(asked[at].correlation_id, result)
+            note(version_id=loaded.reference.version_id, **counts.facts())
 
     def ListSimilarProducts(  # noqa: N802  # the API's name
         self,
@@ -145,38 +132,12 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         needed = self._related.again(question, deadline_of(context))
         return responses.again_response(needed)
 
-    def _result(self, served: Served) -> bytes:
-        return response_codec.result_of(self._writer.response(served))
-
     def _begun(
         self, request: api.RecommendRequest, deadline: float, loaded: LoadedModel, written: bytes
     ) -> Begun:
         question = requests.recommend_question(request, self._tokens)
         return self._recommendations.begin(question, deadline, loaded, written)
 
-    def _groups(self, entries: list[int], end: float) -> list[list[int]]:
-        """The entries for which the store is asked together.
-
-        In a hurry each comes by itself: what beginning with them all takes the first would lack.
-        """
-        has_time = end - self._monotonic() > _HURRY * _FALLBACK_SECONDS * len(entries)
-        return [entries] if has_time else [[entry] for entry in entries]
-
-    def _check_time(self, end: float) -> None:
-        """Refuse an entry of a batch that is at its ``end``."""
-        if self._monotonic() >= end:
-            raise UnavailableError(
-                "no time was left for this entry; ask for fewer at once, or wait longer",
-                reason="DEADLINE_EXCEEDED",
-            )
-
-
-def _batch_facts(n_requests: int, lists: Sequence[Delivery]) -> dict[str, int]:
-    """What the log line of a batch says of its entries: how many, and how they were made."""
-    made = Counter(delivery.served_from.name.lower() for delivery in lists)
-    return {
-        "n_requests": n_requests,
-        "n_failed": n_requests - len(lists),
-        "n_degraded": sum(bool(delivery.degraded_reason) for delivery in lists),
-        **{f"n_{name}": n for name, n in made.items()},
-    }
+    def _end(self, context: grpc.ServicerContext) -> float:
+        """When a call of several entries has no time left, monotonic seconds."""
+        return self._monotonic() + context.time_remaining() - _SENDING_SECONDS

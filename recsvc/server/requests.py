@@ -33,6 +33,7 @@ from recsvc.v1 import recommendation_service_pb2 as api
 MAX_ATTRIBUTES = 20
 MAX_EXCLUDED = 1000
 MAX_BATCH = 100
+MAX_MARK_BYTES = 256
 
 _DIVERSITIES = {api.Diversity.Value(f"DIVERSITY_{level.name}"): level for level in Diversity}
 _ALL = CatalogueFilter()
@@ -114,6 +115,21 @@ def again_question(request: api.ListBuyAgainRequest, tokens: Tokens) -> Question
         InvalidRequestError: as for ``recommend_question``.
     """
     return _question(request, tokens.consistency)
+
+
+def check_streamed(request: api.StreamBatchRecommendRequest) -> None:
+    """Check a question of a stream, its own fields aside.
+
+    Raises:
+        InvalidRequestError: its mark is too long, or there is no question.
+    """
+    n_bytes = len(request.correlation_id.encode())
+    if n_bytes > MAX_MARK_BYTES:
+        raise InvalidRequestError(
+            "correlation_id", f"has {n_bytes} bytes; give at most {MAX_MARK_BYTES}"
+        )
+    if not request.HasField("request"):
+        raise InvalidRequestError("request", "is missing; an empty one asks for nobody, nowhere")
 
 
 def check_batch(n_requests: int) -> None:

@@ -124,6 +124,19 @@ def batch_response(results: Iterable[bytes]) -> bytes:
     return b"".join([_field(number, result) for result in results])
 
 
+def streamed_response(correlation_id: str, result: bytes) -> bytes:
+    """Write a ``StreamBatchRecommendResponse``, whose list is not looked into.
+
+    Args:
+        correlation_id: the mark of its question.
+        result: a ``RecommendResult``.
+    """
+    response = api.StreamBatchRecommendResponse
+    mark = correlation_id.encode()
+    head = _field(response.CORRELATION_ID_FIELD_NUMBER, mark) if mark else b""
+    return head + _field(response.RESULT_FIELD_NUMBER, result)
+
+
 def _field(number: int, content: bytes) -> bytes:
     """A field as it is sent whose content has a length: its key, the length, and the content."""
     return _head(number, len(content)) + content

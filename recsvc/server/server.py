@@ -19,6 +19,7 @@ from recsvc.server.interceptor import CallInterceptor
 from recsvc.server.model_servicer import ModelServicer
 from recsvc.server.recommendation_servicer import RecommendationServicer
 from recsvc.server.reflection import ReflectionServicer
+from recsvc.server.requests import MAX_BATCH
 from recsvc.v1 import catalog_service_pb2_grpc as catalog_service
 from recsvc.v1 import customer_service_pb2_grpc as customer_service
 from recsvc.v1 import event_service_pb2_grpc as event_service
@@ -43,6 +44,9 @@ SERVICES = (
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _UNREAD = frozenset({"RecommendationService/Recommend"})
 """A question that was answered a moment ago is known by its bytes."""
+
+_GATHERED = {"RecommendationService/StreamBatchRecommend": MAX_BATCH}
+"""What has come together is answered together."""
 
 _IDLE_SECONDS, _IDLE_LOOKS = 0.05, 3
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -132,6 +136,7 @@ class RecommendationServer:
             metrics=metrics,
             logger=logger,
             unread=_UNREAD,
+            gathered=_GATHERED,
         )
         executor: Any = self._executor  # its stub wants the library's pool, it takes any
         self._server = grpc.server(

@@ -246,14 +246,6 @@ def test_buy_again(stub: api_grpc.RecommendationServiceStub) -> None:
     assert (refused.field, refused.info.reason) == ("shopper", "FIELD_INVALID")
 
 
-def test_streams_that_come_later_say_so(stub: api_grpc.RecommendationServiceStub) -> None:
-    """UNIMPLEMENTED, so that a client can tell it from a wrong address."""
-    call = stub.StreamBatchRecommend(iter([api.StreamBatchRecommendRequest()]), timeout=10)
-    with pytest.raises(grpc.RpcError):
-        next(call)
-    assert call.code() is grpc.StatusCode.UNIMPLEMENTED
-
-
 def test_reflection_lists_everything(server: LocalServer) -> None:
     """So that grpcurl works without the protos."""
     stub = reflection_pb2_grpc.ServerReflectionStub(server.channel)

@@ -1,0 +1,156 @@
+"""Several questions of one call, answered together."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from recsvc.errors import RecsvcError, UnavailableError
+from recsvc.logs import collected_facts
+from recsvc.server import requests, response_codec
+from recsvc.server.tokens import Tokens
+from recsvc.service.deliveries import Served
+from recsvc.service.making import Begun
+from recsvc.service.models import LoadedModel
+from recsvc.service.recommendations import Recommendations
+from recsvc.v1 import recommendation_service_pb2 as api
+
+_FALLBACK_SECONDS = 0.002
+"""What each entry that is still to come leaves of the time: to list at least what sells there."""
+
+_HURRY = 2
+"""With less than so many times that time for each, entries are in a hurry."""
+
+
+class BatchCounts:
+    """What the log line of a call says of its entries: how many, and how they were made."""
+
+    def __init__(self) -> None:
+        self.n_requests = 0
+        self.n_failed = 0
+        self._n_degraded = 0
+        self._made: Counter[str] = Counter()
+
+    def count(self, served: Served) -> None:
+        """Count an answer."""
+        self._made[f"n_{served.delivery.served_from.name.lower()}"] += 1
+        self._n_degraded += bool(served.delivery.degraded_reason)
+
+    def facts(self) -> dict[str, int]:
+        """As numbers by name."""
+        return {
+            "n_requests": self.n_requests,
+            "n_failed": self.n_failed,
+            "n_degraded": self._n_degraded,
+            **self._made,
+        }
+
+
+class BatchAnswers:
+    """Answers several questions of one call.
+
+    Args:
+        recommendations: lists for the moment.
+        writer: writes them.
+        tokens: reads the tokens of requests.
+        monotonic: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        recommendations: Recommendations,
+        writer: response_codec.ListWriter,
+        tokens: Tokens,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._recommendations = recommendations
+        self._writer = writer
+        self._tokens = tokens
+        self._monotonic = monotonic
+
+    def answer(
+        self,
+        entries: Sequence[api.RecommendRequest],
+        loaded: LoadedModel,
+        end: float,
+        counts: BatchCounts,
+    ) -> Iterator[tuple[int, bytes]]:
+        """Answer each with a response or a status of its own, as soon as it is ready.
+
+        What was answered a moment ago is given first, and together; for the others the store is
+        asked in one round trip.
+
+        Args:
+            entries: the questions.
+            loaded: the model that answers.
+            end: when there is no time left, monotonic seconds.
+            counts: counts the answers.
+
+        Yields:
+            The number of an entry, from 0, and its ``RecommendResult`` as it is sent.
+        """
+        counts.n_requests += len(entries)
+        written = [entry.SerializeToString() for entry in entries]
+        known = self._recommendations.all_again(written, loaded)
+        for at, served in enumerate(known):
+            if served is not None:
+                counts.count(served)
+                yield at, self._result(served)
+        unknown = [at for at, served in enumerate(known) if served is None]
+        for group in self._groups(unknown, end):
+            begun: list[tuple[int, Begun]] = []
+            for at in group:
+                deadline = end - (len(entries) - at - 1) * _FALLBACK_SECONDS
+                try:
+                    begun.append((at, self._begun(entries[at], written[at], loaded, deadline, end)))
+                except RecsvcError as error:
+                    counts.n_failed += 1
+                    yield at, response_codec.failed_result(error)
+            is_shared = len(begun) > 1
+            if is_shared:
+                self._recommendations.look_up([each for _, each in begun])
+            for at, each in begun:
+                started = self._monotonic() if is_shared else None
+                try:
+                    served = self._finished(each, started, end)
+                except RecsvcError as error:
+                    counts.n_failed += 1
+                    yield at, response_codec.failed_result(error)
+                    continue
+                counts.count(served)
+                yield at, self._result(served)
+
+    def _begun(
+        self,
+        entry: api.RecommendRequest,
+        written: bytes,
+        loaded: LoadedModel,
+        deadline: float,
+        end: float,
+    ) -> Begun:
+        self._check_time(end)
+        with collected_facts():  # one entry's would pass for those of the whole call
+            question = requests.recommend_question(entry, self._tokens)
+            return self._recommendations.begin(question, deadline, loaded, written)
+
+    def _finished(self, begun: Begun, started: float | None, end: float) -> Served:
+        self._check_time(end)
+        with collected_facts():  # likewise
+            return self._recommendations.finish(begun, started, may_wait=False)
+
+    def _result(self, served: Served) -> bytes:
+        return response_codec.result_of(self._writer.response(served))
+
+    def _groups(self, entries: list[int], end: float) -> list[list[int]]:
+        """The entries for which the store is asked together.
+
+        In a hurry each comes by itself: what beginning with them all takes the first would lack.
+        """
+        has_time = end - self._monotonic() > _HURRY * _FALLBACK_SECONDS * len(entries)
+        return [entries] if has_time else [[entry] for entry in entries]
+
+    def _check_time(self, end: float) -> None:
+        """Refuse an entry that is at its ``end``."""
+        if self._monotonic() >= end:
+            raise UnavailableError(
+                "no time was left for this entry; ask for fewer at once, or wait longer",
+                reason="DEADLINE_EXCEEDED",
+            )

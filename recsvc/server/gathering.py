@@ -1,0 +1,77 @@
+"""What a stream's caller has sent, taken together: what has come meanwhile is worked on at once."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Generic, Self, TypeVar
+
+import grpc
+
+Message = TypeVar("Message")
+
+
+class Gathered(Generic[Message]):
+    """An iterator over groups of messages, each of all that have come since the one before.
+
+    A thread reads ahead, as far as there is room: gRPC can only be asked for one message, and to be
+    waited for. Close it, or the thread stays until the stream has ended.
+
+    Args:
+        messages: of the stream.
+        at_most: messages of a group.
+        idle: is entered while there are none.
+    """
+
+    def __init__(
+        self,
+        messages: Iterator[Message],
+        at_most: int,
+        idle: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._messages = messages
+        self._at_most = at_most
+        self._idle = idle
+        self._changed = threading.Condition()
+        self._waiting: list[Message] = []
+        self._is_over = False
+        self._error: grpc.RpcError | None = None
+        threading.Thread(target=self._read, name="stream-reader", daemon=True).start()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> list[Message]:
+        """What has come; waits for the first.
+
+        Raises:
+            grpc.RpcError: the stream has been broken off.
+        """
+        with self._idle(), self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._is_over)
+            group, self._waiting = self._waiting, []
+            self._changed.notify_all()
+        if group:
+            return group
+        raise self._error or StopIteration
+
+    def close(self) -> None:
+        """Read no further."""
+        with self._changed:
+            self._is_over = True
+            self._changed.notify_all()
+
+    def _read(self) -> None:
+        try:
+            for message in self._messages:
+                with self._changed:
+                    self._changed.wait_for(
+                        lambda: len(self._waiting) < self._at_most or self._is_over
+                    )
+                    if self._is_over:
+                        return
+                    self._waiting.append(message)
+                    self._changed.notify_all()
+        except grpc.RpcError as error:
+            self._error = error
+        finally:
+            self.close()
