@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, Catalogue, Product
 from recsvc.core.catalogue_index import CatalogueIndex
 from recsvc.core.content import Content
-from recsvc.core.sparse import SparseRows
+from recsvc.core.sparse import SparseRows, distinct
 from recsvc.core.vocabulary import MISSING, Vocabulary
 
 NO_ROW = np.zeros(0, np.int32), np.zeros(0, np.float32)
@@ -36,6 +36,9 @@ class Assortment:
         groups: int32, shape ``(n_items,)``: what variants of one product share,
             :data:`MISSING` for a product without variants; empty where no product has any.
         unnamed: int32: items that no reason may name.
+        bounded: int32, ascending: items that are not always available.
+        variants: int32: items that have a group, group by group.
+        variant_starts: int64, shape ``(n_groups + 1,)``: where in them each group begins.
     """
 
     catalogue: Catalogue
@@ -48,15 +51,26 @@ class Assortment:
     turns: NDArray[np.int64] = field(init=False)
     groups: NDArray[np.int32] = field(init=False)
     unnamed: NDArray[np.int32] = field(init=False)
+    bounded: NDArray[np.int32] = field(init=False)
+    variants: NDArray[np.int32] = field(init=False)
+    variant_starts: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
         catalogue = self.catalogue
         object.__setattr__(self, "index", CatalogueIndex.of(catalogue))
-        turns = np.unique([catalogue.available_from, catalogue.available_to])
+        begins, ends = catalogue.available_from, catalogue.available_to
+        bounded = np.flatnonzero((begins != ALWAYS_FROM) | (ends != ALWAYS_TO)).astype(np.int32)
+        object.__setattr__(self, "bounded", bounded)
+        turns = np.unique([begins[bounded], ends[bounded]])
         turns = turns[(turns != ALWAYS_FROM) & (turns != ALWAYS_TO)]
         object.__setattr__(self, "turns", turns)
         groups = catalogue.group if len(catalogue.groups) else catalogue.group[:0]
         object.__setattr__(self, "groups", groups)
+        has_group = np.flatnonzero(groups != MISSING).astype(np.int32)
+        variants = has_group[np.argsort(groups[has_group], kind="stable")]
+        object.__setattr__(self, "variants", variants)
+        starts = np.searchsorted(groups[variants], np.arange(len(catalogue.groups) + 1))
+        object.__setattr__(self, "variant_starts", starts.astype(np.int64))
         unnamed = np.flatnonzero(catalogue.sensitive).astype(np.int32)
         object.__setattr__(self, "unnamed", unnamed)
 
@@ -123,8 +137,8 @@ class Assortment:
         if not len(self.groups) or not len(items):
             return items
         groups = np.unique(self.groups[items])
-        variants = np.flatnonzero(np.isin(self.groups, groups[groups != MISSING]))
-        return np.union1d(items, variants).astype(np.int32)
+        spans = (self.variant_starts[group : group + 2] for group in groups[groups != MISSING])
+        return distinct([items, *(self.variants[start:end] for start, end in spans)])
 
     def product(self, item: int) -> Product:
         """Everything that is known of one product."""
@@ -133,9 +147,11 @@ class Assortment:
 
     def available(self, now: float) -> NDArray[np.bool_]:
         """Bool, shape ``(n_items,)``: what may be sold at ``now``, seconds since 1970."""
-        if not len(self.turns):
-            return np.ones(len(self.catalogue), np.bool_)
-        return self.catalogue.available(now)
+        available = np.ones(len(self.catalogue), np.bool_)
+        begins = self.catalogue.available_from[self.bounded]
+        ends = self.catalogue.available_to[self.bounded]
+        available[self.bounded] = (begins <= now) & (now < ends)
+        return available
 
     def unchanged_until(self, now: float) -> float:
         """When the next product begins or ceases to be available, infinity if none does."""

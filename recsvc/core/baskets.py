@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.sources.base import Items, Moment, Scores, Strategy
-from recsvc.core.sparse import SparseRows, top
+from recsvc.core.sparse import SparseRows, Sum
 from recsvc.core.vocabulary import MISSING, Arrays
 
 MAX_BASKET = 30
@@ -107,22 +107,26 @@ class Baskets:
 
     def propose(self, moment: Moment, limit: int) -> Items:
         """What was in baskets with these products, for its frequency."""
-        return top(self._scores(moment), limit, moment.allowed)
+        return self._sum(moment).top(limit, moment.allowed)
 
     def score(self, moment: Moment, items: Items) -> list[Scores]:
         """The sum over the basket of how close each product is to it."""
-        return [self._scores(moment)[items]]
+        return [self._sum(moment).values[items]]
 
-    def _scores(self, moment: Moment) -> Scores:
-        def compute() -> Scores:
+    def _sum(self, moment: Moment) -> Sum:
+        def compute() -> Sum:
             basket, pairs = self.looked_at(moment.basket), self.products
             weights = 1 / (pairs.n_with[basket] + PRIOR)
             flat, lengths = pairs.both.entries(basket)
             terms = pairs.close[flat] * np.repeat(weights, lengths)
-            n_items = len(pairs.n_with)
-            sums = np.bincount(pairs.both.indices[flat], terms, n_items)
-            popularity = np.maximum(pairs.n_with, 1) ** POPULARITY_POWER
-            return np.asarray(sums / popularity, np.float32)
+            items, n_items = pairs.both.indices[flat], len(pairs.n_with)
+            sums = np.bincount(items, terms, n_items)
+            if not Sum.is_sparse(len(items), n_items):
+                popularity = np.maximum(pairs.n_with, 1) ** POPULARITY_POWER
+                return Sum((sums / popularity).astype(np.float32))
+            values = np.zeros(n_items, np.float32)
+            values[items] = sums[items] / np.maximum(pairs.n_with[items], 1) ** POPULARITY_POWER
+            return Sum(values, items)
 
         return moment.dense(self.name, compute)
 

@@ -115,6 +115,19 @@ class SparseRows:
         csc_matvec(n_columns, len(factors), pointers, self.indices, self.values, factors, total)
         return total
 
+    def sum(self, rows: NDArray[np.int32], weights: NDArray[np.float32], n_columns: int) -> "Sum":
+        """:meth:`weighted_sum`, and where to look for its top.
+
+        Raises:
+            ValueError: there are entries beyond ``n_columns``.
+        """
+        values = self.weighted_sum(rows, weights, n_columns)
+        if n_columns < _MANY:
+            return Sum(values)
+        n_entries = int((self.indptr[rows + 1] - self.indptr[rows]).sum())
+        is_sparse = Sum.is_sparse(n_entries, n_columns)
+        return Sum(values, self.indices[self.entries(rows)[0]] if is_sparse else None)
+
     def means(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """Of each row the mean of ``vector`` that its values weigh, times the largest of them.
 
@@ -145,6 +158,49 @@ class SparseRows:
             np.asarray(arrays[f"{prefix}.indices"], np.int32),
             np.asarray(arrays[f"{prefix}.values"], np.float32),
         )
+
+
+_MANY, _FEW = 65_536, 16
+"""Columns, and columns for each entry, of a sum from which on to look at its entries alone is
+quicker: 10,000 entries take 110 us, a vector of 100,000 takes 80 us and one of a million 700."""
+
+_REPEATS = 8
+"""Entries that are looked at for each column of the top: a good column comes from many rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A weighted sum of sparse rows.
+
+    Attributes:
+        values: float32, shape ``(n_columns,)``.
+        reached: int32: the columns of all that was added up, each as often as it was; all values
+            elsewhere are 0. ``None`` where to read all values is as quick.
+    """
+
+    values: NDArray[np.float32]
+    reached: NDArray[np.int32] | None = None
+
+    @staticmethod
+    def is_sparse(n_entries: int, n_columns: int) -> bool:
+        """Whether to look at the entries alone is quicker than to read all values."""
+        return n_columns >= max(_MANY, _FEW * n_entries)
+
+    def top(self, limit: int, allowed: NDArray[np.bool_] | None = None) -> NDArray[np.int32]:
+        """What :func:`top` finds among the values, however many columns there are."""
+        if self.reached is None:
+            return top(self.values, limit, allowed)
+        columns = self.reached if allowed is None else self.reached[allowed[self.reached]]
+        values = self.values[columns]
+        n_read = _REPEATS * max(limit, 1)
+        while n_read < len(columns):
+            best = values.argpartition(len(columns) - n_read)[-n_read:]
+            found = distinct([columns[best]])
+            if len(found) >= limit:
+                return found[top(self.values[found], limit)]
+            n_read *= 4
+        found = distinct([columns])
+        return found[top(self.values[found], limit)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +288,10 @@ def _least_of_top(scores: NDArray[np.float32], limit: int) -> np.float32:
     if n_peaks <= 2 * limit or limit < 1:
         return np.float32(0)
     peaks = np.maximum.reduce(scores[: n_peaks * _STRIDES].reshape(_STRIDES, n_peaks))
+    peaks = peaks[peaks > 0]  # among many zeros numpy's partition takes ten times as long
+    n_peaks = len(peaks)
+    if n_peaks <= limit:
+        return np.float32(0)
     peaks.partition(n_peaks - limit)
     least: np.float32 = peaks[n_peaks - limit]
     return least

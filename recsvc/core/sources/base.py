@@ -6,7 +6,7 @@ A source is small and knows nothing of the others; the ranking weighs their scor
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from recsvc.core.vocabulary import MISSING
 
 Items = NDArray[np.int32]
 Scores = NDArray[np.float32]
+Kept = TypeVar("Kept")
 
 
 class Strategy(IntEnum):
@@ -82,7 +83,7 @@ class Moment:
     basket: Items = field(default_factory=lambda: np.zeros(0, np.int32))
     # Dense scores cost far more than reading them off: a source computes its own once,
     # for proposing and for scoring.
-    _dense: dict[str, Scores] = field(default_factory=dict)
+    _dense: dict[str, Any] = field(default_factory=dict)
     # Sources and features ask about the same candidates; an array that was asked about is not
     # changed, so that it is known again by being the same one.
     _owned: Owned | None = field(default=None, init=False, repr=False, compare=False)
@@ -90,11 +91,12 @@ class Moment:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    def dense(self, name: str, compute: Callable[[], Scores]) -> Scores:
+    def dense(self, name: str, compute: Callable[[], Kept]) -> Kept:
         """Scores of all products under ``name``, computed at the first use."""
         if name not in self._dense:
             self._dense[name] = compute()
-        return self._dense[name]
+        kept: Kept = self._dense[name]
+        return kept
 
     def owned(self, items: Items) -> Owned:
         """What the shopper has bought of ``items``, looked up once for all who ask."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from recsvc.core.histories import Profile
 from recsvc.core.sources.base import Items, Memory, Moment, Scores, Strategy
-from recsvc.core.sparse import SparseRows, top
+from recsvc.core.sparse import SparseRows, Sum, top
 from recsvc.core.vocabulary import Arrays
 
 N_OWN = 100
@@ -42,11 +42,11 @@ class ItemToItem:
 
     def propose(self, moment: Moment, limit: int) -> Items:
         """What the shopper's purchases speak for most."""
-        return top(self._scores(moment), limit, moment.allowed)
+        return self._sum(moment).top(limit, moment.allowed)
 
     def score(self, moment: Moment, items: Items) -> list[Scores]:
         """The weighted sum over the shopper's products."""
-        return [self._scores(moment)[items]]
+        return [self._sum(moment).values[items]]
 
     def contributions(self, profile: Profile, items: Items) -> Scores:
         """What each product of the profile adds to the scores of ``items``."""
@@ -56,12 +56,12 @@ class ItemToItem:
             terms[:, own] = self.weights.at(int(profile.items[own]), items) * weights[own]
         return terms
 
-    def _scores(self, moment: Moment) -> Scores:
-        def compute() -> Scores:
+    def _sum(self, moment: Moment) -> Sum:
+        def compute() -> Sum:
             weights = self.memory.of(moment.profile)
             own = top(weights, N_OWN)
             items = moment.profile.items[own]
-            return self.weights.weighted_sum(items, weights[own], len(self.weights))
+            return self.weights.sum(items, weights[own], len(self.weights))
 
         return moment.dense(self.name, compute)
 

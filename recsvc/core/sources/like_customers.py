@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from recsvc.core.sources.base import Items, Memory, Moment, Scores, Strategy
 from recsvc.core.sources.item_to_item import N_OWN
-from recsvc.core.sparse import SparseRows, top
+from recsvc.core.sparse import SparseRows, Sum, top
 from recsvc.core.vocabulary import MISSING, Arrays
 
 
@@ -39,11 +39,11 @@ class LikeCustomers:
 
     def propose(self, moment: Moment, limit: int) -> Items:
         """What the neighbours have most of."""
-        return top(self._scores(moment), limit, moment.allowed)
+        return self._sum(moment).top(limit, moment.allowed)
 
     def score(self, moment: Moment, items: Items) -> list[Scores]:
         """The neighbours' mean basket, and its mixture with the shopper's own."""
-        theirs = self._scores(moment)[items]
+        theirs = self._sum(moment).values[items]
         own = moment.owned(items).read(self._basket(moment))
         share = np.float32(self.own_share)
         return [theirs, share * own + (1 - share) * theirs]
@@ -56,19 +56,19 @@ class LikeCustomers:
 
         return moment.dense(f"{self.name} basket", compute)
 
-    def _scores(self, moment: Moment) -> Scores:
-        def compute() -> Scores:
+    def _sum(self, moment: Moment) -> Sum:
+        def compute() -> Sum:
             basket = self._basket(moment)
             own = top(basket, N_OWN)
             items = moment.profile.items[own]
-            likeness = self.buyers.weighted_sum(items, basket[own], len(self.baskets))
+            likeness = self.buyers.sum(items, basket[own], len(self.baskets))
             if moment.customer != MISSING:
-                likeness[moment.customer] = 0
-            nearest = top(likeness, self.n_neighbours)
-            weights = likeness[nearest]
+                likeness.values[moment.customer] = 0
+            nearest = likeness.top(self.n_neighbours)
+            weights = likeness.values[nearest]
             total = weights.sum()
             weights = weights / total if total > 0 else weights
-            return self.baskets.weighted_sum(nearest, weights, len(self.buyers))
+            return self.baskets.sum(nearest, weights, len(self.buyers))
 
         return moment.dense(self.name, compute)
 

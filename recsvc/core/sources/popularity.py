@@ -1,7 +1,7 @@
 """What everybody has bought of late."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from recsvc.core.sources.base import Items, Moment, Scores, Strategy
 from recsvc.core.sparse import distinct, top
 from recsvc.core.vocabulary import Arrays
+
+N_FIRST = 2_048
+"""Products that find most new buyers, known in their order: of a million to look for the best among
+all at each call took 2 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,7 @@ class Popularity:
             finds new buyers just now.
         order: int32, shape ``(n_items,)``: products by falling share; the order that
             also breaks ties and fills lists up, so that no list is ever empty.
+        first: int32: the products that find most new buyers, the most first.
     """
 
     name: ClassVar[str] = "popularity"
@@ -37,13 +42,29 @@ class Popularity:
     log_shares_long: Scores
     log_shares_first: Scores
     order: Items
+    first: Items = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        found = top(self._above_least(), N_FIRST)
+        order = np.argsort(-self.log_shares_first[found], kind="stable")
+        object.__setattr__(self, "first", found[order])
 
     def propose(self, moment: Moment, limit: int) -> Items:
         """The most bought; of new products also what finds most new buyers."""
         if not moment.only_new:
             return self._most_bought(moment, limit)
-        firsts = self.log_shares_first - self.log_shares_first.min()
-        return distinct([self._most_bought(moment, limit), top(firsts, limit, moment.allowed)])
+        return distinct([self._most_bought(moment, limit), self._most_first(moment, limit)])
+
+    def _most_first(self, moment: Moment, limit: int) -> Items:
+        found = self.first[moment.allowed[self.first]]
+        if len(found) < limit and len(self.first) == N_FIRST:
+            return top(self._above_least(), limit, moment.allowed)
+        return found[:limit]
+
+    def _above_least(self) -> Scores:
+        least = self.log_shares_first.min(initial=0)
+        above: Scores = self.log_shares_first - least
+        return above
 
     def _most_bought(self, moment: Moment, limit: int) -> Items:
         # Most products are allowed: the head of the order nearly always suffices.

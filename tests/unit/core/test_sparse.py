@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from recsvc.core.sparse import SparseRows, distinct, gather, top
+from recsvc.core.sparse import SparseRows, Sum, distinct, gather, top
 
 DENSE = np.array([[0, 2, 0, 1], [0, 0, 0, 0], [3, 0, 0, 5]], np.float32)
 
@@ -182,3 +182,58 @@ def test_means_are_weighed_by_a_row_and_no_larger_than_its_largest(
     found = SparseRows.from_rows([rows.row(i) for i in chosen]).means(vector)
     assert found.tolist() == pytest.approx([means[i] for i in chosen])
     assert found.dtype == np.float32
+
+
+N_WIDE = 200_000
+
+
+def wide_rows(n_rows: int, seed: int) -> SparseRows:
+    """Rows of 300 columns out of many, some of which are in most rows; some values negative."""
+    rng = np.random.default_rng(seed)
+    chosen = rng.integers(0, N_WIDE, (n_rows, 300)) ** 3 // N_WIDE**2
+    values = rng.standard_normal(chosen.size, np.float32)
+    pairs = (np.repeat(np.arange(n_rows), 300), chosen.ravel())
+    return SparseRows.from_csr(csr_array((values, pairs), (n_rows, N_WIDE)))
+
+
+@pytest.mark.parametrize("limit", [1, 7, 40, 5_000])
+@pytest.mark.parametrize("share_allowed", [1.0, 0.5, 0.001, 0.0])
+def test_the_top_of_a_sum_is_that_of_all_its_values(limit: int, share_allowed: float) -> None:
+    """However few entries it was made of, and however few columns are allowed."""
+    rows, rng = wide_rows(30, seed=limit), np.random.default_rng(limit)
+    weights = rng.random(30, np.float32)
+    allowed = rng.random(N_WIDE) < share_allowed
+
+    found = rows.sum(np.arange(30, dtype=np.int32), weights, N_WIDE)
+
+    assert found.reached is not None
+    assert not np.delete(found.values, found.reached).any()
+    best = np.sort(np.where(allowed, found.values, 0))[::-1][:limit]
+    chosen = found.top(limit, allowed)
+    assert allowed[chosen].all()
+    assert len(distinct([chosen])) == len(chosen)
+    assert np.sort(found.values[chosen])[::-1].tolist() == best[best > 0].tolist()
+    everywhere = np.sort(found.values)[::-1][:limit]
+    top_of_all = np.sort(found.values[found.top(limit)])[::-1]
+    assert top_of_all.tolist() == everywhere[everywhere > 0].tolist()
+
+
+def test_a_column_of_many_entries_counts_once() -> None:
+    """The best columns come from all rows, and leave room for those of one."""
+    row = np.arange(10, dtype=np.int32), np.linspace(2, 3, 10, dtype=np.float32)
+    lone = np.array([50], np.int32), np.array([1], np.float32)
+    rows = SparseRows.from_rows([row] * 40 + [lone])
+    found = rows.sum(np.arange(41, dtype=np.int32), np.ones(41, np.float32), N_WIDE)
+    assert found.reached is not None
+    assert sorted(found.top(11).tolist()) == [*range(10), 50]
+    assert sorted(found.top(500).tolist()) == [*range(10), 50]
+
+
+def test_all_values_are_read_where_that_is_as_quick(rows: SparseRows) -> None:
+    """In a small catalogue, and where most of a large one was added up."""
+    one, many = np.ones(1, np.float32), np.ones(600, np.float32)
+    assert rows.sum(int32(0), one, 4).reached is None
+    assert sorted(rows.sum(int32(0), one, 4).top(5).tolist()) == [1, 3]
+    wide = wide_rows(600, seed=1)
+    assert wide.sum(np.arange(600, dtype=np.int32), many, N_WIDE).reached is None
+    assert Sum.is_sparse(1, N_WIDE)

@@ -9,6 +9,7 @@ from recsvc.core.histories import NO_HISTORY
 from recsvc.core.model import Model
 from recsvc.core.places import ANYWHERE
 from recsvc.core.sources import Moment, Popularity, Source
+from recsvc.core.sources.popularity import N_FIRST
 from tests.counting import UNSEEN, decay
 from tests.samples import PURCHASES, item_indices
 from tests.unit.core.sources.behaviour import ALL, Call, SourceBehaviour
@@ -74,3 +75,17 @@ def test_it_looks_beyond_the_head() -> None:
     allowed[[0, 1, 9]] = True
     source = Popularity(shares, shares, shares, order)
     assert source.propose(Moment(NO_HISTORY, ANYWHERE, allowed, 0.0), 2).tolist() == [9, 1]
+
+
+def test_what_finds_new_buyers_is_known_beyond_the_head() -> None:
+    """Where nearly all that finds most is forbidden, the best of the rest come."""
+    n = 3 * N_FIRST
+    shares = np.linspace(-9, -1, n, dtype=np.float32)
+    order = np.arange(n, dtype=np.int32)  # the least first: nothing of it is among the firsts
+    source = Popularity(shares, shares, shares, order)
+    assert source.first.tolist() == list(range(n - 1, n - 1 - N_FIRST, -1))
+    for allowed_from, expected in ((0, [0, 1, n - 2, n - 1]), (n, [0, 1, 3, 4])):
+        allowed = np.arange(n) >= allowed_from
+        allowed[:5] = True
+        moment = Moment(NO_HISTORY, ANYWHERE, allowed, 0.0, only_new=True)
+        assert source.propose(moment, 2).tolist() == expected
