@@ -11,7 +11,7 @@ IN_MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format stubs lock clean bench-quality bench-live
+.PHONY: help demo test check format stubs lock clean bench bench-quality bench-live
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 15
@@ -52,6 +52,11 @@ lock:  ## Bring requirements.lock up to date (needs uv on the PATH)
 bench-quality: $(STAMP)  ## Compare with other libraries and write docs/quality.md
 	@$(BIN)/python -m tests.benchmarks.quality run $(if $(DATA),--data "$(DATA)") $(SETS:%=--set %)
 	@$(BIN)/python -m tests.benchmarks.quality ablate $(if $(DATA),--data "$(DATA)")
+
+# REGISTRY=FOLDER measures the model there, else one is trained; ROUNDS=N takes so many turns.
+bench: $(STAMP)  ## Measure speed beside bare gRPC and Redis: a table, and JSON
+	@$(BIN)/python -m tests.benchmarks.speed all \
+	  $(if $(REGISTRY),--registry "$(REGISTRY)") $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-live: $(STAMP)  ## Measure freshness, and events under fire, as JSON
 	@$(BIN)/python -m tests.benchmarks.live freshness

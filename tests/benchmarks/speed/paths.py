@@ -113,6 +113,18 @@ def free_port() -> int:
 
 
 @contextmanager
+def pinned_valkey(work: Path) -> Iterator[EmbeddedValkey]:
+    """An empty store, on the core of the load."""
+    valkey = EmbeddedValkey(Path(tempfile.mkdtemp(dir=work)))
+    valkey.start()
+    try:
+        pin(valkey.pid or 0, LOAD_CORE)
+        yield valkey
+    finally:
+        valkey.stop()
+
+
+@contextmanager
 def echoing(reply: bytes, work: Path, *store: str) -> Iterator[Side]:
     """A bare grpcio server that answers with ``reply``, pinned to the server's core."""
     port, file = free_port(), work / f"reply-{len(store)}.bin"
@@ -200,10 +212,7 @@ def measure(
     table: dict[str, dict[str, float]] = {}
     for name, env in PATHS.items():
         with ExitStack() as stack:
-            valkey = EmbeddedValkey(Path(tempfile.mkdtemp(dir=work)))
-            valkey.start()
-            stack.callback(valkey.stop)
-            pin(valkey.pid or 0, LOAD_CORE)
+            valkey = stack.enter_context(pinned_valkey(work))
             service, port, pids = stack.enter_context(serving(registry, work, valkey, env))
             reply = ask(service.target, one)
             store = stack.enter_context(redis.Redis.from_url(valkey.url))
