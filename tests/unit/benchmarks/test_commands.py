@@ -46,7 +46,7 @@ def test_a_set_that_is_asked_for_by_name_must_be_there(
     [
         ("due", ["run", "--registry", "r", "--future", "none.parquet"]),
         ("surfaces", ["together", "--registry", "r", "--orders", "none.parquet"]),
-        ("speed", ["kernels", "--registry", "none"]),
+        ("speed", ["kernels", "--registry", "none.parquet"]),
         ("live", ["newcomers", "--history", "none.parquet", "--test", "none.parquet"]),
     ],
 )
