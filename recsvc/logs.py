@@ -9,8 +9,6 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-import structlog
-
 from recsvc.settings import LogFormat, LogLevel
 
 _DEBUG, _INFO, _WARNING, _ERROR = 10, 20, 30, 40
@@ -168,6 +166,8 @@ def make_logger(level: LogLevel, log_format: LogFormat, stream: TextIO) -> Logge
     """Build a logger that writes one line an event to ``stream``; there is no global one."""
     if log_format is LogFormat.JSON:
         return Logger(level, _as_json, stream)
+    import structlog  # noqa: PLC0415  # with what it imports, a tenth of the start of a worker
+
     console = structlog.dev.ConsoleRenderer(
         colors=stream.isatty(),
         # The default prints local variables: customers' ids and coordinates.
@@ -181,7 +181,9 @@ _encode = json.JSONEncoder(default=repr).encode
 
 def _as_json(level: str, fields: dict[str, Any]) -> str:
     if "exc_info" in fields:
-        return _encode(structlog.processors.format_exc_info(None, level, fields))
+        from structlog.processors import format_exc_info  # noqa: PLC0415  # likewise
+
+        return _encode(format_exc_info(None, level, fields))
     return _encode(fields)
 
 

@@ -7,24 +7,17 @@ work, having said so in one line on stderr.
 """
 
 import os
-import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from recsvc.errors import SettingsError
+from recsvc.signals import EXIT_CONFIGURATION, STOP_SIGNALS, signal_pipe, signals_within
 from recsvc.store.embedded import EmbeddedValkey
 from recsvc.store.lifeline import tied
-
-EXIT_CONFIGURATION = 2
-"""Exit code of a worker whose configuration cannot work; starting it again would not help."""
-
-STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
-"""What ends a supervisor, and what ends its workers."""
 
 # A Valkey that ran for this long is restarted at once when it dies.
 _VALKEY_HEALTHY_SECONDS = 1.0
@@ -283,34 +276,3 @@ class Supervisor:
             if worker.ready_fd is not None:
                 os.close(worker.ready_fd)
                 worker.ready_fd = None
-
-
-def signals_within(
-    seconds: float | None, signals: int, words: Sequence[int] = ()
-) -> frozenset[int]:
-    """Return the signals that come within ``seconds``; none if a word comes first."""
-    readable, _, _ = select.select([signals, *words], [], [], seconds)
-    return frozenset(os.read(signals, 256)) if signals in readable else frozenset()
-
-
-@contextmanager
-def signal_pipe() -> Iterator[int]:
-    """Turn the stop signals and SIGCHLD into bytes on a pipe; yields its read end.
-
-    A handler in Python would not do: it waits for the main thread, which nothing wakes where the
-    kernel gave the signal to another thread.
-    """
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    handled = (*STOP_SIGNALS, signal.SIGCHLD)
-    # The handlers do nothing: what matters is the byte that the interpreter writes for them.
-    previous = {number: signal.signal(number, lambda *_: None) for number in handled}
-    previous_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    try:
-        yield reader
-    finally:
-        signal.set_wakeup_fd(previous_fd)
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-        os.close(reader)
-        os.close(writer)

@@ -27,7 +27,7 @@ from recsvc.service.events import Events
 from recsvc.service.model_admin import ModelAdmin
 from recsvc.service.recalls import Recalls
 from recsvc.settings import ServerSettings
-from recsvc.supervisor import EXIT_CONFIGURATION, STOP_SIGNALS, signal_pipe, signals_within
+from recsvc.signals import EXIT_CONFIGURATION, STOP_SIGNALS, signal_pipe, signals_within
 
 _READY_FD = "RECSVC_READY_FD"
 

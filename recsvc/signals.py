@@ -1,0 +1,44 @@
+"""What a supervisor and its workers say to each other: signals, and an exit code."""
+
+import os
+import select
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+EXIT_CONFIGURATION = 2
+"""Exit code of a worker whose configuration cannot work; starting it again would not help."""
+
+STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
+"""What ends a supervisor, and what ends its workers."""
+
+
+def signals_within(
+    seconds: float | None, signals: int, words: Sequence[int] = ()
+) -> frozenset[int]:
+    """Return the signals that come within ``seconds``; none if a word comes first."""
+    readable, _, _ = select.select([signals, *words], [], [], seconds)
+    return frozenset(os.read(signals, 256)) if signals in readable else frozenset()
+
+
+@contextmanager
+def signal_pipe() -> Iterator[int]:
+    """Turn the stop signals and SIGCHLD into bytes on a pipe; yields its read end.
+
+    A handler in Python would not do: it waits for the main thread, which nothing wakes where the
+    kernel gave the signal to another thread.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    handled = (*STOP_SIGNALS, signal.SIGCHLD)
+    # The handlers do nothing: what matters is the byte that the interpreter writes for them.
+    previous = {number: signal.signal(number, lambda *_: None) for number in handled}
+    previous_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    try:
+        yield reader
+    finally:
+        signal.set_wakeup_fd(previous_fd)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        os.close(reader)
+        os.close(writer)
