@@ -221,7 +221,7 @@ class Recommendations:
         """Give what was found, and have it made again if it is due."""
         inquiry, cached, question = begun.inquiry, begun.cached, begun.inquiry.question
         if found.is_due:
-            work = partial(self._refresh, begun.asked, cached.key, found.mark)
+            work = partial(self._refresh, begun.asked, found.mark)
             self._refreshes.offer((cached.key, found.mark), work)
         basis = Basis(
             made_time=self._now() - found.age_seconds,
@@ -277,22 +277,21 @@ class Recommendations:
         version_id = inquiry.loaded.reference.version_id
         return Served(made.payload, delivery, made.kept.n_items, version_id)
 
-    def _refresh(self, asked: Question, key: CacheKey, mark: bytes) -> Refreshed:
+    def _refresh(self, asked: Question, mark: bytes) -> Refreshed:
         """Make a list again that was found due.
 
         The question is begun anew: what has been decided or has changed since it was asked counts,
-        and another question than it was is left alone.
+        and where that makes another question of it, its answer lies elsewhere, and is left alone.
 
         Args:
             asked: the question as it was asked.
-            key: of its answer.
-            mark: of what was found there.
+            mark: of what was found.
         """
         begun = self.begin(asked, self._monotonic() + REFRESH_SECONDS)
         cached = begun.cached
         if begun.stocked.failed:
             return Refreshed.FAILED
-        if cached.key != key or not cached.reopen(mark):
+        if not cached.reopen(mark):
             return Refreshed.FAILED if cached.failed else Refreshed.OUTDATED
         claimed = cached.take()
         try:

@@ -148,3 +148,4 @@ def test_the_end_waits_for_what_is_being_made_and_begins_nothing(place: Place) -
     stopping.join(PATIENCE)
     assert sorted(place.begun) == ["busy 0", "busy 1"]
     assert place.count(Refreshed.DONE) == N_THREADS
+    assert place.refreshes._waiting == {}

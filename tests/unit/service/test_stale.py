@@ -170,8 +170,10 @@ def test_an_old_list_goes_by_the_stock_of_now(bench: Bench) -> None:
     bench.now += TTL
     bench.tables.is_down = True
     bench.monotonic += TTL
+    bench.cache.claims.clear()
     served = bench.ask(question).delivery
     assert (served.served_from, served.degraded_reason) == (ServedFrom.MODEL, "STORE_UNAVAILABLE")
+    assert bench.cache.claims == []  # nobody else could be given it
 
 
 @pytest.mark.parametrize("edge", [TTL - 10, TTL + 10])

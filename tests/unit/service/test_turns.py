@@ -127,6 +127,23 @@ def test_who_could_not_make_the_list_in_time_does_not_claim_it(bench: Bench) -> 
     assert bench.cache.claims == []
 
 
+def test_who_waited_in_vain_says_nothing_of_the_cost(bench: Bench) -> None:
+    """However many did: it is as unknown as before."""
+
+    def takes_long() -> None:
+        bench.monotonic += 2
+
+    bench.codec.before = takes_long
+    bench.ask(Question(), seconds=100)  # from now on .2 s are expected
+    bench.codec.before = nothing
+    claim = claimed_elsewhere(bench)
+    for _ in range(40):
+        bench.now -= 1  # the claim is not over
+        assert bench.ask(OF_ANNA, seconds=1).delivery.served_from is ServedFrom.FALLBACK
+    bench.cache.inner.release(claim)
+    assert bench.ask(OF_ANNA, seconds=0.3).delivery.served_from is ServedFrom.FALLBACK
+
+
 def test_nobody_waits_for_ever(bench: Bench) -> None:
     """Where others claim the list again and again, and none makes it."""
 
@@ -285,6 +302,7 @@ def test_other_questions_are_not_held_up(bench: Bench) -> None:
         assert bench.ask(question).delivery.served_from is ServedFrom.MODEL
     bench.did("1")  # what she asks now is another list
     assert bench.ask(OF_ANNA).delivery.served_from is ServedFrom.MODEL
+    assert waits(bench, "alone") is None
     assert crowd.go() == [ServedFrom.MODEL]
 
 
@@ -294,6 +312,7 @@ def test_a_fault_is_its_callers_alone(bench: Bench) -> None:
     assert crowd.go() == [ServedFrom.CACHE, ServedFrom.MODEL]
     assert [str(error) for error in crowd.errors] == ["a fault of ours"]
     assert bench.cache.claims.count(Claimed.TAKEN) == 2
+    assert bench.monotonic == 1000  # nobody waited for a claim to be over
 
 
 def test_who_may_not_be_given_what_was_made_makes_their_own(bench: Bench) -> None:
@@ -314,6 +333,31 @@ def test_what_is_not_kept_is_nobody_elses(bench: Bench) -> None:
     crowd = Crowd(bench, *[emil] * 3)
     assert crowd.go() == [ServedFrom.MODEL] * 3
     assert waits(bench, "alone") == 2
+
+
+def test_who_has_waited_in_vain_behind_another_makes_nothing(bench: Bench) -> None:
+    """The one of this process gives up on another process, and so do all behind."""
+    claimed_elsewhere(bench)
+    follows, served = threading.Event(), []
+
+    def time_flies() -> None:
+        assert follows.wait(PATIENCE)
+        bench.monotonic += 0.96  # too late to ask the store
+
+    def ask() -> None:
+        served.append(bench.ask(OF_ANNA, seconds=1))
+
+    bench.meanwhile = [time_flies]
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: len(bench.cache.keys) == len(threads))
+    follows.set()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert {each.delivery.served_from for each in served} == {ServedFrom.FALLBACK}
+    assert waits(bench, "late") == 3
+    assert bench.cache.puts == []
 
 
 def test_in_the_same_process_one_waits_as_long_as_there_is_time(bench: Bench) -> None:

@@ -89,7 +89,8 @@ def test_foreign_value_is_a_miss(server: EmbeddedValkey, client: redis.Redis) ->
 def test_a_value_of_before_is_a_miss(server: EmbeddedValkey, client: redis.Redis) -> None:
     """Those began with the time, and had no freshness; the next put replaces one."""
     cache = over(server.url)
-    before = struct.pack(">QI", round(time.time() * 1_000_000), 0) + b"a list of before" * 10
+    # In the place of the revision there happens to be none.
+    before = struct.pack(">QI", round(time.time() * 1_000_000), 0) + b"\0a list of before" * 10
     client.set(KeySchema().response(KEY), before)
     found = cache.get(KEY)
     assert found.entry is None
