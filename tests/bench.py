@@ -30,8 +30,8 @@ from recsvc.store.memory import (
     InMemoryEventLog,
     InMemoryPeople,
     InMemoryProfiles,
-    InMemoryResponseCache,
 )
+from recsvc.store.memory_responses import InMemoryResponseCache
 from tests.counting import DATA_END, DAY
 from tests.serving import Log, new_metrics, new_rules, new_standing
 from tests.shoppers import ANNA, KEY, event

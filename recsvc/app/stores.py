@@ -31,9 +31,9 @@ from recsvc.store.memory import (
     InMemoryEventLog,
     InMemoryPeople,
     InMemoryProfiles,
-    InMemoryResponseCache,
     InMemoryServedLists,
 )
+from recsvc.store.memory_responses import InMemoryResponseCache
 from recsvc.store.people import RedisPeople
 from recsvc.store.response_cache import RedisResponseCache
 from recsvc.store.served_lists import RedisServedLists

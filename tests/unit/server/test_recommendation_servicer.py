@@ -18,7 +18,7 @@ from recsvc.service.models import ModelSlot
 from recsvc.service.recommendations import Recommendations
 from recsvc.service.related import Related
 from recsvc.service.wording import Wording
-from recsvc.store.memory import InMemoryResponseCache
+from recsvc.store.memory_responses import InMemoryResponseCache
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
 from tests.bench import HeldRefreshes

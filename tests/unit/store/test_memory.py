@@ -1,5 +1,5 @@
 from recsvc.service.ports import CacheKey
-from recsvc.store.memory import InMemoryResponseCache
+from recsvc.store.memory_responses import InMemoryResponseCache
 
 
 def test_least_recently_used_entry_leaves_first() -> None:
