@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
+from recsvc.core.factors import Factors
 from recsvc.core.histories import Histories
 from recsvc.core.places import Places
 from recsvc.core.sources import (
@@ -19,6 +20,7 @@ from training.interactions import Interactions
 from training.models.als import AlsSettings, fit_als
 from training.models.bpr import fit_bpr
 from training.models.ease import fit_ease
+from training.models.inverted import with_inverted_file
 from training.models.item_neighbours import fit_neighbours
 from training.models.like_customers import fit_like_customers
 from training.models.spectral import fit_spectral
@@ -81,12 +83,17 @@ def fit_sources(
     settings: TrainingSettings,
 ) -> tuple[Source, ...]:
     """Fit the sources of ``names``; popularity comes last, and always."""
+
+    def by_factors(factors: Factors, name: str) -> Source:
+        source = Collaborative(factors, name)
+        return with_inverted_file(source, histories, settings.n_candidates, settings.seed)
+
     fits: Mapping[str, Callable[[], Source]] = {
         "own": OwnPurchases,
-        "collaborative": lambda: Collaborative(
-            fit_als(interactions, als_settings(interactions, settings))
+        "collaborative": lambda: by_factors(
+            fit_als(interactions, als_settings(interactions, settings)), "collaborative"
         ),
-        "bpr": lambda: Collaborative(
+        "bpr": lambda: by_factors(
             fit_bpr(interactions, replace(settings.bpr, seed=settings.seed)), "bpr"
         ),
         "neighbours": lambda: fit_neighbours(interactions, settings),

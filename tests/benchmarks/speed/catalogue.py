@@ -24,6 +24,7 @@ from recsvc.core.recommender import Recommender
 from recsvc.core.scoring import scored
 from recsvc.core.sources import Collaborative, Moment
 from tests.benchmarks.speed.grown import grown
+from training.models.inverted import with_inverted_file
 
 SIZES = (10_000, 100_000, 1_000_000)
 PAGE_SIZE = 20
@@ -41,6 +42,10 @@ class Cost:
         ms: a list, the median over customers.
         p90_ms: of ten of them nine cost at most that.
         new_ms: a list of what the customer has never bought, the median.
+        exact_ms: a list where all factors are read, the median.
+        same_products: share of the products of such lists that are on the others.
+        recall: of the best products by factors, as training measured it; 1 where all are read.
+        n_probes: lists of the inverted file that are read, 0 where there is none.
         flat_ms: faiss's scan of all factors for the best, the median.
         stages: the median of each step alone, ms.
         start_seconds: from the mapped arrays to the first list.
@@ -53,6 +58,10 @@ class Cost:
     ms: float
     p90_ms: float
     new_ms: float
+    exact_ms: float
+    same_products: float
+    recall: float
+    n_probes: int
     flat_ms: float
     stages: dict[str, float]
     start_seconds: float
@@ -81,7 +90,7 @@ def make(registry: Path, folder: Path, n_items: int) -> None:
     if target.pointer() is not None:
         return
     manifest, arrays = Registry(registry).load("current")
-    model = grown(Model.from_arrays(arrays, manifest.parameters), n_items)
+    model = indexed(grown(Model.from_arrays(arrays, manifest.parameters), n_items))
     now = datetime.now(UTC)
     version = target.publish(
         model.to_arrays(),
@@ -93,6 +102,30 @@ def make(registry: Path, folder: Path, n_items: int) -> None:
         code_version=manifest.code_version,
     )
     target.promote(version.version_id, now)
+
+
+def indexed(model: Model) -> Model:
+    """The model with the inverted files that training gives to one so large."""
+    sources = tuple(
+        with_inverted_file(source, model.histories, model.n_candidates, seed=0)
+        if isinstance(source, Collaborative)
+        else source
+        for source in model.sources
+    )
+    return replace(model, sources=sources)
+
+
+def exact(model: Model) -> Model:
+    """The same without them, and with factors as they lie where there are none."""
+    sources = tuple(
+        Collaborative(
+            replace(source.factors, items=np.asfortranarray(source.factors.items)), source.name
+        )
+        if isinstance(source, Collaborative)
+        else source
+        for source in model.sources
+    )
+    return replace(model, sources=sources)
 
 
 def cost(folder: Path, n_lists: int) -> Cost:
@@ -109,7 +142,19 @@ def cost(folder: Path, n_lists: int) -> Cost:
         new = [replace(query, only_new=True) for query in queries]
         new_times = _times(recommender.recommend, new)
         private_mib = _private_mib()
+        collaborative = model.source("collaborative")
+        assert isinstance(collaborative, Collaborative)
+        inverted = collaborative.inverted
+        all_scored = Recommender(exact(model))
+        kept = [
+            np.isin(all_scored.recommend(q).items, recommender.recommend(q).items).mean()
+            for q in queries
+        ]
         return Cost(
+            recall=1.0 if inverted is None else inverted.recall,
+            n_probes=0 if inverted is None else inverted.n_probes,
+            exact_ms=statistics.median(_times(all_scored.recommend, queries)),
+            same_products=float(np.mean(kept)),
             n_items=len(model.catalogue),
             n_customers=len(model.customers),
             ms=statistics.median(times),

@@ -1,0 +1,64 @@
+"""Inverted files are kept where they find the best, and nowhere else."""
+
+import numpy as np
+import pytest
+
+from recsvc.core.factors import Factors
+from recsvc.core.histories import Histories
+from recsvc.core.sources import Collaborative
+from training.models import inverted
+from training.models.inverted import MIN_RECALL, with_inverted_file
+
+N_ITEMS, N_FACTORS, N_CUSTOMERS = 4_000, 8, 60
+
+
+def shop(*, is_clustered: bool) -> tuple[Collaborative, Histories]:
+    """Products around some tastes, or all over; customers who buy of one taste."""
+    rng = np.random.default_rng(2)
+    tastes = rng.standard_normal((40, N_FACTORS)) * (4 if is_clustered else 0)
+    vectors = np.repeat(tastes, N_ITEMS // 40, axis=0) + rng.standard_normal((N_ITEMS, N_FACTORS))
+    items = np.asfortranarray(vectors, np.float32)
+    bought = np.sort(rng.integers(0, 100, (N_CUSTOMERS, 6)) + 100 * rng.integers(0, 40, (60, 1)))
+    flat = bought.ravel().astype(np.int32)
+    ones, times = np.ones(len(flat), np.float32), np.zeros(len(flat), np.int64)
+    histories = Histories(
+        np.arange(0, len(flat) + 1, 6),
+        *(flat, ones, ones, ones, np.ones(len(flat), np.int32), times, times, ones),
+        np.full((N_CUSTOMERS, 5), -1, np.int32),
+    )
+    return Collaborative(Factors(items, items.T @ items, 1.0, 1.0)), histories
+
+
+def test_a_large_catalogue_gets_one_that_finds_the_best() -> None:
+    """Every product is in one list, the factors lie row by row, and it is made anew alike."""
+    source, histories = shop(is_clustered=True)
+    made = with_inverted_file(source, histories, 10, 0, min_items=N_ITEMS)
+    found = made.inverted
+    assert found is not None
+    assert found.recall >= MIN_RECALL
+    assert found.n_probes < len(found.centroids) // 4
+    assert np.sort(found.items).tolist() == list(range(N_ITEMS))
+    assert made.factors.items.flags.c_contiguous
+    assert (made.factors.items == source.factors.items).all()
+    again = with_inverted_file(source, histories, 10, 0, min_items=N_ITEMS).inverted
+    assert again is not None
+    assert again.items.tolist() == found.items.tolist()
+
+
+def test_a_small_catalogue_gets_none() -> None:
+    """Nor does one that nobody has bought of: nothing can be measured there."""
+    source, histories = shop(is_clustered=True)
+    assert with_inverted_file(source, histories, 10, 0) is source
+    nobody = Histories(
+        np.zeros(1, np.int64),
+        *(c[:0] for c in histories.everything().columns()),
+        histories.homes[:0],
+    )
+    assert with_inverted_file(source, nobody, 10, 0, min_items=1) is source
+
+
+def test_where_no_few_lists_find_the_best_all_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source stays as it was, its factors too."""
+    source, histories = shop(is_clustered=False)
+    monkeypatch.setattr(inverted, "MIN_RECALL", 1.01)
+    assert with_inverted_file(source, histories, 10, 0, min_items=N_ITEMS) is source
