@@ -1,7 +1,8 @@
 """Fields of requests that many methods share: their limits, and what they are read into."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.type.latlng_pb2 import LatLng
@@ -33,9 +34,11 @@ def check_id(field: str, value: str, *, required: bool = False) -> str:
     Raises:
         InvalidRequestError: it is too long, or missing where ``required``.
     """
-    if required and not value:
+    if value:
+        return check_text(field, value, MAX_ID_BYTES)
+    if required:
         raise InvalidRequestError(field, "is required")
-    return check_text(field, value, MAX_ID_BYTES)
+    return value
 
 
 def no_message() -> InvalidRequestError:
@@ -72,6 +75,8 @@ def check_language(path: str, tag: str) -> str:
     Raises:
         InvalidRequestError: it is none, or too long.
     """
+    if not tag:
+        return tag
     return _match(path, check_text(path, tag, MAX_LANGUAGE_BYTES), _LANGUAGE, "BCP 47, such as de")
 
 
@@ -83,11 +88,18 @@ def read_choice(path: str, value: int, choices: EnumTypeWrapper) -> str:
     """
     if not value:
         return ""
-    if value not in choices.values():
-        name = choices.DESCRIPTOR.name
-        raise InvalidRequestError(path, f"{value} is no {name}; give a value of {name}")
+    name = _short_names(choices).get(value)
+    if name is None:
+        kind = choices.DESCRIPTOR.name
+        raise InvalidRequestError(path, f"{value} is no {kind}; give a value of {kind}")
+    return name
+
+
+@cache  # of a handful of enums, which live as long as the process
+def _short_names(choices: EnumTypeWrapper) -> Mapping[int, str]:
+    """The name of each value of an enum without its prefix."""
     prefix = str(choices.Name(0)).removesuffix("UNSPECIFIED")
-    return str(choices.Name(value)).removeprefix(prefix)
+    return {value: name.removeprefix(prefix) for name, value in choices.items()}
 
 
 def check_count(path: str, n_values: int, limit: int) -> None:
@@ -151,19 +163,22 @@ def read_location(path: str, location: common.Location) -> Location:
         InvalidRequestError: a code or a coordinate is outside its limits.
     """
     path = f"{path}." if path else ""
-    _match(f"{path}country_code", location.country_code, _COUNTRY, "ISO 3166-1, such as DE")
-    _match(
-        f"{path}subdivision_code",
-        location.subdivision_code,
-        _SUBDIVISION,
-        "ISO 3166-2, such as DE-BY",
-    )
+    country, subdivision = location.country_code, location.subdivision_code
+    if country:
+        _match(f"{path}country_code", country, _COUNTRY, "ISO 3166-1, such as DE")
+    if subdivision:
+        _match(f"{path}subdivision_code", subdivision, _SUBDIVISION, "ISO 3166-2, such as DE-BY")
+    store_id, postal_code = location.store_id, location.postal_code
+    if store_id:
+        check_id(f"{path}store_id", store_id)
+    if postal_code:
+        check_text(f"{path}postal_code", postal_code, MAX_POSTAL_CODE_BYTES)
     return Location(
-        store_id=check_id(f"{path}store_id", location.store_id),
-        postal_code=check_text(f"{path}postal_code", location.postal_code, MAX_POSTAL_CODE_BYTES),
+        store_id=store_id,
+        postal_code=postal_code,
         cell=_cell(f"{path}lat_lng", location.lat_lng) if location.HasField("lat_lng") else "",
-        subdivision_code=location.subdivision_code,
-        country_code=location.country_code or location.subdivision_code[:2],
+        subdivision_code=subdivision,
+        country_code=country or subdivision[:2],
     )
 
 

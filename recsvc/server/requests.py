@@ -8,6 +8,7 @@ from google.type.money_pb2 import Money
 
 from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.diversity import Diversity
+from recsvc.core.places import Location
 from recsvc.core.stages import Stage
 from recsvc.errors import InvalidRequestError
 from recsvc.server.fields import (
@@ -26,7 +27,7 @@ from recsvc.server.fields import (
     read_texts,
 )
 from recsvc.server.tokens import ConsistencyTokens, Tokens
-from recsvc.service.questions import Question, listed
+from recsvc.service.questions import NOWHERE, Question, listed
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
 
@@ -36,7 +37,6 @@ MAX_BATCH = 100
 MAX_MARK_BYTES = 256
 
 _DIVERSITIES = {api.Diversity.Value(f"DIVERSITY_{level.name}"): level for level in Diversity}
-_ALL = CatalogueFilter()
 _YEAR_1, _YEAR_10000 = -62_135_596_800, 253_402_300_800
 """The range of a Timestamp, unix seconds."""
 
@@ -159,20 +159,14 @@ def _question(
     diversity: Diversity | None = None,
     experiment_id: str = "",
 ) -> Question:
-    """Read what all questions have, with what only some have already read.
-
-    All in one go: to replace some fields of a question afterwards costs as much as to make it.
-    """
-    context, wanted = request.context, request.filter
-    return Question(
-        customer_id=check_id("shopper.customer_id", request.shopper.customer_id),
-        visitor_id=check_id("shopper.visitor_id", request.shopper.visitor_id),
-        session_id=check_id("shopper.session_id", request.shopper.session_id),
-        location=read_location("context.location", context.location),
-        catalogue_filter=_catalogue_filter(wanted) if request.HasField("filter") else _ALL,
-        strict=wanted.strict,
+    """Read what all questions have, with what only some have already read."""
+    shopper, context = request.shopper, request.context
+    question = Question(
+        customer_id=check_id("shopper.customer_id", shopper.customer_id),
+        visitor_id=check_id("shopper.visitor_id", shopper.visitor_id),
+        session_id=check_id("shopper.session_id", shopper.session_id),
+        location=_location(context),
         size=listed(request.page_size),
-        excluded=read_ids("filter.exclude_product_ids", wanted.exclude_product_ids, MAX_EXCLUDED),
         basket=_basket(context.basket),
         recent=read_ids("context.recent_product_ids", context.recent_product_ids, MAX_ENTRIES),
         stage=read_stage("context.journey_stage", context.journey_stage),
@@ -180,8 +174,6 @@ def _question(
         placement_id=check_id("context.placement_id", context.placement_id),
         currency=check_currency("context.currency_code", context.currency_code),
         language=check_language("context.language_code", context.language_code),
-        only_new=wanted.exclude_purchased if wanted.HasField("exclude_purchased") else None,
-        in_stock_only=wanted.in_stock_only if wanted.HasField("in_stock_only") else None,
         as_of_time=_as_of_time(context),
         explain=request.explain,
         include_products=request.include_products,
@@ -190,6 +182,24 @@ def _question(
         must_see=tokens.read(request.consistency_token),
         experiment_id=experiment_id,
     )
+    return _filtered(question, request.filter) if request.HasField("filter") else question
+
+
+def _filtered(question: Question, wanted: common.ProductFilter) -> Question:
+    """A question about some products only."""
+    return question._replace(
+        catalogue_filter=_catalogue_filter(wanted),
+        strict=wanted.strict,
+        excluded=read_ids("filter.exclude_product_ids", wanted.exclude_product_ids, MAX_EXCLUDED),
+        only_new=wanted.exclude_purchased if wanted.HasField("exclude_purchased") else None,
+        in_stock_only=wanted.in_stock_only if wanted.HasField("in_stock_only") else None,
+    )
+
+
+def _location(context: common.RecommendationContext) -> Location:
+    if not context.HasField("location"):
+        return NOWHERE
+    return read_location("context.location", context.location)
 
 
 def read_stage(path: str, value: int) -> Stage:
@@ -198,8 +208,7 @@ def read_stage(path: str, value: int) -> Stage:
     Raises:
         InvalidRequestError: it is no such stage.
     """
-    name = read_choice(path, value, common.JourneyStage)
-    return Stage[name] if name else Stage.ANY
+    return Stage[read_choice(path, value, common.JourneyStage)] if value else Stage.ANY
 
 
 def _as_of_time(context: common.RecommendationContext) -> float | None:

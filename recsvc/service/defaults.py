@@ -1,6 +1,6 @@
 """What holds where a question leaves it open."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from recsvc.core.diversity import Diversity
@@ -41,8 +41,7 @@ class Defaults:
             buys_again: whether the shop's customers come back for a product.
         """
         in_stock_only, only_new = question.in_stock_only, question.only_new
-        return replace(
-            question,
+        return question._replace(
             in_stock_only=bool(book.in_stock_only if in_stock_only is None else in_stock_only),
             only_new=book.only_new(surface, buys_again=buys_again)
             if only_new is None

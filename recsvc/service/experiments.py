@@ -4,7 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from recsvc.artifacts.documents import Documents
@@ -58,7 +58,7 @@ class Assignment:
         diversity = self.variant.diversity
         if diversity is None or question.diversity is not None:
             return question
-        return replace(question, diversity=diversity)
+        return question._replace(diversity=diversity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ class Related:
             UnavailableError: no model is loaded yet (WARMING_UP).
             InvalidRequestError: a strict filter names what the catalogue does not know.
         """
-        about = replace(question, basket=tuple(product_ids))
+        about = question._replace(basket=tuple(product_ids))
         inquiry = _without(self._open(about, deadline, Surface.TOGETHER), question.basket)
         _known(inquiry.loaded, product_ids)
         situation, reason = self._situation(inquiry)
@@ -145,7 +145,8 @@ def _without(inquiry: Inquiry, product_ids: Sequence[str]) -> Inquiry:
     question, assortment = inquiry.question, inquiry.loaded.assortment
     items = assortment.catalogue.items
     variants = items.ids.take(assortment.with_variants(items.indices(product_ids)).tolist())
-    return replace(inquiry, question=replace(question, excluded=(*question.excluded, *variants)))
+    excluded = (*question.excluded, *variants)
+    return replace(inquiry, question=question._replace(excluded=excluded))
 
 
 def _known(loaded: LoadedModel, product_ids: Sequence[str]) -> NDArray[np.int32]:

@@ -104,7 +104,7 @@ def replay(
         NotFoundError: the product that it was about is not known any more (PRODUCT_NOT_FOUND).
     """
     loaded = scene.loaded
-    question = replace(served.question, explain=True, include_products=False, strict=False)
+    question = served.question._replace(explain=True, include_products=False, strict=False)
     customer = loaded.model.customers.index(question.customer_id) if served.is_known else MISSING
     asker = Asker(customer, served.shopper)
     inquiry = Inquiry(question, asker, loaded, 0.0, 0.0, scene.rules, served.surface)

@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
@@ -183,7 +183,7 @@ class ServedLog:
 def _record(serving: _Serving) -> ServedList:
     inquiry, delivery, basis = serving.inquiry, serving.delivery, serving.basis
     loaded, asker = inquiry.loaded, inquiry.asker
-    question = replace(inquiry.question, session_id="", page=b"", must_see=NOTHING)
+    question = inquiry.question._replace(session_id="", page=b"", must_see=NOTHING)
     sold_at = basis.made_time if question.as_of_time is None else question.as_of_time
     held = held_back(loaded, question.catalogue_filter, basis, sold_at)
     names = loaded.assortment.catalogue.items.ids

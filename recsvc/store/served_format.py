@@ -8,7 +8,7 @@ import json
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from typing import Any, Final
 
 from recsvc.core.catalogue import CatalogueFilter
@@ -51,15 +51,22 @@ def unpack(packed: bytes) -> ServedList:
 
 def _given(of: Any, write: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:  # noqa: ANN401  # any dataclass
     """The fields of a dataclass that differ from their defaults."""
-    found = {}
-    for field in fields(of):
-        value = getattr(of, field.name)
-        default = field.default
-        if field.default_factory is not MISSING:
-            default = field.default_factory()
-        if field.name not in _NOT_KEPT and value != default:
-            found[field.name] = write.get(field.name, _as_it_is)(value)
-    return found
+    return _differing(of, {field.name: _default(field) for field in fields(of)}, write)
+
+
+def _default(field: Field[Any]) -> Any:  # noqa: ANN401  # of any type
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def _differing(
+    of: object, defaults: Mapping[str, Any], write: Mapping[str, Callable[[Any], Any]]
+) -> dict[str, Any]:
+    values = ((name, getattr(of, name), default) for name, default in defaults.items())
+    return {
+        name: write.get(name, _as_it_is)(value)
+        for name, value, default in values
+        if name not in _NOT_KEPT and value != default
+    }
 
 
 def _read(document: Mapping[str, Any], read: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
@@ -92,8 +99,9 @@ def _read_filter(document: Mapping[str, Any]) -> CatalogueFilter:
 
 
 def _write_question(question: Question) -> dict[str, Any]:
-    return _given(
+    return _differing(
         question,
+        Question._field_defaults,
         {"location": _write_location, "catalogue_filter": _write_filter},
     )
 

@@ -135,9 +135,9 @@ def test_a_sample_of_what_the_process_gives_is_kept_too(registry: Registry) -> N
 @pytest.mark.parametrize(
     "question",
     [
-        replace(OF_ANNA, must_see=Written(0, 1)),
-        replace(OF_ANNA, include_products=True),
-        replace(OF_ANNA, in_stock_only=True),
+        OF_ANNA._replace(must_see=Written(0, 1)),
+        OF_ANNA._replace(include_products=True),
+        OF_ANNA._replace(in_stock_only=True),
     ],
 )
 def test_what_must_be_fresh_is_asked_of_the_store(bench: Bench, question: Question) -> None:
@@ -148,11 +148,11 @@ def test_what_must_be_fresh_is_asked_of_the_store(bench: Bench, question: Questi
 
 
 def test_a_further_page_is_not_kept(bench: Bench) -> None:
-    question = replace(OF_ANNA, size=2)
+    question = OF_ANNA._replace(size=2)
     page = bench.answer(question).next_page
     assert page
     for _ in range(3):
-        ask(bench, replace(question, page=page))
+        ask(bench, question._replace(page=page))
     assert not is_kept(bench)
 
 
@@ -523,7 +523,7 @@ def test_what_was_read_of_a_long_question_counts(bench: Bench) -> None:
     """As objects its ids are much larger than what was written."""
     excluded = tuple(str(10_000_000 + number) for number in range(1_000))
     asked = b"".join(b"r\x08" + product_id.encode() for product_id in excluded)
-    kept(bench, replace(OF_ANNA, excluded=excluded), asked)
+    kept(bench, OF_ANNA._replace(excluded=excluded), asked)
     held = len(asked) + sum(sys.getsizeof(each) + 8 for each in excluded)
     counted = bench.count("recsvc_process_cache_bytes")
     assert counted is not None

@@ -1,7 +1,5 @@
 """Lists from the cache: which questions are alike, and what happens while it fails."""
 
-from dataclasses import replace
-
 import pytest
 
 from recsvc.artifacts.registry import Registry
@@ -61,22 +59,22 @@ def different_questions() -> list[Question]:
         base,
         Question(customer_id="ben"),
         Question(),
-        replace(base, location=Location(store_id="york-1")),
-        replace(base, location=Location(cell="861942c5fffffff")),
-        *(replace(base, catalogue_filter=wanted) for wanted in filters),
-        replace(base, strict=True),
-        replace(base, size=5),
-        replace(base, excluded=("milk",)),
-        replace(base, basket=("milk",)),
-        replace(base, recent=("milk",)),
-        replace(base, only_new=True),
-        replace(base, as_of_time=DATA_END),
-        replace(base, explain=True),
-        replace(base, include_products=True),
-        replace(base, in_stock_only=True),
-        replace(base, stage=Stage.CART),
-        replace(base, explain=True, language="de"),
-        replace(base, include_products=True, currency="EUR"),
+        base._replace(location=Location(store_id="york-1")),
+        base._replace(location=Location(cell="861942c5fffffff")),
+        *(base._replace(catalogue_filter=wanted) for wanted in filters),
+        base._replace(strict=True),
+        base._replace(size=5),
+        base._replace(excluded=("milk",)),
+        base._replace(basket=("milk",)),
+        base._replace(recent=("milk",)),
+        base._replace(only_new=True),
+        base._replace(as_of_time=DATA_END),
+        base._replace(explain=True),
+        base._replace(include_products=True),
+        base._replace(in_stock_only=True),
+        base._replace(stage=Stage.CART),
+        base._replace(explain=True, language="de"),
+        base._replace(include_products=True, currency="EUR"),
     ]
 
 

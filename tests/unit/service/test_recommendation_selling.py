@@ -44,9 +44,9 @@ def test_only_what_is_there_is_listed_if_asked(bench: Bench) -> None:
     for question, there in (
         (IN_STOCK, {"milk", "soap"}),
         (anna, {"milk", "soap"}),
-        (replace(anna, location=YORK), {"tea"}),
+        (anna._replace(location=YORK), {"tea"}),
         (Question(in_stock_only=True), {"bread"}),
-        (replace(IN_STOCK, location=Location(country_code="GB")), {"bread"}),
+        (IN_STOCK._replace(location=Location(country_code="GB")), {"bread"}),
     ):
         assert set(bench.ids(question)) == there
         assert bench.codec.answers[-1].warnings == ()
@@ -84,7 +84,7 @@ def test_stock_that_cannot_be_read_is_no_reason_for_an_empty_list(bench: Bench) 
         assert served.delivery.degraded_reason == "STORE_UNAVAILABLE"
         assert {"milk", "tea"} <= set(served.payload.decode().split())
         assert bench.codec.answers[-1].warnings == ("STOCK_UNKNOWN",)
-        strict = bench.ask(replace(IN_STOCK, strict=True))
+        strict = bench.ask(IN_STOCK._replace(strict=True))
         assert (strict.payload, strict.delivery.degraded_reason) == (b"", "STORE_UNAVAILABLE")
     assert bench.cache.puts == []
     similar = bench.similar("espresso", IN_STOCK)
@@ -99,7 +99,7 @@ def test_stock_of_a_moment_ago_does_while_it_cannot_be_read(bench: Bench) -> Non
     assert bench.ids(IN_STOCK) == ["milk"]
     bench.tables.is_down = True
     bench.monotonic += FRESH_SECONDS
-    explained = replace(IN_STOCK, explain=True)
+    explained = IN_STOCK._replace(explain=True)
     served = bench.ask(explained)
     assert (served.payload, served.delivery.degraded_reason) == (b"milk", "STORE_UNAVAILABLE")
     assert bench.codec.answers[-1].warnings == ()
@@ -121,7 +121,7 @@ def test_a_cached_list_follows_the_stock(bench: Bench) -> None:
     soap = StockRecord(product_id="soap", is_in_stock=True, effective=99)
     written_at = bench.stock.put("leeds-1", [soap])[1]
     assert bench.ask(IN_STOCK).payload == b"tea"
-    seen = bench.ask(replace(IN_STOCK, must_see=Written(catalogue=written_at)))
+    seen = bench.ask(IN_STOCK._replace(must_see=Written(catalogue=written_at)))
     assert set(seen.payload.decode().split()) == {"soap", "tea"}
     # A count alone changes no list, nor does the stock of another store.
     bench.say("leeds-1", "soap", quantity=3.0)
@@ -165,7 +165,7 @@ def test_what_another_process_was_told_counts_with_its_token(bench: Bench) -> No
     assert "cola" in bench.ids(question)
     assert bench.codec.answers[-1].warnings == ()
     bench.tables.is_down = True
-    unmet = replace(question, must_see=Written(1, written_at))
+    unmet = question._replace(must_see=Written(1, written_at))
     assert bench.answer(unmet).warnings == ("CONSISTENCY_UNMET",)
 
 
@@ -223,7 +223,7 @@ def test_a_home_that_moved_asks_for_its_own_stock(bench: Bench) -> None:
 
 def test_a_described_store_lends_its_country(bench: Bench) -> None:
     """One that the model has never seen backs off like one that has sold nothing yet."""
-    porto = replace(IN_STOCK, location=Location(store_id="porto-2"), in_stock_only=False)
+    porto = IN_STOCK._replace(location=Location(store_id="porto-2"), in_stock_only=False)
     assert bench.answer(porto).warnings == ("UNKNOWN_LOCATION",)
     place = Location(store_id="porto-2", country_code="PT")
     bench.live.upsert_stores([Shop("Porto Two", place)])
@@ -248,7 +248,7 @@ def test_a_price_of_the_store_is_told_and_filtered_by(bench: Bench) -> None:
         *((2.0, "GBP"), (9.0, "GBP")),
         (3.10, "GBP"),
     )
-    there = prices(bench.answer(replace(asked, location=YORK)))
+    there = prices(bench.answer(asked._replace(location=YORK)))
     assert (there["espresso"], there["milk"]) == ((7.5, "GBP"), (1.15, "GBP"))
     cheap = CatalogueFilter(price_max=2.5, currency="GBP")
     here_cheap = bench.ids(Question(location=LEEDS, catalogue_filter=cheap))
@@ -276,13 +276,13 @@ def test_pages_with_newcomers_hold_no_product_twice(bench: Bench) -> None:
     other = Bench(bench.registry)
     other.live.upsert_products(new[4::-1])
     anna = Question(customer_id="anna", size=4)
-    whole = bench.ids(replace(anna, size=100))
+    whole = bench.ids(anna._replace(size=100))
     assert {product.product_id for product in new[:5]} < set(whole)
     pages: list[list[str]] = []
     page = b""
     while not pages or page:
         process = (bench, other)[len(pages) % 2]
-        answer = process.answer(replace(anna, page=page))
+        answer = process.answer(anna._replace(page=page))
         pages.append([item.product_id for item in answer.items])
         page = answer.next_page
         if len(pages) == 2:  # one more comes in between

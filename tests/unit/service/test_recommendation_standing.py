@@ -1,7 +1,5 @@
 """Lists under what people decided: consent, withdrawn products, erased customers."""
 
-from dataclasses import replace
-
 import pytest
 
 from recsvc.artifacts.registry import Registry
@@ -97,7 +95,7 @@ def test_what_is_restored_is_back_on_the_next_list(bench: Bench) -> None:
     bench.standing.withdraw(["espresso"])
     assert "espresso" not in bench.ids(question)
     _, position = bench.standing.restore(["espresso"])
-    assert "espresso" in bench.ids(replace(question, must_see=Written(position)))
+    assert "espresso" in bench.ids(question._replace(must_see=Written(position)))
 
 
 def test_a_list_from_between_recalls_is_not_given_after_the_next(bench: Bench) -> None:

@@ -327,7 +327,7 @@ def test_there_is_a_list_for_who_has_everything(bench: Bench, act: Act) -> None:
         served = bench.ask(question, seconds)
         assert set(served.payload.decode().split()) == {"espresso", "filter"}
     # Where the caller's own filter leaves nothing, there is nothing.
-    assert bench.ids(replace(question, excluded=("espresso", "filter"))) == []
+    assert bench.ids(question._replace(excluded=("espresso", "filter"))) == []
 
 
 @pytest.mark.parametrize(
@@ -354,7 +354,7 @@ def test_a_language_has_lists_of_its_own(bench: Bench) -> None:
     """Where reasons are asked; without them the same one serves all."""
     for explain in (False, True):
         english = Question(customer_id="anna", explain=explain)
-        german = replace(english, language="de")
+        german = english._replace(language="de")
         assert (english.canonical() == german.canonical()) is not explain
     found = bench.answer(german).items[0].reason
     assert found is not None
@@ -381,7 +381,7 @@ def test_a_home_that_was_set_goes_before_what_was_learnt(bench: Bench) -> None:
     for n in range(5):
         bench.did(str(n), location=Location(store_id="leeds-1"), order_id=str(n))
     assert bench.answer(question).location.store_id == "york-1"
-    given = replace(question, location=Location(store_id="porto-1"))
+    given = question._replace(location=Location(store_id="porto-1"))
     assert bench.answer(given).location.store_id == "porto-1"
     bench.standing.set_consent(ANNA.key, Consent.WITHDRAWN)
     assert bench.answer(question).level is Level.EVERYWHERE

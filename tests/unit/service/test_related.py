@@ -39,7 +39,7 @@ def test_what_goes_with_products_is_none_of_them(bench: Bench) -> None:
     assert {"filter", "soap"} <= set(ids(bench.together(["espresso"], ANNA_ASKS)))
     assert "milk" in ids(bench.together(["espresso"], ANYBODY))
     bench.did("1", act=Act.ADD_TO_CART, lines=(Line("filter"),))
-    found = ids(bench.together(["espresso", "tea"], replace(ANNA_ASKS, basket=("butter",))))
+    found = ids(bench.together(["espresso", "tea"], ANNA_ASKS._replace(basket=("butter",))))
     assert "soap" in found
     assert not {"espresso", "tea", "butter", "filter"} & set(found)
 
@@ -52,16 +52,16 @@ def test_what_goes_with_products_is_no_variant_of_what_lies_in_a_basket(bench: B
     described = [catalogue.product(item) for item in catalogue.items.indices(groups)]
     bench.live.upsert_products([replace(one, group_id=groups[one.product_id]) for one in described])
     bench.did("1", act=Act.ADD_TO_CART, lines=(Line("jam"),))
-    found = ids(bench.together(["tea"], replace(ANNA_ASKS, basket=("butter",))))
+    found = ids(bench.together(["tea"], ANNA_ASKS._replace(basket=("butter",))))
     assert found
     assert not {"tea", "soap", "butter", "milk", "jam", "bread"} & set(found)
-    assert "milk" in ids(bench.together(["tea"], replace(ANYBODY, excluded=("butter",))))
+    assert "milk" in ids(bench.together(["tea"], ANYBODY._replace(excluded=("butter",))))
 
 
 def test_the_basket_that_is_sent_along_does_not_ask(bench: Bench) -> None:
     """The list is about the products that are named, whatever else lies in the basket."""
-    alone = bench.together(["tea"], replace(ANYBODY, excluded=("espresso",)))
-    beside = bench.together(["tea"], replace(ANYBODY, basket=("espresso",)))
+    alone = bench.together(["tea"], ANYBODY._replace(excluded=("espresso",)))
+    beside = bench.together(["tea"], ANYBODY._replace(basket=("espresso",)))
     assert beside.answer.items == alone.answer.items
     assert bench.together(["espresso"], ANYBODY).answer.items != alone.answer.items
 
@@ -137,44 +137,42 @@ def test_somebody_must_need_it(bench: Bench) -> None:
 def test_what_is_new_is_not_needed_again(bench: Bench) -> None:
     """A filter that can leave nothing is refused, and not ignored."""
     with pytest.raises(InvalidRequestError) as caught:
-        bench.again(replace(ANNA_ASKS, only_new=True))
+        bench.again(ANNA_ASKS._replace(only_new=True))
     assert caught.value.field == "filter.exclude_purchased"
     assert caught.value.reason == "FILTER_UNSUPPORTED"
 
 
 def test_filters_recalls_and_windows_hold_on_every_list(bench: Bench) -> None:
     """Category, what is excluded, what was withdrawn, and what is not sold now."""
-    food = replace(
-        ANNA_ASKS,
-        catalogue_filter=CatalogueFilter(category_paths=("Food",)),
-        excluded=("butter",),
+    food = ANNA_ASKS._replace(
+        catalogue_filter=CatalogueFilter(category_paths=("Food",)), excluded=("butter",)
     )
     assert set(ids(bench.again(food))) == {"milk", "bread"}
-    anybody = replace(food, customer_id="")
+    anybody = food._replace(customer_id="")
     assert set(ids(bench.together(["espresso"], anybody))) == {"milk", "bread", "jam"}
     bench.standing.withdraw(["bread"])
     assert ids(bench.again(food)) == ["milk"]
     assert set(ids(bench.together(["espresso"], anybody))) == {"milk", "jam"}
     dora, summer = Question(customer_id="dora"), JUST_AFTER + 60 * DAY
     assert ids(bench.again(dora)) == ["punch"]
-    assert ids(bench.again(replace(dora, as_of_time=summer))) == []
+    assert ids(bench.again(dora._replace(as_of_time=summer))) == []
     assert "punch" in ids(bench.together(["soap"], ANYBODY))
-    assert "punch" not in ids(bench.together(["soap"], replace(ANYBODY, as_of_time=summer)))
+    assert "punch" not in ids(bench.together(["soap"], ANYBODY._replace(as_of_time=summer)))
 
 
 def test_stock_holds_on_every_list(bench: Bench) -> None:
     """At the store of the question or of the customer's home; unknown stock is said."""
-    there = replace(ANNA_ASKS, in_stock_only=True)
+    there = ANNA_ASKS._replace(in_stock_only=True)
     for found in (bench.again(there), bench.together(["tea"], there)):
         assert (found.answer.items, found.answer.warnings) == ((), ("STOCK_UNKNOWN",))
     bench.say("leeds-1", "milk", "soap")
     assert ids(bench.again(there)) == ["milk"]
     assert "soap" in ids(bench.together(["tea"], there))
-    assert set(ids(bench.together(["tea"], replace(there, location=LEEDS, customer_id="")))) == {
+    assert set(ids(bench.together(["tea"], there._replace(location=LEEDS, customer_id="")))) == {
         "milk",
         "soap",
     }
-    away = replace(there, location=Location(store_id="york-1"))
+    away = there._replace(location=Location(store_id="york-1"))
     assert bench.again(away).answer.items == ()
 
 
@@ -186,13 +184,13 @@ def test_every_list_says_what_it_lacks(bench: Bench) -> None:
         assert ask(ANNA_ASKS).delivery.degraded_reason == "STORE_UNAVAILABLE"
         bench.cache.is_down = False
         assert ask(ANNA_ASKS).delivery.degraded_reason == ""
-        unmet = ask(replace(ANNA_ASKS, must_see=Written(1)))
+        unmet = ask(ANNA_ASKS._replace(must_see=Written(1)))
         assert unmet.answer.warnings == ("CONSISTENCY_UNMET",)
 
 
 def test_every_list_gives_reasons_and_products_if_asked(bench: Bench) -> None:
     """The catalogue's own product, and no reason that names what was withdrawn."""
-    asked = replace(ANNA_ASKS, explain=True, include_products=True)
+    asked = ANNA_ASKS._replace(explain=True, include_products=True)
     bench.standing.withdraw(["espresso"])
     for found in (bench.again(asked), bench.together(["filter"], asked)):
         assert found.answer.items
@@ -206,9 +204,9 @@ def test_every_list_gives_reasons_and_products_if_asked(bench: Bench) -> None:
 def test_a_price_that_the_caller_does_not_show_is_said(bench: Bench) -> None:
     """Where products are told at all; a list of one currency needs no warning."""
     for currency, warnings in (("GBP", ()), ("EUR", ("PRICE_CURRENCY",)), ("", ())):
-        asked = replace(ANNA_ASKS, currency=currency)
+        asked = ANNA_ASKS._replace(currency=currency)
         assert bench.again(asked).answer.warnings == ()
-        assert bench.again(replace(asked, include_products=True)).answer.warnings == warnings
+        assert bench.again(asked._replace(include_products=True)).answer.warnings == warnings
 
 
 def test_similar_products_suit_a_shopper_alone(bench: Bench) -> None:
@@ -221,7 +219,7 @@ def test_similar_products_suit_a_shopper_alone(bench: Bench) -> None:
     assert hers.location.store_id == "leeds-1"
     assert [item.score for item in hers.items] != [item.score for item in everybodys.items]
     assert {i.product_id for i in hers.items} == {i.product_id for i in everybodys.items}
-    for question in (replace(ANYBODY, location=LEEDS), Question(customer_id="stranger")):
+    for question in (ANYBODY._replace(location=LEEDS), Question(customer_id="stranger")):
         assert bench.similar("espresso", question).answer.items == everybodys.items
     bench.standing.set_consent(ANNA.key, Consent.WITHDRAWN)
     assert bench.similar("espresso", ANNA_ASKS).answer.items == everybodys.items

@@ -161,7 +161,7 @@ def test_a_shop_may_remind_of_nothing_sensitive(bench: Bench) -> None:
     assert "milk" in ids(bench.again(again).answer)
     ruled(bench, buy_again_sensitive=False)
     assert set(ids(bench.again(again).answer)) == {"espresso", "bread"}
-    assert "milk" in ids(bench.answer(replace(again, size=10)))
+    assert "milk" in ids(bench.answer(again._replace(size=10)))
 
 
 def test_unreadable_rules_leave_the_old_ones_in_force(registry: Registry) -> None:
@@ -252,7 +252,7 @@ def test_rules_for_who_is_not_known(bench: Bench) -> None:
     bench.standing.set_consent(customer_hash(KEY, "anna"), Consent.WITHDRAWN)
     assert ids(bench.answer(ANNA))[0] == "bag"
     bench.standing.set_consent(customer_hash(KEY, "anna"), Consent.GRANTED)
-    assert ids(bench.answer(replace(ANNA, size=4)))[0] != "bag"
+    assert ids(bench.answer(ANNA._replace(size=4)))[0] != "bag"
     bench.standing.forget(customer_hash(KEY, "anna"), ())
     assert ids(bench.answer(ANNA))[0] == "bag"
 
