@@ -1,6 +1,6 @@
 """Rules as arrays of one assortment: looked up when they or the products change, not at a call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -162,11 +162,15 @@ class PreparedRules:
             return replace(ruling, unreminded=self.unreminded)
         return ruling
 
-    def state(self, occasion: Occasion) -> str:
-        """Differs wherever other rules may hold, who and where left aside."""
+    def state(self, occasion: Callable[[], Occasion]) -> str:
+        """Differs wherever other rules may hold, who and where left aside.
+
+        Args:
+            occasion: gives what they look at, if there are any.
+        """
         if not self.rules:
             return self.book.version_id
-        held = self.book.conditions.may_hold(occasion) & self.present
+        held = self.book.conditions.may_hold(occasion()) & self.present
         return f"{self.book.version_id}:{held:x}"
 
 

@@ -301,7 +301,7 @@ class Inquiries:
         warnings = ",".join(asker.warnings)
         assigned = inquiry.assignment
         variant = f"{assigned.experiment.number}.{assigned.index}" if assigned else ""
-        rules = inquiry.rules.state(inquiry.occasion(self._now()))
+        rules = inquiry.rules.state(lambda: inquiry.occasion(self._now()))
         said = f"{inquiry.loaded.revision}|{warnings}|{variant}|{rules}"
         return f"{erased}|{self._standing.restored_at}|{said}"
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from recsvc.core.catalogue import Product
 from recsvc.core.places import Location
@@ -15,8 +15,7 @@ ANONYMOUS = "anonymous"
 """``CacheKey.customer`` of every question that names no customer."""
 
 
-@dataclass(frozen=True, slots=True)
-class CacheKey:
+class CacheKey(NamedTuple):
     """What makes two questions the same question.
 
     Attributes:

@@ -109,26 +109,34 @@ class Question(NamedTuple):
         wanted = self.catalogue_filter
         parts = (
             self.location.keys(),
-            sorted(wanted.category_paths),
-            sorted(wanted.brands),
-            (wanted.price_min, wanted.price_max, wanted.currency),
-            sorted((name, sorted(values)) for name, values in wanted.attributes.items()),
+            _restricting(wanted) if wanted else (),
             self.strict,
             self.size,
-            sorted(self.excluded),
-            sorted(self.basket),
-            sorted(self.recent),
-            self.stage.value,
+            # Few questions have any of them, and an empty tuple is none whatever its order.
+            self.excluded and sorted(self.excluded),
+            self.basket and sorted(self.basket),
+            self.recent and sorted(self.recent),
+            # By their names, as plain text: members of an enumeration take long to be written.
+            ":".join((self.stage, self.diversity or "")),
             self.include_products and self.currency,
             self.explain and self.language,
             self.only_new,
             self.in_stock_only,
-            self.diversity,
             self.as_of_time,
             self.explain,
             self.include_products,
         )
         return repr(parts).encode()
+
+
+def _restricting(wanted: CatalogueFilter) -> tuple[object, ...]:
+    """A filter, order without meaning aside."""
+    return (
+        sorted(wanted.category_paths),
+        sorted(wanted.brands),
+        wanted.has_price and (wanted.price_min, wanted.price_max, wanted.currency),
+        sorted((name, sorted(values)) for name, values in wanted.attributes.items()),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -381,13 +381,10 @@ class Recommendations:
         question, loaded = inquiry.question, inquiry.loaded
         version_id = loaded.reference.version_id
         state = f"{self._inquiries.state(inquiry)}|{stock_revision}"
-        digest = blake2b(
-            f"{self._cache.codec.schema}|{version_id}|{state}|".encode(), digest_size=16
-        )
-        digest.update(question.canonical())
-        digest.update(question.page)
+        depends_on = f"{self._cache.codec.schema}|{version_id}|{state}|".encode()
+        said = depends_on + question.canonical() + question.page
         shopper = inquiry.asker.shopper or ANONYMOUS
-        return CacheKey(loaded.generation, shopper, digest.hexdigest())
+        return CacheKey(loaded.generation, shopper, blake2b(said, digest_size=16).hexdigest())
 
 
 def _facts(inquiry: Inquiry, heeded: Heeded, n_items: int) -> dict[str, str | float]:

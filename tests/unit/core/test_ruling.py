@@ -308,8 +308,8 @@ def test_rules_that_do_not_hold_are_no_part_of_it() -> None:
     similar = Occasion(now=0.0, surface=Surface.SIMILAR)
     assert not prepared.ruling(NOON)
     assert [each.rule for each in prepared.ruling(similar).exclusions] == [rule]
-    assert prepared.state(NOON) != prepared.state(similar)
-    assert PreparedRules.of(Rulebook(version_id="v"), LEARNT).state(NOON) == "v"
+    assert prepared.state(lambda: NOON) != prepared.state(lambda: similar)
+    assert PreparedRules.of(Rulebook(version_id="v"), LEARNT).state(lambda: NOON) == "v"
 
 
 def test_a_shop_may_remind_of_nothing_sensitive() -> None:
