@@ -150,6 +150,11 @@ class Experiments:
                 return _assignment(experiment, index, known)
         return None
 
+    @property
+    def are_known(self) -> bool:
+        """Whether there is any, be it one that has not begun yet."""
+        return bool(self._known.experiments)
+
     def knows(self, experiment_id: str, now: float) -> bool:
         """Whether an experiment runs at a moment, unix seconds."""
         return any(

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, KeysView, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,8 +67,7 @@ class Circumstances:
     defaults: Defaults = field(default_factory=Defaults)
 
 
-@dataclass(frozen=True, slots=True)
-class Inquiry:
+class Inquiry(NamedTuple):
     """A question that is being worked on.
 
     Attributes:
@@ -123,8 +123,8 @@ class Inquiry:
         """
         question, asker, loaded = self.question, self.asker, self.loaded
         if question.customer_id and asker.shopper and asker.customer == MISSING and not live.deeds:
-            asker = replace(asker, warnings=(*asker.warnings, UNKNOWN_CUSTOMER))
-        situation = situate(question, loaded, now, replace(asker, live=live))
+            asker = asker.warned(UNKNOWN_CUSTOMER)
+        situation = situate(question, loaded, now, asker._replace(live=live))
         book = self.rules.book
         occasion = replace(
             self.occasion(now),
@@ -200,7 +200,7 @@ class Inquiries:
             loaded = assignment.loaded
         asker = self._asker(question, asker, loaded)
         if not self._live.sees(question.must_see.catalogue, deadline):
-            asker = replace(asker, warnings=(*asker.warnings, CONSISTENCY_UNMET))
+            asker = asker.warned(CONSISTENCY_UNMET)
         loaded = self._live.dressed(loaded)
         rules = self._rules.prepared(loaded.assortment, assignment.book if assignment else None)
         shaped = assignment.shaped(question) if assignment else question
@@ -333,6 +333,8 @@ class Inquiries:
         By the session where nobody in particular asks; who has not consented is no part of any
         experiment.
         """
+        if not self._experiments.are_known:
+            return None
         unit = asker.shopper
         if not question.is_by_somebody and question.session_id:
             unit = session_hash(self._hash_key, question.session_id)
@@ -347,7 +349,7 @@ class Inquiries:
         """Who asks, as one model knows them."""
         asked = question.experiment_id
         if asked and not self._experiments.knows(asked, self._now()):
-            asker = replace(asker, warnings=(*asker.warnings, UNKNOWN_EXPERIMENT))
+            asker = asker.warned(UNKNOWN_EXPERIMENT)
         if not question.customer_id or not asker.shopper:
             return asker
         if not self._standing.is_heeded(asker.shopper, loaded.learnt.ledger):

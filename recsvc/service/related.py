@@ -146,7 +146,7 @@ def _without(inquiry: Inquiry, product_ids: Sequence[str]) -> Inquiry:
     items = assortment.catalogue.items
     variants = items.ids.take(assortment.with_variants(items.indices(product_ids)).tolist())
     excluded = (*question.excluded, *variants)
-    return replace(inquiry, question=question._replace(excluded=excluded))
+    return inquiry._replace(question=question._replace(excluded=excluded))
 
 
 def _known(loaded: LoadedModel, product_ids: Sequence[str]) -> NDArray[np.int32]:

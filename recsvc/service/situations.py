@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -45,8 +46,7 @@ class Situation:
     time: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(NamedTuple):
     """Who asks, as far as the answer may depend on it.
 
     Attributes:
@@ -61,6 +61,10 @@ class Asker:
     shopper: str = ""
     live: LiveProfile = NO_DEEDS
     warnings: tuple[str, ...] = ()
+
+    def warned(self, warning: str) -> "Asker":
+        """The same with another warning."""
+        return self._replace(warnings=(*self.warnings, warning))
 
 
 def situate(
