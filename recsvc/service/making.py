@@ -17,9 +17,8 @@ from recsvc.service.cost import CostEstimate
 from recsvc.service.inquiries import Inquiries, Inquiry, with_shelf
 from recsvc.service.models import LoadedModel
 from recsvc.service.pages import next_page
-from recsvc.service.process_cache import Ticket
+from recsvc.service.process_cache import Permit
 from recsvc.service.questions import AnswerCodec, KeptList, Question
-from recsvc.service.standing import Heeded
 from recsvc.service.stock import Stocked
 
 FIRST_COST_SECONDS = 0.005
@@ -39,8 +38,7 @@ class Begun(NamedTuple):
         shown: item indices of the pages before.
         store_id: where it is asked, if stock is looked at.
         stocked: the stock there.
-        heeded: what people had decided of who asks; None where the answer is not to be kept.
-        ticket: to keep the answer in the process with; None where it must not.
+        permit: to keep the answer in the process with; None where it must not be.
         cached: the place of its answer.
     """
 
@@ -50,8 +48,7 @@ class Begun(NamedTuple):
     shown: Sequence[int]
     store_id: str
     stocked: Stocked
-    heeded: Heeded | None
-    ticket: Ticket | None
+    permit: Permit | None
     cached: CacheSlot
 
 

@@ -15,6 +15,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import is_
+from typing import NamedTuple
 from zlib import crc32
 
 from prometheus_client import Counter
@@ -76,6 +77,18 @@ class Ticket:
     now: float
     n_lost: int
     n_drops: int
+
+
+class Permit(NamedTuple):
+    """What an answer may be kept with.
+
+    Attributes:
+        ticket: of when it was begun.
+        heeded: what people had decided of who asks.
+    """
+
+    ticket: Ticket
+    heeded: Heeded
 
 
 class ProcessCache:

@@ -12,26 +12,22 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
-from typing import NamedTuple
 
-from recsvc.logs import note
 from recsvc.service.answer_cache import AnswerCache, Found
 from recsvc.service.basis import Basis
 from recsvc.service.deliveries import DEADLINE, Deliveries, Served, degraded
-from recsvc.service.inquiries import Inquiries, Inquiry, Moment
+from recsvc.service.inquiries import Inquiries, Inquiry
 from recsvc.service.making import Begun, ListMaker
 from recsvc.service.models import LoadedModel
 from recsvc.service.pages import shown_before
 from recsvc.service.ports import ANONYMOUS, CacheKey, Claimed
-from recsvc.service.process_cache import MAX_SECONDS, KeptAnswer, ProcessCache, Ticket
-from recsvc.service.questions import AnswerCodec, KeptList, Question, ServedFrom
+from recsvc.service.process_cache import ProcessCache
+from recsvc.service.questions import KeptList, Question, ServedFrom
 from recsvc.service.refreshes import Refreshed, Refresher
-from recsvc.service.selling import NOTHING
+from recsvc.service.repeats import Repeats
 from recsvc.service.situations import store_of
-from recsvc.service.standing import Heeded
 from recsvc.service.stock import NOT_ASKED, Stocked
 from recsvc.service.turns import Turn, Turns
 
@@ -51,20 +47,6 @@ _REFRESHED = {
     Claimed.CHANGED: Refreshed.OUTDATED,
     None: Refreshed.FAILED,
 }
-
-
-class _Before(NamedTuple):
-    """What was true before anything was looked up.
-
-    Attributes:
-        now: unix seconds.
-        moment: what everybody's lists depend on.
-        heeded: what people had decided of who asks.
-    """
-
-    now: float
-    moment: Moment
-    heeded: Heeded
 
 
 class Recommendations:
@@ -99,58 +81,19 @@ class Recommendations:
         self._turns = Turns(cache)
         self._refreshes = refreshes
         self._deliveries = deliveries
-        self._process = process if process is not None and process.is_on else None
+        self._repeats = Repeats(
+            inquiries, deliveries, cache.codec, process, now=now, monotonic=monotonic
+        )
         self._now = now
         self._monotonic = monotonic
 
     def again(self, written: bytes, loaded: LoadedModel | None = None) -> Served | None:
-        """Answer a question that was answered a moment ago, unread; None where it must be read.
-
-        Args:
-            written: the question as the caller wrote it.
-            loaded: as for ``recommend``.
-        """
-        if self._process is None:
-            return None
-        started, moment, now = self._monotonic(), self._inquiries.moment(), self._now()
-        if loaded is not None and loaded is not moment[0]:
-            return None
-        known = self._process.get(written, moment, now)
-        if known is None:
-            return None
-        if not self._inquiries.still(known.heeded):
-            self._process.forget(written)
-            return None
-        inquiry = known.inquiry
-        (delivery,) = self._deliveries.again([(inquiry, known.basis, known.made_time)], started)
-        note(recommendation_id=delivery.recommendation_id, **known.facts)
-        version_id = inquiry.loaded.reference.version_id
-        return Served(known.payload, delivery, known.n_items, version_id)
+        """Answer a question unread, as :meth:`Repeats.again`."""
+        return self._repeats.again(written, loaded)
 
     def all_again(self, written: Sequence[bytes], loaded: LoadedModel) -> list[Served | None]:
-        """The same for each of several questions, with one look at what all of them depend on."""
-        process = self._process
-        started, moment, now = self._monotonic(), self._inquiries.moment(), self._now()
-        if process is None or loaded is not moment[0]:
-            return [None] * len(written)
-        found = process.get_all(written, moment, now)
-        for at, known in enumerate(found):
-            if known is not None and not self._inquiries.still(known.heeded):
-                process.forget(written[at])
-                found[at] = None
-        given = [(known.inquiry, known.basis, known.made_time) for known in found if known]
-        deliveries = iter(self._deliveries.again(given, started))
-        return [
-            None
-            if known is None
-            else Served(
-                known.payload,
-                next(deliveries),
-                known.n_items,
-                known.inquiry.loaded.reference.version_id,
-            )
-            for known in found
-        ]
+        """Answer several unread, as :meth:`Repeats.all_again`."""
+        return self._repeats.all_again(written, loaded)
 
     def recommend(
         self,
@@ -183,13 +126,13 @@ class Recommendations:
         written: bytes = b"",
     ) -> Begun:
         """Begin to answer a question, as :meth:`recommend`: all that comes before the store."""
-        before = self._before(question, loaded, written)
+        before = self._repeats.before(question, loaded, written)
         inquiry = self._inquiries.open(question, deadline, loaded)
         shown = shown_before(question, inquiry.asker.shopper, inquiry.loaded)
         store_id, stocked = self._at_home(inquiry)
-        heeded, ticket = (before.heeded, self._ticket(before, inquiry)) if before else (None, None)
+        permit = None if before is None else self._repeats.permit(before, inquiry)
         cached = self._cache.slot(self._key(inquiry, stocked.revision), deadline)
-        return Begun(question, written, inquiry, shown, store_id, stocked, heeded, ticket, cached)
+        return Begun(question, written, inquiry, shown, store_id, stocked, permit, cached)
 
     def look_up(self, begun: Sequence[Begun]) -> None:
         """Ask the store for all of them in one round trip."""
@@ -232,8 +175,8 @@ class Recommendations:
             withdrawn=self._inquiries.withdrawn(inquiry.loaded),
             shown=begun.shown,
         )
-        if begun.ticket is not None and begun.heeded is not None:
-            self._keep(begun.written, inquiry, found, basis, begun.ticket, begun.heeded)
+        if begun.permit is not None:
+            self._repeats.keep(begun.written, inquiry, found, basis, begun.permit)
         delivery = self._deliveries.delivery(
             inquiry,
             ServedFrom.STALE_CACHE if found.is_stale else ServedFrom.CACHE,
@@ -303,66 +246,6 @@ class Recommendations:
             return Refreshed.FAILED
         return _REFRESHED[claimed]
 
-    def _before(
-        self, question: Question, loaded: LoadedModel | None, written: bytes
-    ) -> _Before | None:
-        """What is true before anything is looked up; None where nothing is to be kept.
-
-        What must have seen a write, and what a page follows from, is not asked twice.
-        """
-        if self._process is None or not written or question.page or question.must_see != NOTHING:
-            return None
-        now, moment = self._now(), self._inquiries.moment()
-        if loaded is not None and loaded is not moment[0]:  # another was promoted meanwhile
-            return None
-        return _Before(now, moment, self._inquiries.heeded(question))
-
-    def _ticket(self, before: _Before, inquiry: Inquiry) -> Ticket | None:
-        # Stock is read anew at every call, of whatever store.
-        if self._process is None or inquiry.question.looks_at_shelf:
-            return None
-        heeded, shopper = before.heeded, inquiry.asker.shopper
-        # Who decides otherwise in between, and as before again, seems to have decided nothing.
-        if shopper != (heeded.person if heeded.may_be_known else ""):
-            return None
-        return self._process.ticket(before.moment, shopper, before.now)
-
-    def _keep(
-        self,
-        written: bytes,
-        inquiry: Inquiry,
-        found: Found,
-        basis: Basis,
-        ticket: Ticket,
-        heeded: Heeded,
-    ) -> None:
-        """Keep in the process what was found in the store: it was asked for before."""
-        if self._process is None:
-            return
-        now = self._now()
-        until = min(
-            now + MAX_SECONDS,
-            now - found.age_seconds + found.fresh_seconds,
-            self._inquiries.unchanged_until(inquiry, ticket.now),
-        )
-        if until <= now:  # the clock has passed an edge since the list was begun
-            return
-        payload = found.payload
-        # What was found is looked into anew should anybody ask: the message would lie here too.
-        basis = replace(basis, product_ids=partial(_product_ids, self._cache.codec, payload))
-        answer = KeptAnswer(
-            payload,
-            found.kept.n_items,
-            basis.made_time,
-            until,
-            inquiry,
-            heeded,
-            basis,
-            _facts(inquiry, heeded, found.kept.n_items),
-            found.n_bytes,
-        )
-        self._process.put(written, answer, ticket)
-
     def _at_home(self, inquiry: Inquiry) -> tuple[str, Stocked]:
         """The store where the question is asked or the customer at home, and its stock."""
         question = inquiry.question
@@ -385,21 +268,3 @@ class Recommendations:
         said = depends_on + question.canonical() + question.page
         shopper = inquiry.asker.shopper or ANONYMOUS
         return CacheKey(loaded.generation, shopper, blake2b(said, digest_size=16).hexdigest())
-
-
-def _facts(inquiry: Inquiry, heeded: Heeded, n_items: int) -> dict[str, str | float]:
-    """What the log line of each call says that is given a kept list."""
-    facts: dict[str, str | float] = {
-        "served_from": ServedFrom.CACHE.value,
-        "degraded_reason": "",
-        "n_items": n_items,
-        "version_id": inquiry.loaded.reference.version_id,
-    }
-    if inquiry.asker.shopper:
-        facts["visitor" if heeded.is_visitor else "customer"] = inquiry.asker.shopper
-    return facts
-
-
-def _product_ids(codec: AnswerCodec, payload: bytes) -> Sequence[str]:
-    kept = codec.kept(payload)
-    return () if kept is None else kept.product_ids()
