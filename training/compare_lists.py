@@ -19,7 +19,7 @@ from recsvc.errors import InputError
 from recsvc.identity import customer_hash
 from recsvc.service.answers import Answers
 from recsvc.service.defaults import Defaults
-from recsvc.service.inquiries import Inquiry
+from recsvc.service.inquiry import Inquiry
 from recsvc.service.models import LoadedModel, load_model
 from recsvc.service.questions import MAX_PAGE_SIZE, Item, Question
 from recsvc.service.replay import listed

@@ -13,7 +13,7 @@ from recsvc.metrics import Children, Metrics, Totals
 from recsvc.service.answer_cache import CacheSlot
 from recsvc.service.basis import Basis
 from recsvc.service.experiments import VARIANT_UNAVAILABLE
-from recsvc.service.inquiries import Inquiry
+from recsvc.service.inquiry import Inquiry
 from recsvc.service.models import ModelSlot
 from recsvc.service.questions import Answer, Delivery, Need, ServedFrom
 from recsvc.service.random_pieces import RandomPieces

@@ -8,34 +8,28 @@
 
 import time
 from collections.abc import Callable, KeysView, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsvc.core.conditions import Occasion
 from recsvc.core.recommendation_id import Surface
-from recsvc.core.ruling import PreparedRules
-from recsvc.core.vocabulary import MISSING
 from recsvc.identity import customer_hash, session_hash, visitor_hash
 from recsvc.logs import note
 from recsvc.service.defaults import Defaults
 from recsvc.service.experiments import UNKNOWN_EXPERIMENT, Assignment, Experiments
+from recsvc.service.inquiry import CONSISTENCY_UNMET, Inquiry
 from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.models import LoadedModel, ModelSlot
 from recsvc.service.questions import Question
 from recsvc.service.shop_rules import ShopRules
 from recsvc.service.shopping import LiveProfile
-from recsvc.service.situations import PRICE_CURRENCY, Asker, Situation, lacks_prices, situate
+from recsvc.service.situations import Asker, Situation
 from recsvc.service.standing import Heeded, Standing
 from recsvc.service.stock import NOT_ASKED, Stock, Stocked
 
-UNKNOWN_CUSTOMER = "UNKNOWN_CUSTOMER"
 NO_CONSENT = "NO_CONSENT"
-CONSISTENCY_UNMET = "CONSISTENCY_UNMET"
-STOCK_UNKNOWN = "STOCK_UNKNOWN"
 
 
 Moment = tuple[object, ...]
@@ -65,79 +59,6 @@ class Circumstances:
     experiments: Experiments
     rules: ShopRules
     defaults: Defaults = field(default_factory=Defaults)
-
-
-class Inquiry(NamedTuple):
-    """A question that is being worked on.
-
-    Attributes:
-        question: what is asked, with nothing left open.
-        asker: who asks.
-        loaded: the model that answers, with the catalogue of the moment.
-        started: when the work began, monotonic seconds.
-        deadline: when the caller stops waiting, likewise.
-        rules: the shop's rules for the products of the model.
-        surface: the kind of list.
-        assignment: what the lot of an experiment has given the shopper, if any.
-        heeds: position of the ledger; every decision before it is heeded.
-    """
-
-    question: Question
-    asker: Asker
-    loaded: LoadedModel
-    started: float
-    deadline: float
-    rules: PreparedRules
-    surface: Surface
-    assignment: Assignment | None = None
-    heeds: int = 0
-
-    def occasion(self, now: float) -> Occasion:
-        """What the rules look at, as far as the question tells it; ``now`` in unix seconds."""
-        question = self.question
-        return Occasion(
-            surface=self.surface,
-            channel=question.channel,
-            placement_id=question.placement_id,
-            stage=question.stage,
-            now=now if question.as_of_time is None else question.as_of_time,
-        )
-
-    def situation(
-        self,
-        live: LiveProfile,
-        now: float,
-        withdrawn: NDArray[np.int32],
-        shown: Sequence[int] = (),
-    ) -> Situation:
-        """The question in the terms of its model, its stock aside.
-
-        Args:
-            live: what the shopper did of late.
-            now: unix seconds.
-            withdrawn: item indices that must not be on the list, whatever the rules say.
-            shown: item indices of the pages before.
-
-        Raises:
-            InvalidRequestError: a strict filter names what the catalogue does not know.
-        """
-        question, asker, loaded = self.question, self.asker, self.loaded
-        if question.customer_id and asker.shopper and asker.customer == MISSING and not live.deeds:
-            asker = asker.warned(UNKNOWN_CUSTOMER)
-        situation = situate(question, loaded, now, asker._replace(live=live))
-        book = self.rules.book
-        occasion = replace(
-            self.occasion(now),
-            location=situation.location,
-            segments=loaded.model.segments.of(asker.customer),
-        )
-        query = replace(
-            situation.query,
-            excluded=np.concatenate([situation.query.excluded, withdrawn]),
-            shown=np.array(shown, np.int32),
-            ruling=self.rules.ruling(occasion),
-        )
-        return replace(situation, query=query, rules_version_id=book.version_id)
 
 
 class Inquiries:
@@ -356,28 +277,3 @@ class Inquiries:
             return asker
         customer = loaded.model.customers.index(question.customer_id)
         return Asker(customer, asker.shopper, asker.live, asker.warnings)
-
-
-def with_shelf(inquiry: Inquiry, situation: Situation, stocked: Stocked) -> Situation:
-    """A situation with what is there at the store.
-
-    Where that cannot be read, a list of what may not be there is better than none, unless the
-    question is a strict one.
-    """
-    question = inquiry.question
-    if not question.looks_at_shelf:
-        return situation
-    is_blind = stocked.shelf is None and stocked.failed and not question.strict
-    query = replace(
-        situation.query,
-        shelf=stocked.shelf,
-        in_stock_only=bool(question.in_stock_only) and not is_blind,
-    )
-    prices = stocked.shelf or inquiry.loaded.assortment.catalogue
-    more = {
-        STOCK_UNKNOWN: question.in_stock_only and stocked.shelf is None,
-        CONSISTENCY_UNMET: stocked.failed and bool(question.must_see.catalogue),
-        PRICE_CURRENCY: lacks_prices(prices, question.catalogue_filter),
-    }
-    warnings = (*situation.warnings, *(warning for warning, holds in more.items() if holds))
-    return replace(situation, query=query, warnings=tuple(dict.fromkeys(warnings)))

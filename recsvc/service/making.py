@@ -14,7 +14,8 @@ from recsvc.service.answer_cache import CacheSlot
 from recsvc.service.answers import Answers
 from recsvc.service.basis import Basis, basis_of
 from recsvc.service.cost import CostEstimate
-from recsvc.service.inquiries import Inquiries, Inquiry, with_shelf
+from recsvc.service.inquiries import Inquiries
+from recsvc.service.inquiry import Inquiry, with_shelf
 from recsvc.service.models import LoadedModel
 from recsvc.service.pages import next_page
 from recsvc.service.process_cache import Permit

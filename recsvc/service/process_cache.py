@@ -22,7 +22,8 @@ from prometheus_client import Counter
 
 from recsvc.metrics import Children, Metrics, Totals
 from recsvc.service.basis import Basis
-from recsvc.service.inquiries import Inquiry, Moment
+from recsvc.service.inquiries import Moment
+from recsvc.service.inquiry import Inquiry
 from recsvc.service.standing import Heeded
 
 MAX_SECONDS = 60.0

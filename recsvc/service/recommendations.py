@@ -18,7 +18,8 @@ from hashlib import blake2b
 from recsvc.service.answer_cache import AnswerCache, Found
 from recsvc.service.basis import Basis
 from recsvc.service.deliveries import DEADLINE, Deliveries, Served, degraded
-from recsvc.service.inquiries import Inquiries, Inquiry
+from recsvc.service.inquiries import Inquiries
+from recsvc.service.inquiry import Inquiry
 from recsvc.service.making import Begun, ListMaker
 from recsvc.service.models import LoadedModel
 from recsvc.service.pages import shown_before

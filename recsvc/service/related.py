@@ -16,7 +16,8 @@ from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.answers import Answers, Explain
 from recsvc.service.basis import basis_of
 from recsvc.service.deliveries import Computed, Deliveries, Needed, degraded
-from recsvc.service.inquiries import Inquiries, Inquiry, with_shelf
+from recsvc.service.inquiries import Inquiries
+from recsvc.service.inquiry import Inquiry, with_shelf
 from recsvc.service.models import LoadedModel
 from recsvc.service.questions import Need, Question, ServedFrom
 from recsvc.service.situations import Situation

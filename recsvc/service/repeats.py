@@ -15,7 +15,8 @@ from recsvc.logs import note
 from recsvc.service.answer_cache import Found
 from recsvc.service.basis import Basis
 from recsvc.service.deliveries import Deliveries, Served
-from recsvc.service.inquiries import Inquiries, Inquiry, Moment
+from recsvc.service.inquiries import Inquiries, Moment
+from recsvc.service.inquiry import Inquiry
 from recsvc.service.models import LoadedModel
 from recsvc.service.process_cache import MAX_SECONDS, KeptAnswer, Permit, ProcessCache
 from recsvc.service.questions import AnswerCodec, Question, ServedFrom

@@ -17,7 +17,7 @@ from recsvc.core.ruling import PreparedRules
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import NotFoundError
 from recsvc.service.answers import Answers, Explain
-from recsvc.service.inquiries import Inquiry
+from recsvc.service.inquiry import Inquiry
 from recsvc.service.making import recommended
 from recsvc.service.models import LoadedModel
 from recsvc.service.questions import Answer, ServedFrom

@@ -20,7 +20,7 @@ from recsvc.errors import StoreUnavailableError
 from recsvc.logs import Logger
 from recsvc.metrics import Metrics
 from recsvc.service.basis import Basis, held_back
-from recsvc.service.inquiries import Inquiry
+from recsvc.service.inquiry import Inquiry
 from recsvc.service.ports import ServedLists
 from recsvc.service.questions import Delivery
 from recsvc.service.selling import NOTHING

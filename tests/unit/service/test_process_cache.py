@@ -16,7 +16,8 @@ from recsvc.artifacts.registry import Registry
 from recsvc.core.catalogue import Product
 from recsvc.core.places import Location
 from recsvc.logs import collected_facts
-from recsvc.service.inquiries import Inquiry, Moment
+from recsvc.service.inquiries import Moment
+from recsvc.service.inquiry import Inquiry
 from recsvc.service.ledger_state import Consent
 from recsvc.service.ports import Person
 from recsvc.service.process_cache import (
