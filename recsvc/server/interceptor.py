@@ -196,6 +196,9 @@ class _Observer:
             "duration_ms": round(1000 * seconds, 3),
             **facts,
         }
+        if failure is None:
+            self._logger.info("request", **details)
+            return
         if isinstance(failure, RecsvcError):
             details["reason"] = failure.reason
         if isinstance(failure, StoreUnavailableError):
@@ -234,17 +237,21 @@ class _Observed:
 
     def _end(self, error: BaseException | None) -> None:
         """Leave the call as it is counted, and abort it where it has failed."""
-        failure = error if isinstance(error, Exception) else None
-        if isinstance(error, NotImplementedError):  # a generated base class, not filled in yet
-            failure = NotYetAvailableError(f"{self._observer.method} comes in a later version")
-        elif isinstance(error, grpc.RpcError):  # what is read of a stream whose caller has left
-            failure = None
+        failure = None if error is None else self._failure(error)
         self._collecting.__exit__()
         self._observer.in_flight.add(-1)
         seconds = time.perf_counter() - self._started
         self._observer.record(_outcome(failure, self._context), seconds, failure, self._facts)
         if failure is not None:
             self._context.abort_with_status(rpc_status.to_status(to_status(failure)))
+
+    def _failure(self, error: BaseException) -> Exception | None:
+        """What the caller is told of an error; None where there is nobody to tell."""
+        if isinstance(error, NotImplementedError):  # a generated base class, not filled in yet
+            return NotYetAvailableError(f"{self._observer.method} comes in a later version")
+        if isinstance(error, grpc.RpcError):  # what is read of a stream whose caller has left
+            return None
+        return error if isinstance(error, Exception) else None
 
 
 _MALFORMED = object()

@@ -1,7 +1,7 @@
 """What a list was made from beside its question: what a call leaves for the log of served lists."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +15,16 @@ from recsvc.service.shopping import LiveProfile
 from recsvc.service.situations import Situation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Basis:
+class Basis(NamedTuple):
     """What a list was made from beside its question, as the request path has it at hand.
+
+    Give its fields by name.
 
     Attributes:
         made_time: unix seconds.
         product_ids: gives the list.
-        scores: gives those of each; empty where nobody knows them any more.
         live: gives what the shopper had done.
+        scores: gives those of each; empty where nobody knows them any more.
         shelf: what was there at the store, None where nobody has said, or nobody asked.
         in_stock_only: whether what was not there was left out.
         withdrawn: item indices of what was recalled.
@@ -33,11 +34,11 @@ class Basis:
 
     made_time: float
     product_ids: Callable[[], Sequence[str]]
-    scores: Callable[[], Sequence[float]] = tuple
     live: Callable[[], LiveProfile]
+    scores: Callable[[], Sequence[float]] = tuple
     shelf: Shelf | None = None
     in_stock_only: bool = False
-    withdrawn: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
+    withdrawn: NDArray[np.int32] = NO_ITEMS
     shown: Sequence[int] = ()
     about: tuple[str, ...] = ()
 

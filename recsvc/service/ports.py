@@ -30,8 +30,7 @@ class CacheKey(NamedTuple):
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class CachedEntry:
+class CachedEntry(NamedTuple):
     """A payload as it was put.
 
     Attributes:
@@ -49,8 +48,7 @@ class CachedEntry:
     cost_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(NamedTuple):
     """What a store knows about one question.
 
     Attributes:

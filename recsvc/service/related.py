@@ -1,7 +1,6 @@
 """Lists about products rather than for a moment: computed for each call, and not cached."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -136,7 +135,7 @@ class Related:
         withdrawn = self._inquiries.withdrawn(loaded)
         made = self._answers.answer(question, loaded, situation, ranking, withdrawn, explained=why)
         note(n_items=len(made.items))
-        basis = replace(basis_of(made, situation, withdrawn), about=about)
+        basis = basis_of(made, situation, withdrawn)._replace(about=about)
         deliver = self._deliveries.delivery
         return Computed(made, deliver(inquiry, ServedFrom.MODEL, basis, degraded_reason=reason))
 

@@ -7,7 +7,6 @@ what was found in the store in the meantime.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -172,7 +171,7 @@ class Repeats:
             return
         payload = found.payload
         # What was found is looked into anew should anybody ask: the message would lie here too.
-        basis = replace(basis, product_ids=partial(_product_ids, self._codec, payload))
+        basis = basis._replace(product_ids=partial(_product_ids, self._codec, payload))
         answer = KeptAnswer(
             payload,
             found.kept.n_items,
