@@ -19,6 +19,10 @@ _FALLBACK_SECONDS = 0.002
 _HURRY = 2
 """With less than so many times that time for each, entries are in a hurry."""
 
+_MAX_AGE_SECONDS = 0.5
+"""So long what was looked up together is good for: an event, a "no" or a recall counts within a
+second, however long the answers before took, or were waited for."""
+
 
 class BatchCounts:
     """What the log line of a call says of its entries: how many, and how they were made."""
@@ -89,12 +93,33 @@ class BatchAnswers:
         """
         counts.n_requests += len(entries)
         written = [entry.SerializeToString() for entry in entries]
-        known = self._recommendations.all_again(written, loaded)
-        for at, served in enumerate(known):
-            if served is not None:
-                counts.count(served)
-                yield at, self._result(served)
-        unknown = [at for at, served in enumerate(known) if served is None]
+        waiting = dict.fromkeys(range(len(entries)))
+        while waiting:
+            looked = self._monotonic()
+            for at, result in self._round(list(waiting), entries, written, loaded, end):
+                del waiting[at]
+                if isinstance(result, RecsvcError):
+                    counts.n_failed += 1
+                    yield at, response_codec.failed_result(result)
+                else:
+                    counts.count(result)
+                    yield at, response_codec.result_of(self._writer.response(result))
+                # Who reads slowly holds up what follows for as long as they like.
+                if self._monotonic() - looked > _MAX_AGE_SECONDS:
+                    break
+
+    def _round(
+        self,
+        numbers: Sequence[int],
+        entries: Sequence[api.RecommendRequest],
+        written: Sequence[bytes],
+        loaded: LoadedModel,
+        end: float,
+    ) -> Iterator[tuple[int, Served | RecsvcError]]:
+        """Answer entries by what is known as it begins; each is made when it is asked for."""
+        known = self._recommendations.all_again([written[at] for at in numbers], loaded)
+        yield from ((at, served) for at, served in zip(numbers, known, strict=True) if served)
+        unknown = [at for at, served in zip(numbers, known, strict=True) if not served]
         for group in self._groups(unknown, end):
             begun: list[tuple[int, Begun]] = []
             for at in group:
@@ -102,21 +127,16 @@ class BatchAnswers:
                 try:
                     begun.append((at, self._begun(entries[at], written[at], loaded, deadline, end)))
                 except RecsvcError as error:
-                    counts.n_failed += 1
-                    yield at, response_codec.failed_result(error)
+                    yield at, error
             is_shared = len(begun) > 1
             if is_shared:
                 self._recommendations.look_up([each for _, each in begun])
             for at, each in begun:
                 started = self._monotonic() if is_shared else None
                 try:
-                    served = self._finished(each, started, end)
+                    yield at, self._finished(each, started, end)
                 except RecsvcError as error:
-                    counts.n_failed += 1
-                    yield at, response_codec.failed_result(error)
-                    continue
-                counts.count(served)
-                yield at, self._result(served)
+                    yield at, error
 
     def _begun(
         self,
@@ -135,9 +155,6 @@ class BatchAnswers:
         self._check_time(end)
         with collected_facts():  # likewise
             return self._recommendations.finish(begun, started, may_wait=False)
-
-    def _result(self, served: Served) -> bytes:
-        return response_codec.result_of(self._writer.response(served))
 
     def _groups(self, entries: list[int], end: float) -> list[list[int]]:
         """The entries for which the store is asked together.

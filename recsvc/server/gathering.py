@@ -9,6 +9,9 @@ import grpc
 
 Message = TypeVar("Message")
 
+MAX_WAITING_BYTES = 1 << 20
+"""A message is some hundred bytes; whoever sends more of larger ones waits until they are read."""
+
 
 class Gathered(Generic[Message]):
     """An iterator over groups of messages, each of all that have come since the one before.
@@ -19,6 +22,7 @@ class Gathered(Generic[Message]):
     Args:
         messages: of the stream.
         at_most: messages of a group.
+        size: bytes of a message; with :data:`MAX_WAITING_BYTES` waiting no more are read.
         idle: is entered while there are none.
     """
 
@@ -26,13 +30,16 @@ class Gathered(Generic[Message]):
         self,
         messages: Iterator[Message],
         at_most: int,
+        size: Callable[[Message], int],
         idle: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._messages = messages
         self._at_most = at_most
+        self._size = size
         self._idle = idle
         self._changed = threading.Condition()
         self._waiting: list[Message] = []
+        self._n_bytes = 0
         self._is_over = False
         self._error: grpc.RpcError | None = None
         threading.Thread(target=self._read, name="stream-reader", daemon=True).start()
@@ -48,7 +55,7 @@ class Gathered(Generic[Message]):
         """
         with self._idle(), self._changed:
             self._changed.wait_for(lambda: self._waiting or self._is_over)
-            group, self._waiting = self._waiting, []
+            group, self._waiting, self._n_bytes = self._waiting, [], 0
             self._changed.notify_all()
         if group:
             return group
@@ -60,16 +67,19 @@ class Gathered(Generic[Message]):
             self._is_over = True
             self._changed.notify_all()
 
+    @property
+    def _has_room(self) -> bool:
+        return len(self._waiting) < self._at_most and self._n_bytes < MAX_WAITING_BYTES
+
     def _read(self) -> None:
         try:
             for message in self._messages:
                 with self._changed:
-                    self._changed.wait_for(
-                        lambda: len(self._waiting) < self._at_most or self._is_over
-                    )
+                    self._changed.wait_for(lambda: self._has_room or self._is_over)
                     if self._is_over:
                         return
                     self._waiting.append(message)
+                    self._n_bytes += self._size(message)
                     self._changed.notify_all()
         except grpc.RpcError as error:
             self._error = error

@@ -121,7 +121,7 @@ class CallInterceptor(grpc.ServerInterceptor):
 
     def _read_together(self, requests: Iterator[Any], at_most: int) -> Iterator[list[Any]]:
         """The messages of a stream, in groups; those before a malformed one are given first."""
-        groups = Gathered(requests, at_most, self._streams.idle)
+        groups = Gathered(requests, at_most, _n_bytes, self._streams.idle)
         try:
             for group in groups:
                 n_sound = next((n for n, each in enumerate(group) if each is _MALFORMED), None)
@@ -273,6 +273,10 @@ def _checked(request: Any) -> Any:  # noqa: ANN401  # any message
     if request is _MALFORMED:
         raise no_message()
     return request
+
+
+def _n_bytes(request: Any) -> int:  # noqa: ANN401  # any message
+    return 0 if request is _MALFORMED else request.ByteSize()
 
 
 def _sent(serialise: Callable[[Any], bytes]) -> Callable[[Any], bytes]:

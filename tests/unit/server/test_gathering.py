@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import grpc
 import pytest
 
-from recsvc.server.gathering import Gathered
+from recsvc.server.gathering import MAX_WAITING_BYTES, Gathered
 
 SECONDS = 20.0
 
@@ -47,10 +47,14 @@ class Idle:
         yield
 
 
+def nothing(_message: int) -> int:
+    return 0
+
+
 def test_a_group_is_what_has_come_meanwhile() -> None:
     """Nobody waits for more than the first, and no more are read than there is room for."""
     source, idle = Source(), Idle()
-    groups = Gathered(source, 3, idle)
+    groups = Gathered(source, 3, nothing, idle)
     source.gate.release(1)
     source.wait_for(2)
     assert next(groups) == [1]
@@ -63,13 +67,15 @@ def test_a_group_is_what_has_come_meanwhile() -> None:
 
 def test_the_end_comes_after_what_waits() -> None:
     """All that was sent is given first."""
-    assert [each for group in Gathered(iter(range(7)), 2, Idle()) for each in group] == [*range(7)]
+    assert [each for group in Gathered(iter(range(7)), 2, nothing, Idle()) for each in group] == [
+        *range(7)
+    ]
 
 
 def test_a_stream_that_breaks_off_says_so_to_its_reader() -> None:
     """In the thread that works on it."""
     source = Source(grpc.RpcError("gone"))
-    groups = Gathered(source, 3, Idle())
+    groups = Gathered(source, 3, nothing, Idle())
     source.gate.release()
     with pytest.raises(grpc.RpcError, match="gone"):
         next(groups)
@@ -79,7 +85,7 @@ def test_who_is_closed_reads_no_further() -> None:
     """The thread ends, though there is no room, and the groups with it."""
     source = Source()
     source.gate.release(10)
-    groups = Gathered(source, 2, Idle())
+    groups = Gathered(source, 2, nothing, Idle())
     source.wait_for(3)
     groups.close()
     (reader,) = [each for each in threading.enumerate() if each.name == "stream-reader"]
@@ -88,3 +94,15 @@ def test_who_is_closed_reads_no_further() -> None:
     assert next(groups) == [1, 2]
     with pytest.raises(StopIteration):
         next(groups)
+
+
+def test_large_messages_wait_outside() -> None:
+    """As many bytes are read ahead as there is room for, and one message more at most."""
+    source = Source()
+    groups = Gathered(source, 100, lambda _: MAX_WAITING_BYTES // 2, Idle())
+    source.gate.release(10)
+    source.wait_for(3)  # two wait, and one is in the hand of who reads
+    assert next(groups) == [1, 2]
+    source.wait_for(5)
+    assert next(groups) == [3, 4]
+    groups.close()

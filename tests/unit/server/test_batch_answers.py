@@ -1,0 +1,66 @@
+"""Several questions of one call: what was looked up together does not grow old in between."""
+
+import math
+from collections.abc import Iterator
+
+import pytest
+
+from recsvc.artifacts.registry import Registry
+from recsvc.server.batch_answers import BatchAnswers, BatchCounts
+from recsvc.server.response_codec import ListWriter
+from recsvc.server.tokens import Tokens
+from recsvc.v1 import common_pb2 as common
+from recsvc.v1 import recommendation_service_pb2 as api
+from tests.bench import Bench
+from tests.serving import small_registry
+
+ENTRIES = [
+    api.RecommendRequest(shopper=common.Shopper(customer_id="anna"), page_size=size)
+    for size in (1, 2, 3)
+]
+
+
+@pytest.fixture
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    return small_registry(tmp_path_factory.mktemp("registry"))
+
+
+@pytest.fixture
+def bench(registry: Registry) -> Bench:
+    return Bench(registry, ttl_seconds=300)
+
+
+def asked(bench: Bench, counts: BatchCounts) -> Iterator[tuple[int, bytes]]:
+    answers = BatchAnswers(
+        bench.recommendations, ListWriter(), Tokens.of(b"key"), lambda: bench.monotonic
+    )
+    return answers.answer(ENTRIES, bench.slot.current(), math.inf, counts)
+
+
+def test_what_is_known_together_is_asked_for_once(bench: Bench) -> None:
+    """In one look for all of them."""
+    list(asked(bench, BatchCounts()))
+    n_looks = len(bench.cache.keys)
+    counts = BatchCounts()
+    assert sorted(at for at, _ in asked(bench, counts)) == [0, 1, 2]
+    assert counts.facts() == {"n_requests": 3, "n_failed": 0, "n_degraded": 0, "n_cache": 3}
+    assert len(bench.cache.keys) - n_looks == len(ENTRIES)
+
+
+def test_who_reads_slowly_gets_what_is_true_by_then(bench: Bench) -> None:
+    """What the shopper does between two answers counts in the second one."""
+    list(asked(bench, BatchCounts()))
+    counts = BatchCounts()
+    answers = asked(bench, counts)
+    first, _ = next(answers)
+    bench.did("milk")
+    bench.monotonic += 1
+    rest = [at for at, _ in answers]
+    assert [first, *rest] == [0, 1, 2]
+    assert counts.facts() == {
+        "n_requests": 3,
+        "n_failed": 0,
+        "n_degraded": 0,
+        "n_cache": 1,
+        "n_model": 2,
+    }
