@@ -21,7 +21,8 @@ class Load:
         cpu_us: microseconds of CPU that the server used for each.
         generator_share: of the load's own core how much it used: near 1 it was the limit.
         p50_ms, p99_ms: until the answer was whole.
-        failed: calls without an answer of status 200.
+        failed: calls without an answer of status 200, which that of a refused one is too: see
+            :func:`not_ok`.
     """
 
     rate: float
@@ -42,6 +43,19 @@ def cpu_seconds(pids: Sequence[int]) -> float:
             except (FileNotFoundError, ProcessLookupError):  # it has just ended
                 continue
     return total / 1e9
+
+
+def not_ok(metrics: str) -> float:
+    """How many calls have ended with another code than OK.
+
+    Args:
+        metrics: the page of a service.
+    """
+    return sum(
+        float(line.rsplit(" ", 1)[1])
+        for line in metrics.splitlines()
+        if line.startswith("recsvc_requests_total{") and 'code="OK"' not in line
+    )
 
 
 def run(  # each says one thing of the load

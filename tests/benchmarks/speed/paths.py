@@ -20,10 +20,11 @@ from recsvc.artifacts.registry import Registry
 from recsvc.core.model import Model
 from recsvc.core.places import Level
 from recsvc.store.embedded import EmbeddedValkey
+from recsvc.tallies import LINGER_SECONDS
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
 from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
-from tests.benchmarks.speed.load import Load, run
+from tests.benchmarks.speed.load import Load, not_ok, run
 from tests.serving import Service, running_service
 
 RECOMMEND = "/recsvc.v1.RecommendationService/Recommend"
@@ -202,6 +203,12 @@ def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
+def counted(service: Service) -> float:
+    """Calls that have not ended well, once all numbers are written."""
+    time.sleep(2 * LINGER_SECONDS)  # they wait so long for each other
+    return not_ok(service.metrics())
+
+
 def measure(
     registry: Path, work: Path, *, rounds: int, seconds: int
 ) -> dict[str, dict[str, float]]:
@@ -223,6 +230,7 @@ def measure(
                 "ours": Side(port, RECOMMEND, one.SerializeToString(), pids),
                 "batch": Side(port, BATCH, many.SerializeToString(), pids, calls=10),
             }
+            before = not_ok(service.metrics())
             loads = in_turns(sides, work, rounds=rounds, seconds=seconds)
             cpu = {side: [load.cpu_us for load in of] for side, of in loads.items()}
             rate = {side: [load.rate for load in of] for side, of in loads.items()}
@@ -236,5 +244,6 @@ def measure(
                 "batch_cpu_us_a_list": statistics.median(cpu["batch"]) / N_BATCH,
                 "generator_share": max(load.generator_share for load in loads["echo"]),
                 "failed": float(sum(load.failed for of in loads.values() for load in of)),
+                "not_ok": counted(service) - before,
             }
     return table
