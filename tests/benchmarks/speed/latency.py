@@ -1,7 +1,7 @@
 """How long callers wait at half and at four fifths of the greatest load.
 
-Calls are sent when they are due, whether earlier ones were answered or not, up to 800 under way; the
-service refuses those beyond its ``RECSVC_MAX_CONCURRENT``, which ``not_ok`` counts.
+Calls are sent when they are due, whether earlier ones were answered or not, up to 800 under way;
+the service refuses those beyond its ``RECSVC_MAX_CONCURRENT``, which ``not_ok`` counts.
 """
 
 import statistics
