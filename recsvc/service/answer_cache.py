@@ -69,7 +69,7 @@ class AnswerCache:
         A place that is among them twice is asked for once: by the second look it may hold what
         the first one has made.
         """
-        asked = {slot.key: slot for slot in reversed(slots) if slot.is_affordable()}
+        asked = {slot.key: slot for slot in reversed(slots) if slot.can_look()}
         if not asked:
             return
         try:
@@ -143,7 +143,7 @@ class CacheSlot:
         live: what the shopper did of late; known after ``get`` has found no answer.
         beside: reads what the shopper had done, beside an answer that was found.
         failed: whether the store could not be used, so that the answer is computed without it.
-        skipped: whether there was no time to ask it.
+        skipped: whether there was no time to look into it, so that nothing is known of the shopper.
         lookup: what it holds, where that was asked for already.
         claim: held on making what it lacks; None where it is not.
     """
@@ -170,7 +170,7 @@ class CacheSlot:
         Args:
             is_allowed: whether an answer may still be given.
         """
-        if self.failed or self.skipped or (self.lookup is None and not self.is_affordable()):
+        if self.failed or self.skipped or (self.lookup is None and not self.can_look()):
             return None
         owner = self._owner
         try:
@@ -227,7 +227,7 @@ class CacheSlot:
 
     def take(self) -> Claimed | None:
         """Ask to be the only one who makes what was not found; None where nobody can tell."""
-        if self.failed or not self.is_affordable():
+        if self.failed or not self._is_affordable():
             return None
         owner = self._owner
         claim = Claim(self.key, self.live.revision, owner.tokens.take().hex())
@@ -264,7 +264,7 @@ class CacheSlot:
         """
         owner = self._owner
         fresh_seconds = min(owner.ttl_seconds, true_for_seconds)
-        if fresh_seconds <= 0 or self.failed or not self.is_affordable():
+        if fresh_seconds <= 0 or self.failed or not self._is_affordable():
             return fresh_seconds
         stale_seconds = min(owner.stale_seconds, owner.ttl_seconds)
         kept_seconds = min(owner.ttl_seconds + stale_seconds, true_for_seconds)
@@ -285,11 +285,14 @@ class CacheSlot:
             self.fail()
         return fresh_seconds
 
-    def is_affordable(self) -> bool:
-        """Whether there is time to ask the store; if not it is said to be skipped."""
+    def can_look(self) -> bool:
+        """Whether there is time to look into it; if not it is said to be skipped."""
+        self.skipped = not self._is_affordable()
+        return not self.skipped
+
+    def _is_affordable(self) -> bool:
         owner = self._owner
         if self._deadline - owner.monotonic() <= owner.timeout_seconds:
-            self.skipped = True
             self._count("skipped")
             return False
         return True

@@ -203,13 +203,12 @@ class Recommendations:
     def _made(self, begun: Begun, started: float | None, turn: Turn | None = None) -> Served:
         """Give a list that is made now; without the time for it, what is popular at the place."""
         inquiry, cached = begun.inquiry, begun.cached
-        has_waited_in_vain = turn is not None and turn.is_late
         now = self._monotonic()
-        is_late = has_waited_in_vain or self._maker.lacks_time(inquiry, now)
+        is_late = self._maker.lacks_time(inquiry, now) or (turn is not None and turn.is_late)
         made = self._maker.make(begun, now, is_late=is_late)
         deliver = partial(self._deliveries.delivery, inquiry, basis=made.basis, started=started)
         if is_late:
-            if not has_waited_in_vain:  # what the list takes is as unknown as before
+            if turn is None or not turn.has_waited:  # or it was not made for what it takes
                 self._maker.forgo(inquiry)
             delivery = deliver(ServedFrom.FALLBACK, degraded_reason=DEADLINE)
         else:

@@ -72,11 +72,13 @@ class Turn:
     Attributes:
         found: to be given; None where there still is nothing.
         is_late: no time is left to make a list.
+        has_waited: time has gone by in waiting, which says nothing of what the list takes.
 
     Args:
         slot: where nothing was found.
         found: as the attribute.
         is_late: likewise.
+        has_waited: likewise.
         finish: told what was made, if anything, and whether it is for nobody else.
     """
 
@@ -86,10 +88,12 @@ class Turn:
         found: Found | None = None,
         *,
         is_late: bool = False,
+        has_waited: bool = False,
         finish: Callable[[Found | None, bool], None] | None = None,
     ) -> None:
         self.found = found
         self.is_late = is_late
+        self.has_waited = has_waited
         self._slot = slot
         self._finish = finish
         self._made: Found | None = None
@@ -151,7 +155,7 @@ class Turns:
                 if leads:
                     flight = self._flights[name] = _Flight()
             if flight is None:
-                return Turn(slot, is_late=True)
+                return Turn(slot, is_late=True, has_waited=limit.has_begun)
             if leads:
                 turn = self._lead(slot, name, flight, limit, is_allowed)
             else:
@@ -172,7 +176,7 @@ class Turns:
             return self._given(slot, found)
         if found is not None or flight.is_private:
             self._waits["alone"].add()
-            return Turn(slot)
+            return Turn(slot, has_waited=True)
         return None
 
     def _lead(
@@ -202,10 +206,12 @@ class Turns:
                     pause = min(2 * pause, LAST_PAUSE_SECONDS)
                     continue
                 has_waited = limit.has_begun or pause > FIRST_PAUSE_SECONDS
-                if claimed is Claimed.HELD or (slot.skipped and has_waited):
+                is_skipped = claimed is None and not slot.failed
+                if claimed is Claimed.HELD or (is_skipped and has_waited):
                     return self._in_vain(slot, limit)
                 makes = True
-                return Turn(slot, finish=partial(self._end, name, flight))
+                finish = partial(self._end, name, flight)
+                return Turn(slot, has_waited=has_waited, finish=finish)
         finally:
             if not makes:
                 self._end(name, flight, found)
@@ -228,7 +234,7 @@ class Turns:
 
     def _in_vain(self, slot: CacheSlot, limit: _Limit) -> Turn:
         self._waits["late" if limit.is_late else "alone"].add()
-        return Turn(slot, is_late=limit.is_late)
+        return Turn(slot, is_late=limit.is_late, has_waited=True)
 
 
 def _until(seconds: float) -> float:
