@@ -20,6 +20,10 @@ from recsvc.core.sources import Moment
 from recsvc.core.sparse import distinct, top
 from recsvc.core.vocabulary import MISSING
 
+ONLY_NEW = 2
+"""So many times the candidates for a list of new products, which cannot fill up with the
+shopper's own."""
+
 N_STAND_IN = 5
 """Learnt products that stand in for one that is new, where a shopper has looked at it."""
 
@@ -121,8 +125,7 @@ class Candidates:
     def _gathered(
         self, panel: Panel, moment: Moment, query: Query, allowed: NDArray[np.bool_]
     ) -> Case:
-        # A list of new products cannot fill up with the shopper's own.
-        limit = self.model.n_candidates * (2 if query.only_new else 1)
+        limit = self.model.n_candidates * (ONLY_NEW if query.only_new else 1)
         limit = max(limit, query.size)
         n_learnt = self.assortment.n_learnt
         pinned = query.ruling.pinned(allowed, self.tie_rank)

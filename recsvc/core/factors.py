@@ -20,8 +20,9 @@ class Factors:
     profile holds it, and that no user matrix has to be stored.
 
     Attributes:
-        items: float32, shape ``(n_items, n_factors)``, Fortran order: the product with
-            one user's vector is then 1.2 to 1.6 times as fast.
+        items: float32, shape ``(n_items, n_factors)``. In Fortran order the product of all with
+            one user's vector is 1.2 to 1.6 times as fast; where an inverted file says which few
+            to score, they lie row by row, so that each is read from one place.
         gram: float32, shape ``(n_factors, n_factors)``, not regularised.
         alpha: confidence of one unit of interaction weight; its inverse is the weight of what
             was not bought.

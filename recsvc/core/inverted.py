@@ -28,12 +28,12 @@ class InvertedFile:
     Attributes:
         centroids: float32, shape ``(n_lists, n_factors)``.
         starts: int64, shape ``(n_lists + 1,)``: where each list begins.
-        items: int32, shape ``(n_items,)``: the products, list by list.
+        items: int32, shape ``(n_items,)``: the products, list by list, each once.
         n_probes: lists that are read where everything is allowed.
         recall: share of the best that were in them, over the shoppers it was measured with.
 
     Raises:
-        ValueError: the arrays do not belong together, or name products that there are not.
+        ValueError: the arrays do not belong together, or do not name each product once.
     """
 
     centroids: NDArray[np.float32]
@@ -49,6 +49,10 @@ class InvertedFile:
             raise ValueError("an inverted file whose lists are not those of its centroids")
         if n_items and not 0 <= self.items.min() <= self.items.max() < n_items:
             raise ValueError(f"an inverted file of {n_items} products with others in its lists")
+        is_there = np.zeros(n_items, np.bool_)  # a million take a few milliseconds, a sort far more
+        is_there[self.items] = True
+        if not is_there.all():
+            raise ValueError(f"an inverted file of {n_items} products with some of them twice")
 
     def near(
         self, vector: NDArray[np.float32], allowed: NDArray[np.bool_]

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from recsvc.core.candidates import ONLY_NEW
 from recsvc.core.factors import Factors
 from recsvc.core.histories import Histories, Profile
 from recsvc.core.inverted import MOST_LISTS, InvertedFile
@@ -43,7 +44,7 @@ def with_inverted_file(
     Args:
         source: with the factors.
         histories: of the customers, some of whom it is measured with.
-        n_best: products that a list asks for.
+        n_best: products that a list asks for; one of new products asks for more.
         seed: of the clustering and the choice of customers.
         min_items: products from which on one is made.
     """
@@ -73,7 +74,7 @@ def _clustered(items: Vectors, seed: int) -> InvertedFile:
         points.shape[1],
         n_lists,
         niter=N_ROUNDS,
-        seed=seed,
+        seed=seed % 2**31,  # a C int, and there are larger seeds
         max_points_per_centroid=POINTS_A_LIST,
         min_points_per_centroid=1,
     )
@@ -92,16 +93,17 @@ def _enough(
 ) -> InvertedFile | None:
     """The same with as few lists to read as find the best, ``None`` if none of them do.
 
-    Half of the questions are about what a shopper has never bought: that lies farther from them.
+    Half of the questions are for a list of what a shopper has never bought. That lies farther from
+    them, and such a list asks for more.
     """
     allowed = np.ones(len(factors.items), np.bool_)
     wanted: list[tuple[Vectors, Items, Items]] = []
     for profile in profiles:
         user = factors.user(profile)
         scores = factors.items @ user
-        for left_out in (NO_ITEMS, profile.purchased):
+        for left_out, n in ((NO_ITEMS, n_best), (profile.purchased, n_best * ONLY_NEW)):
             allowed[left_out] = False
-            wanted.append((user, left_out, top(scores, n_best, allowed)))
+            wanted.append((user, left_out, top(scores, n, allowed)))
             allowed[left_out] = True
     n_probes, n_all = 4, sum(len(best) for _, _, best in wanted)
     while n_probes * MOST_LISTS <= len(lists.centroids) and n_all:

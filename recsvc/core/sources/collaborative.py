@@ -25,11 +25,25 @@ class Collaborative:
         factors: of the products; shoppers are folded in.
         name: which method fitted them.
         inverted: which products to score for a proposal; ``None`` all of them.
+
+    Raises:
+        ValueError: the inverted file is one of other factors.
     """
 
     factors: Factors
     name: str = "collaborative"
     inverted: InvertedFile | None = None
+
+    def __post_init__(self) -> None:
+        if self.inverted is None:
+            return
+        shape = (len(self.inverted.items), self.inverted.centroids.shape[1])
+        if shape != self.factors.items.shape:
+            n_items, n_factors = self.factors.items.shape
+            raise ValueError(
+                f"{self.name}: an inverted file of {shape[0]} products with vectors of {shape[1]} "
+                f"does not fit factors of {n_items} products with vectors of {n_factors}"
+            )
 
     @property
     def features(self) -> Mapping[str, Strategy]:

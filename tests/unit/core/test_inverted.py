@@ -78,6 +78,7 @@ def test_the_fewer_are_allowed_the_more_lists_are_read() -> None:
         {"starts": np.concatenate([[0, 30, 20], STARTS[3:]])},
         {"items": ITEMS - 1},
         {"items": ITEMS + 1},
+        {"items": np.concatenate([ITEMS[:1], ITEMS[:-1]])},
         {"n_probes": 0},
         {"n_probes": N_LISTS + 1},
     ],
@@ -86,6 +87,19 @@ def test_lists_that_do_not_belong_together_are_refused(broken: dict[str, object]
     """When they are read, and not at a call."""
     with pytest.raises(ValueError, match="an inverted file"):
         replace(FILE, **broken)  # type: ignore[arg-type]  # a field each
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        (replace(FILE, centroids=CENTROIDS[:, 1:]), "vectors of 15"),
+        (replace(FILE, starts=STARTS // 2, items=np.arange(80, dtype=np.int32)), "80 products"),
+    ],
+)
+def test_lists_of_other_factors_are_refused(other: InvertedFile, says: str) -> None:
+    """What does not fit is said, as soon as it is read."""
+    with pytest.raises(ValueError, match=f"collaborative: an inverted file .*{says}.* 160 .* 16"):
+        Collaborative(factors(), inverted=other)
 
 
 def test_proposals_and_scores_are_those_of_all_factors() -> None:

@@ -8,6 +8,7 @@ import pytest
 from recsvc.core.factors import Factors
 from recsvc.core.histories import Histories
 from recsvc.core.sources import Collaborative
+from recsvc.core.sparse import top
 from training.models import inverted
 from training.models.inverted import MIN_RECALL, with_inverted_file
 
@@ -56,7 +57,37 @@ def test_a_small_catalogue_gets_none() -> None:
 
 
 def test_where_no_few_lists_find_the_best_all_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The source stays as it was, its factors too."""
+    """The source stays as it was, its factors too; it is the share found that decides."""
     source, histories = shop(is_clustered=False)
-    monkeypatch.setattr(inverted, "MIN_RECALL", 1.01)
     assert with_inverted_file(source, histories, 10, 0, min_items=N_ITEMS) is source
+    monkeypatch.setattr(inverted, "MIN_RECALL", 0.8)
+    found = with_inverted_file(source, histories, 10, 0, min_items=N_ITEMS).inverted
+    assert found is not None
+    assert 0.8 <= found.recall < MIN_RECALL
+
+
+def test_it_is_measured_with_what_serving_asks() -> None:
+    """As many of all products, and twice as many of what the shopper has never bought."""
+    source, histories = shop(is_clustered=True)
+    n_best = 60  # of a taste's 100 products: twice as many lie in more than one list
+    made = with_inverted_file(source, histories, n_best, 0, min_items=N_ITEMS)
+    factors, lists = made.factors, made.inverted
+    assert lists is not None
+    n_found = n_all = 0
+    for profile in map(histories.profile, range(N_CUSTOMERS)):
+        user, is_new = factors.user(profile), np.ones(N_ITEMS, np.bool_)
+        is_new[profile.purchased] = False
+        for allowed, limit in ((np.ones(N_ITEMS, np.bool_), n_best), (is_new, 2 * n_best)):
+            best = top(factors.items @ user, limit, allowed)
+            near = lists.near(user, allowed)
+            n_all += limit
+            n_found += limit if near is None else int(np.isin(best, near).sum())
+    assert lists.recall == round(n_found / n_all, 4)
+
+
+def test_every_seed_that_can_be_given_will_do() -> None:
+    """The clustering's own is a C int, which holds less."""
+    source, histories = shop(is_clustered=True)
+    for seed in (2**31, 2**64 + 1):
+        made = with_inverted_file(source, histories, 10, seed, min_items=N_ITEMS)
+        assert made.inverted is not None
