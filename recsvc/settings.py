@@ -45,6 +45,13 @@ class ConsentDefault(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class Scheduling(StrEnum):
+    """How the system takes turns with a worker's threads."""
+
+    BATCH = "batch"
+    INHERIT = "inherit"
+
+
 def split_address(text: str) -> tuple[str, int]:
     """Split ``HOST:PORT``; an IPv6 host stands in brackets.
 
@@ -158,6 +165,11 @@ class ServerSettings(LogSettings, ListSettings):
 
     workers: int = Field(default=1, ge=1, le=256)
     """Server processes that share the port; one a core is a good number."""
+
+    scheduling: Scheduling = Scheduling.BATCH
+    """How the system takes turns with a worker's threads: ``batch``, none that wakes pushes another
+    aside, where it is Linux and the workers start with its usual policy; ``inherit``, as they
+    start."""
 
     max_threads: int = Field(default=8, ge=1, le=1000)
     """Calls that one process works on at once."""

@@ -3,13 +3,13 @@
 import gc
 import os
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
 from recsvc.app.ground import Ground, build_ground
 from recsvc.app.lists import lists_on
+from recsvc.app.scheduling import let_threads_run_on
 from recsvc.errors import RecsvcError
 from recsvc.logs import Logger, make_logger
 from recsvc.server.catalogue_servicer import CatalogueServicer, CatalogueUses
@@ -26,7 +26,7 @@ from recsvc.service.customers import Customers
 from recsvc.service.events import Events
 from recsvc.service.model_admin import ModelAdmin
 from recsvc.service.recalls import Recalls
-from recsvc.settings import ServerSettings
+from recsvc.settings import Scheduling, ServerSettings
 from recsvc.signals import EXIT_CONFIGURATION, STOP_SIGNALS, signal_pipe, signals_within
 
 _READY_FD = "RECSVC_READY_FD"
@@ -122,10 +122,11 @@ def run_worker() -> int:
     Returns:
         The exit code.
     """
-    _let_threads_run_on()
     with signal_pipe() as signals:
         try:
             settings = ServerSettings.load()
+            if settings.scheduling is Scheduling.BATCH:
+                let_threads_run_on()  # before there are any but this one
             logger = make_logger(settings.log_level, settings.log_format, sys.stderr)
             worker = build_worker(settings, logger, shares_port=True)
             worker.start()
@@ -139,17 +140,6 @@ def run_worker() -> int:
                 pass  # a child's end is of no interest
             worker.stop()
     return 0
-
-
-def _let_threads_run_on() -> None:
-    """Have no thread of this process that wakes push another aside, where the system knows how.
-
-    Each that wakes wants the interpreter's lock, which the other one holds: it would only wait, and
-    they change places three times a call instead of once (docs/decisions/0026). Threads inherit it.
-    """
-    if hasattr(os, "SCHED_BATCH"):
-        with suppress(OSError):  # a system may forbid it, and is the slower for it
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _say_ready() -> None:

@@ -28,6 +28,10 @@ from tests.serving import (
     wait_until,
 )
 
+on_linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="it looks into /proc, and only Linux schedules batches"
+)
+
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -87,13 +91,14 @@ def test_two_workers_share_a_port_a_cache_and_a_metrics_page(
         assert "anna" not in service.log
 
 
+@on_linux
 @pytest.mark.parametrize(
     ("given", "expected"), [(None, "-event_engine_listener"), ("", ""), ("-other", "-other")]
 )
 def test_workers_wake_few_threads(
     registry: Path, tmp_path: Path, given: str | None, expected: str
 ) -> None:
-    """The thread that hands out calls reads too, unless told otherwise; who wakes waits."""
+    """The thread that hands out calls reads too, unless told otherwise."""
     env = {} if given is None else {"GRPC_EXPERIMENTS": given}
     with running_service(registry, tmp_path, **env) as service:
         process = Path(f"/proc/{service.lines('worker_ready')[0]['pid']}")
@@ -101,8 +106,22 @@ def test_workers_wake_few_threads(
             entry.partition(b"=")[::2] for entry in (process / "environ").read_bytes().split(b"\0")
         )
         assert known[b"GRPC_EXPERIMENTS"] == expected.encode()
-        threads = [int(task.name) for task in (process / "task").iterdir()]
-        assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_BATCH}
+
+
+@on_linux
+@pytest.mark.parametrize("scheduling", ["", "batch", "inherit"])
+def test_threads_that_wake_wait_unless_told_otherwise(
+    registry: Path, tmp_path: Path, scheduling: str
+) -> None:
+    """All of a worker's are scheduled alike: those of gRPC and of Redis too."""
+    mine = os.sched_getscheduler(0)
+    usual = os.SCHED_BATCH if mine == os.SCHED_OTHER else mine
+    with running_service(registry, tmp_path, RECSVC_SCHEDULING=scheduling) as service:
+        tasks = Path(f"/proc/{service.lines('worker_ready')[0]['pid']}/task")
+        threads = [int(task.name) for task in tasks.iterdir()]
+        assert len(threads) > 1
+        expected = mine if scheduling == "inherit" else usual
+        assert {os.sched_getscheduler(thread) for thread in threads} == {expected}
 
 
 def test_sigterm_lets_running_calls_end(registry: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from recsvc.settings import (
     _FLAGS,
     ConsentDefault,
     LogFormat,
+    Scheduling,
     ServerSettings,
     TokenSettings,
     join_address,
@@ -55,6 +56,7 @@ def test_an_empty_variable_is_the_default(monkeypatch: pytest.MonkeyPatch) -> No
         ("log_format", "xml", "RECSVC_LOG_FORMAT / --log-format: 'xml' cannot be used"),
         ("registry", "", "RECSVC_REGISTRY / --registry: '' cannot be used"),
         ("consent_default", "maybe", "RECSVC_CONSENT_DEFAULT: 'maybe' cannot be used"),
+        ("scheduling", "fifo", "RECSVC_SCHEDULING: 'fifo' cannot be used: input should be 'batch'"),
         ("event_log_max", "63", "RECSVC_EVENT_LOG_MAX: '63' cannot be used"),
         ("redis_write_timeout_ms", "0", "RECSVC_REDIS_WRITE_TIMEOUT_MS: '0' cannot be used"),
     ],
@@ -102,6 +104,7 @@ def test_a_worker_reads_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> No
         "cache_ttl_seconds": 0.5,
         "consent_default": ConsentDefault.WITHDRAWN,
         "event_log_max": 1_000,
+        "scheduling": Scheduling.INHERIT,
         "redis_write_timeout_ms": 500,
     }
     settings = ServerSettings.load(given)
