@@ -17,7 +17,12 @@ from recsvc.identity import N_PARTITIONS, partition_of
 from recsvc.service.ports import CacheKey
 
 SCHEMA_VERSION = 1
-"""Raised when the layout of any key or value changes; old entries then expire unread."""
+"""Raised when the keys are laid out anew, and only with a way for what lies under the old ones:
+events that wait to be collected, live profiles, homes and what the shop said of its catalogue.
+
+Not for a value's layout. Profiles, lists and served lists say theirs in the value, and a list of
+another one is a miss. Two releases, as in a rolling update, do not look for each other's lists: the
+digest in a list's key depends on the release (``ResponseCodec.schema``)."""
 
 _SEEN_BYTES = 12  # a multiple of 3, so that no padding is written
 

@@ -18,7 +18,9 @@ from recsvc.store.shared_reads import SharedReads
 # live profile that it was made from, how long it is fresh and how long it is kept, in milliseconds,
 # what it took to make, in microseconds, and then the payload.
 _HEAD = struct.Struct(">BQIIII")
-_FORMAT = 1  # a value that begins with a time, as they once did, begins with 0
+# Raised when this head changes, and not the version in all keys, under which events and profiles
+# lie too. What begins with another one is a miss: a time, as values once did, begins with 0.
+_FORMAT = 1
 _MAX = 0xFFFF_FFFF
 
 # Each of them is one step, so that no list is made twice: whoever claims has seen what was put

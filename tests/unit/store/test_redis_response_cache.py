@@ -97,6 +97,22 @@ def test_a_value_of_before_is_a_miss(server: EmbeddedValkey, client: redis.Redis
     assert cache.claim(Claim(KEY, 0, "mine"), found.mark, 60) is Claimed.TAKEN
 
 
+def test_a_value_of_another_layout_is_a_miss(server: EmbeddedValkey, client: redis.Redis) -> None:
+    """Its first byte says so, and the next put replaces it; nothing else in Redis is touched."""
+    cache, name = over(server.url), KeySchema().response(KEY)
+    cache.put(KEY, b"mine", 60)
+    value = client.get(name)
+    assert isinstance(value, bytes)
+    client.set(name, bytes([value[0] + 1]) + value[1:])
+    found = cache.get(KEY)
+    assert found.entry is None
+    mine = Claim(KEY, 0, "mine")
+    assert cache.claim(mine, found.mark, 60) is Claimed.TAKEN
+    cache.put(KEY, b"mine", 60, claim=mine)
+    assert client.get(name) != value  # it was put later
+    assert cache.get(KEY).entry is not None
+
+
 def test_damaged_profile_is_an_error_when_it_is_read(
     server: EmbeddedValkey, client: redis.Redis
 ) -> None:
