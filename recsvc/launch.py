@@ -25,8 +25,10 @@ _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THR
 # how gRPC's own people turn it off.
 _GRPC = {"GRPC_EXPERIMENTS": "-event_engine_listener"}
 
-# So that workers are done, or have cut off, before they are killed.
-_EXTRA_GRACE_SECONDS = 2.0
+EXTRA_GRACE_SECONDS = 30.0
+"""So long after the grace a worker is killed that has not ended. One whose threads hang gives up on
+each of them in turn, and then writes its last lines and numbers, which it would else take with it;
+any other is gone in a moment."""
 
 
 def serve(settings: ServerSettings, logger: Logger, on_ready: Callable[[str], object]) -> int:
@@ -56,7 +58,7 @@ def serve(settings: ServerSettings, logger: Logger, on_ready: Callable[[str], ob
             valkey=valkey,
             on_ready=lambda: on_ready(address),
             on_event=_Events(logger, page),
-            grace_seconds=settings.grace_seconds + _EXTRA_GRACE_SECONDS,
+            grace_seconds=settings.grace_seconds + EXTRA_GRACE_SECONDS,
         )
         return supervisor.run()
 

@@ -1,6 +1,7 @@
 """The use cases over a small model, with levers for the tests."""
 
 import math
+import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -224,7 +225,7 @@ class Bench:
         )
         self.related = Related(inquiries, answers, answer_cache, deliveries)
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, _: threading.Event, seconds: float) -> None:
         """Let time go by, in which the next of what happens meanwhile does."""
         self.now += seconds
         self.monotonic += seconds

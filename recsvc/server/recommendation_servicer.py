@@ -50,6 +50,10 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         self._batches = BatchAnswers(recommendations, self._writer, tokens, monotonic)
         self._monotonic = monotonic
 
+    def stop(self) -> None:
+        """Let no call wait any more for what another one makes."""
+        self._recommendations.stop()
+
     def Recommend(  # noqa: N802  # the API's name
         self, request: bytes, context: grpc.ServicerContext
     ) -> bytes:

@@ -142,6 +142,7 @@ class RecommendationServer:
         self._server = grpc.server(
             executor, interceptors=[interceptor], options=_channel_options(options)
         )
+        self._recommendations = servicers.recommendations
         self._add_services(servicers)
         self.port = self._bind(options.listen)
 
@@ -162,6 +163,9 @@ class RecommendationServer:
         while not stopped.wait(_IDLE_SECONDS) and n_idle < _IDLE_LOOKS:
             n_idle = 0 if self._executor.n_held or self._streams.n_busy else n_idle + 1
         self._server.stop(0).wait()
+        # Or a thread would go on waiting for what another process makes, for a call that is no
+        # more, and this one for the thread.
+        self._recommendations.stop()
         self._executor.shutdown()
         self._streams.shutdown()
         self._reflection.shutdown()

@@ -2,6 +2,7 @@
 
 import math
 import random
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -37,7 +38,8 @@ class AnswerCache:
         now: unix seconds.
         monotonic: monotonic seconds, those of every ``deadline``.
         draw: from 0 to 1, 1 left out, at random.
-        pause: lets so many seconds go by until another process is asked for again.
+        pause: lets so many seconds go by until another process is asked for again, or less if an
+            event comes first.
     """
 
     cache: ResponseCache
@@ -50,7 +52,7 @@ class AnswerCache:
     monotonic: Callable[[], float] = time.monotonic
     draw: Callable[[], float] = random.random
     # Nobody tells this process when a list is there that another one makes: it has to look.
-    pause: Callable[[float], object] = time.sleep
+    pause: Callable[[threading.Event, float], object] = threading.Event.wait
     counts: Totals = field(init=False, repr=False, compare=False)
     tokens: RandomPieces = field(
         default_factory=lambda: RandomPieces(N_OWN), init=False, repr=False, compare=False
@@ -141,6 +143,7 @@ class CacheSlot:
 
     Attributes:
         live: what the shopper did of late; known after ``get`` has found no answer.
+        n_bytes: what ``live`` holds on to.
         beside: reads what the shopper had done, beside an answer that was found.
         failed: whether the store could not be used, so that the answer is computed without it.
         skipped: whether there was no time to look into it, so that nothing is known of the shopper.
@@ -152,6 +155,7 @@ class CacheSlot:
     key: CacheKey
     _deadline: float
     live: LiveProfile = field(default=NO_DEEDS, init=False)
+    n_bytes: int = field(default=0, init=False)
     beside: Callable[[], LiveProfile] = field(default=_nothing, init=False)
     failed: bool = field(default=False, init=False)
     skipped: bool = field(default=False, init=False)
@@ -199,7 +203,7 @@ class CacheSlot:
                         found.mark,
                         found.n_bytes,
                     )
-            self.live = found.live()
+            self.live, self.n_bytes = found.live(), found.n_bytes
         except StoreUnavailableError:
             self.fail()
         else:

@@ -161,6 +161,10 @@ class Recommendations:
             return self._in_turn(begun, started)
         return self._made(begun, started)
 
+    def stop(self) -> None:
+        """Let nobody wait any more for what others make: those who asked are gone."""
+        self._turns.stop()
+
     def _found(self, begun: Begun, found: Found, started: float | None) -> Served:
         """Give what was found, and have it made again if it is due."""
         inquiry, cached, question = begun.inquiry, begun.cached, begun.inquiry.question

@@ -8,16 +8,18 @@
                           |                                                           again soon
                       the only one of all: makes it, and ends the wait of the others
 
-Nobody waits past their own time, nor much longer for who has died than the store holds a claim.
+Nobody waits past their own time, nor much longer for who has died than the store holds a claim,
+nor once the process ends.
 """
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from recsvc.errors import InvalidRequestError
 from recsvc.metrics import Totals
 from recsvc.service.answer_cache import CLAIM_SECONDS, AnswerCache, CacheSlot, Found
 from recsvc.service.ports import CacheKey, Claimed
@@ -34,19 +36,34 @@ so that of a slow one little is known late and few looks are in vain."""
 _Name = tuple[CacheKey, int]
 
 
+class _Outcome(NamedTuple):
+    """What came of making a list; nothing where it was given up.
+
+    Attributes:
+        found: the list, for all who wait.
+        is_private: it was made, and holds for nobody else.
+        error: the question cannot be answered, whoever asks it.
+    """
+
+    found: Found | None = None
+    is_private: bool = False
+    error: InvalidRequestError | None = None
+
+
+_NOTHING = _Outcome()
+
+
 @dataclass(slots=True)
 class _Flight:
     """A list that is being made in this process.
 
     Attributes:
-        done: set once nobody makes it any more.
-        found: what came of it; None where it was given up.
-        is_private: it was made, and holds for nobody else.
+        done: set once nobody makes it any more, or nobody is to wait for it.
+        outcome: what came of it.
     """
 
     done: threading.Event = field(default_factory=threading.Event)
-    found: Found | None = None
-    is_private: bool = False
+    outcome: _Outcome = _NOTHING
 
 
 class _Limit(NamedTuple):
@@ -79,7 +96,7 @@ class Turn:
         found: as the attribute.
         is_late: likewise.
         has_waited: likewise.
-        finish: told what was made, if anything, and whether it is for nobody else.
+        finish: told what came of it.
     """
 
     def __init__(
@@ -89,21 +106,20 @@ class Turn:
         *,
         is_late: bool = False,
         has_waited: bool = False,
-        finish: Callable[[Found | None, bool], None] | None = None,
+        finish: Callable[[_Outcome], None] | None = None,
     ) -> None:
         self.found = found
         self.is_late = is_late
         self.has_waited = has_waited
         self._slot = slot
         self._finish = finish
-        self._made: Found | None = None
-        self._is_private = False
+        self._outcome = _NOTHING
 
     def made(self, payload: bytes, kept: KeptList, fresh_seconds: float) -> None:
         """Say what was made: for all who wait, or with nothing fresh about it for nobody else."""
-        self._is_private = fresh_seconds <= 0
-        if not self._is_private:
-            self._made = Found(payload, 0.0, fresh_seconds, kept)
+        is_private = fresh_seconds <= 0
+        found = None if is_private else Found(payload, 0.0, fresh_seconds, kept)
+        self._outcome = _Outcome(found, is_private)
 
     def __enter__(self) -> Self:
         return self
@@ -115,8 +131,10 @@ class Turn:
         trace: TracebackType | None,
     ) -> None:
         self._slot.let_go()
+        if isinstance(error, InvalidRequestError):
+            self._outcome = _Outcome(error=_anew(error))
         if self._finish is not None:
-            self._finish(self._made, self._is_private)
+            self._finish(self._outcome)
 
 
 class Turns:
@@ -132,6 +150,14 @@ class Turns:
         self._pause = cache.pause
         self._lock = threading.Lock()
         self._flights: dict[_Name, _Flight] = {}
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """End all waits, those to come as well: nobody is there any more to be given a list."""
+        with self._lock:
+            self._stopping.set()
+            for flight in self._flights.values():
+                flight.done.set()
 
     def take(
         self, slot: CacheSlot, until: float, is_allowed: _IsAllowed, *, may_lead: bool
@@ -143,6 +169,9 @@ class Turns:
             until: how long there is time to wait, monotonic seconds.
             is_allowed: whether a list may still be given.
             may_lead: there is time to make the list.
+
+        Raises:
+            InvalidRequestError: whom this one waited for could not be answered, and asked the same.
         """
         patience = self._monotonic() + PATIENCE_SECONDS
         limit = _Limit(min(until, patience), until <= patience)
@@ -150,6 +179,8 @@ class Turns:
         while turn is None:
             name = (slot.key, slot.live.revision)
             with self._lock:
+                if self._stopping.is_set():
+                    return self._in_vain(slot, limit)
                 flight = self._flights.get(name)
                 leads = flight is None and may_lead
                 if leads:
@@ -169,12 +200,14 @@ class Turns:
         """Wait for who is at it in this process; None where they have given up."""
         if not flight.done.wait(_until(limit.end - self._monotonic())):
             return self._in_vain(slot, limit)
-        found = flight.found
+        found, is_private, error = flight.outcome
+        if error is not None:
+            raise _anew(error)
         if found is not None and is_allowed(found.kept):
             live = slot.live
             slot.beside = lambda: live
-            return self._given(slot, found)
-        if found is not None or flight.is_private:
+            return self._given(slot, replace(found, n_bytes=slot.n_bytes))
+        if found is not None or is_private:
             self._waits["alone"].add()
             return Turn(slot, has_waited=True)
         return None
@@ -201,8 +234,8 @@ class Turns:
                         return None
                     continue
                 left = limit.end - self._monotonic()
-                if claimed is Claimed.HELD and left > 0:
-                    self._pause(min(pause, left))
+                if claimed is Claimed.HELD and left > 0 and not self._stopping.is_set():
+                    self._pause(self._stopping, min(pause, left))
                     pause = min(2 * pause, LAST_PAUSE_SECONDS)
                     continue
                 has_waited = limit.has_begun or pause > FIRST_PAUSE_SECONDS
@@ -214,18 +247,12 @@ class Turns:
                 return Turn(slot, has_waited=has_waited, finish=finish)
         finally:
             if not makes:
-                self._end(name, flight, found)
+                self._end(name, flight, _Outcome(found))
 
-    def _end(
-        self,
-        name: _Name,
-        flight: _Flight,
-        found: Found | None,
-        is_private: bool = False,  # noqa: FBT001, FBT002  # as a turn says it
-    ) -> None:
+    def _end(self, name: _Name, flight: _Flight, outcome: _Outcome) -> None:
         with self._lock:
             del self._flights[name]
-        flight.found, flight.is_private = found, is_private
+        flight.outcome = outcome
         flight.done.set()
 
     def _given(self, slot: CacheSlot, found: Found) -> Turn:
@@ -233,9 +260,15 @@ class Turns:
         return Turn(slot, found)
 
     def _in_vain(self, slot: CacheSlot, limit: _Limit) -> Turn:
-        self._waits["late" if limit.is_late else "alone"].add()
-        return Turn(slot, is_late=limit.is_late, has_waited=True)
+        is_late = limit.is_late or self._stopping.is_set()
+        self._waits["late" if is_late else "alone"].add()
+        return Turn(slot, is_late=is_late, has_waited=True)
 
 
 def _until(seconds: float) -> float:
     return min(max(0.0, seconds), threading.TIMEOUT_MAX)
+
+
+def _anew(error: InvalidRequestError) -> InvalidRequestError:
+    """The same of another thread: what one raises takes on where that was."""
+    return InvalidRequestError(error.field, error.description, reason=error.reason)

@@ -11,6 +11,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from recsvc.errors import SettingsError
+from recsvc.service.ports import Claimed
+from recsvc.store.memory_responses import InMemoryResponseCache
 from recsvc.v1 import catalog_service_pb2, customer_service_pb2, event_service_pb2
 from recsvc.v1 import catalog_service_pb2_grpc as catalog_service
 from recsvc.v1 import common_pb2 as common
@@ -427,6 +429,26 @@ def test_health_watchers_do_not_hold_up_the_end(tmp_path: Path) -> None:
         assert not stopping.is_alive()
         with pytest.raises(grpc.RpcError):
             next(watch)
+
+
+def test_a_call_that_waits_for_another_process_does_not_hold_up_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends with the grace: nobody makes a list for a caller who has been cut off."""
+    registry, asked = small_registry(tmp_path), threading.Event()
+
+    def claim(*_: object) -> Claimed:
+        asked.set()
+        return Claimed.HELD
+
+    monkeypatch.setattr(InMemoryResponseCache, "claim", claim)
+    with local_server(registry.root, grace_seconds=0.1) as server:
+        stub = api_grpc.RecommendationServiceStub(server.channel)
+        call = stub.Recommend.future(question("anna"), timeout=50)
+        assert asked.wait(10)
+        server.worker.stop()
+        assert call.code() is not grpc.StatusCode.OK
+    assert [line["served_from"] for line in server.log.lines("request")] == ["FALLBACK"]
 
 
 def test_models_are_listed_activated_and_rolled_back(tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ import pytest
 
 from recsvc.artifacts.registry import Registry
 from recsvc.core.places import Location
-from recsvc.errors import StoreUnavailableError
+from recsvc.errors import InvalidRequestError, StoreUnavailableError
 from recsvc.service.answer_cache import CLAIM_SECONDS
 from recsvc.service.deliveries import Served
-from recsvc.service.ports import CacheKey, Claim, Claimed
+from recsvc.service.ports import CacheKey, Claim, Claimed, Lookup
 from recsvc.service.questions import Question, ServedFrom
 from recsvc.service.turns import PATIENCE_SECONDS
-from tests.bench import Bench
+from tests.bench import FOREVER, Bench
 from tests.serving import wait_until
 from tests.shoppers import ANNA, customer
 
@@ -270,10 +270,10 @@ class Crowd:
     Args:
         bench: whom they ask.
         questions: what each asks.
-        fails: whether the one that is held up ends with an error.
+        fails: what the one that is held up ends with.
     """
 
-    def __init__(self, bench: Bench, *questions: Question, fails: bool = False) -> None:
+    def __init__(self, bench: Bench, *questions: Question, fails: Exception | None = None) -> None:
         self._fails = fails
         self.served: list[Served] = []
         self.errors: list[Exception] = []
@@ -293,13 +293,15 @@ class Crowd:
     def _hold_up(self) -> None:
         self._makes.release()
         assert self._go.wait(PATIENCE)
-        if self._fails:
-            raise ValueError("a fault of ours")
+        if self._fails is not None:
+            raise self._fails
 
     def _ask(self, question: Question) -> None:
         try:
-            self.served.append(self._bench.ask(question))
-        except ValueError as error:
+            self.served.append(
+                self._bench.recommendations.recommend(question, FOREVER, written=b"as written")
+            )
+        except (ValueError, InvalidRequestError) as error:
             self.errors.append(error)
 
     def go(self) -> list[ServedFrom]:
@@ -335,11 +337,60 @@ def test_other_questions_are_not_held_up(bench: Bench) -> None:
 
 def test_a_fault_is_its_callers_alone(bench: Bench) -> None:
     """The next one makes the list, for all who still wait."""
-    crowd = Crowd(bench, *[OF_ANNA] * 3, fails=True)
+    crowd = Crowd(bench, *[OF_ANNA] * 3, fails=ValueError("a fault of ours"))
     assert crowd.go() == [ServedFrom.CACHE, ServedFrom.MODEL]
     assert [str(error) for error in crowd.errors] == ["a fault of ours"]
     assert bench.cache.claims.count(Claimed.TAKEN) == 2
     assert bench.monotonic == 1000  # nobody waited for a claim to be over
+
+
+def test_a_question_that_cannot_be_answered_is_refused_once_for_all(bench: Bench) -> None:
+    """Nobody who asks the same has to find out again; each has an error of their own."""
+    fault = InvalidRequestError("filter.brands", "'x' is unknown", reason="FILTER_UNSUPPORTED")
+    crowd = Crowd(bench, *[OF_ANNA] * 3, fails=fault)
+    assert crowd.go() == []
+    told = {(str(error), getattr(error, "reason", "")) for error in crowd.errors}
+    assert told == {("filter.brands: 'x' is unknown", "FILTER_UNSUPPORTED")}
+    assert len({id(error) for error in crowd.errors}) == 3
+    assert bench.cache.claims == [Claimed.TAKEN]
+    # It is nothing that would be remembered.
+    assert bench.ask(OF_ANNA).delivery.served_from is ServedFrom.MODEL
+
+
+def test_the_end_ends_the_wait_for_another_process(bench: Bench) -> None:
+    """Nobody is there any more to be given the list: none is made."""
+    claimed_elsewhere(bench)
+    bench.meanwhile = [nothing, bench.recommendations.stop]
+    served = bench.ask(OF_ANNA, seconds=100)
+    assert served.delivery.served_from is ServedFrom.FALLBACK
+    assert served.delivery.compute_seconds == pytest.approx(0.003)  # 1 and 2 ms
+    assert waits(bench, "late") == 1
+    assert bench.cache.puts == []
+
+
+def test_the_end_ends_the_wait_for_another_thread(bench: Bench) -> None:
+    """Only the one that makes the list goes on."""
+    crowd = Crowd(bench, *[OF_ANNA] * 3)
+    bench.codec.before = nothing
+    bench.recommendations.stop()
+    wait_until(lambda: len(crowd.served) == 2)
+    assert crowd.go() == [ServedFrom.FALLBACK] * 2 + [ServedFrom.MODEL]
+    assert bench.cache.claims == [Claimed.TAKEN]
+
+
+def test_a_list_of_another_thread_is_kept_with_what_it_holds_on_to(registry: Registry) -> None:
+    """As if it had been found in the store."""
+    bench = Bench(registry, process_bytes=1_000_000)
+    look = bench.cache.get
+
+    def get(key: CacheKey) -> Lookup:
+        return look(key)._replace(n_bytes=100_000)
+
+    bench.cache.get = get  # type: ignore[method-assign]  # a shopper who has done much
+    assert Crowd(bench, *[OF_ANNA] * 2).go() == [ServedFrom.CACHE, ServedFrom.MODEL]
+    kept_bytes = bench.count("recsvc_process_cache_bytes")
+    assert kept_bytes is not None
+    assert kept_bytes > 100_000
 
 
 def test_who_may_not_be_given_what_was_made_makes_their_own(bench: Bench) -> None:
