@@ -8,6 +8,7 @@ costs is bounded, and what there is no room for is brought by the next caller ag
 import threading
 import time
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from enum import StrEnum
 from typing import Protocol
 
@@ -84,16 +85,14 @@ class Refreshes:
             is_known = name in self._waiting or name in self._busy
             if is_known or self._is_stopping or now < self._resting.get(name, now):
                 return
-            has_room = len(self._waiting) < MAX_WAITING
-            if has_room:
+            n_wanted = len(self._waiting) + len(self._busy) + 1
+            if len(self._threads) < min(n_wanted, N_THREADS):
+                self._begin_thread()
+            is_taken = bool(self._threads) and len(self._waiting) < MAX_WAITING
+            if is_taken:
                 self._waiting[name] = work, now
-                n_wanted = len(self._waiting) + len(self._busy)
-                if len(self._threads) < min(n_wanted, N_THREADS):
-                    thread = threading.Thread(target=self._run, name="refreshes", daemon=True)
-                    self._threads.append(thread)
-                    thread.start()
                 self._changed.notify()
-        if not has_room:
+        if not is_taken:
             self._counts[Refreshed.DROPPED].add()
 
     def stop(self) -> None:
@@ -105,6 +104,13 @@ class Refreshes:
         end = self._monotonic() + STOP_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, end - self._monotonic()))
+
+    def _begin_thread(self) -> None:
+        thread = threading.Thread(target=self._run, name="refreshes", daemon=True)
+        # Where the process may have no more threads, that is no fault of the call that brings this.
+        with suppress(RuntimeError):
+            thread.start()
+            self._threads.append(thread)
 
     def _run(self) -> None:
         while True:

@@ -135,6 +135,43 @@ def test_a_thread_outlives_what_its_work_raises(place: Place, error: Exception) 
     place.wait_for(Refreshed.DONE, 2 * N_THREADS)
 
 
+def test_what_no_thread_can_begin_is_let_go_of(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who found the list is given it all the same; as soon as there is a thread, it is made."""
+
+    def fails(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", fails)  # as a process that may have no more
+        place.offer("one")
+    assert place.count(Refreshed.DROPPED) == 1
+    place.go.set()
+    place.offer("one")
+    place.wait_for(Refreshed.DONE, 1)
+    assert place.begun == ["one"]
+
+
+def test_one_thread_does_what_a_second_cannot(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits a little longer; and the end waits only for threads that have begun."""
+
+    def fails(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    place.offer("one")
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", fails)
+        place.offer("other")
+    assert place.count(Refreshed.DROPPED) == 0
+    place.go.set()
+    place.wait_for(Refreshed.DONE, 2)
+    place.refreshes.stop()
+    assert sorted(place.begun) == ["one", "other"]
+
+
 def test_the_end_waits_for_what_is_being_made_and_begins_nothing(place: Place) -> None:
     """What waits is left, and so is what comes later."""
     place.fill()
