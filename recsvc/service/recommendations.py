@@ -132,7 +132,7 @@ class Recommendations:
         shown = shown_before(question, inquiry.asker.shopper, inquiry.loaded)
         store_id, stocked = self._at_home(inquiry)
         permit = None if before is None else self._repeats.permit(before, inquiry)
-        cached = self._cache.slot(self._key(inquiry, stocked.revision), deadline)
+        cached = self._cache.slot(self._key(question, inquiry, stocked.revision), deadline)
         return Begun(question, written, inquiry, shown, store_id, stocked, permit, cached)
 
     def look_up(self, begun: Sequence[Begun]) -> None:
@@ -262,13 +262,17 @@ class Recommendations:
         withdrawn = self._inquiries.withdrawn_ids
         return not withdrawn or withdrawn.isdisjoint(kept.product_ids())
 
-    def _key(self, inquiry: Inquiry, stock_revision: int) -> CacheKey:
+    def _key(self, asked: Question, inquiry: Inquiry, stock_revision: int) -> CacheKey:
         # The version beside the generation: a pointer that was deleted by hand and made
         # anew counts generations from 1 again.
         question, loaded = inquiry.question, inquiry.loaded
         version_id = loaded.reference.version_id
         state = f"{self._inquiries.state(inquiry)}|{stock_revision}"
         depends_on = f"{self._cache.codec.schema}|{version_id}|{state}|".encode()
-        said = depends_on + question.canonical() + question.page
+        # A list holds the token of its next page, which is of the question as it was asked.
+        left_open = bytes(
+            (asked.diversity is None, asked.only_new is None, asked.in_stock_only is None)
+        )
+        said = depends_on + left_open + question.canonical() + question.page
         shopper = inquiry.asker.shopper or ANONYMOUS
         return CacheKey(loaded.generation, shopper, blake2b(said, digest_size=16).hexdigest())

@@ -248,6 +248,19 @@ def test_buy_again(stub: api_grpc.RecommendationServiceStub) -> None:
     assert (refused.field, refused.info.reason) == ("shopper", "FIELD_INVALID")
 
 
+def test_the_next_page_is_of_the_question_as_it_was_asked(
+    stub: api_grpc.RecommendationServiceStub,
+) -> None:
+    """Also where another that comes to the same was answered a moment ago."""
+    open_one = question("ben", page_size=2)
+    said = question("ben", page_size=2, filter=common.ProductFilter(in_stock_only=False))
+    for request in (open_one, said):
+        first = stub.Recommend(request, timeout=10)
+        request.page_token = first.next_page_token
+        second = stub.Recommend(request, timeout=10)
+        assert not set(ids(first)) & set(ids(second))
+
+
 def test_reflection_lists_everything(server: LocalServer) -> None:
     """So that grpcurl works without the protos."""
     stub = reflection_pb2_grpc.ServerReflectionStub(server.channel)
