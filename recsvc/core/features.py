@@ -274,9 +274,7 @@ def _distance(case: Case) -> Iterable[Column]:
     own = own[own.any(axis=1)]
     # Its own place says nothing of a product that was bought before.
     yield (
-        np.where(known, _angle(theirs, own), UNKNOWN)
-        if len(own)
-        else np.full(len(theirs), UNKNOWN)
+        np.where(known, _angle(theirs, own), UNKNOWN) if len(own) else np.full(len(theirs), UNKNOWN)
     )
 
 
