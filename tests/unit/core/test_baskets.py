@@ -11,6 +11,7 @@ from recsvc.core.baskets import COLUMNS, MAX_BASKET, PRIOR, Baskets, basket_colu
 from recsvc.core.histories import NO_HISTORY
 from recsvc.core.places import ANYWHERE
 from recsvc.core.sources import Moment
+from recsvc.core.sparse import SparseRows
 from recsvc.core.vocabulary import MISSING
 from tests.counting import DATA_END
 from tests.pairs import counted_baskets, with_baskets
@@ -58,6 +59,28 @@ def test_small_baskets_say_more_than_large_ones() -> None:
     (found,) = baskets().score(moment(MILK), items(BREAD, BUTTER, JAM))
 
     assert found == close([1.5 / 8 / FREQUENT, 0.5 / 8, 0])
+
+
+def test_among_many_products_a_basket_says_what_it_says_among_few() -> None:
+    """Though only those are looked at that were in a basket with one of it."""
+    few, n_items = baskets(), 300_000
+    small, n_more = few.products, n_items - len(few.products.n_with)
+    indptr = np.append(small.both.indptr, np.full(n_more, small.both.indptr[-1]))
+    pairs = replace(
+        small,
+        n_with=np.append(small.n_with, np.zeros(n_more, np.float32)),
+        both=SparseRows(indptr, small.both.indices, small.both.values),
+    )
+    many = replace(few, products=pairs)
+    asked = items(BREAD, BUTTER, JAM)
+    (expected,) = few.score(moment(MILK, JAM), asked)
+
+    among_many = replace(moment(MILK, JAM), allowed=np.ones(n_items, np.bool_))
+    (found,) = many.score(among_many, asked)
+
+    assert found == close(expected.tolist())
+    proposed = many.propose(among_many, 10)
+    assert sorted(proposed) == sorted(few.propose(moment(MILK, JAM), 10))
     assert found.dtype == np.float32
 
 
