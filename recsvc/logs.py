@@ -181,7 +181,7 @@ _encode = json.JSONEncoder(default=repr).encode
 
 def _as_json(level: str, fields: dict[str, Any]) -> str:
     if "exc_info" in fields:
-        from structlog.processors import format_exc_info  # noqa: PLC0415  # likewise
+        from structlog.processors import format_exc_info  # noqa: PLC0415  # of lines that hold a traceback alone
 
         return _encode(format_exc_info(None, level, fields))
     return _encode(fields)
