@@ -9,13 +9,13 @@ from recsvc.artifacts.registry import Registry
 from recsvc.errors import StoreUnavailableError
 from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.answers import Answers
+from recsvc.service.cache_port import CacheKey, Claim, Claimed, Lookup
 from recsvc.service.deliveries import Computed, Deliveries, Needed, Served
 from recsvc.service.experiments import Experiments
 from recsvc.service.inquiries import Circumstances, Inquiries
 from recsvc.service.live_catalogue import LiveCatalogue
 from recsvc.service.making import ListMaker
 from recsvc.service.models import ModelSlot
-from recsvc.service.ports import CacheKey, Claim, Claimed, Lookup
 from recsvc.service.process_cache import ProcessCache
 from recsvc.service.questions import Answer, KeptList, Question
 from recsvc.service.recommendations import Recommendations

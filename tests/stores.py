@@ -9,7 +9,8 @@ from pathlib import Path
 import redis
 
 from recsvc.errors import StoreUnavailableError
-from recsvc.service.ports import AnswerStore, EventLog, People, ResponseCache, ServedLists
+from recsvc.service.cache_port import ResponseCache
+from recsvc.service.ports import AnswerStore, EventLog, People, ServedLists
 from recsvc.service.selling import Changes
 from recsvc.store.answers import RedisAnswerStore
 from recsvc.store.breaker import CircuitBreaker

@@ -8,14 +8,8 @@ from recsvc.errors import StoreUnavailableError
 from recsvc.logs import Logger
 from recsvc.metrics import Metrics
 from recsvc.server.executors import MAX_STREAMS
-from recsvc.service.ports import (
-    AnswerStore,
-    CatalogueStore,
-    EventLog,
-    People,
-    ResponseCache,
-    ServedLists,
-)
+from recsvc.service.cache_port import ResponseCache
+from recsvc.service.ports import AnswerStore, CatalogueStore, EventLog, People, ServedLists
 from recsvc.service.process_cache import ProcessCache
 from recsvc.settings import ServerSettings
 from recsvc.store.answers import RedisAnswerStore

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from recsvc.core.recommendation_id import N_OWN
 from recsvc.errors import StoreUnavailableError
 from recsvc.metrics import Metrics, Totals
-from recsvc.service.ports import CacheKey, Claim, Claimed, Lookup, ResponseCache
+from recsvc.service.cache_port import CacheKey, Claim, Claimed, Lookup, ResponseCache
 from recsvc.service.questions import AnswerCodec, KeptList
 from recsvc.service.random_pieces import RandomPieces
 from recsvc.service.shopping import NO_DEEDS, LiveProfile

@@ -17,13 +17,13 @@ from hashlib import blake2b
 
 from recsvc.service.answer_cache import AnswerCache, Found
 from recsvc.service.basis import Basis
+from recsvc.service.cache_port import ANONYMOUS, CacheKey, Claimed
 from recsvc.service.deliveries import DEADLINE, Deliveries, Served, degraded
 from recsvc.service.inquiries import Inquiries
 from recsvc.service.inquiry import Inquiry
 from recsvc.service.making import Begun, ListMaker
 from recsvc.service.models import LoadedModel
 from recsvc.service.pages import shown_before
-from recsvc.service.ports import ANONYMOUS, CacheKey, Claimed
 from recsvc.service.process_cache import ProcessCache
 from recsvc.service.questions import KeptList, Question, ServedFrom
 from recsvc.service.refreshes import Refreshed, Refresher

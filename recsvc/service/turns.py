@@ -22,7 +22,7 @@ from typing import NamedTuple, Self
 from recsvc.errors import InvalidRequestError
 from recsvc.metrics import Totals
 from recsvc.service.answer_cache import CLAIM_SECONDS, AnswerCache, CacheSlot, Found
-from recsvc.service.ports import CacheKey, Claimed
+from recsvc.service.cache_port import CacheKey, Claimed
 from recsvc.service.questions import KeptList
 
 PATIENCE_SECONDS = 2 * CLAIM_SECONDS

@@ -14,7 +14,7 @@ from hashlib import blake2b
 
 from recsvc.errors import SettingsError
 from recsvc.identity import N_PARTITIONS, partition_of
-from recsvc.service.ports import CacheKey
+from recsvc.service.cache_port import CacheKey
 
 SCHEMA_VERSION = 1
 """Raised when the keys are laid out anew, and only with a way for what lies under the old ones:

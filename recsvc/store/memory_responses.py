@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from recsvc.service.ports import CachedEntry, CacheKey, Claim, Claimed, Lookup
+from recsvc.service.cache_port import CachedEntry, CacheKey, Claim, Claimed, Lookup
 from recsvc.service.shopping import LiveProfile
 from recsvc.store.memory import InMemoryProfiles
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from zlib import crc32
 
 from recsvc.errors import StoreUnavailableError
-from recsvc.service.ports import ANONYMOUS, CachedEntry, CacheKey, Claim, Claimed, Lookup
+from recsvc.service.cache_port import ANONYMOUS, CachedEntry, CacheKey, Claim, Claimed, Lookup
 from recsvc.service.shopping import LiveProfile
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema

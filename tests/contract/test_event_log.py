@@ -10,7 +10,7 @@ import pytest
 from recsvc.core.live import Act
 from recsvc.core.places import Location
 from recsvc.identity import partition_of
-from recsvc.service.ports import CachedEntry, CacheKey
+from recsvc.service.cache_port import CachedEntry, CacheKey
 from recsvc.service.shopping import (
     NO_DEEDS,
     Event,

@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from recsvc.core.places import Location
-from recsvc.service.ports import ANONYMOUS, CacheKey, Claim, Claimed, Person, ResponseCache
+from recsvc.service.cache_port import ANONYMOUS, CacheKey, Claim, Claimed, ResponseCache
+from recsvc.service.ports import Person
 from recsvc.service.shopping import NO_DEEDS
 from tests.shoppers import ANNA, T0
 from tests.stores import SetClock, Stores

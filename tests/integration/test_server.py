@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from recsvc.errors import SettingsError
-from recsvc.service.ports import Claimed
+from recsvc.service.cache_port import Claimed
 from recsvc.store.memory_responses import InMemoryResponseCache
 from recsvc.v1 import catalog_service_pb2, customer_service_pb2, event_service_pb2
 from recsvc.v1 import catalog_service_pb2_grpc as catalog_service

@@ -8,7 +8,7 @@ from recsvc.core.places import Location
 from recsvc.core.sources import Strategy
 from recsvc.core.stages import Stage
 from recsvc.logs import collected_facts
-from recsvc.service.ports import ANONYMOUS, CacheKey, Lookup
+from recsvc.service.cache_port import ANONYMOUS, CacheKey, Lookup
 from recsvc.service.questions import Question, ServedFrom
 from tests.bench import Bench
 from tests.counting import DATA_END

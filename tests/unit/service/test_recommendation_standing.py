@@ -6,8 +6,8 @@ from recsvc.artifacts.registry import Registry
 from recsvc.core.live import Act
 from recsvc.core.places import Location
 from recsvc.logs import collected_facts
+from recsvc.service.cache_port import ANONYMOUS
 from recsvc.service.ledger_state import Consent
-from recsvc.service.ports import ANONYMOUS
 from recsvc.service.questions import Question, ServedFrom
 from recsvc.service.selling import Written
 from recsvc.service.shopping import Line

@@ -20,9 +20,10 @@ from recsvc.errors import (
     StoreUnavailableError,
     UnavailableError,
 )
+from recsvc.service.cache_port import CacheKey, Lookup
 from recsvc.service.ledger_state import Consent
 from recsvc.service.models import load_model
-from recsvc.service.ports import CacheKey, Lookup, Person
+from recsvc.service.ports import Person
 from recsvc.service.questions import Question, ServedFrom, listed
 from recsvc.service.selling import Written
 from recsvc.service.shopping import Line, LiveProfile

@@ -10,8 +10,9 @@ from recsvc.core.catalogue import Product
 from recsvc.core.live import Act
 from recsvc.core.places import Location
 from recsvc.service.answer_cache import is_due
+from recsvc.service.cache_port import Claim, Claimed
 from recsvc.service.ledger_state import Consent
-from recsvc.service.ports import Claim, Claimed, Person
+from recsvc.service.ports import Person
 from recsvc.service.questions import Question, ServedFrom
 from recsvc.service.refreshes import Refreshed
 from tests.bench import Bench

@@ -8,8 +8,8 @@ from recsvc.artifacts.registry import Registry
 from recsvc.core.places import Location
 from recsvc.errors import InvalidRequestError, StoreUnavailableError
 from recsvc.service.answer_cache import CLAIM_SECONDS
+from recsvc.service.cache_port import CacheKey, Claim, Claimed, Lookup
 from recsvc.service.deliveries import Served
-from recsvc.service.ports import CacheKey, Claim, Claimed, Lookup
 from recsvc.service.questions import Question, ServedFrom
 from recsvc.service.turns import PATIENCE_SECONDS
 from tests.bench import FOREVER, Bench

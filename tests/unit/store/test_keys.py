@@ -4,7 +4,7 @@ import pytest
 
 from recsvc.errors import SettingsError
 from recsvc.identity import N_PARTITIONS, partition_of
-from recsvc.service.ports import CacheKey
+from recsvc.service.cache_port import CacheKey
 from recsvc.store.keys import KeySchema
 
 

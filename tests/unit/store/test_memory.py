@@ -1,4 +1,4 @@
-from recsvc.service.ports import CacheKey
+from recsvc.service.cache_port import CacheKey
 from recsvc.store.memory_responses import InMemoryResponseCache
 
 

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from recsvc.errors import StoreUnavailableError
-from recsvc.service.ports import CacheKey, Claim, Claimed
+from recsvc.service.cache_port import CacheKey, Claim, Claimed
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.connection import connect
 from recsvc.store.embedded import EmbeddedValkey
