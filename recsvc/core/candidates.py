@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from recsvc.core.allowed import allowed_by, on_this_page
 from recsvc.core.assortment import Assortment
+from recsvc.core.case import Case
 from recsvc.core.due import needed_again
-from recsvc.core.features import Case
 from recsvc.core.histories import NO_HISTORY, Profile
 from recsvc.core.live import NO_ITEMS, Live, fold
 from recsvc.core.model import Model

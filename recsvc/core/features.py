@@ -1,29 +1,25 @@
 """Features of the learnt ranker: what is known of a candidate, its shopper and the place.
 
-Features come in groups, each a function of a :class:`Case`; a group is computed whole or
-left out whole. Nothing is ever NaN: what is unknown is 0, or :data:`UNKNOWN` where 0 has a
-meaning of its own.
+Features come in groups, each a function of a :class:`~recsvc.core.case.Case`; a group is computed
+whole or left out whole. Nothing is ever NaN: what is unknown is 0, or :data:`UNKNOWN` where 0 has
+a meaning of its own.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.baskets import COLUMNS, Baskets, basket_columns
+from recsvc.core.case import Case
 from recsvc.core.histories import SECONDS_A_DAY
 from recsvc.core.item_statistics import ItemStatistics
+from recsvc.core.model import Model
 from recsvc.core.owned import MAX_DAYS, UNKNOWN
 from recsvc.core.places import PLACE_LEVELS, Level
 from recsvc.core.sparse import top
 from recsvc.core.vocabulary import MISSING
-
-if TYPE_CHECKING:  # the model holds rankers, which hold no features
-    from recsvc.core.model import Model
-    from recsvc.core.panel import Panel
-    from recsvc.core.sources import Moment
 
 Column = NDArray[np.float32]
 
@@ -33,43 +29,8 @@ MAX_AGE_DAYS = np.float32(60)
 MAX_PURCHASES = np.int32(12)
 """What grows with the length of the data is capped: trees that learn on shorter histories must
 not meet values that they have never seen."""
-_NONE = np.zeros(0, np.int32)
 FADED = np.float32(0.1)
 SMALLEST_SHARE = np.float32(1e-9)
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """The candidates of one call.
-
-    Attributes:
-        model: what was learnt.
-        panel: who scored them.
-        moment: who and where.
-        items: int32, shape ``(n,)``.
-        scores: float32, shape ``(n, n_scores)``, as the sources gave them.
-        standardised: the same, standardised within the list.
-        newcomers: int32: which products that the model has not learnt are allowed, the latest
-            first.
-        stand_ins: int32: items that the profile holds in place of such products.
-        undated: int32: items of the profile whose times are a guess.
-    """
-
-    model: "Model"
-    panel: "Panel"
-    moment: "Moment"
-    items: NDArray[np.int32]
-    scores: NDArray[np.float32]
-    standardised: NDArray[np.float32]
-    newcomers: NDArray[np.int32] = field(default_factory=lambda: _NONE)
-    stand_ins: NDArray[np.int32] = field(default_factory=lambda: _NONE)
-    undated: NDArray[np.int32] = field(default_factory=lambda: _NONE)
-
-    def only(self, kept: NDArray[np.bool_]) -> "Case":
-        """The candidates that a mask of shape ``(n,)`` keeps, still standardised among all."""
-        items, scores, standardised = self.items[kept], self.scores[kept], self.standardised[kept]
-        return replace(self, items=items, scores=scores, standardised=standardised)
-
 
 _SOLD = ("n_here", "n_recent", "surplus_here", "surplus_usual", "expected_usual")
 
@@ -89,7 +50,7 @@ class Features:
     """
 
     def __init__(
-        self, model: "Model", score_names: tuple[str, ...], baskets: Baskets | None = None
+        self, model: Model, score_names: tuple[str, ...], baskets: Baskets | None = None
     ) -> None:
         levels = [level for level in PLACE_LEVELS if len(model.places.levels[level].keys)]
         has_place = any(source.name == "place" for source in model.sources)
@@ -315,7 +276,7 @@ class _Affinity:
     shares: tuple[Column, ...]
 
     @classmethod
-    def of(cls, model: "Model", kinds: Iterable[NDArray[np.int32]]) -> "_Affinity":
+    def of(cls, model: Model, kinds: Iterable[NDArray[np.int32]]) -> "_Affinity":
         """Count the shares once."""
         kinds = tuple(kinds)
         bought = (_of_kinds(kind, model.places.shares, int(kind.max()) + 2) for kind in kinds)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from recsvc.core.features import Case
+from recsvc.core.case import Case
 from recsvc.core.ranking import Ranker, scale_of
 from recsvc.core.sources import Source, Strategy
 from recsvc.core.sparse import SparseRows

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.baskets import Baskets
-from recsvc.core.features import Case, Features
+from recsvc.core.case import Case
+from recsvc.core.features import Features
 from recsvc.core.model import Model
 from recsvc.core.places import Level
 from recsvc.core.ranking import standardise

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from recsvc.core.allowed import allowed_by, on_this_page
 from recsvc.core.assortment import Assortment
 from recsvc.core.candidates import Candidates
+from recsvc.core.case import Case
 from recsvc.core.diversity import Likeness
 from recsvc.core.due import due_again
-from recsvc.core.features import Case
 from recsvc.core.histories import Profile
 from recsvc.core.journey import staged
 from recsvc.core.lists import BuyAgain, Ranking

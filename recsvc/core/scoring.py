@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.assortment import Assortment
-from recsvc.core.features import Case
+from recsvc.core.case import Case
 from recsvc.core.newcomers import placed
 from recsvc.core.ranking import Ranker
 

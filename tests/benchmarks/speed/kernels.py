@@ -11,7 +11,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from recsvc.artifacts.registry import Registry
-from recsvc.core.features import Case
+from recsvc.core.case import Case
 from recsvc.core.model import Model
 from recsvc.core.places import Location
 from recsvc.core.query import Query

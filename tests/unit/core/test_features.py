@@ -7,12 +7,12 @@ import h3
 import numpy as np
 import pytest
 
+from recsvc.core.case import Case
 from recsvc.core.features import (
     FADED,
     MAX_AGE_DAYS,
     MAX_PURCHASES,
     N_NEAR,
-    Case,
     Features,
 )
 from recsvc.core.histories import Histories
