@@ -57,6 +57,18 @@ def regress(model: Model, task: Task, **weights: float) -> Model:
     return replace(model, rankers={**model.rankers, task: ranker})
 
 
+def same(one: Ranker, other: Ranker) -> bool:
+    """Whether all bytes of the two are equal."""
+
+    def as_bytes(ranker: Ranker) -> dict[str, bytes]:
+        arrays = {"weights": ranker.weights, "fusion": np.array(ranker.fusion)}
+        arrays |= {} if ranker.trees is None else ranker.trees.to_arrays("trees")
+        arrays |= {} if ranker.logistic is None else ranker.logistic.to_arrays("logistic")
+        return {name: values.tobytes() for name, values in arrays.items()}
+
+    return as_bytes(one) == as_bytes(other)
+
+
 def _tree(stump: Stump, names: Sequence[str]) -> Tree:
     return Tree(
         np.array([names.index(stump.feature)], np.int32),

@@ -19,11 +19,12 @@ from training.asked import lists, told_apart
 from training.evaluate import Rankers, evaluate, only
 from training.examples import Examples, collect
 from training.interactions import Interactions
-from training.learning import LEARNT, fit_ranker, is_enough
+from training.learning import LEARNT
 from training.models.histories import fit_histories
 from training.models.place_popularity import fit_places
 from training.models.popularity import fit_popularity
 from training.pipeline import build
+from training.ranker import fit_ranker, is_enough
 from training.search_space import RANKER, Part
 from training.settings import TrainingSettings
 from training.sources import fit_sources

@@ -23,9 +23,9 @@ from training.column import Column
 from training.evaluate import evaluate
 from training.examples import Examples, collect
 from training.fusion import starting_rankers
-from training.learning import fit_ranker
 from training.pipeline import FitInput, always_available, build, read
 from training.progress import ConsoleReporter
+from training.ranker import fit_ranker
 from training.settings import EXTRA_SOURCES, PRESETS, TrainingSettings
 from training.significance import paired_bootstrap
 from training.sources import suitable
