@@ -22,7 +22,7 @@ class Lift:
 
     Attributes:
         log: float64 ``(...)``: logarithm of the variant's metric over the control's; nan where
-            there is too little to tell.
+            there is too little to tell: few shoppers, or all of an arm did the same.
         variance: float64 ``(...)``: of ``log``; nan likewise.
     """
 
@@ -37,13 +37,12 @@ def lift(variant: Moments, control: Moments) -> Lift:
         variant: of the variant's shoppers.
         control: of the control's, at the same looks.
     """
-    spread = [arm.covariance() for arm in (variant, control)]
     weight = _slope(variant, control)
     middle = (variant.total[..., 2] + control.total[..., 2]) / np.maximum(variant.n + control.n, 1)
     logs, variances = [], []
-    for arm, matrix in zip((variant, control), spread, strict=True):
+    for arm in (variant, control):
         ratio = arm.ratio - weight * (arm.mean_covariate - middle)
-        rest = matrix[..., 0, 0] - 2 * weight * matrix[..., 0, 1] + weight**2 * matrix[..., 1, 1]
+        rest = arm.variance_without(weight)
         is_known = (arm.n >= MIN_SHOPPERS) & (ratio > 0) & (rest > 0)
         known = np.where(is_known, ratio, np.nan)
         logs.append(np.log(known))

@@ -67,16 +67,51 @@ class Moments:
             method: ``(numerator - ratio * denominator) / mean denominator``) and the covariate;
             nan with fewer than two shoppers.
         """
+        return self._covariance(self._weights())
+
+    def variance_without(self, slope: Float) -> Float:
+        """What the influence on the ratio varies by once the covariate's part is taken away.
+
+        Args:
+            slope: float64 ``(...)``: how much of the influence goes with one of the covariate.
+
+        Returns:
+            float64 ``(...)``: nan with fewer than two shoppers.
+        """
+        weights = self._weights()
+        rest = weights[..., :1, :] - slope[..., None, None] * weights[..., 1:, :]
+        return self._covariance(rest)[..., 0, 0]
+
+    def _weights(self) -> Float:
+        """float64 ``(..., 2, 3)``: influence and covariate as sums of the weighted columns."""
         mean_denominator = _divide(self.total[..., 1], self.n)
         weights = np.zeros((*self.n.shape, 2, 3))
         weights[..., 0, 0] = _divide(np.ones_like(self.n), mean_denominator)
         weights[..., 0, 1] = -_divide(self.ratio, mean_denominator)
         weights[..., 1, 2] = 1.0
-        second = weights @ self.product @ np.swapaxes(weights, -1, -2)
-        mean = np.stack([np.zeros_like(self.n), self.mean_covariate], axis=-1)
-        centred = second - self.n[..., None, None] * mean[..., :, None] * mean[..., None, :]
-        spare = np.where(self.n > 1, self.n - 1, np.nan)
-        return centred / spare[..., None, None]
+        return weights
+
+    def _covariance(self, weights: Float) -> Float:
+        """Covariance matrix of weighted sums of the columns.
+
+        It is a difference of sums of ``n`` products each, and what is no larger than the rounding
+        of these is 0: shoppers who all did the same would vary by noise that looks like certainty.
+
+        Args:
+            weights: float64 ``(..., k, 3)``.
+
+        Returns:
+            float64 ``(..., k, k)``.
+        """
+        turned = np.swapaxes(weights, -1, -2)
+        mean = weights @ _divide(self.total, self.n[..., None])[..., None]
+        n = self.n[..., None, None]
+        centred = weights @ self.product @ turned - n * mean * np.swapaxes(mean, -1, -2)
+        lengths = np.sqrt(np.diagonal(self.product, axis1=-2, axis2=-1))[..., None]
+        size = np.abs(weights) @ lengths
+        rounding = n * np.finfo(np.float64).eps * size * np.swapaxes(size, -1, -2)
+        centred = np.where(np.abs(centred) <= rounding, 0.0, centred)
+        return centred / np.where(n > 1, n - 1, np.nan)
 
     def relative_variance(self) -> Float:
         """float64 ``(...)``: variance of one shopper's influence over the squared ratio.

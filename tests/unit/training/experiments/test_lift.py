@@ -52,3 +52,44 @@ def test_too_little_gives_no_lift(empty: str) -> None:
     found = lift(Moments.of(paid[kept] * worth, ones[kept]), Moments.of(paid, ones))
     assert np.isnan(found.log)
     assert np.isnan(found.variance)
+
+
+@pytest.mark.parametrize("n", [100, 101, 1_000, 3_333, 100_000])
+@pytest.mark.parametrize("each", [0.1, 1 / 3, 9.99, 1e6 / 7])
+def test_an_arm_that_all_did_the_same_gives_no_lift(each: float, n: int) -> None:
+    """However many lists each was shown: what rounding leaves is no variance."""
+    lists = np.random.default_rng(n).integers(1, 9, n).astype(np.float64)
+    before = np.random.default_rng(0).gamma(2.0, 5.0, n)
+    same = Moments.of(each * lists, lists, before)
+    found = lift(same, Moments.of(each * 1.1 * lists, lists, before))
+    assert same.covariance()[..., 0, 0] == 0
+    assert np.isnan(found.log)
+    assert np.isnan(found.variance)
+
+
+def test_a_covariate_that_all_share_explains_nothing() -> None:
+    """What rounding leaves of its variance is no slope."""
+    (variant, _), (control, _) = _arm(1, 10.5), _arm(2)
+    ones = np.ones_like(variant)
+    plain = lift(Moments.of(variant, ones), Moments.of(control, ones))
+    shared = Moments.of(variant, ones, ones / 3), Moments.of(control, ones, ones / 3)
+    alike = lift(*shared)
+    assert [arm.covariance()[1, 1] for arm in shared] == [0, 0]
+    assert alike.log == pytest.approx(plain.log, rel=1e-12)
+    assert alike.variance == pytest.approx(plain.variance, rel=1e-12)
+
+
+def test_what_the_covariate_tells_wholly_gives_no_lift() -> None:
+    """Everybody pays a twentieth more than before: nothing is left that could vary."""
+    _, before = _arm(0)
+    ones = np.ones_like(before)
+    raised = Moments.of(before * 1.05, ones, before)
+    assert np.isnan(lift(raised, raised).log)
+
+
+def test_one_shopper_among_many_who_did_otherwise_is_seen() -> None:
+    """What varies little varies all the same."""
+    clicks = np.ones(100_000)
+    clicks[0] = 0
+    found = Moments.of(clicks, np.ones_like(clicks)).covariance()[0, 0]
+    assert found == pytest.approx(clicks.var(ddof=1), rel=1e-6)
