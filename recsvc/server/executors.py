@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from queue import SimpleQueue
 from typing import Any, TypeAlias
 
@@ -14,6 +14,14 @@ MAX_STREAMS = 64
 few callers who say nothing would keep everybody else waiting, so streams have their own."""
 
 _Task: TypeAlias = "tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]"
+
+
+def _as_far_as_there_are_threads() -> AbstractContextManager[None]:
+    """Go on where the process may have no more: a call waits for another, or for the next try.
+
+    Raised, it would end the thread with which gRPC takes all calls in.
+    """
+    return suppress(RuntimeError)
 
 
 class CallExecutor(Executor):
@@ -48,11 +56,8 @@ class CallExecutor(Executor):
         """Run ``fn`` when a thread is free; what is returned says only that it was taken."""
         with self._lock:
             self._n_held += 1
-            n_threads = len(self._threads)
-            if n_threads < min(self._n_held, self._max_workers):
-                name = f"grpc_{n_threads}"
-                self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
-                self._threads[-1].start()
+            if len(self._threads) < min(self._n_held, self._max_workers):
+                self._begin_thread()
         self._tasks.put((fn, args, kwargs))
         return self._taken
 
@@ -62,6 +67,13 @@ class CallExecutor(Executor):
             self._tasks.put(None)
         for thread in self._threads if wait else ():
             thread.join()
+
+    def _begin_thread(self) -> None:
+        name = f"grpc_{len(self._threads)}"
+        thread = threading.Thread(target=self._work, name=name, daemon=True)
+        with _as_far_as_there_are_threads():
+            thread.start()
+            self._threads.append(thread)
 
     def _work(self) -> None:
         while (task := self._tasks.get()) is not None:
@@ -116,6 +128,10 @@ class StreamExecutor(ThreadPoolExecutor):
         future = super().submit(fn, *args, **kwargs)
         future.add_done_callback(self._done)
         return future
+
+    def _adjust_thread_count(self) -> None:
+        with _as_far_as_there_are_threads():
+            super()._adjust_thread_count()
 
     def _done(self, _future: Future[Any]) -> None:
         with self._count_lock:

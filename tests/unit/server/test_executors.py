@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from recsvc.server.executors import CallExecutor
+from recsvc.server.executors import CallExecutor, StreamExecutor
 from tests.serving import Log, wait_until
 
 
@@ -71,3 +71,49 @@ def test_who_submits_is_told_at_once_that_it_was_taken(executor: CallExecutor) -
     executor.submit(gate.wait).add_done_callback(lambda _: told.set())
     assert told.is_set()
     gate.set()
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Until it is undone the process may have no more threads."""
+
+    def fails(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fails)
+        yield patch
+
+
+def test_a_call_that_no_thread_can_begin_for_is_worked_on_by_the_next_one(
+    executor: CallExecutor, full: pytest.MonkeyPatch
+) -> None:
+    """Raised, it would end what takes calls in; and the end waits only for threads that began."""
+    done: list[str] = []
+    executor.submit(done.append, "one")
+    full.undo()
+    executor.submit(done.append, "other")
+    executor.shutdown()
+    assert sorted(done) == ["one", "other"]
+    assert executor.n_held == 0
+
+
+def test_it_can_end_where_no_thread_has_begun(
+    executor: CallExecutor, full: pytest.MonkeyPatch
+) -> None:
+    executor.submit(print)
+    full.undo()
+    executor.shutdown()
+    assert executor.n_held == 1
+
+
+def test_a_stream_that_no_thread_can_begin_for_is_worked_on_by_the_next_one(
+    full: pytest.MonkeyPatch,
+) -> None:
+    with StreamExecutor() as streams:
+        done: list[str] = []
+        streams.submit(done.append, "one")
+        full.undo()
+        streams.submit(done.append, "other")
+    assert sorted(done) == ["one", "other"]
+    assert streams.n_held == 0
