@@ -25,10 +25,10 @@ _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THR
 # how gRPC's own people turn it off.
 _GRPC = {"GRPC_EXPERIMENTS": "-event_engine_listener"}
 
-EXTRA_GRACE_SECONDS = 30.0
+EXTRA_GRACE_SECONDS = 10.0
 """So long after the grace a worker is killed that has not ended. One whose threads hang gives up on
-each of them in turn, and then writes its last lines and numbers, which it would else take with it;
-any other is gone in a moment."""
+all of them, and then writes its last lines and numbers, which it would else take with it; any other
+is gone in a moment."""
 
 
 def serve(settings: ServerSettings, logger: Logger, on_ready: Callable[[str], object]) -> int:

@@ -29,6 +29,7 @@ from recsvc.service.served_log import ServedLog
 from recsvc.service.shop_rules import ShopRules
 from recsvc.service.standing import Standing
 from recsvc.service.stock import Stock
+from recsvc.service.stopping import stop_all
 from recsvc.settings import ConsentDefault, ServerSettings
 
 SWEEP_SECONDS = 10.0
@@ -113,18 +114,21 @@ class Ground:
 
     def stop(self) -> None:
         """Follow nothing any more."""
-        self.refreshes.stop()
-        self.slot.stop()
-        self.standing.stop()
-        self.live.stop()
-        self.experiments.stop()
-        self.rules.stop()
         self.stock.close()
-        self.gauge.stop()
-        self.served.stop()
+        stops = [
+            self.refreshes.stop,
+            self.slot.stop,
+            self.standing.stop,
+            self.live.stop,
+            self.experiments.stop,
+            self.rules.stop,
+            self.gauge.stop,
+            self.served.stop,
+            self.sweeper.stop,
+        ]
         if self.stores.changes is not None:
-            self.stores.changes.stop()
-        self.sweeper.stop()
+            stops.append(self.stores.changes.stop)
+        stop_all(stops)
 
 
 def build_ground(

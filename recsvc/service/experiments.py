@@ -21,6 +21,7 @@ from recsvc.service.poller import Poller
 from recsvc.service.questions import Question
 from recsvc.service.shelf_watch import ShelfWatch
 from recsvc.service.shop_rules import ShopRules
+from recsvc.service.stopping import STOP_SECONDS
 
 UNKNOWN_EXPERIMENT = "UNKNOWN_EXPERIMENT"
 VARIANT_UNAVAILABLE = "VARIANT_UNAVAILABLE"
@@ -193,9 +194,9 @@ class Experiments:
         """Follow from a thread of its own, until ``stop``."""
         self._poller.start(self.refresh, interval_seconds)
 
-    def stop(self) -> None:
-        """End the watching."""
-        self._poller.stop()
+    def stop(self, wait_seconds: float = STOP_SECONDS) -> None:
+        """End the watching; what it is at is waited for so long."""
+        self._poller.stop(wait_seconds)
 
     def _follow(self, experiments: tuple[Experiment, ...]) -> bool:
         """Load what variants need, then let them begin; tell whether there is all of it."""

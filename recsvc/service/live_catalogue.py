@@ -15,6 +15,7 @@ from recsvc.service.models import LoadedModel
 from recsvc.service.poller import Poller
 from recsvc.service.ports import CatalogueStore
 from recsvc.service.selling import Changes, Shop
+from recsvc.service.stopping import STOP_SECONDS
 
 READ_SECONDS = 30.0
 """Longest wait for a whole catalogue; nobody waits for it but the thread that reads."""
@@ -225,9 +226,9 @@ class LiveCatalogue:
         """Follow from a thread of its own, until ``stop``."""
         self._poller.start(self.follow, interval_seconds)
 
-    def stop(self) -> None:
-        """End the watching."""
-        self._poller.stop()
+    def stop(self, wait_seconds: float = STOP_SECONDS) -> None:
+        """End the watching; what it is at is waited for so long."""
+        self._poller.stop(wait_seconds)
 
     def _read_on(self, store: CatalogueStore, deadline: float) -> None:
         """Read the tables on and publish what they say, in one step; call it with the lock."""

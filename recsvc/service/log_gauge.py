@@ -7,6 +7,7 @@ from recsvc.logs import Logger
 from recsvc.metrics import Metrics
 from recsvc.service.poller import Poller
 from recsvc.service.ports import EventLog
+from recsvc.service.stopping import STOP_SECONDS
 
 INTERVAL_SECONDS = 5.0
 
@@ -31,9 +32,9 @@ class LogGauge:
         """Begin."""
         self._poller.start(self._look, interval_seconds, at_once=True)
 
-    def stop(self) -> None:
-        """End."""
-        self._poller.stop()
+    def stop(self, wait_seconds: float = STOP_SECONDS) -> None:
+        """End; what it is at is waited for so long."""
+        self._poller.stop(wait_seconds)
 
     def _look(self) -> None:
         with suppress(StoreUnavailableError):  # every call that needs the log says so

@@ -23,6 +23,7 @@ from recsvc.service.poller import Poller
 from recsvc.service.questions import ModelReference
 from recsvc.service.selling import Shop
 from recsvc.service.shopping import Deed
+from recsvc.service.stopping import STOP_SECONDS
 
 _RETRY_SECONDS = 5.0
 _N_WARM_CUSTOMERS = 20
@@ -251,9 +252,9 @@ class ModelSlot:
         """Follow the registry from a thread of its own, until ``stop``."""
         self._poller.start(self.refresh, interval_seconds)
 
-    def stop(self) -> None:
-        """End the watching."""
-        self._poller.stop()
+    def stop(self, wait_seconds: float = STOP_SECONDS) -> None:
+        """End the watching; what it is at is waited for so long."""
+        self._poller.stop(wait_seconds)
 
     def _look(self) -> tuple[PointerStamp | str | None]:
         """What the registry shows from afar; equal while nothing has changed."""

@@ -4,8 +4,7 @@ import threading
 from collections.abc import Callable
 
 from recsvc.logs import Logger
-
-STOP_SECONDS = 2.0
+from recsvc.service.stopping import STOP_SECONDS
 
 
 class Poller:
@@ -36,12 +35,11 @@ class Poller:
         )
         self._thread.start()
 
-    def stop(self) -> None:
-        """End; a call that is running is waited for a moment."""
+    def stop(self, wait_seconds: float = STOP_SECONDS) -> None:
+        """End; a call that is running is waited for so long."""
         self._stopping.set()
         if self._thread is not None:
-            self._thread.join(STOP_SECONDS)
-            self._thread = None
+            self._thread.join(wait_seconds)
 
     def _poll(
         self, work: Callable[[], object], first_seconds: float, interval_seconds: float

@@ -15,6 +15,7 @@ from typing import Protocol
 from recsvc.errors import RecsvcError
 from recsvc.logs import Logger
 from recsvc.metrics import Metrics, Totals
+from recsvc.service.stopping import STOP_SECONDS
 
 N_THREADS = 2
 """One list that takes long does not keep the others waiting; more would only be in the way of the
@@ -26,8 +27,6 @@ WAITING_SECONDS = 1.0
 
 REST_SECONDS = 0.25
 """So long a list is not tried again that another process is at, or that could not be made."""
-
-STOP_SECONDS = 2.0
 
 
 class Refreshed(StrEnum):
@@ -95,13 +94,13 @@ class Refreshes:
         if not is_taken:
             self._counts[Refreshed.DROPPED].add()
 
-    def stop(self) -> None:
-        """Begin nothing more; what is being made is waited for, for a moment."""
+    def stop(self, wait_seconds: float = STOP_SECONDS) -> None:
+        """Begin nothing more; what is being made is waited for so long."""
         with self._changed:
             self._is_stopping = True
             self._waiting.clear()
             self._changed.notify_all()
-        end = self._monotonic() + STOP_SECONDS
+        end = self._monotonic() + wait_seconds
         for thread in self._threads:
             thread.join(max(0.0, end - self._monotonic()))
 

@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -27,13 +28,13 @@ from recsvc.service.selling import NOTHING
 from recsvc.service.served import ServedList
 from recsvc.service.shopping import NO_DEEDS, Outcome
 from recsvc.service.standing import Standing
+from recsvc.service.stopping import STOP_SECONDS
 
 MAX_WAITING = 1_000
 """Lists that wait to be written at most."""
 BATCH = 100
 LINGER_SECONDS = 0.1
 """So long the first list of a batch waits for others: many cost little more than one."""
-STOP_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,23 +107,20 @@ class ServedLog:
         self._thread = threading.Thread(target=self._run, name="served-log", daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """End, with what waits written if that takes a moment only."""
-        thread, self._thread = self._thread, None
-        if thread is None:
+    def stop(self, wait_seconds: float = STOP_SECONDS) -> None:
+        """End, with what waits written if that takes no longer."""
+        if self._thread is None:
             return
         self._stopping.set()
-        try:
-            self._waiting.put(None, timeout=STOP_SECONDS)
-        except queue.Full:
-            return  # the thread is a daemon, and hangs in the store
-        thread.join(STOP_SECONDS)
+        with suppress(queue.Full):  # then it does not wait for any to come
+            self._waiting.put_nowait(None)
+        self._thread.join(wait_seconds)
 
     def _run(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            if self._waiting.qsize() < BATCH:
-                self._stopping.wait(LINGER_SECONDS)
-            batch, is_last = self._batch(first)
+        while not self._stopping.is_set() or not self._waiting.empty():
+            batch = self._batch()
+            if not batch:
+                continue
             try:
                 self.write(batch)
             except (
@@ -130,21 +128,15 @@ class ServedLog:
             ) as error:  # a thread that ended would leave the process behind for good
                 self._count("failed", len(batch))
                 self._logger.exception("served_list_failed", error=str(error))
-            if is_last:
-                return
 
-    def _batch(self, first: _Serving) -> tuple[list[_Serving], bool]:
-        """What waits, and whether nothing comes after it."""
-        batch = [first]
-        while len(batch) < BATCH:
-            try:
-                following = self._waiting.get_nowait()
-            except queue.Empty:
-                break
-            if following is None:
-                return batch, True
-            batch.append(following)
-        return batch, False
+    def _batch(self) -> list[_Serving]:
+        """What waits, once there is any; nothing at the end."""
+        found = [self._waiting.get()]
+        if self._waiting.qsize() < BATCH:
+            self._stopping.wait(LINGER_SECONDS)
+        while len(found) < BATCH and not self._waiting.empty():  # nobody else takes any
+            found.append(self._waiting.get_nowait())
+        return [serving for serving in found if serving is not None]
 
     def write(self, servings: Sequence[_Serving]) -> None:
         """Store lists, but those of who may not be known any more."""

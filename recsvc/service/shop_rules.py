@@ -15,6 +15,7 @@ from recsvc.logs import Logger
 from recsvc.metrics import Metrics
 from recsvc.service.poller import Poller
 from recsvc.service.shelf_watch import ShelfWatch
+from recsvc.service.stopping import STOP_SECONDS
 
 _RETRY_SECONDS = 5.0
 
@@ -144,6 +145,6 @@ class ShopRules:
         """Follow from a thread of its own, until ``stop``."""
         self._poller.start(self.refresh, interval_seconds)
 
-    def stop(self) -> None:
-        """End the watching."""
-        self._poller.stop()
+    def stop(self, wait_seconds: float = STOP_SECONDS) -> None:
+        """End the watching; what it is at is waited for so long."""
+        self._poller.stop(wait_seconds)

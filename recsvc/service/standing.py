@@ -10,6 +10,7 @@ from recsvc.errors import ErasedMeanwhileError, StoreUnavailableError
 from recsvc.logs import Logger
 from recsvc.service.ledger_state import DECISIONS, Consent, Erasure, LedgerState
 from recsvc.service.poller import Poller
+from recsvc.service.stopping import STOP_SECONDS
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -236,9 +237,9 @@ class Standing:
         """Follow the ledger from a thread of its own, until ``stop``."""
         self._poller.start(self.follow, interval_seconds)
 
-    def stop(self) -> None:
-        """End the watching."""
-        self._poller.stop()
+    def stop(self, wait_seconds: float = STOP_SECONDS) -> None:
+        """End the watching; what it is at is waited for so long."""
+        self._poller.stop(wait_seconds)
 
     def follow(self) -> None:
         """Read on; what stands in the way is logged once, and what is known stays known."""

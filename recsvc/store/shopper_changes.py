@@ -15,6 +15,7 @@ import redis
 from redis.client import PubSub
 
 from recsvc.logs import Logger
+from recsvc.service.stopping import STOP_SECONDS
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 
@@ -23,8 +24,6 @@ PING_SECONDS = 0.2
 
 SILENT_SECONDS = 1.0
 """A connection that has not answered so long is given up."""
-
-STOP_SECONDS = 2.0
 
 
 def check_channel(guarded: GuardedRedis, keys: KeySchema) -> None:
@@ -92,11 +91,13 @@ class RedisShopperChanges:
         self._thread = threading.Thread(target=self._run, name="shopper-changes", daemon=True)
         self._thread.start()
 
-    def stop(self) -> None:
-        """End."""
+    def stop(self, wait_seconds: float = STOP_SECONDS) -> None:
+        """End; what it is at is waited for so long."""
         self._stopping.set()
         if self._thread is not None:
-            self._thread.join(STOP_SECONDS)
+            self._thread.join(wait_seconds)
+            if self._thread.is_alive():
+                return  # it still listens: the end of the process closes its connection
         self._client.close()
 
     def _run(self) -> None:

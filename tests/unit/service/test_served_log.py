@@ -207,6 +207,15 @@ def test_a_store_that_is_down_is_said_once(registry: Registry) -> None:
     assert len(kept.logged.lines("served_lists_not_written")) == 1
 
 
+def test_an_end_where_nothing_waits_asks_for_nothing(registry: Registry) -> None:
+    """A store that has ended before is no fault then."""
+    kept = Kept(registry, DeadLists())
+    kept.log.start()
+    kept.log.stop(0.0)
+    kept.log.stop()
+    assert not kept.logged.lines("served_lists_not_written")
+
+
 def test_lists_are_kept_after_a_fault(registry: Registry) -> None:
     """The thread says what went wrong, and goes on."""
     kept = Kept(registry, FaultyLists())
