@@ -34,22 +34,6 @@ _LAST_SECOND = 0xFFFF_FFFF
 _T = TypeVar("_T")
 
 
-def check_batch(field: str, n_entries: int) -> None:
-    """Check how many entries come at once.
-
-    Raises:
-        InvalidRequestError: none, or too many (BATCH_TOO_LARGE).
-    """
-    if not n_entries:
-        raise InvalidRequestError(field, f"is empty; give 1 to {MAX_BATCH}")
-    if n_entries > MAX_BATCH:
-        raise InvalidRequestError(
-            field,
-            f"has {n_entries} entries; split it into batches of at most {MAX_BATCH}",
-            reason="BATCH_TOO_LARGE",
-        )
-
-
 def read_entries(
     messages: Sequence[Any],
     read: Callable[[Any], _T],

@@ -12,7 +12,7 @@ from recsvc.core.catalogue import Product
 from recsvc.errors import InvalidRequestError
 from recsvc.logs import note
 from recsvc.server.catalogue_requests import (
-    check_batch,
+    MAX_BATCH,
     read_entries,
     read_inventory,
     read_inventory_key,
@@ -20,7 +20,7 @@ from recsvc.server.catalogue_requests import (
     read_store,
 )
 from recsvc.server.errors import to_status
-from recsvc.server.fields import check_id
+from recsvc.server.fields import check_batch, check_id
 from recsvc.server.messages import inventory_message, product_message, store_message, timestamp
 from recsvc.server.replays import Replays
 from recsvc.server.tokens import Tokens
@@ -83,7 +83,7 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
         context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
     ) -> api.BatchUpsertProductsResponse:
         """Add products, and replace those that exist."""
-        check_batch("products", len(request.products))
+        check_batch("products", len(request.products), MAX_BATCH)
         note(n_products=len(request.products))
 
         def upsert() -> api.BatchUpsertProductsResponse:
@@ -113,7 +113,7 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
         context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
     ) -> api.BatchUpsertStoresResponse:
         """Add stores, and replace those that exist."""
-        check_batch("stores", len(request.stores))
+        check_batch("stores", len(request.stores), MAX_BATCH)
         note(n_stores=len(request.stores))
 
         def upsert() -> api.BatchUpsertStoresResponse:
@@ -140,7 +140,7 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
         context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
     ) -> api.BatchSetInventoryResponse:
         """Set stock and store prices."""
-        check_batch("records", len(request.records))
+        check_batch("records", len(request.records), MAX_BATCH)
         note(n_records=len(request.records))
         return self._replays.answer(
             request, api.BatchSetInventoryResponse, lambda: self._set_inventory(request)
@@ -178,7 +178,7 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
         context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
     ) -> api.BatchGetInventoryResponse:
         """Read stock and store prices, from where they are written: no token is needed."""
-        check_batch("keys", len(request.keys))
+        check_batch("keys", len(request.keys), MAX_BATCH)
         self._tokens.read(request.consistency_token)
         results = [api.GetInventoryResult() for _ in request.keys]
         by_store: dict[str, list[tuple[api.GetInventoryResult, str]]] = defaultdict(list)
@@ -314,7 +314,7 @@ def _asked(kind: str, asked: Sequence[str]) -> bytes:
 
 
 def _check(product_ids: Sequence[str]) -> None:
-    check_batch("product_ids", len(product_ids))
+    check_batch("product_ids", len(product_ids), MAX_BATCH)
     for index, product_id in enumerate(product_ids):
         check_id(f"product_ids[{index}]", product_id, required=True)
     note(n_products=len(product_ids))

@@ -28,22 +28,6 @@ _NANOS = 1_000_000_000
 _LAST_SECOND = 0xFFFF_FFFF
 
 
-def check_events(n_events: int) -> None:
-    """Check how many events come at once.
-
-    Raises:
-        InvalidRequestError: none, or too many (BATCH_TOO_LARGE).
-    """
-    if not n_events:
-        raise InvalidRequestError("events", f"is empty; give 1 to {MAX_EVENTS}")
-    if n_events > MAX_EVENTS:
-        raise InvalidRequestError(
-            "events",
-            f"has {n_events} entries; split it into batches of at most {MAX_EVENTS}",
-            reason="BATCH_TOO_LARGE",
-        )
-
-
 def read_event(message: api.Event, key: bytes, now: float) -> Event:
     """Read one event.
 

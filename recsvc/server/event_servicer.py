@@ -8,7 +8,8 @@ import grpc
 from recsvc.errors import InvalidRequestError
 from recsvc.logs import note
 from recsvc.server.errors import to_status
-from recsvc.server.event_requests import check_events, read_event
+from recsvc.server.event_requests import MAX_EVENTS, read_event
+from recsvc.server.fields import check_batch
 from recsvc.server.replays import Replays
 from recsvc.server.tokens import ConsistencyTokens
 from recsvc.service.events import Events
@@ -49,7 +50,7 @@ class EventServicer(api_grpc.EventServiceServicer):
         context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
     ) -> api.IngestEventsResponse:
         """Take in up to 1,000 events."""
-        check_events(len(request.events))
+        check_batch("events", len(request.events), MAX_EVENTS)
         return self._replays.answer(
             request,
             api.IngestEventsResponse,

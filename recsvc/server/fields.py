@@ -112,6 +112,22 @@ def check_count(path: str, n_values: int, limit: int) -> None:
         raise InvalidRequestError(path, f"has {n_values} entries; at most {limit} are allowed")
 
 
+def check_batch(field: str, n_entries: int, limit: int) -> None:
+    """Check how many entries come at once.
+
+    Raises:
+        InvalidRequestError: none, or too many (BATCH_TOO_LARGE).
+    """
+    if not n_entries:
+        raise InvalidRequestError(field, f"is empty; give 1 to {limit}")
+    if n_entries > limit:
+        raise InvalidRequestError(
+            field,
+            f"has {n_entries} entries; split it into batches of at most {limit}",
+            reason="BATCH_TOO_LARGE",
+        )
+
+
 def read_ids(path: str, values: Sequence[str], limit: int) -> tuple[str, ...]:
     """Read ids.
 

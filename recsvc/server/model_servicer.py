@@ -2,12 +2,12 @@
 
 import grpc
 
-from recsvc.errors import InvalidRequestError, NotYetAvailableError
+from recsvc.errors import NotYetAvailableError
 from recsvc.logs import note
 from recsvc.server.context import deadline_of
 from recsvc.server.fields import check_id
 from recsvc.server.messages import timestamp
-from recsvc.server.tokens import Signer
+from recsvc.server.tokens import PageTokens
 from recsvc.service.model_admin import ModelAdmin, ModelDescription
 from recsvc.v1 import model_service_pb2 as models
 from recsvc.v1 import model_service_pb2_grpc as models_grpc
@@ -23,7 +23,7 @@ class ModelServicer(models_grpc.ModelServiceServicer):
 
     def __init__(self, admin: ModelAdmin, key: bytes) -> None:
         self._admin = admin
-        self._signer = Signer(key, b"models")
+        self._pages = PageTokens(key, b"models")
 
     def ListModels(  # noqa: N802  # the API's name
         self,
@@ -31,10 +31,11 @@ class ModelServicer(models_grpc.ModelServiceServicer):
         context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
     ) -> models.ListModelsResponse:
         """List versions, the newest first."""
-        page = self._admin.versions(request.page_size, self._read_token(request.page_token))
+        after = self._pages.read(request.page_token).decode()
+        page = self._admin.versions(request.page_size, after)
         return models.ListModelsResponse(
             models=[_model_message(model) for model in page.models],
-            next_page_token=self._token(page.last_version_id) if page.last_version_id else "",
+            next_page_token=self._pages.write(page.last_version_id.encode()),
         )
 
     def GetModel(  # noqa: N802  # the API's name
@@ -72,21 +73,6 @@ class ModelServicer(models_grpc.ModelServiceServicer):
             model=_model_message(change.model),
             previous_version_id=change.previous_version_id,
         )
-
-    def _token(self, version_id: str) -> str:
-        return self._signer.token(version_id.encode())
-
-    def _read_token(self, token: str) -> str:
-        if not token:
-            return ""
-        content = self._signer.content(token)
-        if content is None:
-            raise InvalidRequestError(
-                "page_token",
-                "was not made by this service; ask without one",
-                reason="PAGE_TOKEN_INVALID",
-            )
-        return content.decode()
 
 
 def _model_message(model: ModelDescription) -> models.Model:

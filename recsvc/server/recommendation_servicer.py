@@ -10,6 +10,7 @@ from recsvc.logs import note
 from recsvc.server import requests, response_codec, responses
 from recsvc.server.batch_answers import BatchAnswers, BatchCounts
 from recsvc.server.context import deadline_of
+from recsvc.server.fields import check_batch
 from recsvc.server.tokens import Tokens
 from recsvc.service.making import Begun
 from recsvc.service.models import LoadedModel, ModelSlot
@@ -71,7 +72,7 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         self, request: api.BatchRecommendRequest, context: grpc.ServicerContext
     ) -> bytes:
         """Answer several questions, each with a response or a status of its own."""
-        requests.check_batch(len(request.requests))
+        check_batch("requests", len(request.requests), requests.MAX_BATCH)
         loaded, counts = self._slot.current(), BatchCounts()
         answers = dict(self._batches.answer(request.requests, loaded, self._end(context), counts))
         note(version_id=loaded.reference.version_id, **counts.facts())

@@ -132,22 +132,6 @@ def check_streamed(request: api.StreamBatchRecommendRequest) -> None:
         raise InvalidRequestError("request", "is missing; an empty one asks for nobody, nowhere")
 
 
-def check_batch(n_requests: int) -> None:
-    """Check the size of a batch.
-
-    Raises:
-        InvalidRequestError: it is empty, or too large (BATCH_TOO_LARGE).
-    """
-    if not n_requests:
-        raise InvalidRequestError("requests", f"is empty; give 1 to {MAX_BATCH}")
-    if n_requests > MAX_BATCH:
-        raise InvalidRequestError(
-            "requests",
-            f"has {n_requests} entries; split it into batches of at most {MAX_BATCH}",
-            reason="BATCH_TOO_LARGE",
-        )
-
-
 def _question(
     request: api.RecommendRequest
     | api.ListSimilarProductsRequest

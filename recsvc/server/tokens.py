@@ -82,10 +82,11 @@ class PageTokens:
 
     Args:
         key: the secret.
+        kind: of list; pages of another are not read, at most 16 bytes.
     """
 
-    def __init__(self, key: bytes) -> None:
-        self._signer = Signer(key, b"page")
+    def __init__(self, key: bytes, kind: bytes = b"page") -> None:
+        self._signer = Signer(key, kind)
 
     def write(self, content: bytes) -> str:
         """Return the token of the next page, ``""`` where there is none."""

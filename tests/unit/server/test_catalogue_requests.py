@@ -12,7 +12,6 @@ from recsvc.core.catalogue import ALWAYS_FROM, ALWAYS_TO, Product
 from recsvc.core.places import Location
 from recsvc.errors import InvalidRequestError
 from recsvc.server.catalogue_requests import (
-    check_batch,
     read_entries,
     read_inventory,
     read_inventory_key,
@@ -323,13 +322,3 @@ def test_an_error_names_a_field() -> None:
     )
     assert isinstance(twice, InvalidRequestError)
     assert twice.field == "store_id"
-
-
-def test_a_batch_has_its_limits() -> None:
-    """1 to 1,000 entries."""
-    check_batch("records", 1)
-    check_batch("records", 1_000)
-    for n_entries, reason in ((0, "FIELD_INVALID"), (1_001, "BATCH_TOO_LARGE")):
-        with pytest.raises(InvalidRequestError) as caught:
-            check_batch("records", n_entries)
-        assert (caught.value.field, caught.value.reason) == ("records", reason)

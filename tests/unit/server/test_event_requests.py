@@ -9,7 +9,7 @@ from recsvc.core.cells import cell_of
 from recsvc.core.live import Act
 from recsvc.errors import InvalidRequestError
 from recsvc.identity import customer_hash, visitor_hash
-from recsvc.server.event_requests import check_events, read_event, read_shopper
+from recsvc.server.event_requests import read_event, read_shopper
 from recsvc.server.event_responses import event_message
 from recsvc.service.shopping import Line, Person, Shopper
 from recsvc.v1 import common_pb2 as common
@@ -204,14 +204,3 @@ def test_a_customer_and_a_visitor_are_two_people() -> None:
     assert customer == Shopper(Person.CUSTOMER, "7", customer_hash(KEY, "7"))
     visitor = read_shopper("shopper", common.Shopper(visitor_id="7"), KEY)
     assert visitor.key != customer.key
-
-
-def test_a_call_has_one_to_a_thousand_events() -> None:
-    """Empty is a field that is invalid; too many is a batch that is too large."""
-    check_events(1)
-    check_events(1_000)
-    with pytest.raises(InvalidRequestError) as empty:
-        check_events(0)
-    with pytest.raises(InvalidRequestError) as large:
-        check_events(1_001)
-    assert (empty.value.reason, large.value.reason) == ("FIELD_INVALID", "BATCH_TOO_LARGE")

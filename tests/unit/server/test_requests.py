@@ -13,7 +13,6 @@ from recsvc.core.stages import Stage
 from recsvc.errors import InvalidRequestError
 from recsvc.server import requests
 from recsvc.server.fields import check_id
-from recsvc.server.requests import check_batch
 from recsvc.server.tokens import Tokens
 from recsvc.service.questions import Question
 from recsvc.v1 import common_pb2 as common
@@ -294,17 +293,6 @@ def test_every_stage_is_known() -> None:
     """Each value of the API is a stage of the kernel."""
     stages = [requests.read_stage("stage", value) for value in common.JourneyStage.values()]
     assert stages == list(Stage)
-
-
-def test_batches_have_one_to_a_hundred_entries() -> None:
-    """Empty is a field that is invalid; too many is a batch that is too large."""
-    check_batch(1)
-    check_batch(100)
-    with pytest.raises(InvalidRequestError) as empty:
-        check_batch(0)
-    with pytest.raises(InvalidRequestError) as large:
-        check_batch(101)
-    assert (empty.value.reason, large.value.reason) == ("FIELD_INVALID", "BATCH_TOO_LARGE")
 
 
 def test_ids_are_counted_in_bytes() -> None:
