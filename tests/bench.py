@@ -232,6 +232,14 @@ class Bench:
         if self.meanwhile:
             self.meanwhile.pop(0)()
 
+    def lists_take(self, seconds: float) -> None:
+        """Let so much time go by in the making of each list, from now on."""
+
+        def go_on() -> None:
+            self.monotonic += seconds
+
+        self.codec.before = go_on
+
     def ask(self, question: Question, seconds: float = FOREVER) -> Served:
         return self.recommendations.recommend(question, self.monotonic + seconds)
 

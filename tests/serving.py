@@ -253,6 +253,16 @@ def running_service(registry: Path, directory: Path, *flags: str, **env: str) ->
         service.stop()
 
 
+@contextmanager
+def two_workers(registry: Path, directory: Path) -> Iterator[Service]:
+    """Run a service of two workers, as a shop does."""
+    # A second of patience: a busy machine is not a dead Valkey.
+    with running_service(
+        registry, directory, "--workers", "2", RECSVC_REDIS_TIMEOUT_MS="1000"
+    ) as service:
+        yield service
+
+
 def wait_until(is_true: Callable[[], bool], seconds: float = 20.0) -> None:
     """Wait for what must come true, and fail if it does not."""
     deadline = time.monotonic() + seconds

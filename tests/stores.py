@@ -14,6 +14,7 @@ from recsvc.service.ports import AnswerStore, EventLog, People, ServedLists
 from recsvc.service.selling import Changes
 from recsvc.store.answers import RedisAnswerStore
 from recsvc.store.breaker import CircuitBreaker
+from recsvc.store.connection import connect
 from recsvc.store.embedded import EmbeddedValkey
 from recsvc.store.event_log import RedisEventLog
 from recsvc.store.guarded import GuardedRedis
@@ -141,3 +142,14 @@ def running_valkey(directory: Path) -> Iterator[EmbeddedValkey]:
         yield server
     finally:
         server.stop()
+
+
+@contextmanager
+def valkey_client(directory: Path) -> Iterator[redis.Redis]:
+    """Run an embedded Valkey, and connect to it."""
+    with (
+        running_valkey(directory) as server,
+        # A busy machine may take its time: what the time-out does is tested elsewhere.
+        connect(server.url, socket_timeout_seconds=5.0) as client,
+    ):
+        yield client

@@ -5,18 +5,13 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from recsvc.store.connection import connect
 from tests.shoppers import T0
-from tests.stores import SetClock, Stores, in_memory, in_redis, running_valkey
+from tests.stores import SetClock, Stores, in_memory, in_redis, valkey_client
 
 
 @pytest.fixture(scope="session")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
-    with (
-        running_valkey(tmp_path_factory.mktemp("valkey")) as server,
-        # A busy machine may take its time: what the time-out does is tested elsewhere.
-        connect(server.url, socket_timeout_seconds=5.0) as client,
-    ):
+    with valkey_client(tmp_path_factory.mktemp("valkey")) as client:
         yield client
 
 

@@ -18,7 +18,7 @@ from recsvc.v1 import catalog_service_pb2_grpc as api_grpc
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as recommendations
 from recsvc.v1 import recommendation_service_pb2_grpc as recommendations_grpc
-from tests.serving import Service, running_service, small_registry
+from tests.serving import small_registry, two_workers
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
@@ -81,7 +81,7 @@ class Line:
 def serving(registry: Path, directory: Path) -> Iterator[list[Line]]:
     """Run a service, and open connections; channels would otherwise share one."""
     options = [("grpc.use_local_subchannel_pool", 1)]
-    with running(registry, directory) as service, ExitStack() as stack:
+    with two_workers(registry, directory) as service, ExitStack() as stack:
         channels = [
             stack.enter_context(grpc.insecure_channel(service.target, options))
             for _ in range(N_CHANNELS)
@@ -93,15 +93,6 @@ def serving(registry: Path, directory: Path) -> Iterator[list[Line]]:
             )
             for channel in channels
         ]
-
-
-@contextmanager
-def running(registry: Path, directory: Path) -> Iterator[Service]:
-    # A second of patience: a busy machine is not a dead Valkey.
-    with running_service(
-        registry, directory, "--workers", "2", RECSVC_REDIS_TIMEOUT_MS="1000"
-    ) as service:
-        yield service
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,14 @@ from recsvc.v1 import event_service_pb2 as events
 from recsvc.v1 import event_service_pb2_grpc as events_grpc
 from recsvc.v1 import recommendation_service_pb2 as api
 from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
-from tests.serving import Service, refusal, running_service, small_registry, wait_until
+from tests.serving import (
+    Service,
+    refusal,
+    running_service,
+    small_registry,
+    two_workers,
+    wait_until,
+)
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
@@ -111,18 +118,9 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return small_registry(tmp_path_factory.mktemp("live") / "models").root
 
 
-@contextmanager
-def serving(registry: Path, directory: Path) -> Iterator[Service]:
-    # A second of patience: a busy machine is not a dead Valkey.
-    with running_service(
-        registry, directory, "--workers", "2", RECSVC_REDIS_TIMEOUT_MS="1000"
-    ) as service:
-        yield service
-
-
 @pytest.fixture(scope="module")
 def service(registry: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with serving(registry, tmp_path_factory.mktemp("run")) as service:
+    with two_workers(registry, tmp_path_factory.mktemp("run")) as service:
         yield service
 
 
@@ -207,7 +205,7 @@ def test_what_one_process_learns_all_others_know_within_a_second(
 
 def test_while_valkey_is_silent_no_process_gives_old_lists(registry: Path, tmp_path: Path) -> None:
     """Nobody hung up, but what others write cannot be heard: lists are made anew, and say so."""
-    with serving(registry, tmp_path / "run") as service, lines_to(service, 1) as (line,):
+    with two_workers(registry, tmp_path / "run") as service, lines_to(service, 1) as (line,):
         wait_until(lambda: bool(line.ask("eve")) and n_hits(service) > 0)
         valkey = int(service.lines("valkey_started")[-1]["pid"])
         os.kill(valkey, signal.SIGSTOP)
@@ -223,7 +221,7 @@ def test_while_valkey_is_silent_no_process_gives_old_lists(registry: Path, tmp_p
 
 def test_without_valkey_no_process_gives_old_lists(registry: Path, tmp_path: Path) -> None:
     """What others wrote meanwhile could not be heard; once it is back, lists are kept again."""
-    with serving(registry, tmp_path / "run") as service, lines_to(service, 1) as (line,):
+    with two_workers(registry, tmp_path / "run") as service, lines_to(service, 1) as (line,):
         wait_until(lambda: bool(line.ask("eve")) and n_hits(service) > 0)
         os.kill(int(service.lines("valkey_started")[-1]["pid"]), signal.SIGKILL)
         wait_until(lambda: bool(service.lines("changes_not_heard")))
@@ -296,7 +294,7 @@ def test_a_recall_counts_everywhere_and_for_good(registry: Path, tmp_path: Path)
         answers = [line.ask(f"shopper-{number}", token) for number, line in enumerate(lines)]
         return set.union(*map(ids, answers))
 
-    with serving(registry, tmp_path / "run") as service, lines_to(service) as lines:
+    with two_workers(registry, tmp_path / "run") as service, lines_to(service) as lines:
         assert {"espresso", "soap"} <= shown(lines)
         withdraw(lines[0], "espresso")
         time.sleep(FRESHNESS_SECONDS)  # what is promised without a token
@@ -304,7 +302,7 @@ def test_a_recall_counts_everywhere_and_for_good(registry: Path, tmp_path: Path)
         token = withdraw(lines[0], "soap")
         assert "soap" not in shown(lines, token)
     # Another Valkey: nothing of a recall lies in one.
-    with serving(registry, tmp_path / "again") as service, lines_to(service) as lines:
+    with two_workers(registry, tmp_path / "again") as service, lines_to(service) as lines:
         assert not {"espresso", "soap"} & shown(lines)
         restore = catalogue.RestoreProductsRequest(product_ids=["espresso"])
         token = lines[0].catalogue.RestoreProducts(restore, timeout=SECONDS).consistency_token
@@ -379,7 +377,7 @@ def test_an_erasure_leaves_nothing(service: Service, registry: Path, lines: list
 
 def test_valkey_killed(registry: Path, tmp_path: Path) -> None:
     """Lists go on, writes are refused with a time to come back, and what was durable is kept."""
-    with serving(registry, tmp_path / "run") as service, lines_to(service, 1) as (line,):
+    with two_workers(registry, tmp_path / "run") as service, lines_to(service, 1) as (line,):
         durable = line.ingest(bought("durable", CUSTOMER), durable=True)
         assert durable == [events.EVENT_OUTCOME_ACCEPTED]
         ingest = events.IngestEventsRequest(events=[bought("later", CUSTOMER)])

@@ -7,10 +7,9 @@ from contextlib import ExitStack
 import pytest
 import redis
 
-from recsvc.store.connection import connect
 from tests.serving import Service, small_registry, wait_until
 from tests.stampede import Crowd, Told, counted, counts, grow_old, hot, slow_service
-from tests.stores import running_valkey
+from tests.stores import valkey_client
 
 N_CALLERS = 32
 LIST_SECONDS = 1.2
@@ -21,10 +20,7 @@ TTL_SECONDS = 300.0
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
-    with (
-        running_valkey(tmp_path_factory.mktemp("valkey")) as server,
-        connect(server.url, socket_timeout_seconds=5.0) as client,
-    ):
+    with valkey_client(tmp_path_factory.mktemp("valkey")) as client:
         yield client
 
 

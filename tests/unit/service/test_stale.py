@@ -97,11 +97,7 @@ def test_it_is_given_a_while_and_no_longer(
 
 def test_a_list_is_made_again_shortly_before_its_end(bench: Bench) -> None:
     """By few of those who ask; they are given the list as it is, and so is everybody else."""
-
-    def takes_long() -> None:
-        bench.monotonic += 2
-
-    bench.codec.before = takes_long
+    bench.lists_take(2)
     aged(bench, TTL - 3)
     bench.drawn = 0.7  # 1.2 costs
     assert bench.ask(OF_ANNA).delivery.served_from is ServedFrom.CACHE
@@ -191,11 +187,7 @@ def test_no_list_is_given_past_the_window_of_a_product(bench: Bench, edge: float
 
 def test_a_list_that_ends_with_a_window_is_not_made_earlier(bench: Bench) -> None:
     """The new one would end no later."""
-
-    def takes_long() -> None:
-        bench.monotonic += 2
-
-    bench.codec.before = takes_long
+    bench.lists_take(2)
     bench.live.upsert_products([Product(product_id="cola", available_to=int(bench.now + 20))])
     aged(bench, 17.5)
     bench.drawn = 0.99

@@ -114,11 +114,7 @@ def test_who_has_no_time_to_wait_gets_what_sells(bench: Bench, seconds: float) -
 
 def test_who_could_not_make_the_list_in_time_does_not_claim_it(bench: Bench) -> None:
     """What sells is given at once, and others find nobody in their way."""
-
-    def takes_long() -> None:
-        bench.monotonic += 2
-
-    bench.codec.before = takes_long
+    bench.lists_take(2)
     bench.ask(Question(), seconds=100)  # from now on .2 s are expected
     bench.codec.before = nothing
     bench.cache.claims.clear()
@@ -128,11 +124,7 @@ def test_who_could_not_make_the_list_in_time_does_not_claim_it(bench: Bench) -> 
 
 def test_a_list_that_nobody_has_time_for_comes_back(bench: Bench) -> None:
     """What took long once is tried again, though all who ask are in a hurry."""
-
-    def takes_long() -> None:
-        bench.monotonic += 2
-
-    bench.codec.before = takes_long
+    bench.lists_take(2)
     bench.ask(Question(), seconds=100)  # from now on .2 s are expected
     bench.codec.before = nothing
     given = [bench.ask(OF_ANNA, seconds=0.1).delivery.served_from for _ in range(100)]
@@ -143,11 +135,7 @@ def test_a_list_that_nobody_has_time_for_comes_back(bench: Bench) -> None:
 @pytest.mark.parametrize("may_wait", [True, False])
 def test_a_list_that_came_too_late_to_be_kept_is_no_worse(bench: Bench, *, may_wait: bool) -> None:
     """What the shopper did was read before it was made."""
-
-    def takes_a_while() -> None:
-        bench.monotonic += 0.06
-
-    bench.codec.before = takes_a_while
+    bench.lists_take(0.06)
     begun = bench.recommendations.begin(OF_ANNA, bench.monotonic + 0.1)
     delivery = bench.recommendations.finish(begun, may_wait=may_wait).delivery
     assert (delivery.served_from, delivery.degraded_reason) == (ServedFrom.MODEL, "")
@@ -156,11 +144,7 @@ def test_a_list_that_came_too_late_to_be_kept_is_no_worse(bench: Bench, *, may_w
 
 def test_who_waited_in_vain_says_nothing_of_the_cost(bench: Bench) -> None:
     """However many did: it is as unknown as before."""
-
-    def takes_long() -> None:
-        bench.monotonic += 2
-
-    bench.codec.before = takes_long
+    bench.lists_take(2)
     bench.ask(Question(), seconds=100)  # from now on .2 s are expected
     bench.codec.before = nothing
     claim = claimed_elsewhere(bench)

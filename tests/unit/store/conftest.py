@@ -7,19 +7,15 @@ import pytest
 import redis
 
 from recsvc.store.breaker import CircuitBreaker
-from recsvc.store.connection import connect
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
-from tests.stores import running_valkey
+from tests.stores import valkey_client
 from tests.unit.store.event_shop import Shop, shop_of
 
 
 @pytest.fixture(scope="module")
 def shared_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
-    with (
-        running_valkey(tmp_path_factory.mktemp("valkey")) as server,
-        connect(server.url, socket_timeout_seconds=5.0) as client,
-    ):
+    with valkey_client(tmp_path_factory.mktemp("valkey")) as client:
         yield client
 
 
