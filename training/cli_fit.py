@@ -1,5 +1,6 @@
 """The commands that read purchases: ``fit`` and ``validate``."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import join
@@ -29,13 +30,12 @@ from training.options import (
     StoresOption,
     TimezoneOption,
     WithoutOption,
-    mapping_of,
     reporting,
+    source_of,
 )
-from training.pipeline import FitInput, Purchases, fit, read
+from training.pipeline import Purchases, fit, read
 from training.settings import SPLITS
 from training.settings_file import read_settings
-from training.slices import read_segments
 
 
 def fit_command(
@@ -92,21 +92,18 @@ def fit_command(
     started = monotonic()
     settings = read_settings(config, preset, seed=seed, without=without, split=split)
     store = Registry.open(registry)
-    source = FitInput(
-        events=events,
-        products=products,
-        stores=stores,
-        mapping=mapping_of("--map", column_map),
-        product_mapping=mapping_of("--map-products", map_products),
-        store_mapping=mapping_of("--map-stores", map_stores),
-        timezone=timezone,
-        quarantine=quarantine,
-        max_quarantined_share=max_quarantined,
-        test_events=test_events or [],
-        segments=read_segments(segments, max_quarantined) if segments else {},
+    source = source_of(
+        events,
+        column_map,
+        timezone,
+        quarantine,
+        max_quarantined,
+        products=(products, map_products),
+        stores=(stores, map_stores),
+        segments=segments,
     )
     with reporting() as reporter:
-        manifest = fit(source, settings, store, reporter)
+        manifest = fit(replace(source, test_events=test_events or []), settings, store, reporter)
         refusal = unmeasured(manifest.metrics)
         promoted = promote and refusal is None
         if promoted:
@@ -143,21 +140,17 @@ def validate_command(
     as_json: JsonOption = False,
 ) -> None:
     """Read and check files as fit would, without training."""
+    source = source_of(
+        events,
+        column_map,
+        timezone,
+        quarantine,
+        max_quarantined,
+        products=(products, map_products),
+        stores=(stores, map_stores),
+    )
     with reporting() as reporter:
-        purchases: Purchases = read(
-            FitInput(
-                events=events,
-                products=products,
-                stores=stores,
-                mapping=mapping_of("--map", column_map),
-                product_mapping=mapping_of("--map-products", map_products),
-                store_mapping=mapping_of("--map-stores", map_stores),
-                timezone=timezone,
-                quarantine=quarantine,
-                max_quarantined_share=max_quarantined,
-            ),
-            reporter,
-        )
+        purchases: Purchases = read(source, reporter)
     report = purchases.report
     result = {
         "n_rows": report.n_rows,

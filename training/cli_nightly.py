@@ -33,14 +33,12 @@ from training.options import (
     StoresOption,
     TimezoneOption,
     WithoutOption,
-    mapping_of,
     origin_of,
     reporting,
+    source_of,
 )
-from training.pipeline import FitInput
 from training.served import KEPT_DAYS
 from training.settings_file import read_settings
-from training.slices import read_segments
 
 
 def nightly_command(
@@ -98,17 +96,15 @@ def nightly_command(
     settings = read_settings(config, preset, seed=seed, without=without)
     if collect_into is None and origin_of(context, "redis") == "ENVIRONMENT":
         redis = None  # that is there for other commands too
-    source = FitInput(
-        events=[*events, *_collected(redis, namespace, collect_into, registry, served_days)],
-        products=products,
-        stores=stores,
-        mapping=mapping_of("--map", column_map),
-        product_mapping=mapping_of("--map-products", map_products),
-        store_mapping=mapping_of("--map-stores", map_stores),
-        timezone=timezone,
-        quarantine=quarantine,
-        max_quarantined_share=max_quarantined,
-        segments=read_segments(segments, max_quarantined) if segments else {},
+    source = source_of(
+        [*events, *_collected(redis, namespace, collect_into, registry, served_days)],
+        column_map,
+        timezone,
+        quarantine,
+        max_quarantined,
+        products=(products, map_products),
+        stores=(stores, map_stores),
+        segments=segments,
     )
     store = Registry.open(registry)
     with reporting() as reporter:

@@ -24,10 +24,10 @@ from training.options import (
     StoresOption,
     TimezoneOption,
     check_writable,
-    mapping_of,
     reporting,
+    source_of,
 )
-from training.pipeline import FitInput, read
+from training.pipeline import read
 from training.settings_file import (
     DEFAULT_PRESET,
     differences,
@@ -111,16 +111,14 @@ def tune_command(
     for option, path in (("--study", study), ("--out", out)):
         check_writable(option, path)
     settings = read_settings(None, preset, seed=seed)
-    source = FitInput(
-        events=events,
-        products=products,
-        stores=stores,
-        mapping=mapping_of("--map", column_map),
-        product_mapping=mapping_of("--map-products", map_products),
-        store_mapping=mapping_of("--map-stores", map_stores),
-        timezone=timezone,
-        quarantine=quarantine,
-        max_quarantined_share=max_quarantined,
+    source = source_of(
+        events,
+        column_map,
+        timezone,
+        quarantine,
+        max_quarantined,
+        products=(products, map_products),
+        stores=(stores, map_stores),
     )
     with reporting() as reporter:
         purchases = read(source, reporter)

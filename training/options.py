@@ -21,6 +21,10 @@ from recsvc.settings import ListSettings
 from training.pipeline import FitInput
 from training.progress import ConsoleReporter
 from training.settings import PRESETS, REMOVABLE
+from training.slices import read_segments
+
+_MappedFile = tuple[Path | None, list[str] | None]
+"""A file, and what an option says of its columns."""
 
 EventsOption = Annotated[
     list[Path],
@@ -207,18 +211,39 @@ def source_of(
     timezone: str,
     quarantine: Path | None,
     max_quarantined: float,
+    *,
+    products: _MappedFile = (None, None),
+    stores: _MappedFile = (None, None),
+    segments: Path | None = None,
 ) -> FitInput:
-    """Purchases to measure published versions on, as the options say.
+    """The files of a run, as the options of these names say.
+
+    Args:
+        events: likewise.
+        column_map: likewise.
+        timezone: likewise.
+        quarantine: likewise.
+        max_quarantined: likewise.
+        products: the file, and what ``--map-products`` says of it.
+        stores: likewise.
+        segments: the file of customers and their segments.
 
     Raises:
-        InputError: ``column_map`` is not of ``NAME=COLUMN``.
+        InputError: a mapping is not of ``NAME=COLUMN``, or the segments cannot be read.
     """
+    products_file, map_products = products
+    stores_file, map_stores = stores
     return FitInput(
         events=events,
+        products=products_file,
+        stores=stores_file,
         mapping=mapping_of("--map", column_map),
+        product_mapping=mapping_of("--map-products", map_products),
+        store_mapping=mapping_of("--map-stores", map_stores),
         timezone=timezone,
         quarantine=quarantine,
         max_quarantined_share=max_quarantined,
+        segments=read_segments(segments, max_quarantined) if segments else {},
     )
 
 
