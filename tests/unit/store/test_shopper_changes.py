@@ -116,6 +116,19 @@ def test_whoever_writes_names_the_shopper(
     assert one.n_lost == 1  # as it ended
 
 
+def test_who_still_listens_keeps_the_connection(server: EmbeddedValkey, keys: KeySchema) -> None:
+    """An end that is told and not waited for takes it away from nobody."""
+    ear, log = Ear(), Log()
+    client = connect(server.url, max_connections=1)
+    changes = RedisShopperChanges(client, keys, ear, log.logger)
+    changes.start()
+    wait_until(lambda: bool(ear.heard_at))
+    changes.stop(0.0)
+    changes.stop()
+    assert ear.n_lost == 1
+    assert log.lines("changes_not_heard") == []
+
+
 def test_who_did_much_is_named_once(
     server: EmbeddedValkey, client: redis.Redis, keys: KeySchema
 ) -> None:
