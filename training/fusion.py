@@ -16,7 +16,7 @@ from recsvc.core.vocabulary import MISSING
 from training.asked import LIKE_NEW, told_apart, without_bought
 from training.evaluate import Tick
 from training.metrics import NDCG_AT, discounts, ideal_gains
-from training.split import HoldOut, Split
+from training.split import FILLS_GAPS, HoldOut
 
 STEPS = (0.0, 0.25, 0.5, 0.8, 1.25, 2.0, 4.0)
 FIRST_WEIGHT = 0.1
@@ -62,8 +62,9 @@ def tune(
     Coordinate ascent on nDCG itself: a dozen scores need no gradient, and a metric of
     lists has none.
 
-    Where a random part was held out, the weights go a third of the way from where they start:
-    what was bought on one day lies on both sides of such a cut, and flatters neighbours.
+    Where gaps were cut (:data:`training.split.FILLS_GAPS`) the weights go a third of the way from
+    where they start: what was bought on one day lies on both sides of a random cut, and flatters
+    neighbours.
 
     Args:
         recommender: fitted on ``held_out.history``.
@@ -83,7 +84,7 @@ def tune(
             problem = _Problem.build(recommender, questions)
             start = rankers[task].weights
             weights = _averaged(problem, start, seed)
-            if held_out.method is Split.RANDOM:
+            if held_out.method in FILLS_GAPS:
                 weights = _mean([weights, start, start])
             rankers[task] = Ranker(weights)
             reached[task] = problem.ndcg(weights)

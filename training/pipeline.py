@@ -33,7 +33,7 @@ from training.people import Followed, consenting
 from training.progress import Reporter
 from training.settings import TrainingSettings
 from training.sources import fit_sources, suitable
-from training.split import HoldOut, given
+from training.split import HoldOut, Split, given
 from training.surfaces import Surfaces
 from training.windows import Window, plan
 
@@ -111,6 +111,11 @@ def fit(
         if not interactions.buys_again:
             reporter.log("  hardly anything is bought twice: lists leave out what was bought")
         windows = plan(interactions, settings, test)
+        if windows[0].held_out.method is Split.LAST_ORDERS:
+            reporter.log(
+                "  hardly anybody comes back within a window: each customer's last orders teach "
+                "and decide"
+            )
         timeless = always_available(purchases.products)
 
         def fitted(history: Interactions) -> Recommender:

@@ -10,7 +10,7 @@ from training.examples import Examples
 from training.models.boosting import fit_trees
 from training.models.logistic import fit_logistic
 from training.settings import TrainingSettings
-from training.split import Split
+from training.split import FILLS_GAPS, Split
 
 MIN_EXAMPLES = 50
 """Purchases among the candidates that trees need at least."""
@@ -82,7 +82,7 @@ def beside(method: Split, n_bought: int) -> Beside:
     teach trees too little: seven sets of 300 of them are 1.6 % (all) and 4.8 % (new) above their
     best single source with the fusion alone, 4.8 % and 7.8 % with halves of both.
     """
-    if method is not Split.RANDOM:
+    if method not in FILLS_GAPS:
         return WITH_TIMES
     few = 1 / (1 + (n_bought / FEW_PURCHASES) ** 2)
     return Beside(logistic=few if few >= LEAST_SHARE else 0.0, fusion=1 - few / 2)

@@ -1,6 +1,6 @@
 """Hold-outs: what was known, and what was bought next.
 
-Four ways to cut, the first the default:
+Five ways to cut, the first the default:
 
 - **temporal**: everything before a moment is known, everything from it on is asked for. As in
   service, nothing of the future is known of anybody.
@@ -10,6 +10,8 @@ Four ways to cut, the first the default:
   comparing models of one customer's habits on sparse data; its figures are higher than those
   in service, and a temporal cut should decide what is deployed.
 - **given**: two files that somebody else has cut, as published benchmarks are.
+- **last-orders**: the last tenth of each customer's orders, where hardly anybody comes back within
+  a window. It leaks as the last order does.
 - **random**: a fifth of each customer's orders; all that is left where there are no times, or one.
 """
 
@@ -33,7 +35,13 @@ class Split(StrEnum):
     TEMPORAL = "temporal"
     LAST_BASKET = "last-basket"
     GIVEN = "given"
+    LAST_ORDERS = "last-orders"
     RANDOM = "random"
+
+
+FILLS_GAPS = frozenset({Split.LAST_ORDERS, Split.RANDOM})
+"""Cuts that teach what else is in a history, with later purchases of others known, rather than what
+comes next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +133,26 @@ def leave_last_basket(interactions: Interactions) -> HoldOut:
             "--split last-basket: the events have no event_time to tell which order was the last; "
             "leave --split out"
         )
+    return _last(interactions, 0.0, Split.LAST_BASKET)
+
+
+def last_orders(interactions: Interactions, share: float) -> HoldOut:
+    """Hold out the last ``share`` of each customer's orders, at least one where there are several.
+
+    What :func:`leave_last_basket` says of orders and of what is known holds here as well.
+    """
+    return _last(interactions, share, Split.LAST_ORDERS)
+
+
+def _last(interactions: Interactions, share: float, method: Split) -> HoldOut:
     ended = pl.col("time").max().over("customer", "order")
-    is_last = ended == ended.max().over("customer")
-    held = interactions.lines.select(is_last & ~is_last.all().over("customer")).to_series()
+    lines = interactions.lines.select("customer", ended=ended)
+    n_orders = pl.col("ended").n_unique().over("customer")
+    n_held = pl.when(n_orders > 1).then((n_orders * share).round().clip(1)).otherwise(0)
+    from_the_last = pl.col("ended").rank("dense", descending=True).over("customer")
+    held = lines.select(from_the_last <= n_held).to_series()
     history = interactions.select(~held)
-    return HoldOut(history, interactions.select(held), history.end, Split.LAST_BASKET)
+    return HoldOut(history, interactions.select(held), history.end, method)
 
 
 def given(train: Interactions, test: Interactions) -> HoldOut:

@@ -1,5 +1,6 @@
 """The windows of a run: what the rankers learn from, what judges them, what is reported."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,13 +10,23 @@ from numpy.typing import NDArray
 from training.evaluate import target_customers
 from training.interactions import Interactions
 from training.settings import TrainingSettings
-from training.split import HoldOut, Split, hold_out, random_fifth, window_seconds
+from training.split import HoldOut, Split, hold_out, last_orders, random_fifth, window_seconds
 
 TRAIN_SHARE, GUARD_SHARE = 0.6, 0.15
 """Where there are no times: shares of the customers that windows are made of; the rest test."""
 
 MIN_HISTORY = 0.5
 """Share of the data's span that the first window leaves to learn from, at least."""
+
+FEW_RETURNING, SMALL_SHARE = 100, 0.05
+"""Fewer customers than both, the number and the share of all, who come back within the window that
+decides do not speak for the others, nor do they teach enough. Each seen for four weeks of a year,
+2.5 % of the households of the Complete Journey come back within the next four: nDCG@10 of the last
+fifth of their orders .156 learnt from those, .215 from everybody's last orders, .203 with the best
+single source. Where 10 % do (films rated in one go) they know best, though they are but 80."""
+
+LAST_SHARE = 0.1
+"""Share of a customer's orders that is a window, where hardly anybody comes back within one."""
 
 
 class Role(StrEnum):
@@ -52,8 +63,10 @@ def plan(
     """Windows in the order in which they are used.
 
     With times each is later than the one before: the rankers learn on the first ones, a later
-    one decides which of them serves, and the last one is reported. Without times nothing is
-    later, and the customers are shared out instead: no customer judges what was learnt on it.
+    one decides which of them serves, and the last one is reported. Where hardly anybody comes back
+    within a window, each is the last orders of every customer, before those of the next window.
+    Without times nothing is later, and the customers are shared out instead: no customer judges
+    what was learnt on it.
 
     Args:
         interactions: all that the run may learn from.
@@ -75,14 +88,43 @@ def plan(
     seconds = window_seconds(interactions, settings.window_days)
     room = MIN_HISTORY * (interactions.end - interactions.start) / max(seconds, 1.0)
     n_train = max(1, min(settings.n_windows, round(room) - len(judges)))
+
+    def at_the_end(rest: Interactions, roles: set[Role]) -> HoldOut:
+        cut = Split.TEMPORAL if Role.TRAIN in roles else split
+        return hold_out(rest, seconds, settings.seed, cut)
+
+    in_turn = [{Role.TRAIN}] * n_train + judges
+    windows = _one_after_another(interactions, in_turn, at_the_end, settings)
+    enough = min(FEW_RETURNING, SMALL_SHARE * len(interactions.customers), settings.judge_customers)
+    if split is Split.TEMPORAL and _n_judges(windows) < enough:
+        in_turn = [{Role.TRAIN}] * settings.n_windows + judges
+        of_each = _one_after_another(
+            interactions, in_turn, lambda rest, _: last_orders(rest, LAST_SHARE), settings
+        )
+        if _n_judges(of_each) > _n_judges(windows):
+            windows = of_each
+    return [*windows, *tests]
+
+
+Cut = Callable[[Interactions, set[Role]], HoldOut]
+
+
+def _one_after_another(
+    interactions: Interactions, in_turn: list[set[Role]], cut: Cut, settings: TrainingSettings
+) -> list[Window]:
+    """Windows of these roles: the last of them is cut off first, the next off what is left."""
     rest = interactions
     windows: list[Window] = []
-    for roles in reversed([{Role.TRAIN}] * n_train + judges):
-        cut = Split.TEMPORAL if Role.TRAIN in roles else split
-        held_out = hold_out(rest, seconds, settings.seed, cut)
+    for roles in reversed(in_turn):
+        held_out = cut(rest, roles)
         windows.append(_window(held_out, roles, settings))
         rest = held_out.history
-    return [*reversed(windows), *tests]
+    return windows[::-1]
+
+
+def _n_judges(windows: list[Window]) -> int:
+    """Customers of the window that decides."""
+    return next(len(window.customers) for window in windows if Role.GUARD in window.roles)
 
 
 def _window(held_out: HoldOut, roles: set[Role], settings: TrainingSettings) -> Window:

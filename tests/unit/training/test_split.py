@@ -10,7 +10,15 @@ from recsvc.errors import InputError
 from tests.purchases import START, interactions_of
 from training.interactions import Interactions
 from training.models.histories import homes
-from training.split import HoldOut, Split, given, hold_out, leave_last_basket, window_seconds
+from training.split import (
+    HoldOut,
+    Split,
+    given,
+    hold_out,
+    last_orders,
+    leave_last_basket,
+    window_seconds,
+)
 
 
 def daily(n_days: int, customers: str = "ab") -> Interactions:
@@ -166,6 +174,23 @@ def test_an_only_order_is_known() -> None:
 
     assert bought(held_out.history) == {("once", "x"), ("twice", "x")}
     assert held_out.targets().toarray().tolist() == [[0], [1]]
+
+
+def test_a_share_of_the_orders_is_held_out() -> None:
+    """Of ten orders the last three, of two one, of one none."""
+    interactions = interactions_of(
+        *({"customer_id": "ten", "product_id": f"p{day}", "day": day} for day in range(10)),
+        {"customer_id": "two", "product_id": "p0", "day": 4},
+        {"customer_id": "two", "product_id": "p1", "day": 5},
+        {"customer_id": "one", "product_id": "p9", "day": 20},
+    )
+
+    held_out = last_orders(interactions, 0.3)
+
+    assert held_out.method is Split.LAST_ORDERS
+    late = {("ten", "p7"), ("ten", "p8"), ("ten", "p9"), ("two", "p1")}
+    assert bought(held_out.future) == late
+    assert bought(held_out.history) == bought(interactions) - late
 
 
 def test_the_last_of_no_times_is_refused() -> None:

@@ -221,3 +221,71 @@ def test_as_many_customers_as_the_settings_say(shop: Interactions) -> None:
     windows = plan(shop, replace(SMALL, train_customers=30, judge_customers=40))
 
     assert [len(window.customers) for window in windows] == [30, 30, 40, 40]
+
+
+def seldom_back(n_customers: int = 400, n_back: int = 10) -> Interactions:
+    """Each customer orders on four days in a row, at any time of a year; some in all months."""
+    days_of = {
+        c: range(0, 360, 20) if c < n_back else range(c % 90 * 4, c % 90 * 4 + 4)
+        for c in range(n_customers)
+    }
+    return interactions_of(
+        *(
+            {"customer_id": f"c{c}", "product_id": f"p{(c + n) % 13}", "day": day}
+            for c, days in days_of.items()
+            for n, day in enumerate(days)
+        )
+    )
+
+
+def test_where_hardly_anybody_comes_back_last_orders_teach_and_decide() -> None:
+    """Those few who bought in every window do not decide for all the others."""
+    windows = plan(seldom_back(), replace(SMALL, n_windows=1))
+
+    assert roles(windows) == [{"train"}, {"guard"}, {"test"}]
+    assert {window.held_out.method for window in windows} == {Split.LAST_ORDERS}
+    assert all(len(window.customers) == 400 for window in windows)
+    assert all(window.teaches for window in windows)
+    # Each is cut off what the next one leaves.
+    sizes = [window.held_out.history.lines.height for window in windows]
+    assert sizes == sorted(sizes)
+
+
+@pytest.mark.parametrize("n_back", [40, 100])
+def test_those_who_come_back_decide_if_they_are_some(n_back: int) -> None:
+    """One in ten says how it is, or a hundred of however many."""
+    windows = plan(seldom_back(10 * n_back, n_back), SMALL)
+
+    assert {window.held_out.method for window in windows} == {Split.TEMPORAL}
+
+
+def test_settings_that_ask_few_judges_call_nobody_few() -> None:
+    """A window holds fewer customers than came back where the settings say so."""
+    asked = replace(SMALL, judge_customers=5)
+
+    windows = plan(seldom_back(), asked)
+
+    assert {window.held_out.method for window in windows} == {Split.TEMPORAL}
+
+
+def test_last_orders_that_are_fewer_still_decide_nothing() -> None:
+    """Most have ordered once: nobody else has last orders."""
+    once = interactions_of(
+        *({"customer_id": f"once{c}", "product_id": "x", "day": c} for c in range(360)),
+        *(
+            {"customer_id": f"c{c}", "product_id": f"p{day % 7}", "day": day}
+            for c in range(8)
+            for day in range(0, 360, 20)
+        ),
+    )
+
+    windows = plan(once, SMALL)
+
+    assert {window.held_out.method for window in windows} == {Split.TEMPORAL}
+
+
+def test_last_orders_that_are_asked_for_are_one_each() -> None:
+    """``--split last-basket`` keeps its meaning, however few come back."""
+    windows = plan(seldom_back(), replace(SMALL, split="last-basket"))
+
+    assert windows[-1].held_out.method is Split.LAST_BASKET
