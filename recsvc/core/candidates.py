@@ -29,6 +29,29 @@ N_STAND_IN = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """A question whose candidates are still to be found.
+
+    Attributes:
+        query: the question.
+        task: what it is asked for; ``None`` a list for the shopper.
+        panel: the sources that are asked.
+        moment: what they see of it.
+        allowed: bool, shape ``(n_items,)``: what may be on the page.
+        stand_ins: items of the profile that stand in for newcomers.
+        undated: as :attr:`recsvc.core.live.Live.undated`.
+    """
+
+    query: Query
+    task: Task | None
+    panel: Panel
+    moment: Moment
+    allowed: NDArray[np.bool_]
+    stand_ins: NDArray[np.int32]
+    undated: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
 class Candidates:
     """Gathers the candidates of one assortment; immutable, and shared by all threads.
 
@@ -66,10 +89,10 @@ class Candidates:
         allowed = allowed_by(query, live, self.model.statistics, self.assortment)
         return on_this_page(allowed, query, self.assortment)
 
-    def of(
+    def prepared(
         self, query: Query, live: Live, allowed: NDArray[np.bool_], task: Task | None = None
-    ) -> Case:
-        """All sources' proposals with all sources' scores.
+    ) -> Prepared:
+        """A question as the sources see it.
 
         Args:
             query: the question.
@@ -77,21 +100,29 @@ class Candidates:
             allowed: bool, shape ``(n_items,)``.
             task: what it is asked for; unless given, a list for the shopper.
         """
-        if task is Task.AGAIN:
-            return self._again(query, live, allowed)
         customer = query.customer
         if task in BESIDE_BASKET:  # what else was put there is left out, and shapes nothing
             live = replace(live, basket=NO_ITEMS)
         if task is Task.TOGETHER_COLD:  # the same for all, whoever asks
             customer, live = MISSING, replace(live, profile=NO_HISTORY)
-        profile, stand_ins = self.of_visit(query, live)
+        # What was seen or put in the basket makes nothing else due.
+        visit = (live.profile, NO_ITEMS) if task is Task.AGAIN else self.of_visit(query, live)
+        profile, stand_ins = visit
         moment = self._moment(profile, query, allowed, customer)
         if task in BESIDE_BASKET:
             moment = replace(moment, basket=distinct(list(self._learnt(query.basket))))
         panel = self.panel if task is None else self.asked(task)
-        case = self._gathered(panel, moment, query, allowed)
-        is_plain = not len(stand_ins) and not len(live.undated)
-        return case if is_plain else replace(case, stand_ins=stand_ins, undated=live.undated)
+        return Prepared(query, task, panel, moment, allowed, stand_ins, live.undated)
+
+    def of(self, prepared: Prepared) -> Case:
+        """All sources' proposals with all sources' scores."""
+        moment, stand_ins, undated = prepared.moment, prepared.stand_ins, prepared.undated
+        if prepared.task is Task.AGAIN:
+            case = self._again(moment)
+        else:
+            case = self._gathered(prepared.panel, moment, prepared.query, prepared.allowed)
+        is_plain = not len(stand_ins) and not len(undated)
+        return case if is_plain else replace(case, stand_ins=stand_ins, undated=undated)
 
     def of_nobody(self, query: Query) -> Case:
         """The same for an unknown shopper, whoever asks."""
@@ -108,13 +139,12 @@ class Candidates:
         learnt, stand_ins = self._learnt(session.astype(np.int32))
         return live.profile.with_session(distinct([learnt, stand_ins])), stand_ins
 
-    def _again(self, query: Query, live: Live, allowed: NDArray[np.bool_]) -> Case:
+    def _again(self, moment: Moment) -> Case:
         """What the shopper buys again and again, and nothing else."""
-        moment = self._moment(live.profile, query, allowed, query.customer)
-        own = needed_again(live.profile)
+        own = needed_again(moment.profile)
         # Without times nobody can tell when anything is due.
         own = own[moment.allowed[own]] if self.model.data_end else NO_ITEMS
-        return replace(self.panel.case(moment, own), undated=live.undated)
+        return self.panel.case(moment, own)
 
     def _moment(
         self, profile: Profile, query: Query, allowed: NDArray[np.bool_], customer: int

@@ -11,7 +11,7 @@ from recsvc.core.features import Features
 from recsvc.core.model import Model
 from recsvc.core.places import Level
 from recsvc.core.ranking import standardise
-from recsvc.core.sources import Moment, Source, Strategy
+from recsvc.core.sources import Moment, Shared, Source, Strategy
 from recsvc.core.sparse import distinct
 
 NO_NEWCOMERS = np.zeros(0, np.int32)
@@ -51,6 +51,19 @@ class Panel:
         self._by_strategy = (self._score_strategies[:, None] == self._strategies[None, :]).astype(
             np.float32
         )
+
+    def share(self, moments: Sequence[Moment]) -> None:
+        """Let the sources compute for several moments what is dear for each alone."""
+        apart: list[Moment] = []
+        for moment in moments:
+            # Questions of one shopper follow on each other, if they are among them.
+            if apart and apart[-1].is_alike(moment):
+                moment.share(apart[-1])
+            else:
+                apart.append(moment)
+        for source in self.sources:
+            if isinstance(source, Shared):
+                source.share(apart)
 
     def propose(self, moment: Moment, limit: int) -> NDArray[np.int32]:
         """The union of what the sources propose, ascending."""

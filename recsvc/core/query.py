@@ -63,6 +63,11 @@ class Query:
     shelf: Shelf | None = None
     in_stock_only: bool = False
 
+    def is_of_same(self, other: "Query") -> bool:
+        """Whether both ask for one shopper, as of one time and after the same acts."""
+        is_one = self.customer == other.customer and self.now == other.now
+        return is_one and self.acts is other.acts
+
     @property
     def form(self) -> Form:
         """What the list has to be, whatever the scores."""

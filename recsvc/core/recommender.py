@@ -5,8 +5,11 @@ The stages of a list::
     history and acts -> allowed -> candidates -> scores -> features -> ranker -> re-ranker -> list
 """
 
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
+from itertools import islice
 from typing import Self
 
 import numpy as np
@@ -14,7 +17,7 @@ from numpy.typing import NDArray
 
 from recsvc.core.allowed import allowed_by, on_this_page
 from recsvc.core.assortment import Assortment
-from recsvc.core.candidates import Candidates
+from recsvc.core.candidates import Candidates, Prepared
 from recsvc.core.case import Case
 from recsvc.core.diversity import Likeness
 from recsvc.core.due import due_again
@@ -34,6 +37,11 @@ from recsvc.core.similarity import Similarity
 from recsvc.core.sources import Moment, Strategy
 from recsvc.core.tailoring import N_TAILORED, tailored
 from recsvc.core.vocabulary import MISSING
+
+MAX_TOGETHER = 32
+SCORES_TOGETHER = 1 << 21
+"""Questions that are prepared together, and scores of all products that each source keeps for them:
+8 MiB. A pass over the factors costs each of 32 hardly more than each of 100."""
 
 
 class Recommender:
@@ -114,13 +122,46 @@ class Recommender:
 
     def recommend(self, query: Query) -> Ranking:
         """The best products for a shopper in a place."""
+        return self.recommended(self.prepared(query))
+
+    def recommend_all(self, queries: Iterable[Query]) -> Iterator[Ranking]:
+        """The lists of :meth:`recommend`, with what they have in common done for all."""
+        yield from map(self.recommended, self._sharing(map(self.prepared, queries)))
+
+    def prepared(self, query: Query) -> Prepared:
+        """A question with who asks, and what may be on the list: all but the ranking."""
         live = self.live(query)
         allowed = allowed_by(query, live, self.model.statistics, self.assortment)
         asked = staged(query, live, allowed, self.assortment, self.model.statistics)
         page = on_this_page(asked.allowed, query, self.assortment)
-        case = self._candidates.of(asked.query, live, page, asked.task)
-        task = asked.task or self.task(asked.query, case.moment.profile)
-        return self.rank(case, self.ranker(task), asked.query.form)
+        return self._candidates.prepared(asked.query, live, page, asked.task)
+
+    def recommended(self, prepared: Prepared) -> Ranking:
+        """The list of a question, as :meth:`recommend`."""
+        query, case = prepared.query, self._candidates.of(prepared)
+        task = prepared.task or self.task(query, case.moment.profile)
+        return self.rank(case, self.ranker(task), query.form)
+
+    @property
+    def n_together(self) -> int:
+        """So many questions are worth preparing before the first of them is ranked, at most."""
+        return max(1, min(MAX_TOGETHER, SCORES_TOGETHER // max(1, len(self.model.catalogue))))
+
+    def share(self, prepared: Sequence[Prepared]) -> None:
+        """Compute at once what several questions would compute each alone, and with equal bits.
+
+        Args:
+            prepared: at most :attr:`n_together`: what is computed is kept until each is ranked.
+        """
+        for panel in (self._candidates.panel, self._candidates.beside):
+            panel.share([each.moment for each in prepared if each.panel is panel])
+
+    def _sharing(self, prepared: Iterable[Prepared]) -> Iterator[Prepared]:
+        prepared = iter(prepared)
+        while group := deque(islice(prepared, self.n_together)):
+            self.share(group)
+            while group:  # its scores are let go of, once it is ranked
+                yield group.popleft()
 
     def rank(self, case: Case, ranker: Ranker, form: Form) -> Ranking:
         """A list of the best candidates of a case."""
@@ -162,8 +203,24 @@ class Recommender:
             query: the question.
             task: what it is asked for; unless given, a list for the shopper.
         """
-        live = self.live(query)
-        return self._candidates.of(query, live, self._candidates.allowed(query, live), task)
+        return next(self.candidates_all([(query, task)]))
+
+    def candidates_all(self, asked: Iterable[tuple[Query, Task | None]]) -> Iterator[Case]:
+        """:meth:`candidates` of each question, with what they have in common done for all.
+
+        Args:
+            asked: questions and tasks; those of one shopper cost the least one after another.
+        """
+        yield from map(self._candidates.of, self._sharing(self._prepared_all(asked)))
+
+    def _prepared_all(self, asked: Iterable[tuple[Query, Task | None]]) -> Iterator[Prepared]:
+        before, live = None, None
+        for query, task in asked:
+            if live is None or before is None or not query.is_of_same(before):
+                live = self.live(query)
+            before = query
+            allowed = self._candidates.allowed(query, live)
+            yield self._candidates.prepared(query, live, allowed, task)
 
     def popular(self, query: Query) -> Ranking:
         """What is bought at the place, whoever asks: the list of an unknown shopper.

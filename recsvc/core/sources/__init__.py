@@ -4,7 +4,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from recsvc.core.places import Places
-from recsvc.core.sources.base import Explainable, Items, Memory, Moment, Scores, Source, Strategy
+from recsvc.core.sources.base import (
+    Explainable,
+    Items,
+    Memory,
+    Moment,
+    Scores,
+    Shared,
+    Source,
+    Strategy,
+)
 from recsvc.core.sources.by_place import PopularityByPlace
 from recsvc.core.sources.collaborative import Collaborative
 from recsvc.core.sources.item_to_item import ItemToItem
@@ -26,6 +35,7 @@ __all__ = [
     "Popularity",
     "PopularityByPlace",
     "Scores",
+    "Shared",
     "Source",
     "Spectral",
     "Strategy",

@@ -3,7 +3,7 @@
 A source is small and knows nothing of the others; the ranking weighs their scores.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -98,6 +98,22 @@ class Moment:
         kept: Kept = self._dense[name]
         return kept
 
+    def keep(self, name: str, scores: object) -> None:
+        """Scores that were computed with those of other moments: what :meth:`dense` gives."""
+        self._dense[name] = scores
+
+    def is_alike(self, other: "Moment") -> bool:
+        """Whether the dense scores of both are the same: they ask for one shopper, as of one time.
+
+        A profile is not changed, so that it is known again by being the same one.
+        """
+        is_one = self.profile is other.profile and self.customer == other.customer
+        return is_one and not len(self.basket) and not len(other.basket)
+
+    def share(self, other: "Moment") -> None:
+        """Have one set of dense scores with a moment that is alike."""
+        self._dense = other._dense  # noqa: SLF001  # of the same class
+
     def owned(self, items: Items) -> Owned:
         """What the shopper has bought of ``items``, looked up once for all who ask."""
         if self._owned is None or self._owned.items is not items:
@@ -138,6 +154,14 @@ class Source(Protocol):
 
     def to_parameters(self) -> dict[str, Any]:
         """What is not an array, as JSON."""
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """A source that computes dense scores for several moments in less than for each alone."""
+
+    def share(self, moments: Sequence[Moment]) -> None:
+        """Compute them where ``Moment.dense`` finds them: the same that it would compute."""
 
 
 @runtime_checkable

@@ -1,6 +1,6 @@
 """Collaborative filtering through matrix factors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from recsvc.core.factors import Factors
 from recsvc.core.histories import Profile
 from recsvc.core.inverted import InvertedFile
+from recsvc.core.matvecs import matvecs
 from recsvc.core.sources.base import Items, Moment, Scores, Strategy
 from recsvc.core.sparse import top
 from recsvc.core.vocabulary import Arrays
@@ -70,6 +71,15 @@ class Collaborative:
             return [self._scores(moment)[items]]
         return [self.factors.items[items] @ self._user(moment)]
 
+    def share(self, moments: Sequence[Moment]) -> None:
+        """Read the factors once for all who have a profile, unless few of them are read."""
+        if self.inverted is not None:
+            return
+        asking = [moment for moment in moments if not moment.profile.is_empty]
+        users = [self._user(moment) for moment in asking]
+        for moment, scores in zip(asking, matvecs(self.factors.items, users), strict=True):
+            moment.keep(self.name, scores)
+
     def contributions(self, profile: Profile, items: Items) -> Scores:
         """What each product of the profile adds to the scores of ``items``."""
         return self.factors.contributions(profile, items)
@@ -81,8 +91,7 @@ class Collaborative:
         def compute() -> Scores:
             if moment.profile.is_empty:  # nothing to multiply with
                 return np.zeros(len(self.factors.items), np.float32)
-            scores: Scores = self.factors.items @ self._user(moment)
-            return scores
+            return matvecs(self.factors.items, [self._user(moment)])[0]
 
         return moment.dense(self.name, compute)
 

@@ -1,6 +1,6 @@
 """Purchases filtered through who buys alike and the smoothest patterns of the catalogue."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recsvc.core.histories import Profile
+from recsvc.core.matvecs import matvecs
 from recsvc.core.sources.base import Items, Memory, Moment, Scores, Strategy
 from recsvc.core.sparse import SparseRows, top
 from recsvc.core.vocabulary import Arrays
@@ -48,6 +49,12 @@ class Spectral:
         """The filtered purchases."""
         return [self._scores(moment)[items]]
 
+    def share(self, moments: Sequence[Moment]) -> None:
+        """Read the vectors once for all."""
+        filtered = self._filtered([moment.profile for moment in moments])
+        for moment, scores in zip(moments, filtered, strict=True):
+            moment.keep(self.name, scores)
+
     def contributions(self, profile: Profile, items: Items) -> Scores:
         """What each product of the profile adds to the scores of ``items``."""
         theirs = self.vectors[items] * self.scale[items, None]
@@ -72,13 +79,15 @@ class Spectral:
         return signal
 
     def _scores(self, moment: Moment) -> Scores:
-        def compute() -> Scores:
-            profile = moment.profile
-            projected = self._signal(profile).sum(axis=0)
-            scores: Scores = (self.vectors @ projected) * self.scale
-            return scores + self._walk(profile.items, self.memory.of(profile))
+        return moment.dense(self.name, lambda: self._filtered([moment.profile])[0])
 
-        return moment.dense(self.name, compute)
+    def _filtered(self, profiles: Sequence[Profile]) -> list[Scores]:
+        """What passes both filters, for each of several profiles."""
+        projected = [self._signal(profile).sum(axis=0) for profile in profiles]
+        return [
+            smooth * self.scale + self._walk(profile.items, self.memory.of(profile))
+            for profile, smooth in zip(profiles, matvecs(self.vectors, projected), strict=True)
+        ]
 
     def to_arrays(self, prefix: str) -> Mapping[str, NDArray[np.generic]]:
         """Named arrays for an artifact."""

@@ -28,6 +28,7 @@ from recsvc.core.sources import (
     Explainable,
     Items,
     Moment,
+    Shared,
     Source,
     Strategy,
     source_from_arrays,
@@ -189,6 +190,20 @@ class SourceBehaviour(ABC):
         untouched = call.moment(tiny_model())
         assert np.array_equal(moment.allowed, untouched.allowed)
         assert np.array_equal(moment.profile.weight, untouched.profile.weight)
+
+    def test_what_is_computed_for_several_is_what_each_computes_alone(
+        self, model: Model, source: Source
+    ) -> None:
+        """Bit for bit, for all kinds of shoppers at once."""
+        if not isinstance(source, Shared):
+            return
+        moments = [call.moment(model) for call in CALLS]
+        source.share(moments)
+        for call, moment in zip(CALLS, moments, strict=True):
+            alone = call.moment(model)
+            assert np.array_equal(source.score(moment, ALL), source.score(alone, ALL))
+            assert source.propose(moment, 3).tolist() == source.propose(alone, 3).tolist()
+        source.share([])
 
     def test_no_purchases_at_all_are_no_error(self) -> None:
         """In a model of products that nobody has bought yet there is an answer all the same."""
