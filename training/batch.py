@@ -88,7 +88,7 @@ def recommend_all(
             tick()
 
     if surface is Surface.RECOMMEND:
-        return _table(recommender, customers, [recommender.recommend(q) for q in queries()])
+        return _table(recommender, customers, list(recommender.recommend_all(queries())))
     needed = [recommender.again(query) for query in queries()]
     lists = _table(recommender, customers, [found.ranking for found in needed])
     columns = lists.columns.index("location_level") + 1

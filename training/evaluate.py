@@ -69,19 +69,27 @@ def evaluate(
         for task in tasks
     }
     apart = told_apart(recommender.model, tasks) if Task.NEW in tasks else tasks
-    for row, customer in enumerate(customers.tolist()):
+    asked = {
+        (row, task): Query(
+            customer=customer,
+            place=Place(tuple(recommender.model.histories.homes[customer].tolist())),
+            size=DEPTH,
+            now=now,
+            only_new=without_bought(recommender.model, task),
+            diversity=diversity,
+        )
+        for row, customer in enumerate(customers.tolist())
+        for task in apart
+        # With nothing to find the list would not be looked at.
+        if wanted[task].indptr[row] < wanted[task].indptr[row + 1]
+    }
+    cases = recommender.candidates_all((query, None) for query in asked.values())
+    for row in range(len(customers)):
         for task in apart:
-            if wanted[task].indptr[row] == wanted[task].indptr[row + 1]:
-                continue  # nothing to find: the list would not be looked at
-            query = Query(
-                customer=customer,
-                place=Place(tuple(recommender.model.histories.homes[customer].tolist())),
-                size=DEPTH,
-                now=now,
-                only_new=without_bought(recommender.model, task),
-                diversity=diversity,
-            )
-            case = recommender.candidates(query)
+            query = asked.get((row, task))
+            if query is None:
+                continue
+            case = next(cases)
             for name, by_task in rankers.items():
                 items = recommender.order(case, by_task[task], query.form)
                 lists[name, task][row, : len(items)] = items

@@ -112,13 +112,9 @@ class _Problem:
 
     @classmethod
     def build(cls, recommender: Recommender, asked: list[Question]) -> "_Problem":
-
-        def prepared(question: Question) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-            # Only this much of the candidates: their moments hold dense scores.
-            candidates = recommender.candidates(question.query)
-            return candidates.items, candidates.standardised
-
-        found = [prepared(question) for question in asked]
+        cases = recommender.candidates_all((question.query, None) for question in asked)
+        # Only this much of the candidates: their moments hold dense scores.
+        found = [(case.items, case.standardised) for case in cases]
         width = max((len(items) for items, _ in found), default=1)
         features = np.zeros((len(asked), width, len(recommender.scores)), np.float32)
         relevant = np.zeros((len(asked), width), np.bool_)

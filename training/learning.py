@@ -164,16 +164,15 @@ def _gather(
     at_most = None if Role.TRAIN in window.roles else settings.train_customers
     customers = _drawn(window.customers, at_most, settings.seed)
     with reporter.stage("look what was bought", len(lessons.tasks) * len(customers)) as tick:
-        for task in lessons.tasks:
-            found = collect(
-                recommender,
-                lists(recommender, window.held_out, customers, task),
-                task,
-                negatives=settings.negatives,
-                seed=settings.seed,
-                tick=tick,
-            )
-            lessons.examples[task].append(found)
+        found = collect(
+            recommender,
+            {task: lists(recommender, window.held_out, customers, task) for task in lessons.tasks},
+            negatives=settings.negatives,
+            seed=settings.seed,
+            tick=tick,
+        )
+    for task, examples in found.items():
+        lessons.examples[task].append(examples)
 
 
 def _trees(lessons: _Lessons, settings: TrainingSettings) -> dict[Task, Ranker]:

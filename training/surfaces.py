@@ -90,16 +90,10 @@ class Surfaces:
         settings = self.settings
         asked = _asked(recommender, held_out, settings.surface_questions, settings.seed)
         with reporter.stage("look what went into baskets, and what ran out"):
-            for task, questions in asked.items():
-                found = collect(
-                    recommender,
-                    questions,
-                    task,
-                    negatives=settings.negatives,
-                    seed=settings.seed,
-                )
-                self.examples.setdefault(task, []).append(found)
-                self._plain[task] = plain_ranker(task, recommender.panel(task).scores)
+            found = collect(recommender, asked, negatives=settings.negatives, seed=settings.seed)
+        for task, examples in found.items():
+            self.examples.setdefault(task, []).append(examples)
+            self._plain[task] = plain_ranker(task, recommender.panel(task).scores)
 
     def _judge(self, recommender: Recommender, held_out: HoldOut, reporter: Reporter) -> None:
         """Let a window that nothing was learnt from decide what serves."""

@@ -118,13 +118,11 @@ class Trials:
         key = (settings.n_candidates, task)
         if key not in self._examples:
             recommender = self._recommender(self.taught.held_out.history, settings)
-            self._examples[key] = collect(
-                recommender,
-                lists(recommender, self.taught.held_out, self.taught.customers, task),
-                task,
-                negatives=settings.negatives,
-                seed=settings.seed,
+            asked = lists(recommender, self.taught.held_out, self.taught.customers, task)
+            found = collect(
+                recommender, {task: asked}, negatives=settings.negatives, seed=settings.seed
             )
+            self._examples[key] = found[task]
         return self._examples[key]
 
     def _ndcg(

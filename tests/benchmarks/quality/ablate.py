@@ -54,11 +54,10 @@ def lists(
             [
                 collect(
                     recommender,
-                    asked.lists(recommender, window.held_out, window.customers, task),
-                    task,
+                    {task: asked.lists(recommender, window.held_out, window.customers, task)},
                     negatives=settings.negatives,
                     seed=settings.seed,
-                )
+                )[task]
                 for window, recommender in lessons
             ]
         )

@@ -21,7 +21,7 @@ def gather(
 ) -> Examples:
     customers = target_customers(held_out.targets(), N_CUSTOMERS)
     asked = lists(recommender, held_out, customers, task)
-    return collect(recommender, asked, task, negatives=negatives, seed=seed)
+    return collect(recommender, {task: asked}, negatives=negatives, seed=seed)[task]
 
 
 def test_all_that_was_bought_is_kept(recommender: Recommender, held_out: HoldOut) -> None:
@@ -48,7 +48,7 @@ def test_what_is_drawn_reads_as_it_does_among_all(
     asked = [*questions]
 
     whole, some = (
-        collect(recommender, asked, task, negatives=share, seed=0) for share in (1.0, 0.2)
+        collect(recommender, {task: asked}, negatives=share, seed=0)[task] for share in (1.0, 0.2)
     )
 
     rows = {row.tobytes() for row in np.ascontiguousarray(whole.features)}
@@ -93,17 +93,37 @@ def test_what_is_new_is_asked_for_alone(recommender: Recommender, held_out: Hold
     assert not new.features[:, own].any()
 
 
+def test_tasks_that_are_asked_together_learn_what_each_learns_alone(
+    recommender: Recommender, held_out: HoldOut
+) -> None:
+    """Bit for bit, and though one of them has fewer questions."""
+    customers = target_customers(held_out.targets(), N_CUSTOMERS)
+    counted: list[int] = []
+    asked = {
+        Task.ALL: lists(recommender, held_out, customers, Task.ALL),
+        Task.NEW: lists(recommender, held_out, customers, Task.NEW),
+        Task.TOGETHER: baskets(recommender, held_out, Task.TOGETHER, 7, seed=0),
+    }
+
+    together = collect(recommender, asked, negatives=0.2, seed=0, tick=lambda: counted.append(1))
+
+    few = baskets(recommender, held_out, Task.TOGETHER, 7, seed=0)
+    alone = {task: gather(recommender, held_out, task, 0.2) for task in (Task.ALL, Task.NEW)}
+    alone |= collect(recommender, {Task.TOGETHER: few}, negatives=0.2, seed=0)
+    assert len(alone[Task.TOGETHER].lengths) == 7
+    assert len(counted) == 2 * N_CUSTOMERS + 7
+    for task, examples in alone.items():
+        np.testing.assert_array_equal(together[task].features, examples.features)
+        np.testing.assert_array_equal(together[task].labels, examples.labels)
+        np.testing.assert_array_equal(together[task].lengths, examples.lengths)
+
+
 def test_nobody_gives_no_examples(recommender: Recommender, held_out: HoldOut) -> None:
     """Without customers there are no rows, of the same width; windows are put together."""
     nobody = np.zeros(0, np.int32)
 
-    none = collect(
-        recommender,
-        lists(recommender, held_out, nobody, Task.ALL),
-        Task.ALL,
-        negatives=1.0,
-        seed=0,
-    )
+    asked = lists(recommender, held_out, nobody, Task.ALL)
+    none = collect(recommender, {Task.ALL: asked}, negatives=1.0, seed=0)[Task.ALL]
 
     assert none.features.shape == (0, len(recommender.features.names))
     some = gather(recommender, held_out, Task.ALL, 0.2)

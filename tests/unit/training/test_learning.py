@@ -118,11 +118,10 @@ def examples_of(windows: list[Window], task: Task) -> Examples:
         [
             collect(
                 model,
-                lists(model, window.held_out, window.customers, task),
-                task,
+                {task: lists(model, window.held_out, window.customers, task)},
                 negatives=SETTINGS.negatives,
                 seed=SETTINGS.seed,
-            )
+            )[task]
             for model, window in zip(models, windows, strict=True)
         ]
     )
