@@ -96,7 +96,7 @@ def plan(
     in_turn = [{Role.TRAIN}] * n_train + judges
     windows = _one_after_another(interactions, in_turn, at_the_end, settings)
     enough = min(FEW_RETURNING, SMALL_SHARE * len(interactions.customers), settings.judge_customers)
-    if split is Split.TEMPORAL and _n_judges(windows) < enough:
+    if _n_judges(windows) < enough:
         in_turn = [{Role.TRAIN}] * settings.n_windows + judges
         of_each = _one_after_another(
             interactions, in_turn, lambda rest, _: last_orders(rest, LAST_SHARE), settings
