@@ -259,15 +259,6 @@ def test_those_who_come_back_decide_if_they_are_some(n_back: int) -> None:
     assert {window.held_out.method for window in windows} == {Split.TEMPORAL}
 
 
-def test_settings_that_ask_few_judges_call_nobody_few() -> None:
-    """A window holds fewer customers than came back where the settings say so."""
-    asked = replace(SMALL, judge_customers=5)
-
-    windows = plan(seldom_back(), asked)
-
-    assert {window.held_out.method for window in windows} == {Split.TEMPORAL}
-
-
 def test_last_orders_that_are_fewer_still_decide_nothing() -> None:
     """Most have ordered once: nobody else has last orders."""
     once = interactions_of(
