@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
 
 from recsvc.errors import RecsvcError, UnavailableError
 from recsvc.logs import collected_facts
 from recsvc.server import requests, response_codec
 from recsvc.server.tokens import Tokens
 from recsvc.service.deliveries import Served
-from recsvc.service.making import Begun
+from recsvc.service.making import Ahead, Begun
 from recsvc.service.models import LoadedModel
 from recsvc.service.recommendations import Recommendations
 from recsvc.v1 import recommendation_service_pb2 as api
@@ -129,12 +130,15 @@ class BatchAnswers:
                 except RecsvcError as error:
                     yield at, error
             is_shared = len(begun) > 1
+            prepared: Iterator[Ahead | None] = repeat(None)
             if is_shared:
-                self._recommendations.look_up([each for _, each in begun])
-            for at, each in begun:
+                together = [each for _, each in begun]
+                self._recommendations.look_up(together)
+                prepared = self._recommendations.prepare(together)
+            for (at, each), ahead in zip(begun, prepared, strict=False):  # the latter may go on
                 started = self._monotonic() if is_shared else None
                 try:
-                    yield at, self._finished(each, started, end)
+                    yield at, self._finished(each, started, end, ahead)
                 except RecsvcError as error:
                     yield at, error
 
@@ -151,10 +155,12 @@ class BatchAnswers:
             question = requests.recommend_question(entry, self._tokens)
             return self._recommendations.begin(question, deadline, loaded, written)
 
-    def _finished(self, begun: Begun, started: float | None, end: float) -> Served:
+    def _finished(
+        self, begun: Begun, started: float | None, end: float, ahead: Ahead | None
+    ) -> Served:
         self._check_time(end)
         with collected_facts():  # likewise
-            return self._recommendations.finish(begun, started, may_wait=False)
+            return self._recommendations.finish(begun, started, may_wait=False, ahead=ahead)
 
     def _groups(self, entries: list[int], end: float) -> list[list[int]]:
         """The entries for which the store is asked together.

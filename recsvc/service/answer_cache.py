@@ -168,6 +168,15 @@ class CacheSlot:
         """Whether the store is used for it: it keeps answers, and could be asked."""
         return self._owner.ttl_seconds > 0 and not (self.failed or self.skipped)
 
+    def missed(self) -> LiveProfile | None:
+        """What the shopper did of late, where it is known by now that no answer is kept."""
+        if self.lookup is None or self.lookup.entry is not None:
+            return None
+        try:
+            return self.lookup.live()
+        except StoreUnavailableError:  # who looks into it is told
+            return None
+
     def get(self, is_allowed: Callable[[KeptList], bool] = lambda _: True) -> Found | None:
         """What is kept; None where there is nothing to send.
 

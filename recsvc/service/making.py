@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from recsvc.core.candidates import Prepared
 from recsvc.core.lists import Ranking
 from recsvc.core.live import NO_ACTS, NO_ITEMS
 from recsvc.core.query import Query
+from recsvc.core.recommender import Recommender
+from recsvc.errors import InvalidRequestError
 from recsvc.service.answer_cache import CacheSlot
 from recsvc.service.answers import Answers
 from recsvc.service.basis import Basis, basis_of
@@ -20,6 +23,8 @@ from recsvc.service.models import LoadedModel
 from recsvc.service.pages import next_page
 from recsvc.service.process_cache import Permit
 from recsvc.service.questions import AnswerCodec, KeptList, Question
+from recsvc.service.shopping import LiveProfile
+from recsvc.service.situations import Situation
 from recsvc.service.stock import Stocked
 
 FIRST_COST_SECONDS = 0.005
@@ -51,6 +56,24 @@ class Begun(NamedTuple):
     stocked: Stocked
     permit: Permit | None
     cached: CacheSlot
+
+
+class Ahead(NamedTuple):
+    """What is known of a list before it is ranked.
+
+    Attributes:
+        situation: the question in the terms of its model, its stock included.
+        stocked: the stock of the store that it is for.
+        is_elsewhere: whether that is another store than the place of the answer is named after.
+        prepared: the question as the model ranks it; None where that is not done yet.
+        seconds: what it took.
+    """
+
+    situation: Situation
+    stocked: Stocked
+    is_elsewhere: bool
+    prepared: Prepared | None = None
+    seconds: float = 0.0
 
 
 class Made(NamedTuple):
@@ -101,25 +124,44 @@ class ListMaker:
         cost = self._costs[inquiry.question.explain]
         return inquiry.deadline - now < SAFETY * cost.seconds
 
-    def make(self, begun: Begun, now: float, *, is_late: bool) -> Made:
+    def prepared(self, begun: Sequence[Begun], now: float) -> list[Ahead | None]:
+        """Do before the first is made what costs less for several lists; None where it does not.
+
+        Args:
+            begun: questions that the store was asked about; those that it knew nothing of, and that
+                there is time for, are prepared.
+            now: monotonic seconds.
+        """
+        found = [
+            None if self.lacks_time(each.inquiry, now) else self._known(each) for each in begun
+        ]
+        shared: dict[Recommender, list[Prepared]] = {}
+        for each, ahead in zip(begun, found, strict=True):
+            if ahead is not None and ahead.prepared is not None:
+                shared.setdefault(each.inquiry.loaded.recommender, []).append(ahead.prepared)
+        for recommender, prepared in shared.items():
+            recommender.share(prepared)
+        n_known = sum(ahead is not None for ahead in found)
+        seconds = (self._monotonic() - now) / max(1, n_known)
+        return [None if ahead is None else ahead._replace(seconds=seconds) for ahead in found]
+
+    def make(self, begun: Begun, now: float, *, is_late: bool, ahead: Ahead | None = None) -> Made:
         """Make a list, and keep it where others can find it.
 
         Args:
             begun: the question, whose place in the store has been looked into.
             now: monotonic seconds.
             is_late: there is no time for more than what is popular at the place, which is not kept.
+            ahead: what was prepared for it, if it was.
 
         Raises:
             InvalidRequestError: a strict filter names what the catalogue does not know.
         """
-        inquiry, cached, stocked = begun.inquiry, begun.cached, begun.stocked
+        inquiry, cached = begun.inquiry, begun.cached
         question, loaded = inquiry.question, inquiry.loaded
-        situation = self._inquiries.situation(inquiry, cached.live, begun.shown)
-        is_elsewhere = question.looks_at_shelf and situation.store_id != begun.store_id
-        if is_elsewhere:  # the shopper has moved since the model learnt
-            stocked = self._inquiries.stocked(inquiry, situation.store_id)
-        situation = with_shelf(inquiry, situation, stocked)
-        ranking = recommended(loaded, situation.query, is_late=is_late)
+        ahead = ahead or self._ahead(begun, cached.live)
+        situation, stocked = ahead.situation, ahead.stocked
+        ranking = recommended(loaded, situation.query, is_late=is_late, prepared=ahead.prepared)
         withdrawn = self._inquiries.withdrawn(loaded)
         made = replace(
             self._answers.answer(question, loaded, situation, ranking, withdrawn),
@@ -128,9 +170,9 @@ class ListMaker:
         payload, basis = self._codec.encode(made), basis_of(made, situation, withdrawn)
         fresh_seconds = 0.0
         if not is_late:
-            cost_seconds = self._monotonic() - now
+            cost_seconds = self._monotonic() - now + ahead.seconds
             self._costs[question.explain].learn(cost_seconds)
-            if not is_elsewhere and not stocked.failed:
+            if not ahead.is_elsewhere and not stocked.failed:
                 sold_at = situation.query.sold_at or 0.0
                 unchanged = loaded.assortment.unchanged_until(sold_at) - sold_at
                 unchanged -= self._monotonic() - inquiry.started
@@ -138,21 +180,51 @@ class ListMaker:
         kept = KeptList(len(made.items), basis.product_ids)
         return Made(payload, kept, basis, stocked, fresh_seconds)
 
+    def _ahead(self, begun: Begun, live: LiveProfile) -> Ahead:
+        """The situation of a question.
+
+        Raises:
+            InvalidRequestError: a strict filter names what the catalogue does not know.
+        """
+        inquiry, stocked = begun.inquiry, begun.stocked
+        situation = self._inquiries.situation(inquiry, live, begun.shown)
+        looks_at_shelf = inquiry.question.looks_at_shelf
+        is_elsewhere = looks_at_shelf and situation.store_id != begun.store_id
+        if is_elsewhere:  # the shopper has moved since the model learnt
+            stocked = self._inquiries.stocked(inquiry, situation.store_id)
+        return Ahead(with_shelf(inquiry, situation, stocked), stocked, is_elsewhere)
+
+    def _known(self, begun: Begun) -> Ahead | None:
+        """A list that has to be made, as far as the ranking; None of others, and of faulty ones."""
+        live = begun.cached.missed()
+        if live is None:
+            return None
+        try:
+            ahead = self._ahead(begun, live)
+        except InvalidRequestError:  # its caller is told when it is its turn
+            return None
+        recommender = begun.inquiry.loaded.recommender
+        return ahead._replace(prepared=recommender.prepared(ahead.situation.query))
+
     def forgo(self, inquiry: Inquiry) -> None:
         """Know that a list was not made for want of time."""
         self._costs[inquiry.question.explain].relax()
 
 
-def recommended(loaded: LoadedModel, query: Query, *, is_late: bool) -> Ranking:
+def recommended(
+    loaded: LoadedModel, query: Query, *, is_late: bool, prepared: Prepared | None = None
+) -> Ranking:
     """The list that a model recommends.
 
     Args:
         loaded: the model.
         query: the question in its terms.
         is_late: there is no time for more than what is popular at the place.
+        prepared: the same question, if it was prepared with others.
     """
-    rank = loaded.recommender.popular if is_late else loaded.recommender.recommend
-    ranking = rank(query)
+    recommender = loaded.recommender
+    rank = recommender.popular if is_late else recommender.recommend
+    ranking = rank(query) if prepared is None or is_late else recommender.recommended(prepared)
     if len(ranking.items) or len(query.shown):
         return ranking
     # Whatever is allowed was just bought or is in the basket: better that than nothing.

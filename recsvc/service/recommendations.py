@@ -11,9 +11,11 @@
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from hashlib import blake2b
+from itertools import islice
 
 from recsvc.service.answer_cache import AnswerCache, Found
 from recsvc.service.basis import Basis
@@ -21,7 +23,7 @@ from recsvc.service.cache_port import ANONYMOUS, CacheKey, Claimed
 from recsvc.service.deliveries import DEADLINE, Deliveries, Served, degraded
 from recsvc.service.inquiries import Inquiries
 from recsvc.service.inquiry import Inquiry
-from recsvc.service.making import Begun, ListMaker
+from recsvc.service.making import Ahead, Begun, ListMaker
 from recsvc.service.models import LoadedModel
 from recsvc.service.pages import shown_before
 from recsvc.service.process_cache import ProcessCache
@@ -139,8 +141,28 @@ class Recommendations:
         """Ask the store for all of them in one round trip."""
         self._cache.look_up([each.cached for each in begun])
 
+    def prepare(self, begun: Sequence[Begun]) -> Iterator[Ahead | None]:
+        """Prepare lists that were begun and looked up, some before the first of them is made.
+
+        Yields:
+            of each what :meth:`finish` takes; to be made before the next is asked for, as it may
+            begin with what has come since.
+        """
+        waiting = iter(begun)
+        while first := next(waiting, None):
+            n_together = first.inquiry.loaded.recommender.n_together
+            group = [first, *islice(waiting, n_together - 1)]
+            prepared = deque(self._maker.prepared(group, self._monotonic()))
+            while prepared:  # what it holds on to is let go of, once the list is made
+                yield prepared.popleft()
+
     def finish(
-        self, begun: Begun, started: float | None = None, *, may_wait: bool = True
+        self,
+        begun: Begun,
+        started: float | None = None,
+        *,
+        may_wait: bool = True,
+        ahead: Ahead | None = None,
     ) -> Served:
         """Answer a question that was begun.
 
@@ -148,6 +170,7 @@ class Recommendations:
             begun: the question.
             started: where others came in between, when the work on it went on, monotonic seconds.
             may_wait: where somebody else is making the answer, it is waited for.
+            ahead: what was prepared for it, if it was.
 
         Raises:
             InvalidRequestError: a strict filter names what the catalogue does not know.
@@ -159,7 +182,7 @@ class Recommendations:
             return self._found(begun, found, started)
         if may_wait and cached.is_usable and not stocked.failed:
             return self._in_turn(begun, started)
-        return self._made(begun, started)
+        return self._made(begun, started, ahead=ahead)
 
     def stop(self) -> None:
         """Let nobody wait any more for what others make: those who asked are gone."""
@@ -204,12 +227,20 @@ class Recommendations:
         with turn:
             return self._made(begun, started, turn)
 
-    def _made(self, begun: Begun, started: float | None, turn: Turn | None = None) -> Served:
+    def _made(
+        self,
+        begun: Begun,
+        started: float | None,
+        turn: Turn | None = None,
+        ahead: Ahead | None = None,
+    ) -> Served:
         """Give a list that is made now; without the time for it, what is popular at the place."""
         inquiry, cached = begun.inquiry, begun.cached
         now = self._monotonic()
         is_late = self._maker.lacks_time(inquiry, now) or (turn is not None and turn.is_late)
-        made = self._maker.make(begun, now, is_late=is_late)
+        made = self._maker.make(begun, now, is_late=is_late, ahead=ahead)
+        if started is not None and ahead is not None:
+            started -= ahead.seconds
         deliver = partial(self._deliveries.delivery, inquiry, basis=made.basis, started=started)
         if is_late:
             if turn is None or not turn.has_waited:  # or it was not made for what it takes

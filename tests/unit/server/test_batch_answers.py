@@ -1,11 +1,13 @@
 """Several questions of one call: what was looked up together does not grow old in between."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from recsvc.artifacts.registry import Registry
+from recsvc.core.candidates import Prepared
+from recsvc.core.recommender import Recommender
 from recsvc.server.batch_answers import BatchAnswers, BatchCounts
 from recsvc.server.response_codec import ListWriter
 from recsvc.server.tokens import Tokens
@@ -45,6 +47,22 @@ def test_what_is_known_together_is_asked_for_once(bench: Bench) -> None:
     assert sorted(at for at, _ in asked(bench, counts)) == [0, 1, 2]
     assert counts.facts() == {"n_requests": 3, "n_failed": 0, "n_degraded": 0, "n_cache": 3}
     assert len(bench.cache.keys) - n_looks == len(ENTRIES)
+
+
+def test_what_is_made_together_is_ranked_with_one_pass(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over the factors, for all entries that nothing is known of."""
+    shared: list[int] = []
+    share = Recommender.share
+
+    def counting(self: Recommender, prepared: Sequence[Prepared]) -> None:
+        shared.append(len(prepared))
+        share(self, prepared)
+
+    monkeypatch.setattr(Recommender, "share", counting)
+    assert [at for at, _ in asked(bench, BatchCounts())] == [0, 1, 2]
+    assert shared == [3]
 
 
 def test_who_reads_slowly_gets_what_is_true_by_then(bench: Bench) -> None:

@@ -12,6 +12,7 @@ from recsvc.core.diversity import Diversity
 from recsvc.core.live import Act
 from recsvc.core.places import Level, Location
 from recsvc.core.query import Query
+from recsvc.core.recommender import Recommender
 from recsvc.core.sources import Strategy
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import (
@@ -115,6 +116,82 @@ def test_without_time_the_store_is_not_asked_for_several(registry: Registry) -> 
     served = [bench.recommendations.finish(each) for each in begun]
     assert {each.delivery.served_from for each in served} == {ServedFrom.FALLBACK}
     assert bench.count("recsvc_cache_operations_total", outcome="skipped") == len(served)
+
+
+def test_several_that_are_prepared_are_the_lists_that_each_gets_alone(registry: Registry) -> None:
+    """What is found, or asked for a second time, needs nothing prepared."""
+    bench = Bench(registry, ttl_seconds=300)
+    bench.did("bought-just-now")
+    bench.ask(Question(customer_id="ben"))
+    asked = questions("anna", "ben", "anna", "dora", "nobody")
+    begun = [bench.recommendations.begin(each, FOREVER) for each in asked]
+    bench.recommendations.look_up(begun)
+    prepared, served = [], []
+    for each, ahead in zip(begun, bench.recommendations.prepare(begun), strict=True):
+        prepared.append(ahead is not None)
+        served.append(bench.recommendations.finish(each, may_wait=False, ahead=ahead))
+    assert prepared == [True, False, False, True, True]
+    other = Bench(registry)
+    other.did("bought-just-now")
+    assert [each.payload for each in served] == [other.ask(each).payload for each in asked]
+
+
+def test_several_of_two_models_are_prepared_each_by_its_own(registry: Registry) -> None:
+    """As where an experiment gives some of them another model."""
+    bench = Bench(registry, ttl_seconds=300)
+    loaded = bench.slot.current()
+    other = replace(loaded, recommender=Recommender(loaded.model))
+    begun = [
+        bench.recommendations.begin(question, FOREVER, of)
+        for question, of in zip(questions("anna", "dora"), (loaded, other), strict=True)
+    ]
+    bench.recommendations.look_up(begun)
+    for each, ahead in zip(begun, bench.recommendations.prepare(begun), strict=True):
+        assert ahead is not None
+        assert ahead.prepared is not None
+        assert ahead.prepared.moment.dense("collaborative", lambda: None) is not None  # by now
+        made = bench.recommendations.finish(each, ahead=ahead, may_wait=False)
+        assert made.payload == Bench(registry).ask(each.asked).payload
+
+
+def test_one_that_cannot_be_answered_does_not_keep_others_from_being_prepared(
+    registry: Registry,
+) -> None:
+    """Its own caller is told, and nobody else."""
+    bench = Bench(registry, ttl_seconds=300)
+    unknown = CatalogueFilter(brands=("no-such",))
+    strict = Question(customer_id="anna", catalogue_filter=unknown, strict=True)
+    begun = [bench.recommendations.begin(each, FOREVER) for each in (strict, *questions("ben"))]
+    bench.recommendations.look_up(begun)
+    faulty, ben = bench.recommendations.prepare(begun)
+    assert faulty is None
+    with pytest.raises(InvalidRequestError):
+        bench.recommendations.finish(begun[0], may_wait=False, ahead=faulty)
+    assert ben is not None
+
+
+def test_what_there_is_no_time_for_is_not_prepared(registry: Registry) -> None:
+    """What sells at the place needs none of it."""
+    bench = Bench(registry, ttl_seconds=300)
+    begun = [bench.recommendations.begin(Question(customer_id="anna"), bench.monotonic + 0.06)]
+    bench.recommendations.look_up(begun)
+    bench.monotonic += 0.055
+    (ahead,) = bench.recommendations.prepare(begun)
+    assert ahead is None
+    served = bench.recommendations.finish(begun[0], may_wait=False, ahead=ahead)
+    assert served.delivery.served_from is ServedFrom.FALLBACK
+
+
+def test_preparing_counts_in_what_a_list_took(registry: Registry) -> None:
+    """Each has its share of what was done for all, as if it had been done for it alone."""
+    bench = Bench(registry, ttl_seconds=300)
+    begun = [bench.recommendations.begin(each, FOREVER) for each in questions("anna", "ben")]
+    bench.recommendations.look_up(begun)
+    ahead, _ = bench.recommendations.prepare(begun)
+    assert ahead is not None
+    ahead = ahead._replace(seconds=3.0)
+    served = bench.recommendations.finish(begun[0], bench.monotonic, may_wait=False, ahead=ahead)
+    assert served.delivery.compute_seconds == 3
 
 
 def test_a_list_that_was_looked_up_with_others_took_its_own_time(bench: Bench) -> None:
