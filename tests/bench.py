@@ -9,7 +9,7 @@ from recsvc.artifacts.registry import Registry
 from recsvc.errors import StoreUnavailableError
 from recsvc.service.answer_cache import AnswerCache
 from recsvc.service.answers import Answers
-from recsvc.service.cache_port import CacheKey, Claim, Claimed, Lookup
+from recsvc.service.cache_port import CacheKey, Claim, Claimed, Lookup, Put
 from recsvc.service.deliveries import Computed, Deliveries, Needed, Served
 from recsvc.service.experiments import Experiments
 from recsvc.service.inquiries import Circumstances, Inquiries
@@ -74,6 +74,7 @@ class Cache:
         self.keys: list[CacheKey] = []
         self.trips: list[int] = []
         self.puts: list[CacheKey] = []
+        self.put_trips: list[int] = []
         self.claims: list[Claimed] = []
 
     @property
@@ -111,6 +112,12 @@ class Cache:
             cost_seconds=cost_seconds,
             claim=claim,
         )
+
+    def put_all(self, puts: Sequence[Put]) -> None:
+        self.check()
+        self.puts += [put.key for put in puts]
+        self.put_trips.append(len(puts))
+        self.inner.put_all(puts)
 
     def claim(self, claim: Claim, mark: bytes, seconds: float) -> Claimed:
         self.check()

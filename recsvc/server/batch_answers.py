@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import repeat
+from contextlib import closing
 
 from recsvc.errors import RecsvcError, UnavailableError
 from recsvc.logs import collected_facts
@@ -129,18 +129,16 @@ class BatchAnswers:
                     begun.append((at, self._begun(entries[at], written[at], loaded, deadline, end)))
                 except RecsvcError as error:
                     yield at, error
-            is_shared = len(begun) > 1
-            prepared: Iterator[Ahead | None] = repeat(None)
+            is_shared, together = len(begun) > 1, [each for _, each in begun]
             if is_shared:
-                together = [each for _, each in begun]
                 self._recommendations.look_up(together)
-                prepared = self._recommendations.prepare(together)
-            for (at, each), ahead in zip(begun, prepared, strict=False):  # the latter may go on
-                started = self._monotonic() if is_shared else None
-                try:
-                    yield at, self._finished(each, started, end, ahead)
-                except RecsvcError as error:
-                    yield at, error
+            with closing(self._recommendations.prepare(together)) as prepared:
+                for (at, each), ahead in zip(begun, prepared, strict=True):
+                    started = self._monotonic() if is_shared else None
+                    try:
+                        yield at, self._finished(each, started, end, ahead)
+                    except RecsvcError as error:
+                        yield at, error
 
     def _begun(
         self,

@@ -10,13 +10,20 @@ from dataclasses import dataclass, field
 from recsvc.core.recommendation_id import N_OWN
 from recsvc.errors import StoreUnavailableError
 from recsvc.metrics import Metrics, Totals
-from recsvc.service.cache_port import CacheKey, Claim, Claimed, Lookup, ResponseCache
+from recsvc.service.cache_port import CacheKey, Claim, Claimed, Lookup, Put, ResponseCache
 from recsvc.service.questions import AnswerCodec, KeptList
 from recsvc.service.random_pieces import RandomPieces
 from recsvc.service.shopping import NO_DEEDS, LiveProfile
 
+WAIT_SECONDS = 5.0
+"""So long at most an answer waits to be kept with others of its call. Who reads a stream slowly
+holds them up, and an older one would be taken for new."""
+
 CLAIM_SECONDS = 2.0
 """So long at most others wait for a process that has claimed a list and died."""
+
+Waiting = list[tuple[float, Put]]
+"""Answers that are kept later, each with the monotonic seconds at which it was made."""
 
 
 def _nothing() -> LiveProfile:
@@ -82,6 +89,26 @@ class AnswerCache:
             return
         for slot, lookup in zip(asked.values(), lookups, strict=True):
             slot.lookup = lookup
+
+    def put_all(self, waiting: Waiting, deadline: float) -> None:
+        """Keep what waits for it, in one round trip, if that can be done by ``deadline``."""
+        if not waiting:
+            return
+        since = self.monotonic() - WAIT_SECONDS
+        puts = [put for made, put in waiting if made >= since]
+        waiting.clear()
+        if puts and self.is_affordable(deadline):
+            try:
+                self.cache.put_all(puts)
+            except StoreUnavailableError:  # the lists are as good
+                self.counts["error"].add()
+
+    def is_affordable(self, deadline: float) -> bool:
+        """Whether there is time to use the store; that there is none is counted."""
+        if deadline - self.monotonic() <= self.timeout_seconds:
+            self.counts["skipped"].add()
+            return False
+        return True
 
     def recent(self, shopper: str, deadline: float) -> "CacheSlot":
         """A place that holds no answer, asked for what a shopper (a hash) did of late.
@@ -149,6 +176,7 @@ class CacheSlot:
         skipped: whether there was no time to look into it, so that nothing is known of the shopper.
         lookup: what it holds, where that was asked for already.
         claim: held on making what it lacks; None where it is not.
+        waiting: what waits to be kept with others; None where each is kept at once.
     """
 
     _owner: AnswerCache
@@ -161,6 +189,7 @@ class CacheSlot:
     skipped: bool = field(default=False, init=False)
     lookup: Lookup | None = field(default=None, init=False)
     claim: Claim | None = field(default=None, init=False)
+    waiting: Waiting | None = field(default=None, init=False)
     _mark: bytes = field(default=b"", init=False)
 
     @property
@@ -187,6 +216,8 @@ class CacheSlot:
             return None
         owner = self._owner
         try:
+            if self.waiting and self.lookup is None:  # it may be among them
+                owner.put_all(self.waiting, self._deadline)
             found = self.lookup or owner.cache.get(self.key)
             self.lookup = None  # who looks again wants to know what has come since
             self._mark = found.mark
@@ -284,6 +315,12 @@ class CacheSlot:
         claim, self.claim = self.claim, None
         if true_for_seconds < owner.ttl_seconds:
             cost_seconds = 0.0  # one that is made earlier ends no later: it is never due early
+        # One that must end soon is put at once: what waits ends so much later.
+        if self.waiting is not None and kept_seconds + WAIT_SECONDS < true_for_seconds:
+            revision = self.live.revision
+            put = Put(self.key, payload, kept_seconds, revision, fresh_seconds, cost_seconds)
+            self.waiting.append((owner.monotonic(), put))
+            return fresh_seconds
         try:
             owner.cache.put(
                 self.key,
@@ -304,11 +341,7 @@ class CacheSlot:
         return not self.skipped
 
     def _is_affordable(self) -> bool:
-        owner = self._owner
-        if self._deadline - owner.monotonic() <= owner.timeout_seconds:
-            self._count("skipped")
-            return False
-        return True
+        return self._owner.is_affordable(self._deadline)
 
     def fail(self) -> None:
         """Know that the store could not be used."""

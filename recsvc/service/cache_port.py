@@ -91,6 +91,17 @@ class Claimed(Enum):
     """Something has been put since: look again."""
 
 
+class Put(NamedTuple):
+    """An answer to be kept, as of :meth:`ResponseCache.put`."""
+
+    key: CacheKey
+    payload: bytes
+    ttl_seconds: float
+    revision: int
+    fresh_seconds: float
+    cost_seconds: float
+
+
 class ResponseCache(Protocol):
     """Keeps serialised responses for a while; safe to use from many threads.
 
@@ -142,6 +153,14 @@ class ResponseCache(Protocol):
 
         Raises:
             StoreUnavailableError: the store cannot answer in time.
+        """
+        ...
+
+    def put_all(self, puts: Sequence[Put]) -> None:
+        """The same for several answers that nobody has claimed, in one round trip.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time; some may be kept.
         """
         ...
 

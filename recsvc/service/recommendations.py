@@ -12,12 +12,12 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from hashlib import blake2b
 from itertools import islice
 
-from recsvc.service.answer_cache import AnswerCache, Found
+from recsvc.service.answer_cache import AnswerCache, Found, Waiting
 from recsvc.service.basis import Basis
 from recsvc.service.cache_port import ANONYMOUS, CacheKey, Claimed
 from recsvc.service.deliveries import DEADLINE, Deliveries, Served, degraded
@@ -141,20 +141,31 @@ class Recommendations:
         """Ask the store for all of them in one round trip."""
         self._cache.look_up([each.cached for each in begun])
 
-    def prepare(self, begun: Sequence[Begun]) -> Iterator[Ahead | None]:
+    def prepare(self, begun: Sequence[Begun]) -> Generator[Ahead | None]:
         """Prepare lists that were begun and looked up, some before the first of them is made.
+
+        Those that are made are kept together; to be closed, so that all of them are.
 
         Yields:
             of each what :meth:`finish` takes; to be made before the next is asked for, as it may
             begin with what has come since.
         """
-        waiting = iter(begun)
-        while first := next(waiting, None):
+        if len(begun) == 1:  # alone, it gains nothing
+            yield None
+            return
+        to_keep: Waiting = []
+        for each in begun:
+            each.cached.waiting = to_keep
+        rest = iter(begun)
+        while first := next(rest, None):
             n_together = first.inquiry.loaded.recommender.n_together
-            group = [first, *islice(waiting, n_together - 1)]
+            group = [first, *islice(rest, n_together - 1)]
             prepared = deque(self._maker.prepared(group, self._monotonic()))
-            while prepared:  # what it holds on to is let go of, once the list is made
-                yield prepared.popleft()
+            try:
+                while prepared:  # what it holds on to is let go of, once the list is made
+                    yield prepared.popleft()
+            finally:
+                self._cache.put_all(to_keep, begun[-1].inquiry.deadline)
 
     def finish(
         self,

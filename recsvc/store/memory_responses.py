@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from recsvc.service.cache_port import CachedEntry, CacheKey, Claim, Claimed, Lookup
+from recsvc.service.cache_port import CachedEntry, CacheKey, Claim, Claimed, Lookup, Put
 from recsvc.service.shopping import LiveProfile
 from recsvc.store.memory import InMemoryProfiles
 
@@ -91,6 +91,11 @@ class InMemoryResponseCache:
                 self._entries.popitem(last=False)
             if claim is not None:
                 self._drop(claim)
+
+    def put_all(self, puts: Sequence[Put]) -> None:
+        """The same for several answers."""
+        for key, payload, ttl_seconds, revision, fresh, cost in puts:
+            self.put(key, payload, ttl_seconds, revision, fresh_seconds=fresh, cost_seconds=cost)
 
     def claim(self, claim: Claim, mark: bytes, seconds: float) -> Claimed:
         """Ask to be the only one who makes a list, for ``seconds`` at most."""

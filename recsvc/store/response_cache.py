@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from zlib import crc32
 
 from recsvc.errors import StoreUnavailableError
-from recsvc.service.cache_port import ANONYMOUS, CachedEntry, CacheKey, Claim, Claimed, Lookup
+from recsvc.service.cache_port import ANONYMOUS, CachedEntry, CacheKey, Claim, Claimed, Lookup, Put
 from recsvc.service.shopping import LiveProfile
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
@@ -133,21 +133,38 @@ class RedisResponseCache:
             StoreUnavailableError: Redis cannot answer in time.
         """
         fresh = ttl_seconds if fresh_seconds is None else fresh_seconds
-        milliseconds = _milliseconds(ttl_seconds)
-        head = _HEAD.pack(
-            _FORMAT,
-            round(self._clock() * 1_000_000),
-            revision,
-            min(round(fresh * 1_000), _MAX),
-            min(milliseconds, _MAX),
-            min(round(cost_seconds * 1_000_000), _MAX),
-        )
-        name, value = self._keys.response(key), head + payload
+        put = Put(key, payload, ttl_seconds, revision, fresh, cost_seconds)
+        name, value, milliseconds = self._value(put)
         if claim is None:
             self._redis.ask(lambda: self._redis.client.set(name, value, px=milliseconds))
             return
         names = [self._keys.claim(claim.key, claim.revision), name]
         self._redis.ask(lambda: self._put(keys=names, args=[claim.token, value, milliseconds]))
+
+    def put_all(self, puts: Sequence[Put]) -> None:
+        """The same for several answers that nobody has claimed, in one round trip.
+
+        Raises:
+            StoreUnavailableError: Redis cannot answer in time.
+        """
+        pipeline = self._redis.client.pipeline(transaction=False)
+        for put in puts:
+            name, value, milliseconds = self._value(put)
+            pipeline.set(name, value, px=milliseconds)
+        self._redis.ask(pipeline.execute)
+
+    def _value(self, put: Put) -> tuple[str, bytes, int]:
+        """Under which name what is kept of an answer, and for how many milliseconds."""
+        milliseconds = _milliseconds(put.ttl_seconds)
+        head = _HEAD.pack(
+            _FORMAT,
+            round(self._clock() * 1_000_000),
+            put.revision,
+            min(round(put.fresh_seconds * 1_000), _MAX),
+            min(milliseconds, _MAX),
+            min(round(put.cost_seconds * 1_000_000), _MAX),
+        )
+        return self._keys.response(put.key), head + put.payload, milliseconds
 
     def claim(self, claim: Claim, mark: bytes, seconds: float) -> Claimed:
         """Ask to be the only one who makes a list, for ``seconds`` at most.

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from recsvc.core.places import Location
-from recsvc.service.cache_port import ANONYMOUS, CacheKey, Claim, Claimed, ResponseCache
+from recsvc.service.cache_port import ANONYMOUS, CacheKey, Claim, Claimed, Put, ResponseCache
 from recsvc.service.ports import Person
 from recsvc.service.shopping import NO_DEEDS
 from tests.shoppers import ANNA, T0
@@ -51,6 +51,27 @@ def test_payload_returns_byte_for_byte(cache: ResponseCache, payload: bytes) -> 
     assert entry is not None
     assert entry.payload == payload
     assert abs(entry.stored_at - T0) < 1e-5
+
+
+def test_several_are_put_in_one_trip(cache: ResponseCache) -> None:
+    """Each as it would be alone: what it is, until when, of which revision, and what it took."""
+    keys = [CacheKey(7, "8f2e", digest) for digest in ("a", "b", "c")]
+    cache.put(keys[1], b"old", ttl_seconds=60)
+    cache.put_all(
+        [
+            Put(keys[0], b"first", 60, 0, 45.5, 0.25),
+            Put(keys[1], b"second", 0.001, 0, 0.001, 0.0),
+            Put(keys[2], b"of who has moved since", 60, 3, 60.0, 0.0),
+        ]
+    )
+    cache.put_all([])
+    entry = cache.get(keys[0]).entry
+    assert entry is not None
+    assert entry.payload == b"first"
+    assert abs(entry.stored_at - T0) < 1e-5
+    assert (entry.kept_seconds, entry.fresh_seconds, entry.cost_seconds) == (60, 45.5, 0.25)
+    assert cache.get(keys[2]).entry is None
+    assert cache.get(keys[2]).mark
 
 
 def test_second_put_replaces_the_first(cache: ResponseCache, clock: SetClock) -> None:

@@ -13,7 +13,7 @@ from recsvc.service.selling import Shop, StockRecord, Written
 from recsvc.service.shopping import Line
 from recsvc.service.stock import FRESH_SECONDS
 from recsvc.store.catalogue_store import TableCatalogueStore
-from tests.bench import Bench
+from tests.bench import FOREVER, Bench
 from tests.serving import Log
 from tests.shoppers import customer, visitor
 
@@ -199,6 +199,18 @@ def test_a_list_does_not_outlive_a_products_window(bench: Bench) -> None:
         served = bench.ask(Question())
         assert ("cola" in served.payload.decode().split()) is is_there, later
         assert served.delivery.served_from is served_from, later
+
+
+def test_a_list_that_ends_with_a_window_does_not_wait_to_be_kept(bench: Bench) -> None:
+    """Those that are kept together would end later, by as long as they have waited."""
+    bench.live.upsert_products([replace(COLA, available_to=int(bench.now) + 20)])
+    begun = [bench.recommendations.begin(Question(customer_id=who), FOREVER) for who in "ab"]
+    bench.recommendations.look_up(begun)
+    for each, ahead in zip(begun, bench.recommendations.prepare(begun), strict=True):
+        n_kept = len(bench.cache.puts)
+        bench.recommendations.finish(each, may_wait=False, ahead=ahead)
+        assert len(bench.cache.puts) == n_kept + 1
+    assert bench.cache.put_trips == []
 
 
 def test_a_home_that_moved_asks_for_its_own_stock(bench: Bench) -> None:

@@ -22,6 +22,7 @@ from recsvc.errors import (
     UnavailableError,
 )
 from recsvc.service.cache_port import CacheKey, Lookup
+from recsvc.service.deliveries import Served
 from recsvc.service.ledger_state import Consent
 from recsvc.service.models import load_model
 from recsvc.service.ports import Person
@@ -136,6 +137,64 @@ def test_several_that_are_prepared_are_the_lists_that_each_gets_alone(registry: 
     assert [each.payload for each in served] == [other.ask(each).payload for each in asked]
 
 
+def made_together(bench: Bench, *customers: str) -> list[Served]:
+    begun = [bench.recommendations.begin(each, FOREVER) for each in questions(*customers)]
+    bench.recommendations.look_up(begun)
+    return [
+        bench.recommendations.finish(each, may_wait=False, ahead=ahead)
+        for each, ahead in zip(begun, bench.recommendations.prepare(begun), strict=True)
+    ]
+
+
+def test_what_is_made_together_is_kept_in_one_trip(registry: Registry) -> None:
+    """And found by whoever asks next."""
+    bench = Bench(registry, ttl_seconds=300)
+    made = made_together(bench, "anna", "ben", "dora")
+    assert bench.cache.put_trips == [3]
+    again = made_together(bench, "anna", "ben", "dora")
+    assert bench.cache.put_trips == [3]
+    assert [each.payload for each in again] == [each.payload for each in made]
+    assert {each.delivery.served_from for each in again} == {ServedFrom.CACHE}
+
+
+def test_what_is_asked_twice_is_kept_before_it_is_looked_for_again(registry: Registry) -> None:
+    """It is made once; what waits with it is kept with it."""
+    bench = Bench(registry, ttl_seconds=300)
+    served = made_together(bench, "anna", "ben", "anna", "dora")
+    assert bench.cache.put_trips == [2, 1]
+    sources = [each.delivery.served_from for each in served]
+    assert sources == [ServedFrom.MODEL, ServedFrom.MODEL, ServedFrom.CACHE, ServedFrom.MODEL]
+
+
+def test_a_store_that_fails_as_lists_are_kept_degrades_none(registry: Registry) -> None:
+    """Whatever they are made from was read before; that they are not kept is counted."""
+    bench = Bench(registry, ttl_seconds=300)
+    begun = [bench.recommendations.begin(each, FOREVER) for each in questions("anna", "ben")]
+    bench.recommendations.look_up(begun)
+    bench.cache.is_down = True
+    prepared = bench.recommendations.prepare(begun)
+    served = [
+        bench.recommendations.finish(each, may_wait=False, ahead=ahead)
+        for each, ahead in zip(begun, prepared, strict=True)
+    ]
+    assert {each.delivery.degraded_reason for each in served} == {""}
+    assert bench.count("recsvc_cache_operations_total", outcome="error") == 1
+
+
+def test_what_was_made_is_kept_though_no_more_is_asked_for(registry: Registry) -> None:
+    """Who closes has what was made until then kept, if there is time for it and it is not old."""
+    for has, later, trips in ((10, 4, 1), (5, 4.96, 0), (10, 6, 0)):
+        bench = Bench(registry, ttl_seconds=300)
+        end = bench.monotonic + has
+        begun = [bench.recommendations.begin(each, end) for each in questions("anna", "ben")]
+        bench.recommendations.look_up(begun)
+        prepared = bench.recommendations.prepare(begun)
+        bench.recommendations.finish(begun[0], may_wait=False, ahead=next(prepared))
+        bench.monotonic += later
+        prepared.close()
+        assert len(bench.cache.put_trips) == trips
+
+
 def test_several_of_two_models_are_prepared_each_by_its_own(registry: Registry) -> None:
     """As where an experiment gives some of them another model."""
     bench = Bench(registry, ttl_seconds=300)
@@ -173,13 +232,21 @@ def test_one_that_cannot_be_answered_does_not_keep_others_from_being_prepared(
 def test_what_there_is_no_time_for_is_not_prepared(registry: Registry) -> None:
     """What sells at the place needs none of it."""
     bench = Bench(registry, ttl_seconds=300)
-    begun = [bench.recommendations.begin(Question(customer_id="anna"), bench.monotonic + 0.06)]
+    end = bench.monotonic + 0.06
+    begun = [bench.recommendations.begin(each, end) for each in questions("anna", "ben")]
     bench.recommendations.look_up(begun)
     bench.monotonic += 0.055
-    (ahead,) = bench.recommendations.prepare(begun)
-    assert ahead is None
+    ahead, other = bench.recommendations.prepare(begun)
+    assert ahead is other is None
     served = bench.recommendations.finish(begun[0], may_wait=False, ahead=ahead)
     assert served.delivery.served_from is ServedFrom.FALLBACK
+
+
+def test_one_alone_is_not_prepared(bench: Bench) -> None:
+    """In a hurry each comes by itself, and is not to wait for what would be done for many."""
+    begun = bench.recommendations.begin(Question(customer_id="anna"), FOREVER)
+    bench.recommendations.look_up([begun])
+    assert list(bench.recommendations.prepare([begun])) == [None]
 
 
 def test_preparing_counts_in_what_a_list_took(registry: Registry) -> None:
