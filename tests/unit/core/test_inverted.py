@@ -130,6 +130,14 @@ def test_what_the_lists_cannot_fill_is_looked_for_everywhere() -> None:
     assert sorted(quick.propose(Moment(profile, ANYWHERE, few, 0.0), 15)) == sorted(ITEMS[70:73])
 
 
+def test_several_who_read_the_file_do_not_read_all_factors() -> None:
+    """Nothing is computed for them that they would not ask for."""
+    moments = [Moment(bought(int(item)), ANYWHERE, ALL, 0.0) for item in ITEMS[:2]]
+    Collaborative(factors(), inverted=FILE).share(moments)
+    kept = [moment.dense("collaborative", lambda: None) for moment in moments]
+    assert kept == [None, None]
+
+
 def test_a_file_survives_an_artifact() -> None:
     """Arrays and parameters bring it back; without them there is none."""
     quick = Collaborative(factors(), inverted=replace(FILE, n_probes=3, recall=0.98))
