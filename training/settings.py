@@ -58,6 +58,8 @@ class TrainingSettings:
             One window for both saves a fit of all sources, and flatters the report by the
             choice of one of three rankers.
         train_customers: customers of each window that the trees learn from, at most.
+        untimed_lists: lists that the trees learn from where there are no times, at most: one of
+            each customer, or two where things are bought again.
         judge_customers: customers that decide, and that are reported.
         surface_questions: baskets of a window that teach what goes together, and as many that
             judge; of customers, for what they need again, twice as many.
@@ -113,6 +115,7 @@ class TrainingSettings:
     n_windows: PositiveInt = 4
     separate_guard: bool = True
     train_customers: PositiveInt = 2_000
+    untimed_lists: PositiveInt = 16_000
     judge_customers: PositiveInt = 3_000
     fusion_customers: PositiveInt = 800
     surface_questions: PositiveInt = 500
@@ -152,20 +155,22 @@ PRESETS: dict[str, TrainingSettings] = {
         _BALANCED,
         n_windows=1,
         separate_guard=False,
+        untimed_lists=2_000,
         judge_customers=200,
         fusion_customers=150,
         surface_questions=120,
         negatives=0.15,
         als_factors=(64, 128),
-        ease_max_items=4_000,
+        ease_max_items=3_000,
         n_vectors=128,
-        boosting=BoostingSettings(n_leaves=16, min_data_in_leaf=400, pairwise=False),
+        boosting=BoostingSettings(min_data_in_leaf=400, pairwise=False),
     ),
     "balanced": _BALANCED,
     "best": replace(
         _BALANCED,
         n_windows=6,
         train_customers=6_000,
+        untimed_lists=72_000,
         judge_customers=10_000,
         fusion_customers=3000,
         surface_questions=2_000,

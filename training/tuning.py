@@ -116,7 +116,8 @@ def tune(
     # Explicit, since there is nothing to search in what suits the data.
     start = replace(settings, als=als_settings(interactions, settings))
     sources = suitable(interactions, start)
-    windows = plan(interactions, replace(start, n_windows=1, separate_guard=True))
+    one = replace(start, n_windows=1, untimed_lists=2 * start.train_customers, separate_guard=True)
+    windows = plan(interactions, one)
     if not len(windows[-2].customers):
         raise InputError(
             "the events are too few to search: nobody can be asked what settings are worth; give "

@@ -137,8 +137,8 @@ def _window(held_out: HoldOut, roles: set[Role], settings: TrainingSettings) -> 
 def _by_customer(
     interactions: Interactions, judges: list[set[Role]], settings: TrainingSettings
 ) -> list[Window]:
-    # Where nothing is bought twice a customer gives one list to learn from, and else two.
-    n_lists = settings.train_customers * settings.n_windows * (1 if interactions.buys_again else 2)
+    n_lists = 2 if interactions.buys_again else 1  # of a customer
+    at_most = max(1, settings.untimed_lists // n_lists)
     # Few customers teach again and again: each time another fifth of what they bought.
     n_teachers = max(1, int(TRAIN_SHARE * len(interactions.customers)))
     n_times = max(1, min(settings.n_windows, settings.train_customers // n_teachers))
@@ -149,7 +149,7 @@ def _by_customer(
     train, *shares = np.split(shuffled, cuts.astype(np.int64))
     if len(judges) == 1:
         shares = [np.concatenate(shares)]
-    taught = np.sort(train[:n_lists])
+    taught = np.sort(train[:at_most])
     return [
         *(Window(fifth, taught, frozenset({Role.TRAIN})) for fifth in fifths),
         *(

@@ -19,7 +19,7 @@ def test_presets_search_more_and_more() -> None:
     presets = list(PRESETS.values())
 
     assert list(PRESETS) == ["fast", "balanced", "best"]
-    for name in ("n_windows", "judge_customers", "fusion_customers"):
+    for name in ("n_windows", "untimed_lists", "judge_customers", "fusion_customers"):
         values = [getattr(preset, name) for preset in presets]
         assert values == sorted(set(values))
     taught = [preset.n_windows * preset.train_customers for preset in presets]

@@ -160,9 +160,9 @@ def test_of_two_orders_without_times_everybody_is_asked_for_one() -> None:
 
 
 def test_many_customers_without_times_teach_once() -> None:
-    """Where they are as many as a window takes; then for all the windows that there might be."""
+    """Where they are as many as a window takes; then as many as give the lists that are asked."""
     shop = replace(without_times(), buys_again=True)
-    windows = plan(shop, replace(SMALL, train_customers=10, n_windows=3))
+    windows = plan(shop, replace(SMALL, train_customers=10, untimed_lists=60, n_windows=3))
 
     assert roles(windows) == [{"train"}, {"guard"}, {"test"}]
     assert len(windows[0].customers) == 30
@@ -170,7 +170,7 @@ def test_many_customers_without_times_teach_once() -> None:
 
 def test_where_nothing_is_bought_twice_twice_as_many_customers_teach() -> None:
     """Each gives one list to learn from, and not two; the time is the same."""
-    shop, settings = without_times(), replace(SMALL, train_customers=3, n_windows=3)
+    shop, settings = without_times(), replace(SMALL, train_customers=3, untimed_lists=18)
 
     def n_taught(shop: Interactions) -> int:
         return len(plan(shop, settings)[0].customers)
