@@ -112,7 +112,7 @@ class TrainingSettings:
     extra_sources: tuple[Annotated[str, OneOf(EXTRA_SOURCES)], ...] = ()
     split: Annotated[str, OneOf(SPLITS)] = "temporal"
     window_days: PositiveFloat = 28.0
-    n_windows: PositiveInt = 4
+    n_windows: PositiveInt = 6
     separate_guard: bool = True
     train_customers: PositiveInt = 2_000
     untimed_lists: PositiveInt = 16_000
@@ -168,7 +168,7 @@ PRESETS: dict[str, TrainingSettings] = {
     "balanced": _BALANCED,
     "best": replace(
         _BALANCED,
-        n_windows=6,
+        n_windows=9,
         train_customers=6_000,
         untimed_lists=72_000,
         judge_customers=10_000,
