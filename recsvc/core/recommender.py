@@ -153,7 +153,8 @@ class Recommender:
         Args:
             prepared: at most :attr:`n_together`: what is computed is kept until each is ranked.
         """
-        for panel in (self._candidates.panel, self._candidates.beside):
+        # Without baskets the two are one, which would do everything twice.
+        for panel in dict.fromkeys((self._candidates.panel, self._candidates.beside)):
             panel.share([each.moment for each in prepared if each.panel is panel])
 
     def _sharing(self, prepared: Iterable[Prepared]) -> Iterator[Prepared]:

@@ -1,6 +1,6 @@
 """Several questions at once: each is answered as it is alone, and what is the same is done once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from recsvc.core import recommender as module
+from recsvc.core.panel import Panel
 from recsvc.core.places import Location
 from recsvc.core.query import Query
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
+from recsvc.core.sources import Moment
 from recsvc.core.stages import Stage
 from recsvc.core.vocabulary import MISSING
 from tests.acts import acts_of, bought
@@ -97,6 +99,22 @@ def test_what_is_the_same_for_two_questions_is_computed_once(recommender: Recomm
     first, new, *others = [case.moment.dense(NAME, failing) for case in cases]
     assert first is new
     assert len({id(scores) for scores in (first, *others)}) == len(asked) - 1
+
+
+def test_a_panel_that_all_tasks_ask_shares_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no baskets were counted, the sources of a list are those of what goes with one."""
+    recommender = Recommender(tiny_model(baskets=None))
+    assert recommender.panel(Task.TOGETHER) is recommender.panel(Task.ALL)
+    shared: list[int] = []
+    share = Panel.share
+
+    def counting(self: Panel, moments: Sequence[Moment]) -> None:
+        shared.append(len(moments))
+        share(self, moments)
+
+    monkeypatch.setattr(Panel, "share", counting)
+    recommender.candidates(Query(customer=0, now=DATA_END))
+    assert shared == [1]
 
 
 def test_no_more_are_prepared_than_are_worth_it(recommender: Recommender) -> None:
