@@ -215,9 +215,11 @@ class CacheSlot:
         if self.failed or self.skipped or (self.lookup is None and not self.can_look()):
             return None
         owner = self._owner
+        if self.waiting and self.lookup is None:  # it may be among them
+            owner.put_all(self.waiting, self._deadline)
+            if not self.can_look():  # that has taken what was left
+                return None
         try:
-            if self.waiting and self.lookup is None:  # it may be among them
-                owner.put_all(self.waiting, self._deadline)
             found = self.lookup or owner.cache.get(self.key)
             self.lookup = None  # who looks again wants to know what has come since
             self._mark = found.mark

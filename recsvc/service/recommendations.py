@@ -165,7 +165,8 @@ class Recommendations:
                 while prepared:  # what it holds on to is let go of, once the list is made
                     yield prepared.popleft()
             finally:
-                self._cache.put_all(to_keep, begun[-1].inquiry.deadline)
+                # Not that of the last of all: those to come need what is left after this.
+                self._cache.put_all(to_keep, group[-1].inquiry.deadline)
 
     def finish(
         self,

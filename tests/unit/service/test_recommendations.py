@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from recsvc.artifacts.registry import Registry
+from recsvc.core import recommender
 from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.diversity import Diversity
 from recsvc.core.live import Act
@@ -193,6 +194,48 @@ def test_what_was_made_is_kept_though_no_more_is_asked_for(registry: Registry) -
         bench.monotonic += later
         prepared.close()
         assert len(bench.cache.put_trips) == trips
+
+
+def test_keeping_some_takes_no_time_from_those_that_are_still_to_come(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each but the last has to be done earlier, so that the others get what sells at least."""
+    monkeypatch.setattr(recommender, "MAX_TOGETHER", 1)
+    bench = Bench(registry, ttl_seconds=300)
+    ends = bench.monotonic + 1, bench.monotonic + 1.1
+    begun = [
+        bench.recommendations.begin(each, end)
+        for each, end in zip(questions("anna", "ben"), ends, strict=True)
+    ]
+    bench.recommendations.look_up(begun)
+    prepared = bench.recommendations.prepare(begun)
+    bench.recommendations.finish(begun[0], may_wait=False, ahead=next(prepared))
+    bench.monotonic = ends[0] - 0.02  # a wait for the store could take .05
+    next(prepared)
+    assert bench.cache.put_trips == []
+
+
+def test_a_store_that_is_slow_to_keep_some_is_not_asked_past_the_time_of_another(
+    registry: Registry,
+) -> None:
+    """Who asks for what was asked already has those kept first, which may take all that is left."""
+    bench = Bench(registry, ttl_seconds=300)
+    end = bench.monotonic + 1
+    begun = [bench.recommendations.begin(each, end) for each in questions("anna", "anna")]
+    bench.recommendations.look_up(begun)
+    prepared = bench.recommendations.prepare(begun)
+    bench.recommendations.finish(begun[0], may_wait=False, ahead=next(prepared))
+    n_looks = len(bench.cache.keys)
+    bench.monotonic = end - 0.08
+
+    def silent() -> None:
+        bench.monotonic += 0.05
+        raise StoreUnavailableError("it did not answer in time")
+
+    bench.cache.check = silent  # type: ignore[method-assign]  # as where it hangs
+    bench.recommendations.finish(begun[1], may_wait=False, ahead=next(prepared))
+    assert len(bench.cache.keys) == n_looks
+    assert bench.monotonic < end
 
 
 def test_several_of_two_models_are_prepared_each_by_its_own(registry: Registry) -> None:
