@@ -68,8 +68,8 @@ class Surfaces:
 
         Args:
             recommender: fitted on what came before the window.
-            window: of the late ones. Last orders only judge: who learnt from them would have seen
-                what others bought later.
+            window: of the late ones. Those of ``--split last-basket`` only judge: who learnt from
+                them would have seen what others bought later.
             reporter: told of each step.
         """
         judges = Role.GUARD in window.roles

@@ -70,8 +70,8 @@ def plan(
 
     Args:
         interactions: all that the run may learn from.
-        settings: of the run; their ``split`` cuts what judges. What teaches is cut by time
-            always: rankers that had seen the future would trust it.
+        settings: of the run; their ``split`` cuts what judges. What teaches is cut by time all the
+            same, where enough come back: rankers that had seen the future would trust it.
         test: a cut that was made elsewhere, of all ``interactions`` and what followed. It is
             reported, and decides nothing.
 
