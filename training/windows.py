@@ -20,13 +20,15 @@ MIN_HISTORY = 0.5
 
 FEW_RETURNING, SMALL_SHARE = 100, 0.05
 """Fewer customers than both, the number and the share of all, who come back within the window that
-decides do not speak for the others, nor do they teach enough. Each seen for four weeks of a year,
-2.5 % of the households of the Complete Journey come back within the next four: nDCG@10 of the last
-fifth of their orders .156 learnt from those, .215 from everybody's last orders, .203 with the best
-single source. Where 10 % do (films rated in one go) they know best, though they are but 80."""
+decides do not speak for the others, nor do they teach enough (docs/decisions/0027-last-orders.md).
+"""
 
 LAST_SHARE = 0.1
 """Share of a customer's orders that is a window, where hardly anybody comes back within one."""
+
+
+Cut = Callable[[Interactions, set["Role"]], HoldOut]
+"""Holds out what windows of some roles ask for."""
 
 
 class Role(StrEnum):
@@ -104,9 +106,6 @@ def plan(
         if _n_judges(of_each) > _n_judges(windows):
             windows = of_each
     return [*windows, *tests]
-
-
-Cut = Callable[[Interactions, set[Role]], HoldOut]
 
 
 def _one_after_another(
