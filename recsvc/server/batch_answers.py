@@ -95,9 +95,10 @@ class BatchAnswers:
         counts.n_requests += len(entries)
         written = [entry.SerializeToString() for entry in entries]
         waiting = dict.fromkeys(range(len(entries)))
+        at_most = len(entries)
         while waiting:
-            looked = self._monotonic()
-            for at, result in self._round(list(waiting), entries, written, loaded, end):
+            looked, n_waiting = self._monotonic(), len(waiting)
+            for at, result in self._round([*waiting][:at_most], entries, written, loaded, end):
                 del waiting[at]
                 if isinstance(result, RecsvcError):
                     counts.n_failed += 1
@@ -107,7 +108,11 @@ class BatchAnswers:
                     yield at, response_codec.result_of(self._writer.response(result))
                 # Who reads slowly holds up what follows for as long as they like.
                 if self._monotonic() - looked > _MAX_AGE_SECONDS:
+                    # What else was begun is let go of: no more next time than were taken.
+                    at_most = n_waiting - len(waiting)
                     break
+            else:
+                at_most *= 2
 
     def _round(
         self,

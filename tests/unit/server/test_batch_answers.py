@@ -20,6 +20,10 @@ ENTRIES = [
     api.RecommendRequest(shopper=common.Shopper(customer_id="anna"), page_size=size)
     for size in (1, 2, 3)
 ]
+MORE = [
+    api.RecommendRequest(shopper=common.Shopper(customer_id="ben"), page_size=size)
+    for size in (1, 2, 3)
+]
 
 
 @pytest.fixture
@@ -32,11 +36,13 @@ def bench(registry: Registry) -> Bench:
     return Bench(registry, ttl_seconds=300)
 
 
-def asked(bench: Bench, counts: BatchCounts) -> Iterator[tuple[int, bytes]]:
+def asked(
+    bench: Bench, counts: BatchCounts, entries: Sequence[api.RecommendRequest] = ENTRIES
+) -> Iterator[tuple[int, bytes]]:
     answers = BatchAnswers(
         bench.recommendations, ListWriter(), Tokens.of(b"key"), lambda: bench.monotonic
     )
-    return answers.answer(ENTRIES, bench.slot.current(), math.inf, counts)
+    return answers.answer(entries, bench.slot.current(), math.inf, counts)
 
 
 def test_what_is_known_together_is_asked_for_once(bench: Bench) -> None:
@@ -49,20 +55,37 @@ def test_what_is_known_together_is_asked_for_once(bench: Bench) -> None:
     assert len(bench.cache.keys) - n_looks == len(ENTRIES)
 
 
-def test_what_is_made_together_is_ranked_with_one_pass(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Over the factors, for all entries that nothing is known of."""
-    shared: list[int] = []
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many lists were prepared together, each time that some were."""
+    found: list[int] = []
     share = Recommender.share
 
     def counting(self: Recommender, prepared: Sequence[Prepared]) -> None:
-        shared.append(len(prepared))
+        found.append(len(prepared))
         share(self, prepared)
 
     monkeypatch.setattr(Recommender, "share", counting)
+    return found
+
+
+def test_what_is_made_together_is_ranked_with_one_pass(bench: Bench, shared: list[int]) -> None:
+    """Over the factors, for all entries that nothing is known of."""
     assert [at for at, _ in asked(bench, BatchCounts())] == [0, 1, 2]
     assert shared == [3]
+
+
+def test_for_who_reads_slowly_no_more_is_prepared_than_they_take(
+    bench: Bench, shared: list[int]
+) -> None:
+    """It would be let go of, and be done for all that are left at each answer."""
+    seen = []
+    for at, _ in asked(bench, BatchCounts(), [*ENTRIES, *MORE]):
+        seen.append(at)
+        bench.monotonic += 1 if at == 0 else 0.3
+    assert seen == [*range(6)]
+    # One was taken of six, then one, and of twice as many both.
+    assert shared == [6, 2, 2]
 
 
 def test_who_reads_slowly_gets_what_is_true_by_then(bench: Bench) -> None:
