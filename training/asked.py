@@ -15,7 +15,7 @@ from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
 from recsvc.core.vocabulary import MISSING
 from training.metrics import DEPTH
-from training.split import HoldOut
+from training.split import HoldOut, Split
 from training.targets import bought_by, new_to_customer
 
 BASKET_SIZES = (2, 30)
@@ -111,11 +111,15 @@ def again(
 ) -> Iterator[Asked]:
     """What each customer bought again within :data:`AGAIN_DAYS`, of those who did.
 
+    Each customer's last orders say nothing of the week after one moment: then nobody is asked.
+
     Args:
         recommender: fitted on ``held_out.history``.
         held_out: what was known, and what was bought next.
         customers: int32, who is asked.
     """
+    if held_out.method is Split.LAST_ORDERS:
+        return
     until = held_out.now + AGAIN_DAYS * SECONDS_A_DAY
     soon = held_out.known_lines().filter(
         (pl.col("time") <= until) & pl.col("customer").is_in(customers)

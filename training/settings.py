@@ -58,7 +58,7 @@ class TrainingSettings:
             One window for both saves a fit of all sources, and flatters the report by the
             choice of one of three rankers.
         train_customers: customers of each window that the trees learn from, at most.
-        untimed_lists: lists that the trees learn from where there are no times, at most: one of
+        untimed_lists: lists of each window that teaches where there are no times, at most: one of
             each customer, or two where things are bought again.
         judge_customers: customers that decide, and that are reported.
         surface_questions: baskets of a window that teach what goes together, and as many that

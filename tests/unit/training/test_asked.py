@@ -1,5 +1,7 @@
 """Questions of the past: what is asked, and what would have answered it."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -13,7 +15,7 @@ from tests.purchases import built, interactions_of
 from tests.quick import QUICK
 from training.asked import AGAIN_DAYS, BASKET_SIZES, again, baskets, lists
 from training.evaluate import target_customers
-from training.split import HoldOut, hold_out
+from training.split import HoldOut, Split, hold_out
 
 MANY = 10_000
 
@@ -114,6 +116,15 @@ def test_only_repeats_within_a_week_are_needed_again(
     for one in asked:
         case = recommender.candidates(one.query, Task.AGAIN)
         assert set(one.relevant.tolist()) <= set(case.items.tolist())
+
+
+def test_last_orders_are_no_week(recommender: Recommender, held_out: HoldOut) -> None:
+    """What each bought last, whenever that was, does not say what is needed again this week."""
+    customers = target_customers(held_out.targets())[:60]
+    last = replace(held_out, method=Split.LAST_ORDERS)
+
+    assert list(again(recommender, held_out, customers))
+    assert not list(again(recommender, last, customers))
 
 
 def test_who_bought_nothing_next_is_asked_for_nothing(
