@@ -18,10 +18,10 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from recsvc.core.model import Model
+from training.build import build_whole
 from training.interactions import Interactions
 from training.models.als import AlsSettings
 from training.models.boosting import BoostingSettings
-from training.pipeline import build_whole
 from training.schema import EVENTS, PRODUCTS
 from training.schema import STORES as STORE_COLUMNS
 from training.settings import TrainingSettings

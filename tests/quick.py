@@ -12,8 +12,10 @@ from recsvc import __version__
 from recsvc.artifacts.manifest import Manifest
 from recsvc.artifacts.registry import Registry
 from tests.purchases import SMALL
-from training.pipeline import MODEL_ID, FitInput, build_whole, read
+from training.build import build_whole
+from training.pipeline import MODEL_ID
 from training.progress import Reporter
+from training.purchases import FitInput, read
 from training.settings import TrainingSettings
 from training.sources import suitable
 

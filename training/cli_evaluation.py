@@ -28,7 +28,7 @@ from training.options import (
     shops_defaults,
     source_of,
 )
-from training.pipeline import read
+from training.purchases import read
 from training.report import (
     comparison_json,
     comparison_lines,

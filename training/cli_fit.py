@@ -33,7 +33,8 @@ from training.options import (
     reporting,
     source_of,
 )
-from training.pipeline import Purchases, fit, read
+from training.pipeline import fit
+from training.purchases import Purchases, read
 from training.settings import SPLITS
 from training.settings_file import read_settings
 

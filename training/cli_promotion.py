@@ -26,8 +26,8 @@ from training.options import (
     reporting,
     source_of,
 )
-from training.pipeline import FitInput, read
 from training.progress import Reporter
+from training.purchases import FitInput, read
 from training.reading import input_files
 
 _OF_EVENTS = {

@@ -27,7 +27,7 @@ from training.options import (
     reporting,
     source_of,
 )
-from training.pipeline import read
+from training.purchases import read
 from training.settings_file import (
     DEFAULT_PRESET,
     differences,

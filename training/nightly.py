@@ -33,8 +33,9 @@ from training.gate import (
 )
 from training.nightly_state import State, Workspace, alone, writing
 from training.options import load
-from training.pipeline import FitInput, fit, read
+from training.pipeline import fit
 from training.progress import Reporter
+from training.purchases import FitInput, read
 from training.reading import digest, input_files
 from training.settings import TrainingSettings
 from training.yardstick import find_yardstick, history_of, require_whole

@@ -18,8 +18,8 @@ from recsvc.core.rules import Rulebook
 from recsvc.errors import ArtifactError, InputError
 from recsvc.service.defaults import Defaults
 from recsvc.settings import ListSettings
-from training.pipeline import FitInput
 from training.progress import ConsoleReporter
+from training.purchases import FitInput
 from training.settings import PRESETS, REMOVABLE
 from training.slices import read_segments
 

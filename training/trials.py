@@ -16,6 +16,7 @@ from recsvc.core.model import Model
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
 from training.asked import lists, told_apart
+from training.build import build
 from training.evaluate import Rankers, evaluate, only
 from training.examples import Examples, collect
 from training.interactions import Interactions
@@ -23,7 +24,6 @@ from training.learning import LEARNT
 from training.models.histories import fit_histories
 from training.models.place_popularity import fit_places
 from training.models.popularity import fit_popularity
-from training.pipeline import build
 from training.ranker import fit_ranker, is_enough
 from training.search_space import RANKER, Part
 from training.settings import TrainingSettings

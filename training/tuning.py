@@ -10,11 +10,12 @@ from threadpoolctl import threadpool_limits
 from recsvc.core.ranking import Task
 from recsvc.core.recommender import Recommender
 from recsvc.errors import InputError
+from training.build import build
 from training.column import Column
 from training.interactions import Interactions
 from training.learning import learn
-from training.pipeline import Purchases, always_available, build
 from training.progress import Reporter
+from training.purchases import Purchases, always_available
 from training.search_space import parts_for, with_values
 from training.settings import TrainingSettings
 from training.significance import Interval, paired_bootstrap

@@ -21,7 +21,7 @@ from recsvc.errors import ArtifactError, InputError, NotFoundError
 from training.events import read_events
 from training.interactions import Interactions
 from training.options import day_of, load
-from training.pipeline import FitInput
+from training.purchases import FitInput
 from training.schema import PURCHASE
 
 MIN_KEPT = 0.8

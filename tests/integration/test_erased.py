@@ -17,8 +17,8 @@ from tests.purchases import SMALL
 from tests.quick import quick_fit
 from tests.serving import Service, running_service, small_registry
 from training.cli_collect import drained
-from training.pipeline import FitInput
 from training.progress import ConsoleReporter
+from training.purchases import FitInput
 from training.purge import purge
 
 pytestmark = pytest.mark.usefixtures("unmeasured")

@@ -16,7 +16,8 @@ from tests.purchases import START, Lines
 from tests.quick import QUICK
 from training.guard import FUSION, TREES
 from training.learning import LEARNT
-from training.pipeline import FitInput, fit
+from training.pipeline import fit
+from training.purchases import FitInput
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 

@@ -26,7 +26,8 @@ from tests.purchases import SMALL, STORES, Lines, shop_events, shop_products, sh
 from tests.serving import NOW, LocalServer, local_server
 from training.batch import recommend_all
 from training.cli import app
-from training.pipeline import FitInput, fit
+from training.pipeline import fit
+from training.purchases import FitInput
 from training.schema import CUSTOMERS
 
 pytestmark = pytest.mark.usefixtures("unmeasured")

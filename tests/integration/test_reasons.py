@@ -33,7 +33,7 @@ from tests.purchases import (
 )
 from tests.samples import tiny_artifact
 from tests.serving import NOW, local_server
-from training.pipeline import FitInput, read
+from training.purchases import FitInput, read
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 

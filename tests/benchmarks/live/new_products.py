@@ -16,8 +16,9 @@ from recsvc.core.places import Location
 from recsvc.core.query import Query
 from recsvc.core.recommender import Recommender
 from recsvc.service.models import load_model
-from training.pipeline import FitInput, fit
+from training.pipeline import fit
 from training.progress import ConsoleReporter
+from training.purchases import FitInput
 from training.settings import PRESETS
 
 DAYS = 56

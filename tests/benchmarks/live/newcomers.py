@@ -15,8 +15,9 @@ from recsvc.service.questions import Question
 from recsvc.service.shopping import Event, Line, LiveProfile, Person, Shopper
 from recsvc.service.situations import Asker, situate
 from recsvc.store.profile_format import deed_of
-from training.pipeline import FitInput, fit
+from training.pipeline import fit
 from training.progress import ConsoleReporter
+from training.purchases import FitInput
 from training.settings import PRESETS
 
 N_CUSTOMERS = 300

@@ -19,12 +19,13 @@ from recsvc.core.recommender import Recommender
 from tests.benchmarks.quality.ablations import load
 from tests.benchmarks.quality.datasets import DataSet
 from training import asked
+from training.build import build
 from training.column import Column
 from training.evaluate import evaluate
 from training.examples import Examples, collect
 from training.fusion import starting_rankers
-from training.pipeline import FitInput, always_available, build, read
 from training.progress import ConsoleReporter
+from training.purchases import FitInput, always_available, read
 from training.ranker import fit_ranker
 from training.settings import EXTRA_SOURCES, PRESETS, TrainingSettings
 from training.significance import paired_bootstrap

@@ -11,7 +11,7 @@ from recsvc.artifacts.journal import Note
 from recsvc.artifacts.registry import Registry
 from tests.quick import QUICK, quick_fit
 from training.nightly import nightly
-from training.pipeline import FitInput
+from training.purchases import FitInput
 
 
 class Deadly:

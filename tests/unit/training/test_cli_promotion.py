@@ -18,7 +18,7 @@ from tests.purchases import N_DAYS, START, Lines, shop_events
 from tests.quick import QUICK, quick_fit
 from training.answers import REFUSED
 from training.cli import app
-from training.pipeline import FitInput
+from training.purchases import FitInput
 
 Capture = pytest.CaptureFixture[str]
 LATER_FROM = START + timedelta(days=N_DAYS - 14)

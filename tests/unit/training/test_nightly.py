@@ -25,8 +25,8 @@ from tests.quick import QUICK, quick_fit
 from training.gate import NOTHING_CURRENT
 from training.nightly import Outcome, as_json, nightly, run_key
 from training.nightly_state import alone
-from training.pipeline import FitInput
 from training.progress import Reporter
+from training.purchases import FitInput
 from training.settings import TrainingSettings
 
 ROOT = Path(__file__).parents[3]

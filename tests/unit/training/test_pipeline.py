@@ -35,7 +35,8 @@ from tests.quick import QUICK
 from tests.rankers import Stump, grow, weigh_alike
 from training.fusion import TUNED
 from training.interactions import Interactions
-from training.pipeline import MODEL_ID, FitInput, fit, read, usable
+from training.pipeline import MODEL_ID, fit, usable
+from training.purchases import FitInput, read
 from training.settings import FEATURE_GROUPS, REMOVABLE, TrainingSettings
 
 Row = dict[str, object]
