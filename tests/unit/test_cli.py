@@ -237,8 +237,9 @@ def test_the_doctor_needs_settings(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_supervisor_stays_small() -> None:
-    """The process that keeps the others alive loads neither gRPC nor a Redis client."""
-    program = "import sys, recsvc.cli, recsvc.launch; print({'grpc', 'redis'} & set(sys.modules))"
+    """The process that keeps the others alive loads no gRPC, no Redis client and no arrays."""
+    large = {"grpc", "redis", "numpy", "valkey"}
+    program = f"import sys, recsvc.cli, recsvc.launch; print({large} & set(sys.modules))"
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
