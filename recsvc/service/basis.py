@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recsvc.core.assortment import Shelf
+from recsvc.core.assortment import Assortment, Shelf
 from recsvc.core.catalogue import CatalogueFilter
 from recsvc.core.live import NO_ITEMS
 from recsvc.service.models import LoadedModel
@@ -83,3 +84,38 @@ def held_back(
         allowed &= np.False_ if basis.shelf is None else basis.shelf.in_stock
     allowed[basis.withdrawn] = False
     return ~allowed
+
+
+class HeldBack:
+    """What was kept off lists as bits, one an item, by ``numpy.packbits``.
+
+    That of the last list is remembered: until something changes most lists have the same kept off
+    them. For one thread.
+    """
+
+    def __init__(self) -> None:
+        self._assortment: Callable[[], Assortment | None] = lambda: None
+        self._withdrawn = NO_ITEMS
+        self._since = self._until = 0.0
+        self._bits = b""
+
+    def of(
+        self, loaded: LoadedModel, wanted: CatalogueFilter, basis: Basis, sold_at: float
+    ) -> bytes:
+        """The bits of :func:`held_back`."""
+        if wanted or basis.in_stock_only:  # of few lists, and hardly of two in a row
+            return _packed(loaded, wanted, basis, sold_at)
+        assortment, withdrawn = loaded.assortment, basis.withdrawn
+        if not (
+            assortment is self._assortment()
+            and withdrawn is self._withdrawn
+            and self._since <= sold_at < self._until
+        ):
+            self._bits = _packed(loaded, wanted, basis, sold_at)
+            self._assortment, self._withdrawn = ref(assortment), withdrawn
+            self._since, self._until = sold_at, assortment.unchanged_until(sold_at)
+        return self._bits
+
+
+def _packed(loaded: LoadedModel, wanted: CatalogueFilter, basis: Basis, sold_at: float) -> bytes:
+    return np.packbits(held_back(loaded, wanted, basis, sold_at)).tobytes()

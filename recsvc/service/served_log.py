@@ -13,14 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from zlib import crc32
 
-import numpy as np
-
 from recsvc import __version__
 from recsvc.core.vocabulary import MISSING
 from recsvc.errors import StoreUnavailableError
 from recsvc.logs import Logger
 from recsvc.metrics import Metrics
-from recsvc.service.basis import Basis, held_back
+from recsvc.service.basis import Basis, HeldBack
 from recsvc.service.inquiry import Inquiry
 from recsvc.service.ports import ServedLists
 from recsvc.service.questions import Delivery
@@ -33,7 +31,7 @@ from recsvc.service.stopping import STOP_SECONDS
 MAX_WAITING = 1_000
 """Lists that wait to be written at most."""
 BATCH = 100
-LINGER_SECONDS = 0.1
+LINGER_SECONDS = 0.5
 """So long the first list of a batch waits for others: many cost little more than one."""
 
 
@@ -80,6 +78,7 @@ class ServedLog:
         self._waiting: queue.Queue[_Serving | None] = queue.Queue(max_waiting)
         self._thread: threading.Thread | None = None
         self._is_failing = False
+        self._held_back = HeldBack()
         self._stopping = threading.Event()
 
     def wants(self, recommendation_id: str) -> bool:
@@ -145,7 +144,8 @@ class ServedLog:
             heeds = self._standing.position
             kept = [serving for serving in servings if self._may_keep(serving)]
             self._count("forgotten", len(servings) - len(kept))
-            outcomes = self._lists.add([_record(serving) for serving in kept], heeds)
+            records = [_record(serving, self._held_back) for serving in kept]
+            outcomes = self._lists.add(records, heeds)
         except (StoreUnavailableError, OSError) as error:
             self._count("failed", len(servings))
             # Its words change with each attempt: down, refused, down.
@@ -172,12 +172,11 @@ class ServedLog:
         self._metrics.served_lists.labels(outcome).inc(n)
 
 
-def _record(serving: _Serving) -> ServedList:
+def _record(serving: _Serving, held_back: HeldBack) -> ServedList:
     inquiry, delivery, basis = serving.inquiry, serving.delivery, serving.basis
     loaded, asker = inquiry.loaded, inquiry.asker
     question = inquiry.question._replace(session_id="", page=b"", must_see=NOTHING)
     sold_at = basis.made_time if question.as_of_time is None else question.as_of_time
-    held = held_back(loaded, question.catalogue_filter, basis, sold_at)
     names = loaded.assortment.catalogue.items.ids
     return ServedList(
         recommendation_id=delivery.recommendation_id,
@@ -195,8 +194,8 @@ def _record(serving: _Serving) -> ServedList:
         experiment_id=delivery.experiment_id,
         variant_id=delivery.variant_id,
         revision=loaded.revision,
-        held_back=np.packbits(held).tobytes(),
-        n_items=len(held),
+        held_back=held_back.of(loaded, question.catalogue_filter, basis, sold_at),
+        n_items=len(names),
         shown=tuple(names[item] for item in basis.shown),
         served_from=delivery.served_from,
         degraded_reason=delivery.degraded_reason,
