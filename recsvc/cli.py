@@ -2,7 +2,7 @@
 
 import sys
 
-from recsvc import rules
+from recsvc import cli_keys, rules
 from recsvc.cli_agents import mcp_command
 from recsvc.cli_client import ingest_command, recommend_command
 from recsvc.cli_serve import demo_command, doctor_command, serve_command
@@ -16,6 +16,7 @@ app.command("mcp")(mcp_command)
 app.command("demo")(demo_command)
 app.command("doctor")(doctor_command)
 app.add_typer(rules.app, name="rules")
+app.add_typer(cli_keys.app, name="keys")
 
 
 def main() -> None:

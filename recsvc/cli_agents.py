@@ -10,7 +10,7 @@ import typer
 from recsvc.cli_options import DataDirOption, FormatOption, LevelOption, RedisOption, RegistryOption
 from recsvc.errors import InputError
 from recsvc.logs import make_logger
-from recsvc.settings import LogSettings, ServerSettings, TokenSettings
+from recsvc.settings import LogSettings, ServerSettings, TargetSettings, TokenSettings
 
 
 class Channel(StrEnum):
@@ -62,7 +62,8 @@ def mcp_command(
 
     Over a registry it stands alone; over --target it asks a running service. It speaks stdio, to
     the program that starts it, or HTTP. Whom an answer is for is said by --customer or by a
-    bearer token (RECSVC_JWT_SECRET, RECSVC_JWT_KEYS_FILE), and never by an argument of a tool.
+    bearer token (RECSVC_JWT_SECRET, RECSVC_JWT_KEYS_FILE, RECSVC_JWT_KEYS_URL), and never by an
+    argument of a tool. What a server that asks for credentials is told: docs/security.md.
     Logs go to stderr. docs/agents.md lists the tools. Needs the extra: pip install
     "recsvc[agents]".
 
@@ -89,7 +90,7 @@ def mcp_command(
         sys.stdout.flush()
 
     if target:
-        with remote_shop(target) as shop:
+        with remote_shop(target, TargetSettings.load()) as shop:
             open_door(shop, options, tokens, logger, announce)
         return
     given = {"registry": registry, "redis_url": redis, "data_dir": data_dir}

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from recsvc.errors import RecsvcError, UnavailableError
+from recsvc.settings import TargetSettings
 from recsvc.terminal import attributes_of, new_console
 
 if TYPE_CHECKING:
@@ -103,15 +104,17 @@ def recommend_command(
 ) -> None:
     """Ask a running server for a customer's list, and why each product is on it.
 
-    Without a place it is the list for the customer's home store, learnt from past purchases.
+    Without a place it is the list for the customer's home store, learnt from past purchases. A
+    server that asks for TLS or a credential: RECSVC_TARGET_CA, RECSVC_TARGET_TOKEN_FILE and others,
+    in docs/security.md.
 
     Example: recsvc recommend 1104 --store 367 --page-size 5
     """
     from google.protobuf.json_format import MessageToDict
     from google.type.latlng_pb2 import LatLng
 
-    from recsvc.client import Client
     from recsvc.client.table import print_list
+    from recsvc.client.target import client_of
     from recsvc.v1.common_pb2 import Location
     from recsvc.v1.recommendation_service_pb2 import Diversity as ApiDiversity
 
@@ -125,7 +128,7 @@ def recommend_command(
         lat_lng=None if lat is None or lon is None else LatLng(latitude=lat, longitude=lon),
     )
     level = "UNSPECIFIED" if diversity is None else diversity.name
-    with Client(target, deadline_seconds=timeout) as client:
+    with client_of(target, TargetSettings.load(), timeout) as client:
         try:
             response = client.recommend(
                 customer,
@@ -181,7 +184,7 @@ def ingest_command(
 
     A row that cannot be read or that the server rejects is told, and stops no other. Stopped or cut
     off, the same command goes on where it ended; sending a file twice changes nothing, as each
-    event counts once.
+    event counts once. TLS and credentials are those of recsvc recommend.
 
     The exit code is 0 where every row was taken, now or before, and 1 where any was refused or
     the file could not be sent.
@@ -190,13 +193,13 @@ def ingest_command(
     """
     from rich.progress import Progress
 
-    from recsvc.client import Client
     from recsvc.client.event_file import count_rows
     from recsvc.client.ingest import ingest
+    from recsvc.client.target import client_of
 
     console = Console(stderr=True)
     with (
-        Client(target) as client,
+        client_of(target, TargetSettings.load(), None) as client,
         Progress(console=console, disable=not console.is_terminal) as progress,
     ):
         task = progress.add_task(file.name, total=count_rows(file))

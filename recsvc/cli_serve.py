@@ -52,7 +52,8 @@ def serve_command(
 
     Prints 'listening on HOST:PORT' once it answers, and logs to stderr, one line a call.
     Another model is picked up without a restart: recsvc-train promote. SIGTERM and Ctrl-C let
-    running calls end. docs/operations.md lists every setting, metric and log field.
+    running calls end. docs/operations.md lists every setting, metric and log field, and
+    docs/security.md says who may call: where other machines reach it, it asks for a credential.
 
     Example: recsvc serve --registry models --listen 127.0.0.1:50051 --workers 2
     """
@@ -100,7 +101,7 @@ def doctor_command(
     redis: RedisOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Check that the service could start here: settings, model, Redis, port.
+    """Check that the service could start here: settings, model, Redis, who may call, port.
 
     One line a check; the exit code is 0 only if all are well. Give it the flags and the
     environment of recsvc serve.

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,19 +44,21 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a token that was checked says.
+    """What a credential that was checked says.
 
     Attributes:
-        customer_id: its subject.
+        customer_id: its subject; ``""`` for the key of a service, which may act for anybody.
         scopes: what it allows.
-        expires_at: unix seconds.
+        expires_at: unix seconds; 0 for a key, which holds until it is revoked.
         issuer: ``""`` where it names none.
+        name: who it is in the log.
     """
 
     customer_id: str
     scopes: frozenset[str]
     expires_at: int
     issuer: str = ""
+    name: str = "shopper"
 
     def require(self, scope: str) -> None:
         """Refuse what the token does not allow.
@@ -70,6 +73,10 @@ class Credential:
             )
 
 
+class UnknownKeyError(jwt.InvalidSignatureError):
+    """A token names a key that is not among those that are trusted; it may be a new one."""
+
+
 class TokenVerifier:
     """Checks tokens; safe to share between threads.
 
@@ -78,11 +85,19 @@ class TokenVerifier:
         audience: what ``aud`` must name; ``""`` it is not looked at.
         issuer: what ``iss`` must be; ``""`` likewise.
         scope: what each token must allow; ``""`` nothing in particular.
+        leeway_seconds: how far the clocks of issuer and service may be apart.
     """
 
-    def __init__(
-        self, keys: Iterable[Key], *, audience: str = "", issuer: str = "", scope: str = ""
+    def __init__(  # each argument is a thing that is asked of tokens
+        self,
+        keys: Iterable[Key],
+        *,
+        audience: str = "",
+        issuer: str = "",
+        scope: str = "",
+        leeway_seconds: int = LEEWAY_SECONDS,
     ) -> None:
+        self.leeway_seconds = leeway_seconds
         self._keys = tuple(keys)
         self._audience = audience
         self._issuer = issuer
@@ -129,7 +144,7 @@ class TokenVerifier:
                 algorithms=[key.algorithm],
                 audience=self._audience or None,
                 issuer=self._issuer or None,
-                leeway=LEEWAY_SECONDS,
+                leeway=self.leeway_seconds,
                 options={"require": ["exp", "sub"], "verify_aud": bool(self._audience)},
             )
         except jwt.PyJWTError as error:
@@ -144,7 +159,7 @@ class TokenVerifier:
         # One key may be given without its name; of several the token must name its own.
         found = named or (fitting if len(fitting) == 1 and not fitting[0].key_id else [])
         if not found:
-            raise jwt.InvalidSignatureError
+            raise UnknownKeyError
         return found[0]
 
 
@@ -174,15 +189,50 @@ def read_keys(path: Path) -> list[Key]:
     """
     try:
         content = path.read_bytes()
+    except OSError as error:
+        raise _unusable(path, str(error)) from error
+    return parse_keys(path, content)
+
+
+def parse_keys(path: Path, content: bytes) -> list[Key]:
+    """The keys of a file that has been read.
+
+    Raises:
+        SettingsError: they are of no use.
+    """
+    try:
         if content.lstrip().startswith(b"{"):
             keys = [_web_key(entry) for entry in json.loads(content)["keys"]]
         else:
             keys = [_public_key(load_pem_public_key(content))]
-    except (OSError, ValueError, KeyError, TypeError, jwt.PyJWTError) as error:
+    except _UNREADABLE as error:
         raise _unusable(path, str(error) or type(error).__name__) from error
     if not keys:
         raise _unusable(path, "it holds no key")
     return keys
+
+
+def published_keys(content: bytes) -> list[Key]:
+    """The keys of a JSON Web Key Set that an issuer publishes, those left out that are for others.
+
+    Raises:
+        ValueError: it is no such set, or has no key that can be used here.
+    """
+    try:
+        entries = list(json.loads(content)["keys"])
+    except _UNREADABLE as error:
+        raise ValueError("it is no JSON Web Key Set") from error
+    keys = []
+    for entry in entries:
+        with suppress(*_UNREADABLE):  # for encryption, or of a kind that is not believed here
+            keys.append(_web_key(entry))
+    if not keys:
+        raise ValueError("it has no public key for RS256, ES256 or EdDSA")
+    return keys
+
+
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, jwt.PyJWTError)
+"""What the libraries say of what cannot be read as a key."""
 
 
 def _web_key(entry: dict[str, Any]) -> Key:
@@ -228,12 +278,15 @@ def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
             return frozenset()
 
 
+_UNTRUSTED = "the token's signature is of no key that is trusted here"
+
 _WHY: dict[type[jwt.PyJWTError], str] = {
     jwt.ExpiredSignatureError: "the token has expired; get a new one",
     jwt.ImmatureSignatureError: "the token does not hold yet; check the issuer's clock",
     jwt.InvalidAudienceError: "the token is for another service; get one for this one",
     jwt.InvalidIssuerError: "the token is of an issuer that is not trusted here",
-    jwt.InvalidSignatureError: "the token's signature is of no key that is trusted here",
+    jwt.InvalidSignatureError: _UNTRUSTED,
+    UnknownKeyError: _UNTRUSTED,
     jwt.MissingRequiredClaimError: "the token says too little; it needs exp and sub, and aud and "
     "iss where the service asks for them",
 }

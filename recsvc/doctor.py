@@ -1,17 +1,22 @@
 """Checks whether the service could start here, and says what it finds."""
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from recsvc.access.trusted_tokens import TrustedTokens
+from recsvc.app.access import build_access
 from recsvc.artifacts.registry import Registry
 from recsvc.artifacts.version_ids import CURRENT
 from recsvc.errors import RecsvcError, StoreUnavailableError
+from recsvc.logs import make_logger
 from recsvc.server.address import reserved
 from recsvc.service.models import load_model
-from recsvc.settings import ServerSettings
+from recsvc.settings import LogLevel, ServerSettings
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.connection import connect, redacted
 from recsvc.store.embedded import EmbeddedValkey, check_directory
@@ -51,6 +56,7 @@ def findings(given: Mapping[str, Any]) -> Iterator[Finding]:
     checks: dict[str, Callable[[ServerSettings], str]] = {
         "model": _model,
         "redis": _redis if settings.redis_url else _embedded,
+        "access": _access,
         "port": _port,
     }
     for subject, check in checks.items():
@@ -94,6 +100,37 @@ def _embedded(settings: ServerSettings) -> str:
         valkey.start()
         valkey.stop()
     return f"the embedded Valkey runs; its data goes to {settings.valkey_dir}"
+
+
+def _access(settings: ServerSettings) -> str:
+    access = build_access(settings, make_logger(LogLevel.ERROR, settings.log_format, sys.stderr))
+    said = []
+    if access.identity is not None:
+        identity = access.identity.value
+        left = (identity.valid_until - datetime.now(UTC)).days
+        said.append(
+            f"TLS for {', '.join(identity.names) or 'no name'}, until "
+            f"{identity.valid_until:%Y-%m-%d} ({left} days)"
+        )
+        if identity.client_ca is not None:
+            said.append("clients show a certificate")
+    if access.keys is not None:
+        said.append(f"{len(access.keys.value)} API keys")
+    if access.tokens is not None:
+        said.append(_tokens(access.tokens, settings))
+    if not settings.asks_for_credentials:
+        who = "every client with a certificate" if settings.tls_client_ca else "whoever reaches it"
+        said.append(f"{who} may do everything")
+    return "; ".join(said)
+
+
+def _tokens(tokens: TrustedTokens, settings: ServerSettings) -> str:
+    tokens.fetch()
+    if settings.jwt_audience:
+        return "tokens"
+    return (
+        "tokens for whatever audience: set RECSVC_JWT_AUDIENCE where their issuer serves others too"
+    )
 
 
 def _port(settings: ServerSettings) -> str:

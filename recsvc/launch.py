@@ -7,11 +7,12 @@ import os
 import sys
 from collections.abc import Callable
 
+from recsvc.access.binding import check_binding, is_loopback
 from recsvc.artifacts.registry import Registry
 from recsvc.logs import Logger
 from recsvc.metrics import MetricsPage, metrics_page
 from recsvc.server.address import reserved
-from recsvc.settings import ServerSettings
+from recsvc.settings import ServerSettings, split_address
 from recsvc.store.embedded import EmbeddedValkey
 from recsvc.supervisor import Supervisor
 
@@ -46,11 +47,13 @@ def serve(settings: ServerSettings, logger: Logger, on_ready: Callable[[str], ob
         SettingsError: the address, the metrics address or the embedded Valkey cannot be used.
         RegistryError: there is no registry.
     """
+    check_binding(settings)
     Registry.open(settings.registry).pointer()  # before anything is made beside a wrong path
     with reserved(settings.listen) as address, metrics_page(settings.metrics_listen) as page:
         valkey = None if settings.redis_url else EmbeddedValkey(settings.valkey_dir)
         if page.address:
             logger.info("metrics_listening", url=f"http://{page.address}/metrics")
+        _warn_of_openness(settings, logger)
         supervisor = Supervisor(
             _WORKER,
             settings.workers,
@@ -61,6 +64,25 @@ def serve(settings: ServerSettings, logger: Logger, on_ready: Callable[[str], ob
             grace_seconds=settings.grace_seconds + EXTRA_GRACE_SECONDS,
         )
         return supervisor.run()
+
+
+def _warn_of_openness(settings: ServerSettings, logger: Logger) -> None:
+    """Say what an operator should have meant: it is allowed, and strangers may come of it."""
+    if is_loopback(split_address(settings.listen)[0]):
+        return
+    if not (settings.asks_for_credentials or settings.tls_client_ca):
+        logger.warning(
+            "anonymous_allowed",
+            listen=settings.listen,
+            hint="whoever reaches the port may do everything: RECSVC_ALLOW_ANONYMOUS says so",
+        )
+    elif settings.tls_cert is None:
+        logger.warning(
+            "plain_text",
+            listen=settings.listen,
+            hint="credentials and lists can be read on the way: give RECSVC_TLS_CERT and "
+            "RECSVC_TLS_KEY, unless what stands before the service ends TLS",
+        )
 
 
 class _Events:

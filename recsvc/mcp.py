@@ -6,17 +6,18 @@ from dataclasses import dataclass
 
 import anyio
 
+from recsvc.access.trusted_tokens import TrustedTokens
 from recsvc.agents.door import Door
 from recsvc.agents.remote import RemoteShop
 from recsvc.agents.shop import Shop
 from recsvc.agents.tools import Tools
 from recsvc.agents.transports import serve_http, serve_stdio
+from recsvc.app.access import following
 from recsvc.app.shop import build_shop
-from recsvc.client import Client
-from recsvc.credentials import TokenVerifier, read_keys, secret_key
+from recsvc.client.target import client_of
 from recsvc.errors import InputError
 from recsvc.logs import Logger
-from recsvc.settings import ServerSettings, TokenSettings
+from recsvc.settings import ServerSettings, TargetSettings, TokenSettings
 from recsvc.store.embedded import EmbeddedValkey
 
 ANSWER_SECONDS = 2.0
@@ -68,30 +69,15 @@ def open_door(
     if not options.http:
         anyio.run(serve_stdio, server)
         return
-    verifier = verifier_of(tokens)
+    verifier = TrustedTokens(tokens, logger, asks_scope=False) if tokens.has_keys else None
     if verifier is None:
         logger.warning(
             "anonymous_only",
             hint="no key for tokens is set (RECSVC_JWT_SECRET, RECSVC_JWT_KEYS_FILE): every call "
             "is for nobody in particular",
         )
-    anyio.run(serve_http, server, options.http, tokens, verifier, logger, announce)
-
-
-def verifier_of(settings: TokenSettings) -> TokenVerifier | None:
-    """What checks tokens; None where no key is set.
-
-    The scope is left to the door, which tells a client which one it lacks.
-
-    Raises:
-        SettingsError: a key cannot be used.
-    """
-    if not settings.has_keys:
-        return None
-    keys = [] if settings.jwt_keys_file is None else read_keys(settings.jwt_keys_file)
-    if settings.jwt_secret is not None:
-        keys.append(secret_key(settings.jwt_secret.get_secret_value()))
-    return TokenVerifier(keys, audience=settings.jwt_audience, issuer=settings.jwt_issuer)
+    with following(verifier, logger):
+        anyio.run(serve_http, server, options.http, tokens, verifier, logger, announce)
 
 
 @contextmanager
@@ -120,7 +106,11 @@ def local_shop(settings: ServerSettings, logger: Logger) -> Iterator[Shop]:
 
 
 @contextmanager
-def remote_shop(target: str) -> Iterator[Shop]:
-    """A shop behind gRPC."""
-    with Client(target, deadline_seconds=ANSWER_SECONDS) as client:
+def remote_shop(target: str, settings: TargetSettings) -> Iterator[Shop]:
+    """A shop behind gRPC.
+
+    Raises:
+        SettingsError: what the server is to be shown cannot be read.
+    """
+    with client_of(target, settings, ANSWER_SECONDS) as client:
         yield RemoteShop(client)

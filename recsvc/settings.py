@@ -18,7 +18,7 @@ OFF = "off"
 
 _ADDRESS = re.compile(r"(\[[^\]]+\]|[^:\[\]]+):(\d{1,5})")
 _MAX_PORT = 65535
-_HIDDEN = {"redis_url", "hash_key", "jwt_secret"}
+_HIDDEN = {"redis_url", "hash_key", "jwt_secret", "jwt_keys_url", "target_token"}
 """Settings whose value may hold a password and is never shown."""
 
 
@@ -119,6 +119,13 @@ class TokenSettings(_Settings):
     """File with the public keys of tokens that are signed with RS256, ES256 or EdDSA: one key as
     PEM, or a JSON Web Key Set; unset none are."""
 
+    jwt_keys_url: str | None = None
+    """``https://`` URL of a JSON Web Key Set with such keys, fetched at the start and every five
+    minutes; unset none is. ``http://`` is for this machine alone."""
+
+    jwt_leeway_seconds: int = Field(default=30, ge=0, le=300)
+    """How far the clocks of issuer and service may be apart."""
+
     jwt_audience: str = ""
     """What a token's ``aud`` must name; unset it is not looked at."""
 
@@ -131,7 +138,58 @@ class TokenSettings(_Settings):
     @property
     def has_keys(self) -> bool:
         """Whether there is anything that a token can be checked with."""
-        return self.jwt_secret is not None or self.jwt_keys_file is not None
+        return (self.jwt_secret or self.jwt_keys_file or self.jwt_keys_url) is not None
+
+
+class AccessSettings(TokenSettings):
+    """Who may call gRPC, and over what."""
+
+    tls_cert: Path | None = None
+    """File with the certificate that gRPC shows and those between it and its root, PEM; unset
+    there is no TLS. It is read again when it changes."""
+
+    tls_key: Path | None = None
+    """File with the certificate's private key, PEM without a password."""
+
+    tls_client_ca: Path | None = None
+    """File with the roots, PEM, one of which must have signed the certificate that every client
+    shows; unset clients show none."""
+
+    api_keys_file: Path | None = None
+    """File with the keys of services, as ``recsvc keys add`` writes it; unset there are none. It is
+    read again when it changes."""
+
+    allow_anonymous: Literal["anyone-who-reaches-the-port"] | None = None
+    """``anyone-who-reaches-the-port`` lets the service listen where other machines reach it without
+    asking them for a credential."""
+
+    @property
+    def asks_for_credentials(self) -> bool:
+        """Whether every call must say who makes it."""
+        return self.api_keys_file is not None or self.has_keys
+
+
+class TargetSettings(_Settings):
+    """How the commands that call a server reach it, and what they say of themselves."""
+
+    target_ca: Path | None = None
+    """File with the roots, PEM, that the server's certificate is checked with; unset the call is
+    plain text, unless ``target_tls`` is on."""
+
+    target_tls: bool = False
+    """Whether to speak TLS; where ``target_ca`` gives none, with the roots that gRPC has."""
+
+    target_cert: Path | None = None
+    """File with the certificate to show a server that asks for one, PEM."""
+
+    target_key: Path | None = None
+    """File with its private key."""
+
+    target_token: SecretStr | None = None
+    """API key or token to send along."""
+
+    target_token_file: Path | None = None
+    """File with it, read again at each call."""
 
 
 class LogSettings(_Settings):
@@ -152,7 +210,7 @@ class ListSettings(_Settings):
     ``medium`` or ``high``; what each costs stands in docs/rules.md."""
 
 
-class ServerSettings(LogSettings, ListSettings):
+class ServerSettings(LogSettings, ListSettings, AccessSettings):
     """Everything that ``recsvc serve`` and its workers can be told."""
 
     registry: str = Field(min_length=1)
@@ -256,8 +314,14 @@ class ServerSettings(LogSettings, ListSettings):
     def to_env(self) -> dict[str, str]:
         """All settings as environment variables, from which a worker reads the same ones."""
         values = self.model_dump(exclude_none=True)
-        # An empty variable would mean the default.
-        return {PREFIX + name.upper(): _text(value) or OFF for name, value in values.items()}
+        # An empty variable means the default: where that is not empty, there is a word for it.
+        words = {name: _text(value) for name, value in values.items()}
+        fields = type(self).model_fields
+        return {
+            PREFIX + name.upper(): word or OFF
+            for name, word in words.items()
+            if word or fields[name].default
+        }
 
 
 def _text(value: object) -> str:

@@ -15,8 +15,8 @@ from mcp.server.stdio import stdio_server
 from pydantic import AnyHttpUrl, TypeAdapter, ValidationError
 from starlette.applications import Starlette
 
-from recsvc.credentials import LEEWAY_SECONDS, TokenVerifier
-from recsvc.errors import CredentialError, SettingsError
+from recsvc.access.trusted_tokens import TrustedTokens
+from recsvc.errors import CredentialError, SettingsError, UnavailableError
 from recsvc.logs import Logger
 from recsvc.settings import TokenSettings, join_address, split_address
 
@@ -36,7 +36,7 @@ async def serve_http(  # each argument is a part of the door
     server: Server[Any],
     listen: str,
     settings: TokenSettings,
-    verifier: TokenVerifier | None,
+    verifier: TrustedTokens | None,
     logger: Logger,
     announce: Callable[[str], object],
 ) -> None:
@@ -95,7 +95,7 @@ def _app(
     server: Server[Any],
     host: str,
     settings: TokenSettings,
-    verifier: TokenVerifier | None,
+    verifier: TrustedTokens | None,
     logger: Logger,
 ) -> Starlette:
     # No call needs another one's: without sessions any process may answer any call.
@@ -108,7 +108,8 @@ def _app(
     )
     if verifier is None:
         return make()
-    return make(auth=_auth(settings), token_verifier=_Verifier(verifier, logger))
+    checks = _Verifier(verifier, settings.jwt_leeway_seconds, logger)
+    return make(auth=_auth(settings), token_verifier=checks)
 
 
 def _auth(settings: TokenSettings) -> AuthSettings:
@@ -132,15 +133,16 @@ def _url(text: str) -> AnyHttpUrl | None:
 class _Verifier:
     """Tokens as the SDK asks for them."""
 
-    def __init__(self, verifier: TokenVerifier, logger: Logger) -> None:
+    def __init__(self, verifier: TrustedTokens, leeway_seconds: int, logger: Logger) -> None:
         self._verifier = verifier
+        self._leeway_seconds = leeway_seconds
         self._logger = logger
 
     async def verify_token(self, token: str) -> AccessToken | None:
         """Who a token speaks for; None where it cannot be believed."""
         try:
             credential = await anyio.to_thread.run_sync(self._verifier.verify, token)
-        except CredentialError as error:
+        except (CredentialError, UnavailableError) as error:
             self._logger.info("token_refused", reason=error.reason, error=str(error))
             return None
         return AccessToken(
@@ -148,7 +150,7 @@ class _Verifier:
             client_id=credential.customer_id,
             scopes=sorted(credential.scopes),
             # The SDK looks at it again, and grants clocks nothing.
-            expires_at=credential.expires_at + LEEWAY_SECONDS,
+            expires_at=credential.expires_at + self._leeway_seconds,
             subject=credential.customer_id,
             claims={"iss": credential.issuer},
         )

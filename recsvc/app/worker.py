@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
+from recsvc.app.access import Access, build_access
 from recsvc.app.ground import Ground, build_ground
 from recsvc.app.lists import lists_on
 from recsvc.app.scheduling import let_threads_run_on
@@ -20,6 +21,7 @@ from recsvc.server.recommendation_servicer import RecommendationServicer
 from recsvc.server.replays import Replays
 from recsvc.server.response_codec import ResponseCodec
 from recsvc.server.server import Health, RecommendationServer, ServerOptions, Servicers
+from recsvc.server.tls import server_credentials
 from recsvc.server.tokens import Tokens
 from recsvc.service.catalogue import Catalogue
 from recsvc.service.customers import Customers
@@ -44,10 +46,12 @@ class Worker:
     Attributes:
         server: the gRPC server; its ``port`` is bound already.
         ground: what it stands on.
+        access: who may call it.
     """
 
     server: RecommendationServer
     ground: Ground
+    access: Access
 
     def start(self) -> None:
         """Load the current model, if there is one, and answer.
@@ -56,12 +60,14 @@ class Worker:
             RegistryError: the ledger cannot be read.
         """
         self.ground.start()
+        self.access.start(self.ground.settings.poll_interval_seconds)
         self.server.start()
         self.ground.watch()
 
     def stop(self) -> None:
         """Let running calls end, at most for the grace time."""
         self.server.stop(self.ground.settings.grace_seconds)
+        self.access.stop()
         self.ground.stop()
 
 
@@ -74,9 +80,11 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
         shares_port: other processes listen on the same port.
 
     Raises:
-        SettingsError: the Redis URL, the address or the language cannot be used.
+        SettingsError: the Redis URL, the address, the language, or what says who may call cannot be
+            used.
         RegistryError: there is no registry.
     """
+    access = build_access(settings, logger)
     health = Health()
     ground = build_ground(settings, logger, health.model_loaded)
     server = RecommendationServer(
@@ -85,13 +93,15 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
             shares_port=shares_port,
             max_threads=settings.max_threads,
             max_concurrent=settings.max_concurrent,
+            tls=None if access.identity is None else server_credentials(access.identity),
         ),
         servicers=_servicers(ground),
         health=health,
         metrics=ground.metrics,
         logger=logger,
+        gate=access.gate,
     )
-    return Worker(server, ground)
+    return Worker(server, ground, access)
 
 
 def _servicers(ground: Ground) -> Servicers:

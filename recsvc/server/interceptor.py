@@ -19,6 +19,7 @@ from recsvc.metrics import Metrics, Totals
 from recsvc.server.errors import code_of, to_status
 from recsvc.server.executors import MAX_STREAMS, CallExecutor, StreamExecutor
 from recsvc.server.fields import no_message
+from recsvc.server.gate import Gate
 from recsvc.server.gathering import Gathered
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -44,6 +45,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         unread: methods (``Service/Method``) that read the bytes of their requests themselves.
         gathered: streams that are given what has come meanwhile, at most so many messages at once,
             instead of one message after another.
+        gate: asks each call for a credential; None, nothing is asked.
     """
 
     def __init__(
@@ -56,10 +58,12 @@ class CallInterceptor(grpc.ServerInterceptor):
         logger: Logger,
         unread: Collection[str] = (),
         gathered: Mapping[str, int] | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._executor = executor
         self._unread = unread
         self._gathered = gathered or {}
+        self._gate = gate
         self._streams = streams
         self._max_concurrent = max_concurrent
         self._metrics = metrics
@@ -90,9 +94,14 @@ class CallInterceptor(grpc.ServerInterceptor):
             (True, False): (handler.stream_unary, grpc.stream_unary_rpc_method_handler),
             (True, True): (handler.stream_stream, grpc.stream_stream_rpc_method_handler),
         }[kind]
+        is_stream = handler.request_streaming
+        asked = self._reader(method) if is_stream else _checked
+        if self._gate is not None:
+            behaviour = self._gate.guarded(method, behaviour, asked, is_stream=is_stream)
+            asked = _as_it_came
         observer = _Observer(
             method,
-            self._reader(method) if handler.request_streaming else _checked,
+            asked,
             self._admit_stream if any(kind) else self._admit,
             self._metrics,
             self._logger,
@@ -267,6 +276,10 @@ def _lenient(deserialise: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
             return _MALFORMED
 
     return read
+
+
+def _as_it_came(request: Any) -> Any:  # noqa: ANN401  # any message
+    return request
 
 
 def _checked(request: Any) -> Any:  # noqa: ANN401  # any message

@@ -1,7 +1,7 @@
 """Reflection that cannot stop a worker: few streams, on threads of their own, none idle."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -25,11 +25,19 @@ class ReflectionServicer(reflection.ReflectionServicer):  # type: ignore[misc]  
     Args:
         service_names: full names of all services.
         idle_seconds: a stream without a question for so long is ended.
+        admit: turns away who may not ask; None, everybody may.
     """
 
-    def __init__(self, service_names: tuple[str, ...], idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(
+        self,
+        service_names: tuple[str, ...],
+        idle_seconds: float = IDLE_SECONDS,
+        *,
+        admit: Callable[[grpc.ServicerContext], None] | None = None,
+    ) -> None:
         super().__init__(service_names)
-        self.ServerReflectionInfo = _LimitedStreams(super().ServerReflectionInfo, idle_seconds)
+        answer = super().ServerReflectionInfo
+        self.ServerReflectionInfo = _LimitedStreams(answer, idle_seconds, admit)
 
     def shutdown(self) -> None:
         """Wait for its threads; the server has ended their streams."""
@@ -43,8 +51,14 @@ class _LimitedStreams:
         experimental_thread_pool: where grpc runs it, by this name.
     """
 
-    def __init__(self, answer: "reflection.ReflectionServicer", idle_seconds: float) -> None:
+    def __init__(
+        self,
+        answer: "reflection.ReflectionServicer",
+        idle_seconds: float,
+        admit: Callable[[grpc.ServicerContext], None] | None,
+    ) -> None:
         self._answer = answer
+        self._admit = admit
         self._idle_seconds = idle_seconds
         self._free = threading.BoundedSemaphore(MAX_STREAMS)
         # One more than there may be streams, so that there is always one to refuse with.
@@ -56,6 +70,11 @@ class _LimitedStreams:
         context: grpc.ServicerContext,
     ) -> "Iterator[reflection_pb2.ServerReflectionResponse]":
         """Answer the questions of one stream."""
+        if self._admit is not None:
+            try:
+                self._admit(context)
+            except RecsvcError as refused:
+                context.abort_with_status(rpc_status.to_status(to_status(refused)))
         if not self._free.acquire(blocking=False):
             error = RecsvcError(
                 f"{MAX_STREAMS} reflection streams are open already; try again in a moment",

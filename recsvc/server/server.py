@@ -15,6 +15,7 @@ from recsvc.server.catalogue_servicer import CatalogueServicer
 from recsvc.server.customer_servicer import CustomerServicer
 from recsvc.server.event_servicer import EventServicer
 from recsvc.server.executors import CallExecutor, StreamExecutor
+from recsvc.server.gate import Gate
 from recsvc.server.interceptor import CallInterceptor
 from recsvc.server.model_servicer import ModelServicer
 from recsvc.server.recommendation_servicer import RecommendationServicer
@@ -83,12 +84,14 @@ class ServerOptions:
         shares_port: other processes listen on the same port; the kernel spreads connections.
         max_threads: calls worked on at once.
         max_concurrent: calls held at once.
+        tls: what TLS shows and asks for; None, all is plain text.
     """
 
     listen: str
     shares_port: bool
     max_threads: int
     max_concurrent: int
+    tls: grpc.ServerCredentials | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +114,7 @@ class RecommendationServer:
         health: what it says of itself.
         metrics: counts and times the calls.
         logger: gets one line a call.
+        gate: asks calls for a credential; None, nothing is asked.
 
     Raises:
         SettingsError: the address cannot be listened on.
@@ -124,11 +128,12 @@ class RecommendationServer:
         health: Health,
         metrics: Metrics,
         logger: Logger,
+        gate: Gate | None = None,
     ) -> None:
         self._health = health
         self._executor = CallExecutor(options.max_threads, logger)
         self._streams = StreamExecutor()
-        self._reflection = ReflectionServicer(SERVICES)
+        self._reflection = ReflectionServicer(SERVICES, admit=None if gate is None else gate.admit)
         interceptor = CallInterceptor(
             self._executor,
             self._streams,
@@ -137,6 +142,7 @@ class RecommendationServer:
             logger=logger,
             unread=_UNREAD,
             gathered=_GATHERED,
+            gate=gate,
         )
         executor: Any = self._executor  # its stub wants the library's pool, it takes any
         self._server = grpc.server(
@@ -144,7 +150,7 @@ class RecommendationServer:
         )
         self._recommendations = servicers.recommendations
         self._add_services(servicers)
-        self.port = self._bind(options.listen)
+        self.port = self._bind(options)
 
     def start(self) -> None:
         """Answer calls."""
@@ -187,9 +193,12 @@ class RecommendationServer:
         for add, servicer in services:
             add(servicer, self._server)
 
-    def _bind(self, listen: str) -> int:
+    def _bind(self, options: ServerOptions) -> int:
+        listen = options.listen
         try:
-            return self._server.add_insecure_port(listen)
+            if options.tls is None:
+                return self._server.add_insecure_port(listen)
+            return self._server.add_secure_port(listen, options.tls)
         except RuntimeError as error:  # all that grpc says of a bad or used address
             raise SettingsError(
                 f"RECSVC_LISTEN / --listen: cannot listen on {listen}; "

@@ -148,6 +148,7 @@ def test_the_doctor_finds_nothing(registry: Path, capsys: pytest.CaptureFixture[
         "ok    settings",
         "ok    model",
         "ok    redis",
+        "ok    access",
         "ok    port",
     ]
     assert "6 customers, 10 products" in lines[1]
@@ -169,6 +170,7 @@ def test_the_doctor_finds_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
         "ok    settings",
         "FAIL  model",
         "FAIL  redis",
+        "ok    access",
         "FAIL  port",
     ]
     assert "corrupt" in lines[1]

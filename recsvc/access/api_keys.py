@@ -1,0 +1,103 @@
+"""The keys of services: how they are made, and how the file that lists them is written.
+
+A key holds 256 random bits. Nobody can try so many, however fast each try is, so that its plain
+SHA-256 keeps it as well as a slow hash would, and costs a call a microsecond (docs/decisions/0028).
+"""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from recsvc.access.scopes import Scope
+
+PREFIX = "recsvc_"
+"""Every key begins so: a scanner of repositories and logs finds one that was left there."""
+
+_SCHEMA = 1
+_ID_BYTES, _SECRET_BYTES, _DIGEST_BYTES = 4, 32, 32
+MAX_NAME = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """What is kept of a key.
+
+    Attributes:
+        key_id: names it to people; it is the second part of the key, and no secret.
+        name: of the service that has it.
+        digest: SHA-256 of the key.
+        scopes: what it allows.
+        created: when, with a zone.
+    """
+
+    key_id: str
+    name: str
+    digest: bytes
+    scopes: frozenset[Scope]
+    created: datetime
+
+
+def new_key(name: str, scopes: Iterable[Scope], now: datetime) -> tuple[ApiKey, str]:
+    """Make a key.
+
+    Returns:
+        What is kept of it, and the key itself, which is kept nowhere.
+    """
+    key_id = secrets.token_hex(_ID_BYTES)
+    secret = f"{PREFIX}{key_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
+    return ApiKey(key_id, name, digest_of(secret), frozenset(scopes), now), secret
+
+
+def digest_of(secret: str) -> bytes:
+    """What stands for a key, or for any other credential."""
+    # Half a character may come in, and no two texts may come out alike.
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
+
+
+def parse_api_keys(content: bytes) -> tuple[ApiKey, ...]:
+    """Read a file of keys.
+
+    A scope that this version does not know is left out: it could only have allowed more.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        document = json.loads(content)
+        if document["schema"] != _SCHEMA:
+            raise ValueError(
+                f"it is of schema {document['schema']}, which this version of recsvc does not read"
+            )
+        keys = tuple(map(_key, document["keys"]))
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError("it is no file of recsvc keys") from error
+    if len({key.key_id for key in keys}) < len(keys):
+        raise ValueError("it has two keys with one id")
+    return keys
+
+
+def _key(entry: dict[str, str]) -> ApiKey:
+    digest = bytes.fromhex(entry["sha256"])
+    if len(digest) != _DIGEST_BYTES:
+        raise ValueError("a digest in it is no SHA-256")
+    known = frozenset(scope for scope in Scope if scope in list(entry["scopes"]))
+    created = datetime.fromisoformat(entry["created"])
+    return ApiKey(str(entry["id"]), str(entry["name"]), digest, known, created)
+
+
+def write_api_keys(keys: Iterable[ApiKey]) -> bytes:
+    """The inverse of :func:`parse_api_keys`."""
+    entries = [
+        {
+            "id": key.key_id,
+            "name": key.name,
+            "scopes": sorted(key.scopes),
+            "created": key.created.isoformat(timespec="seconds"),
+            "sha256": key.digest.hex(),
+        }
+        for key in keys
+    ]
+    return (json.dumps({"schema": _SCHEMA, "keys": entries}, indent=2) + "\n").encode()

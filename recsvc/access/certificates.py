@@ -1,0 +1,124 @@
+"""The certificate that a server shows, its key, and whose clients it believes: checked before use.
+
+Of a pair that it cannot use gRPC says only that a handshake failed; here it is said in words.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from recsvc.access.watched import NamedFile
+from recsvc.errors import SettingsError
+
+
+class Identity(NamedTuple):
+    """What a side of TLS shows and believes, all as PEM.
+
+    Attributes:
+        chain: the certificate, and those between it and its root.
+        key: the private key.
+        client_ca: roots of the clients' certificates; None, clients show none.
+        names: whom the certificate is for.
+        valid_until: the end of the first certificate of the chain that ends.
+    """
+
+    chain: bytes
+    key: bytes
+    client_ca: bytes | None
+    names: tuple[str, ...]
+    valid_until: datetime
+
+
+def identity_reader(
+    cert: NamedFile, key: NamedFile, client_ca: NamedFile | None, now: Callable[[], datetime]
+) -> Callable[..., Identity]:
+    """Return what makes an :class:`Identity` of the contents of these files.
+
+    Args:
+        cert: the chain, as PEM; the server's own certificate comes first.
+        key: its private key, as PEM without a password.
+        client_ca: roots of the clients' certificates, as PEM.
+        now: the time, with a zone.
+    """
+
+    def read(chain: bytes, secret: bytes, roots: bytes | None = None) -> Identity:
+        certificates = _certificates(cert, chain)
+        _check_key(key, secret, certificates[0], cert)
+        valid_until = _check_times(cert, certificates, now())
+        if client_ca is not None and roots is not None:
+            _check_times(client_ca, _certificates(client_ca, roots), now())
+        return Identity(chain, secret, roots, _names(certificates[0]), valid_until)
+
+    return read
+
+
+def _certificates(file: NamedFile, content: bytes) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(content)
+    except ValueError as error:
+        raise file.unusable("it holds no certificate in PEM (-----BEGIN CERTIFICATE-----)") from (
+            error
+        )
+
+
+def _check_key(
+    file: NamedFile, content: bytes, certificate: x509.Certificate, cert: NamedFile
+) -> None:
+    try:
+        key = load_pem_private_key(content, password=None)
+    except TypeError as error:  # what the library says of a password
+        raise file.unusable("the key is encrypted; give one without a password") from error
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise file.unusable("it holds no private key in PEM (-----BEGIN PRIVATE KEY-----)") from (
+            error
+        )
+    if _public(key.public_key()) != _public(certificate.public_key()):
+        raise file.unusable(
+            f"the key does not belong to the certificate of {cert.path}; give the two that were "
+            "made together"
+        )
+
+
+def _public(key: object) -> bytes:
+    encoded: bytes = key.public_bytes(  # type: ignore[attr-defined]  # all public keys have it, and no class in common
+        Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    )
+    return encoded
+
+
+def _check_times(file: NamedFile, certificates: list[x509.Certificate], now: datetime) -> datetime:
+    """Refuse what does not hold now; return until when all of it does."""
+    for certificate in certificates:
+        if certificate.not_valid_after_utc <= now:
+            raise _outside(file, certificate, "expired on", certificate.not_valid_after_utc)
+        if certificate.not_valid_before_utc > now:
+            raise _outside(
+                file, certificate, "does not hold before", certificate.not_valid_before_utc
+            )
+    return min(certificate.not_valid_after_utc for certificate in certificates)
+
+
+def _outside(
+    file: NamedFile, certificate: x509.Certificate, when: str, time: datetime
+) -> SettingsError:
+    whose = certificate.subject.rfc4514_string() or "without a subject"
+    return file.unusable(
+        f"the certificate {whose} {when} {time:%Y-%m-%d %H:%M} UTC; give one that holds now"
+    )
+
+
+def _names(certificate: x509.Certificate) -> tuple[str, ...]:
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return ()
+    addresses = map(str, found.value.get_values_for_type(x509.IPAddress))
+    return (*found.value.get_values_for_type(x509.DNSName), *addresses)

@@ -1,0 +1,149 @@
+"""Who may call a server process, as its settings say."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from recsvc.access.binding import check_binding
+from recsvc.access.certificates import Identity, identity_reader
+from recsvc.access.key_ring import KeyRing, ring_of
+from recsvc.access.trusted_tokens import TrustedTokens
+from recsvc.access.watched import NamedFile, Watched
+from recsvc.credentials import Credential
+from recsvc.errors import SettingsError
+from recsvc.logs import Logger
+from recsvc.server.gate import Gate
+from recsvc.service.poller import Poller
+from recsvc.service.stopping import stop_all
+from recsvc.settings import AccessSettings, ServerSettings
+
+_URL_LOOK_SECONDS = 1.0
+FILE_LOOK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What is asked of callers, and what is followed for it.
+
+    Attributes:
+        identity: what TLS shows; None, there is none.
+        keys: of services; None, none are believed.
+        tokens: of shoppers; None, none are believed.
+        files: looks at all files again.
+        fetches: fetches keys, by a thread of its own: it may have to wait.
+    """
+
+    identity: Watched[Identity] | None
+    keys: Watched[KeyRing] | None
+    tokens: TrustedTokens | None
+    files: Poller
+    fetches: Poller
+
+    @property
+    def gate(self) -> Gate | None:
+        """What asks calls for credentials; None, nothing does."""
+        if self.keys is None and self.tokens is None:
+            return None
+        return Gate(
+            None if self.keys is None else partial(_of_key, self.keys),
+            None if self.tokens is None else self.tokens.verify,
+        )
+
+    def start(self, interval_seconds: float) -> None:
+        """Follow what changes; the keys of a URL, if there is one, are fetched first of all."""
+        if self.tokens is not None:
+            self.tokens.refresh_url()
+            self.fetches.start(self.tokens.refresh_url, _URL_LOOK_SECONDS)
+        if self._looks:
+            self.files.start(self._look, interval_seconds)
+
+    def stop(self) -> None:
+        """Follow nothing any more."""
+        stop_all([self.files.stop, self.fetches.stop])
+
+    @property
+    def _looks(self) -> list[Callable[[], object]]:
+        looks: list[Callable[[], object]] = []
+        if self.identity is not None:
+            looks.append(self.identity.refresh)
+        if self.keys is not None:
+            looks.append(self.keys.refresh)
+        if self.tokens is not None:
+            looks.append(self.tokens.refresh_file)
+        return looks
+
+    def _look(self) -> None:
+        for look in self._looks:
+            look()
+
+
+def _of_key(keys: Watched[KeyRing], secret: str) -> Credential:
+    """What a key allows, of those that are known now."""
+    return keys.value.credential(secret)
+
+
+@contextmanager
+def following(tokens: TrustedTokens | None, logger: Logger) -> Iterator[None]:
+    """Follow the keys of tokens, where nothing else is asked of callers."""
+    access = Access(
+        None, None, tokens, Poller("access-files", logger), Poller("token-keys", logger)
+    )
+    access.start(FILE_LOOK_SECONDS)
+    try:
+        yield
+    finally:
+        access.stop()
+
+
+def build_access(settings: ServerSettings, logger: Logger) -> Access:
+    """Read everything that says who may call.
+
+    Raises:
+        SettingsError: a file cannot be used, or the door would be open to everybody.
+    """
+    check_binding(settings)
+    return Access(
+        identity_of(settings, logger),
+        keys_of(settings, logger),
+        TrustedTokens(settings, logger) if settings.has_keys else None,
+        Poller("access-files", logger),
+        Poller("token-keys", logger),
+    )
+
+
+def identity_of(settings: AccessSettings, logger: Logger) -> Watched[Identity] | None:
+    """What TLS shows; None where there is to be none.
+
+    Raises:
+        SettingsError: the files cannot be used, or one of them is not given.
+    """
+    cert, key, roots = settings.tls_cert, settings.tls_key, settings.tls_client_ca
+    if cert is None and key is None and roots is None:
+        return None
+    if cert is None or key is None:
+        missing = "RECSVC_TLS_CERT" if cert is None else "RECSVC_TLS_KEY"
+        raise SettingsError(
+            f"{missing}: is not given; TLS needs a certificate (RECSVC_TLS_CERT) and its key "
+            "(RECSVC_TLS_KEY)"
+        )
+    files = [NamedFile("RECSVC_TLS_CERT", cert), NamedFile("RECSVC_TLS_KEY", key)]
+    client_ca = None
+    if roots is not None:
+        client_ca = NamedFile("RECSVC_TLS_CLIENT_CA", roots)
+        files.append(client_ca)
+    now = partial(datetime.now, UTC)
+    return Watched(files, identity_reader(files[0], files[1], client_ca, now), logger)
+
+
+def keys_of(settings: AccessSettings, logger: Logger) -> Watched[KeyRing] | None:
+    """The keys of services; None where no file is given.
+
+    Raises:
+        SettingsError: it cannot be used.
+    """
+    if settings.api_keys_file is None:
+        return None
+    file = NamedFile("RECSVC_API_KEYS_FILE", settings.api_keys_file)
+    return Watched([file], partial(ring_of, file), logger)

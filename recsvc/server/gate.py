@@ -1,0 +1,130 @@
+"""Who passes: the credential of a call, the scope that its method asks, and whom it is about."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import grpc
+
+from recsvc.access.api_keys import PREFIX
+from recsvc.access.scopes import Scope
+from recsvc.credentials import Credential
+from recsvc.errors import CredentialError, ForbiddenError
+from recsvc.logs import note
+from recsvc.server.rpc_access import RPCS, IsOwn, RpcAccess
+
+Behaviour = Callable[[Any, grpc.ServicerContext], Any]
+Check = Callable[[str], Credential]
+"""Returns what a credential says, or raises a ``CredentialError``."""
+
+
+class Gate:
+    """Asks every call for a credential.
+
+    Args:
+        key: checks API keys.
+        token: checks tokens.
+    """
+
+    def __init__(self, key: Check | None, token: Check | None) -> None:
+        self._key = key or _unknown
+        self._token = token or _unknown
+
+    def admit(self, context: grpc.ServicerContext) -> None:
+        """Let pass whoever has a credential of any kind.
+
+        Raises:
+            CredentialError: the call has none that can be believed.
+        """
+        self._credential(_bearer(context))
+
+    def guarded(
+        self, method: str, behaviour: Behaviour, asked: Callable[[Any], Any], *, is_stream: bool
+    ) -> Behaviour:
+        """Put the gate before a method.
+
+        Args:
+            method: ``Service/Method``.
+            behaviour: what answers it.
+            asked: reads what it is asked; nothing is read for who may not pass.
+            is_stream: whether ``asked`` makes an iterator, of messages or of lists of them.
+        """
+        access = RPCS[method]
+
+        def guarded(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401  # any message
+            secret = _bearer(context)
+            credential = self._allowed(secret, access)
+            note(caller=credential.name)
+            if is_stream:
+                return behaviour(self._each(asked(request), secret, access), context)
+            message = asked(request)
+            if credential.customer_id:
+                _check_own(message, credential, access)
+            return behaviour(message, context)
+
+        return guarded
+
+    def _each(self, messages: Iterable[Any], secret: str, access: RpcAccess) -> Iterator[Any]:
+        """The messages of a stream; its credential may end before it does, or be revoked."""
+        for message in messages:
+            credential = self._allowed(secret, access)
+            if credential.customer_id:
+                for one in message if isinstance(message, list) else (message,):
+                    _check_own(one, credential, access)
+            yield message
+
+    def _allowed(self, secret: str, access: RpcAccess) -> Credential:
+        credential = self._credential(secret)
+        if access.scope not in credential.scopes:
+            raise _lacks(access.scope, "get one that has it")
+        if credential.customer_id and access.is_own is None:
+            raise _lacks(
+                access.scope, "here it is for services alone, and no shopper's token has it"
+            )
+        return credential
+
+    def _credential(self, secret: str) -> Credential:
+        return self._key(secret) if secret.startswith(PREFIX) else self._token(secret)
+
+
+def _check_own(message: object, credential: Credential, access: RpcAccess) -> None:
+    is_own: IsOwn | None = access.is_own
+    if is_own is None or not is_own(message, credential.customer_id):
+        raise ForbiddenError(
+            "a shopper's token acts for its own subject alone: name that customer or nobody, and "
+            "leave visitors and segments to the shop's services",
+            reason="CUSTOMER_MISMATCH",
+        )
+
+
+def _bearer(context: grpc.ServicerContext) -> str:
+    """The credential of a call.
+
+    Raises:
+        CredentialError: there is none, or it does not come as a bearer token, once.
+    """
+    found = ""
+    for name, value in context.invocation_metadata():
+        if name == "authorization":
+            if found:
+                raise CredentialError("there are two 'authorization' entries; send one")
+            found = str(value)
+    if not found:
+        raise CredentialError(
+            "no credential came with the call; send an API key or a token as the metadata "
+            "'authorization: Bearer CREDENTIAL'",
+            reason="CREDENTIAL_MISSING",
+        )
+    scheme, _, secret = found.partition(" ")
+    if scheme.lower() != "bearer" or not secret:
+        raise CredentialError("'authorization' must be 'Bearer CREDENTIAL', one space between")
+    return secret
+
+
+def _lacks(scope: Scope, hint: str) -> ForbiddenError:
+    return ForbiddenError(
+        f"the credential lacks the scope {scope}: {hint}", metadata={"scope": str(scope)}
+    )
+
+
+def _unknown(_: str) -> Credential:
+    raise CredentialError("no credential of this kind is known here")

@@ -1,0 +1,192 @@
+"""TLS over a real channel: who is believed, and certificates that change while the server runs."""
+
+import json
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from recsvc.cli import app
+from recsvc.client import Client, tls_credentials, token_of
+from recsvc.errors import RecsvcError, SettingsError, UnavailableError
+from recsvc.terminal import run
+from tests.access import guarded_server
+from tests.certificates import DAY, Pair, signed_pair
+from tests.serving import LocalServer, local_server, small_registry, wait_until
+
+AUTHORITY = signed_pair("authority")
+CLIENTS = signed_pair("clients")
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_registry(tmp_path_factory.mktemp("tls") / "models").root
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    """What the server shows."""
+    return signed_pair("first", AUTHORITY).write(tmp_path)
+
+
+@pytest.fixture
+def server(registry: Path, files: tuple[Path, Path]) -> Iterator[LocalServer]:
+    with local_server(registry, tls_cert=files[0], tls_key=files[1]) as running:
+        yield running
+
+
+@pytest.fixture
+def ca(tmp_path: Path) -> Path:
+    path = tmp_path / "ca.crt"
+    path.write_bytes(AUTHORITY.pem)
+    return path
+
+
+def serial(server: LocalServer) -> int:
+    """Of the certificate that a new connection is shown."""
+    context = ssl.create_default_context(cadata=AUTHORITY.pem.decode())
+    context.set_alpn_protocols(["h2"])
+    port = server.worker.server.port
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=10) as raw,
+        context.wrap_socket(raw, server_hostname="localhost") as secured,
+    ):
+        shown = secured.getpeercert()
+    assert shown is not None
+    return int(str(shown["serialNumber"]), 16)
+
+
+def test_a_client_knows_the_server_and_plain_text_gets_nothing(
+    server: LocalServer, ca: Path
+) -> None:
+    """Nor does who believes other authorities."""
+    with Client(server.target, credentials=tls_credentials(ca)) as client:
+        assert client.recommend("anna").recommendations
+    other = ca.with_name("other.crt")
+    other.write_bytes(CLIENTS.pem)
+    for credentials in (None, tls_credentials(other)):
+        with (
+            Client(server.target, credentials=credentials, deadline_seconds=5) as client,
+            pytest.raises(UnavailableError),
+        ):
+            client.recommend("anna")
+
+
+def test_certificates_change_without_a_restart(
+    server: LocalServer, files: tuple[Path, Path], ca: Path
+) -> None:
+    """New connections are shown the new one, and those that are open go on."""
+    with Client(server.target, credentials=tls_credentials(ca)) as client:
+        assert client.recommend("anna").recommendations
+        second = signed_pair("second", AUTHORITY)
+        second.write(files[0].parent)
+        wait_until(lambda: serial(server) == second.certificate.serial_number)
+        assert client.recommend("anna").recommendations
+    with Client(server.target, credentials=tls_credentials(ca)) as client:
+        assert client.recommend("anna").recommendations
+
+
+def broken_pairs() -> dict[str, tuple[Pair, Pair]]:
+    """Whose certificate, and whose key."""
+    pair, other = signed_pair("new", AUTHORITY), signed_pair("other", AUTHORITY)
+    now = datetime.now(UTC)
+    old = signed_pair("old", AUTHORITY, start=now - 9 * DAY, end=now - DAY)
+    return {"does not belong": (pair, other), "expired on": (old, old)}
+
+
+@pytest.mark.parametrize("said", broken_pairs())
+def test_a_broken_pair_changes_nothing(
+    server: LocalServer, files: tuple[Path, Path], said: str
+) -> None:
+    """The old one goes on being shown, and the log says what is wrong, once."""
+    before = serial(server)
+    cert, key = broken_pairs()[said]
+    files[0].write_bytes(cert.pem)
+    files[1].write_bytes(key.key_pem())
+    wait_until(lambda: bool(server.log.lines("access_file_unusable")))
+    assert said in server.log.lines("access_file_unusable")[0]["error"]
+    assert serial(server) == before
+    assert key.key_pem().decode().splitlines()[1] not in server.log.text
+    mended = signed_pair("mended", AUTHORITY)
+    mended.write(files[0].parent)
+    wait_until(lambda: serial(server) == mended.certificate.serial_number)
+
+
+def test_mutual_tls_lets_in_who_shows_a_certificate(
+    registry: Path, files: tuple[Path, Path], ca: Path, tmp_path: Path
+) -> None:
+    """Of the authority that is believed now: that changes while the server runs, too."""
+    roots = tmp_path / "clients.crt"
+    roots.write_bytes(CLIENTS.pem)
+    shown = tmp_path / "client"
+    shown.mkdir()
+    cert, key = signed_pair("web", CLIENTS).write(shown)
+    with local_server(registry, tls_cert=files[0], tls_key=files[1], tls_client_ca=roots) as server:
+
+        def passes(credentials: object) -> bool:
+            with Client(
+                server.target,
+                credentials=credentials,  # type: ignore[arg-type]  # gRPC's types hide its class
+                deadline_seconds=5,
+            ) as client:
+                try:
+                    return bool(client.recommend("anna").recommendations)
+                except UnavailableError:
+                    return False
+
+        assert passes(tls_credentials(ca, cert, key))
+        assert not passes(tls_credentials(ca))
+        assert not passes(tls_credentials(ca, *signed_pair("web", AUTHORITY).write(tmp_path)))
+        next_roots = signed_pair("clients to come")
+        roots.write_bytes(next_roots.pem)
+        wait_until(lambda: not passes(tls_credentials(ca, cert, key)))
+        signed_pair("web", next_roots).write(shown)
+        assert passes(tls_credentials(ca, cert, key))
+
+
+def test_the_commands_use_tls_and_a_key(
+    registry: Path,
+    files: tuple[Path, Path],
+    ca: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Told by the environment or a file, and never by a flag, which others of the machine see."""
+    with guarded_server(registry, tmp_path, tls_cert=files[0], tls_key=files[1]) as door:
+        command = ["recommend", "anna", "--json", "--target", door.server.target, "--timeout", "10"]
+        monkeypatch.setenv("RECSVC_TARGET_CA", str(ca))
+        assert run(app, command) == 1
+        assert "no credential came with the call" in capsys.readouterr().err
+        monkeypatch.setenv("RECSVC_TARGET_TOKEN", door.keys["recommend"])
+        assert run(app, command) == 0
+        assert json.loads(capsys.readouterr().out)["recommendations"]
+        kept = tmp_path / "token"
+        kept.write_text(door.keys["events"] + "\n")
+        monkeypatch.setenv("RECSVC_TARGET_TOKEN_FILE", str(kept))
+        assert run(app, command) == 1
+        assert "lacks the scope recommend" in capsys.readouterr().err
+        credentials = tls_credentials(ca)
+        with Client(door.server.target, credentials=credentials, token=token_of(kept)) as client:
+            with pytest.raises(RecsvcError):
+                client.recommend("anna")
+            kept.write_text(door.keys["recommend"])
+            assert client.recommend("anna").recommendations
+
+
+def test_files_of_a_client_that_cannot_be_read_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And a certificate wants its key."""
+    with pytest.raises(SettingsError, match=r"RECSVC_TARGET_CA: .*none cannot be read: no such"):
+        tls_credentials(tmp_path / "none")
+    with pytest.raises(SettingsError, match="belong together"):
+        tls_credentials(None, tmp_path / "cert")
+    with pytest.raises(SettingsError, match=r"RECSVC_TARGET_TOKEN_FILE: .*none cannot be read"):
+        token_of(tmp_path / "none")
+    monkeypatch.setenv("RECSVC_TARGET_TLS", "true")
+    assert run(app, ["recommend", "anna", "--target", "127.0.0.1:1", "--timeout", "0.2"]) == 1
+    assert "127.0.0.1:1" in capsys.readouterr().err

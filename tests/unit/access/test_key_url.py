@@ -1,0 +1,208 @@
+"""Keys at a URL."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from recsvc.access import key_url
+from recsvc.access.key_url import FRESH_SECONDS, MAX_BYTES, RETRY_SECONDS, UNKNOWN_SECONDS, KeyUrl
+from recsvc.errors import SettingsError
+from tests.serving import Log
+
+EC = ec.generate_private_key(ec.SECP256R1())
+RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+
+
+def web_key(key: Any, algorithm: str, **more: object) -> dict[str, Any]:  # noqa: ANN401  # of any kind
+    """A key as an issuer lists it."""
+    return {**jwt.get_algorithm_by_name(algorithm).to_jwk(key.public_key(), as_dict=True), **more}
+
+
+class Issuer(ThreadingHTTPServer):
+    """Publishes what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.body = json.dumps({"keys": [web_key(EC, "ES256", kid="one")]}).encode()
+        self.status = 200
+        self.headers: dict[str, str] = {}
+        self.n_asked = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/keys"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Issuer
+
+    def do_GET(self) -> None:  # its base class's
+        self.server.n_asked += 1
+        self.send_response(self.server.status)
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    with Issuer() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+class Clock:
+    """Monotonic seconds that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Bench:
+    """What follows an issuer."""
+
+    def __init__(self, url: str) -> None:
+        self.clock, self.log = Clock(), Log()
+        self.keys = KeyUrl(url, self.log.logger, monotonic=self.clock)
+
+    def names(self) -> list[str]:
+        return [key.key_id for key in self.keys.keys or ()]
+
+    def after(self, seconds: float) -> bool:
+        self.clock.now += seconds
+        return self.keys.refresh()
+
+    @property
+    def troubles(self) -> list[dict[str, Any]]:
+        return self.log.lines("token_keys_not_fetched")
+
+
+def test_keys_are_fetched_at_once_and_then_now_and_then(issuer: Issuer) -> None:
+    """What is for encryption, or of a kind that is not believed, is left out."""
+    others = [
+        web_key(RSA, "RS256", use="enc"),
+        web_key(RSA, "RS256", alg="PS512"),
+        {"kty": "oct", "k": "c2VjcmV0"},
+        {"kty": "new"},
+        "nonsense",
+    ]
+    keys = [web_key(EC, "ES256", kid="one"), *others, web_key(RSA, "RS256", kid="two")]
+    issuer.body = json.dumps({"keys": keys}).encode()
+    bench = Bench(issuer.url)
+    assert bench.keys.keys is None
+    assert bench.keys.refresh()
+    assert bench.names() == ["one", "two"]
+    assert not bench.after(FRESH_SECONDS - 1)
+    assert issuer.n_asked == 1
+    assert not bench.after(1)  # asked, and nothing new
+    assert issuer.n_asked == 2
+    issuer.body = json.dumps({"keys": keys[:1]}).encode()
+    assert bench.after(FRESH_SECONDS)
+    assert bench.names() == ["one"]
+    assert [line["n_keys"] for line in bench.log.lines("token_keys_fetched")] == [2, 1]
+
+
+def test_an_unknown_key_has_them_fetched_but_not_too_often(issuer: Issuer) -> None:
+    """Anybody can send tokens with names of their own making."""
+    bench = Bench(issuer.url)
+    bench.keys.refresh()
+    for _ in range(5):
+        bench.keys.want()
+        bench.after(1)
+    assert issuer.n_asked == 1
+    bench.after(UNKNOWN_SECONDS)
+    assert issuer.n_asked == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"status": 500}, "500"),
+        ({"status": 302, "headers": {"Location": "http://127.0.0.1:1/"}}, "302"),
+        ({"body": b"nonsense"}, "no JSON Web Key Set"),
+        ({"body": b'{"keys": 5}'}, "no JSON Web Key Set"),
+        ({"body": b'{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}'}, "no public key"),
+        ({"body": b" " * (MAX_BYTES + 1)}, "longer than"),
+    ],
+)
+def test_the_last_good_keys_stay(issuer: Issuer, change: dict[str, Any], said: str) -> None:
+    """Whatever the issuer says instead; it is logged once, and tried again soon."""
+    bench = Bench(issuer.url)
+    bench.keys.refresh()
+    good = issuer.body
+    for name, value in change.items():
+        setattr(issuer, name, value)
+    assert not bench.after(FRESH_SECONDS)
+    assert not bench.after(RETRY_SECONDS)
+    assert bench.names() == ["one"]
+    assert len(bench.troubles) == 1
+    assert said in bench.troubles[0]["error"]
+    issuer.status, issuer.body = 200, good + b" "
+    assert bench.after(RETRY_SECONDS)
+
+
+def test_an_issuer_that_was_never_there(issuer: Issuer) -> None:
+    """Is looked for again and again."""
+    bench = Bench(issuer.url)
+    issuer.status = 503
+    assert not bench.keys.refresh()
+    assert bench.keys.keys is None
+    assert "no token is believed" in bench.troubles[0]["hint"]
+    with pytest.raises(SettingsError, match=r"RECSVC_JWT_KEYS_URL: no keys come from .*503"):
+        bench.keys.fetch()
+    issuer.status = 200
+    assert bench.after(RETRY_SECONDS)
+
+
+def test_an_issuer_that_drips_is_left(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A time-out of each piece alone would let it hold the thread for hours."""
+    monkeypatch.setattr(key_url, "FETCH_SECONDS", -1.0)
+    bench = Bench(issuer.url)
+    monkeypatch.setattr(bench.keys, "_opener", _Opener(bench.keys._opener))
+    assert not bench.keys.refresh()
+    assert "took longer" in bench.troubles[0]["error"]
+
+
+class _Opener:
+    """Opens with a time-out that sockets take."""
+
+    def __init__(self, opener: Any) -> None:  # noqa: ANN401  # urllib's
+        self._opener = opener
+
+    def open(self, request: Any, timeout: float) -> Any:  # noqa: ANN401, ARG002  # likewise
+        return self._opener.open(request, timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://idp.example/keys", "over http anybody on the way"),
+        ("ftp://idp.example/keys", "give https"),
+        ("file:///etc/keys", "give https"),
+        ("https:///keys", "give https"),
+        ("https://[nonsense", "it is none"),
+        ("https://me:hush@idp.example/keys", "leave it out"),
+    ],
+)
+def test_only_what_nobody_can_change_on_the_way(url: str, said: str) -> None:
+    """And no password, which would stand in the log."""
+    with pytest.raises(SettingsError, match=said) as caught:
+        KeyUrl(url, Log().logger)
+    assert "hush" not in str(caught.value)
+    assert KeyUrl("https://idp.example/keys", Log().logger).keys is None

@@ -1,0 +1,126 @@
+"""The gate before a method, without a network."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from recsvc.credentials import Credential
+from recsvc.errors import CredentialError, ForbiddenError
+from recsvc.server.gate import Gate
+from recsvc.v1 import common_pb2 as common
+from recsvc.v1 import event_service_pb2 as events
+
+STREAM = "EventService/StreamEvents"
+UNARY = "EventService/IngestEvents"
+
+
+class Context:
+    """As much of a ``ServicerContext`` as the gate uses."""
+
+    def __init__(self, *values: str) -> None:
+        self._values = values
+
+    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
+        return (("user-agent", "test"), *(("authorization", value) for value in self._values))
+
+
+class Bench:
+    """A gate that believes what it is told to."""
+
+    def __init__(self) -> None:
+        self.known = {
+            "t": Credential("anna", frozenset({"events"}), 0),
+            "recsvc_k": Credential("", frozenset({"events"}), 0, name="web"),
+        }
+        self.gate = Gate(self.check, self.check)
+        self.n_read = 0
+
+    def check(self, secret: str) -> Credential:
+        if secret not in self.known:
+            raise CredentialError("unknown")
+        return self.known[secret]
+
+    def call(self, method: str, request: Any, *values: str, is_stream: bool = False) -> Any:  # noqa: ANN401  # any message
+        def asked(given: Any) -> Any:  # noqa: ANN401  # any message
+            self.n_read += 1
+            return given
+
+        guarded = self.gate.guarded(method, lambda read, _: read, asked, is_stream=is_stream)
+        context: Any = Context(*values)
+        return guarded(request, context)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def event(customer_id: str) -> events.StreamEventsRequest:
+    shopper = common.Shopper(customer_id=customer_id)
+    return events.StreamEventsRequest(event=events.Event(shopper=shopper))
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ((), "CREDENTIAL_MISSING"),
+        (("",), "CREDENTIAL_MISSING"),
+        (("t",), "CREDENTIAL_INVALID"),
+        (("Basic t",), "CREDENTIAL_INVALID"),
+        (("Bearer",), "CREDENTIAL_INVALID"),
+        (("Bearer ",), "CREDENTIAL_INVALID"),
+        (("Bearer  t",), "CREDENTIAL_INVALID"),
+        (("Bearer t", "Bearer t"), "CREDENTIAL_INVALID"),
+    ],
+)
+def test_nothing_is_read_for_who_shows_no_credential(
+    bench: Bench, values: tuple[str, ...], reason: str
+) -> None:
+    """Nor of anybody whose credential cannot be told for sure."""
+    with pytest.raises(CredentialError) as caught:
+        bench.call(UNARY, events.IngestEventsRequest(), *values)
+    assert caught.value.reason == reason
+    assert bench.n_read == 0
+
+
+@pytest.mark.parametrize("value", ["Bearer t", "bearer t", "BEARER recsvc_k"])
+def test_a_bearer_passes_whatever_the_case_of_the_word(bench: Bench, value: str) -> None:
+    """As RFC 7235 has it."""
+    request = events.IngestEventsRequest()
+    assert bench.call(UNARY, request, value) is request
+
+
+def test_a_stream_ends_with_its_credential(bench: Bench) -> None:
+    """It may be open for days: what was revoked meanwhile, or has expired, sends nothing more."""
+    given = iter([event("anna"), event("anna")])
+    stream = bench.call(STREAM, given, "Bearer t", is_stream=True)
+    assert next(stream).event.shopper.customer_id == "anna"
+    del bench.known["t"]
+    with pytest.raises(CredentialError):
+        next(stream)
+
+
+def test_a_stream_ends_at_the_first_message_about_another(bench: Bench) -> None:
+    """Alone, or in a group; a service's key may name anybody."""
+    mixed = [event("anna"), event("berta")]
+    stream = bench.call(STREAM, iter(mixed), "Bearer t", is_stream=True)
+    next(stream)
+    with pytest.raises(ForbiddenError) as caught:
+        next(stream)
+    assert caught.value.reason == "CUSTOMER_MISMATCH"
+    groups: Iterator[Any] = iter([mixed])
+    with pytest.raises(ForbiddenError):
+        next(bench.call(STREAM, groups, "Bearer t", is_stream=True))
+    assert len(list(bench.call(STREAM, iter(mixed), "Bearer recsvc_k", is_stream=True))) == 2
+
+
+def test_a_kind_of_credential_that_is_not_set_up_is_refused() -> None:
+    """Keys where there are only tokens, and the reverse."""
+    bench = Bench()
+    bench.gate = Gate(None, bench.check)
+    with pytest.raises(CredentialError, match="no credential of this kind"):
+        bench.call(UNARY, events.IngestEventsRequest(), "Bearer recsvc_k")
+    bench.gate = Gate(bench.check, None)
+    with pytest.raises(CredentialError, match="no credential of this kind"):
+        bench.call(UNARY, events.IngestEventsRequest(), "Bearer t")

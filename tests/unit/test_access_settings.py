@@ -1,0 +1,182 @@
+"""Who may call, as settings say it: what the doctor finds, and what does not start."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from recsvc.access.trusted_tokens import TrustedTokens
+from recsvc.app.access import build_access, following
+from recsvc.cli import app
+from recsvc.doctor import _access
+from recsvc.errors import SettingsError
+from recsvc.launch import _warn_of_openness
+from recsvc.metrics import Metrics
+from recsvc.settings import AccessSettings, ServerSettings, TargetSettings, TokenSettings
+from recsvc.terminal import run
+from tests.access import STRANGE, TRUSTED, public_key_set, signed
+from tests.certificates import signed_pair
+from tests.serving import Log, small_registry, wait_until
+
+OPEN = "0.0.0.0:0"  # nothing listens there in these tests
+
+
+def settings(**given: Any) -> ServerSettings:
+    return ServerSettings.load({"registry": "models", "listen": "127.0.0.1:0"} | given)
+
+
+def test_the_doctor_says_who_may_call(tmp_path: Path) -> None:
+    """In the words of what was set up."""
+    assert _access(settings()) == "whoever reaches it may do everything"
+    cert, key = signed_pair("shop").write(tmp_path)
+    tls = {"tls_cert": cert, "tls_key": key}
+    said = _access(settings(**tls))
+    assert re.fullmatch(
+        r"TLS for localhost, 127\.0\.0\.1, until \d{4}-\d\d-\d\d \((29|30) days\); "
+        "whoever reaches it may do everything",
+        said,
+    )
+    assert _access(settings(**tls, tls_client_ca=cert)).endswith(
+        "clients show a certificate; every client with a certificate may do everything"
+    )
+    keys = tmp_path / "keys.json"
+    assert run(app, ["keys", "add", "web", "--scope", "events", "--file", str(keys)]) == 0
+    jwks = tmp_path / "jwks.json"
+    jwks.write_text(public_key_set(TRUSTED))
+    said = _access(settings(listen=OPEN, api_keys_file=keys, jwt_keys_file=jwks))
+    assert said == (
+        "1 API keys; tokens for whatever audience: set RECSVC_JWT_AUDIENCE where their issuer "
+        "serves others too"
+    )
+    assert _access(settings(jwt_secret="s" * 32, jwt_audience="shop")) == "tokens"
+    bare = signed_pair("bare", is_named=False).write(tmp_path)
+    assert "TLS for no name, until" in _access(settings(tls_cert=bare[0], tls_key=bare[1]))
+
+
+def test_the_doctor_asks_the_issuer() -> None:
+    """A service would start without its keys, and believe no token."""
+    with pytest.raises(SettingsError, match="RECSVC_JWT_KEYS_URL: no keys come from"):
+        _access(settings(jwt_keys_url="http://127.0.0.1:1/keys"))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"tls_cert": "none", "tls_key": "none"}, "RECSVC_TLS_CERT: none cannot be used: no such"),
+        ({"tls_cert": "none"}, "RECSVC_TLS_KEY: is not given"),
+        ({"tls_key": "none"}, "RECSVC_TLS_CERT: is not given"),
+        ({"tls_client_ca": "none"}, "RECSVC_TLS_CERT: is not given"),
+        ({"api_keys_file": "none"}, "RECSVC_API_KEYS_FILE: none cannot be used: no such"),
+        ({"jwt_keys_file": "none"}, "RECSVC_JWT_KEYS_FILE: none cannot be used: no such"),
+        ({"jwt_keys_url": "http://idp.example"}, "RECSVC_JWT_KEYS_URL: the URL cannot be used"),
+        ({"jwt_secret": "short"}, "RECSVC_JWT_SECRET: has 5 bytes"),
+        ({"listen": OPEN}, "open to other machines"),
+    ],
+)
+def test_what_cannot_be_used_does_not_start(given: dict[str, Any], said: str) -> None:
+    """And is told before anything is torn down."""
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        build_access(settings(**given), Log().logger)
+
+
+def test_an_expired_certificate_is_told_by_the_doctor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its date, beside all other findings."""
+    end = datetime.now(UTC) - timedelta(hours=1)
+    cert, key = signed_pair("old", start=end - timedelta(days=1), end=end).write(tmp_path)
+    monkeypatch.setenv("RECSVC_TLS_CERT", str(cert))
+    monkeypatch.setenv("RECSVC_TLS_KEY", str(key))
+    registry = small_registry(tmp_path / "models").root
+    assert run(app, ["doctor", "--registry", str(registry), "--listen", "127.0.0.1:0"]) == 1
+    said = capsys.readouterr().out
+    assert f"FAIL  access: RECSVC_TLS_CERT: {cert} cannot be used: the certificate CN=old " in said
+    assert f"expired on {end:%Y-%m-%d %H:%M} UTC" in said
+    assert "ok    port" in said
+
+
+def test_an_open_door_does_not_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line, and before anything is looked for."""
+    assert run(app, ["serve", "--registry", str(tmp_path), "--listen", OPEN]) == 1
+    assert "is open to other machines" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "event"),
+    [
+        ({"listen": OPEN, "allow_anonymous": "anyone-who-reaches-the-port"}, "anonymous_allowed"),
+        ({"listen": OPEN, "api_keys_file": "keys.json"}, "plain_text"),
+        ({"listen": OPEN, "api_keys_file": "keys.json", "tls_cert": "a"}, ""),
+        ({"listen": OPEN, "tls_client_ca": "ca", "tls_cert": "a"}, ""),
+        ({}, ""),
+    ],
+)
+def test_openness_that_was_asked_for_is_told(given: dict[str, Any], event: str) -> None:
+    """At every start, so that nobody is surprised."""
+    log = Log()
+    _warn_of_openness(settings(**given), log.logger)
+    log.logger.flush()
+    assert [line.split('"event": "')[1].split('"')[0] for line in log.text.splitlines()] == (
+        [event] if event else []
+    )
+
+
+def test_no_setting_shows_a_secret() -> None:
+    """Neither the text of the settings nor an error about one."""
+    given = {"jwt_secret": "hush" * 8, "target_token": "hush"}
+    assert "hush" not in repr(settings(jwt_secret="hush" * 8))
+    assert "hush" not in repr(TargetSettings.load({"target_token": "hush"}))
+    for name, kind in (("jwt_secret", AccessSettings), ("target_token", TargetSettings)):
+        with pytest.raises(SettingsError) as caught:
+            kind.load({name: [given[name]]})
+        assert "hush" not in str(caught.value)
+
+
+def test_no_flag_takes_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    """Command lines are seen by every user of the machine."""
+    for command in (["serve"], ["recommend"], ["ingest"], ["doctor"], ["mcp"], ["keys", "add"]):
+        assert run(app, [*command, "--help"]) == 0
+        shown = capsys.readouterr().out
+        assert not re.search(r"--\S*(secret|token|password|key)\b", shown), command
+
+
+def test_a_worker_reads_the_same_access(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is not set is not set to a word."""
+    given = settings(
+        api_keys_file="keys.json",
+        jwt_secret="s" * 32,
+        jwt_keys_url="https://idp.example/keys",
+        allow_anonymous="anyone-who-reaches-the-port",
+    )
+    for name, value in given.to_env().items():
+        monkeypatch.setenv(name, value)
+    read = ServerSettings.load()
+    assert read == given
+    assert read.jwt_audience == ""
+
+
+def test_the_agents_door_follows_its_keys(tmp_path: Path) -> None:
+    """And nothing is followed where there are none."""
+    log, path = Log(), tmp_path / "jwks.json"
+    path.write_text(public_key_set(TRUSTED))
+    tokens = TrustedTokens(TokenSettings.load({"jwt_keys_file": path}), log.logger)
+    with following(tokens, log.logger):
+        path.write_text(public_key_set(STRANGE))
+        wait_until(lambda: bool(log.lines("access_file_read")))
+    assert tokens.verify(signed(STRANGE)).customer_id == "anna"
+    with following(None, log.logger):
+        pass
+
+
+def test_numbers_name_nobody() -> None:
+    """The page of the metrics asks for no credential: its labels must not need one."""
+    labels = {
+        name
+        for metric in vars(Metrics(CollectorRegistry())).values()
+        for name in getattr(metric, "_labelnames", ())
+    }
+    assert not {name for name in labels if re.search("customer|visitor|caller|product", name)}
+    assert labels
