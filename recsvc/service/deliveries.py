@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 from prometheus_client import Counter
 
-from recsvc.core.recommendation_id import N_OWN, ListOrigin, new_recommendation_id
+from recsvc.core.recommendation_id import ListOrigin
 from recsvc.logs import note
 from recsvc.metrics import Children, Metrics, Totals
 from recsvc.service.answer_cache import CacheSlot
 from recsvc.service.basis import Basis
 from recsvc.service.experiments import VARIANT_UNAVAILABLE
 from recsvc.service.inquiry import Inquiry
+from recsvc.service.list_names import ListNames
 from recsvc.service.models import ModelSlot
 from recsvc.service.questions import Answer, Delivery, Need, ServedFrom
-from recsvc.service.random_pieces import RandomPieces
 from recsvc.service.served_log import ServedLog
 from recsvc.service.stock import Stocked
 
@@ -80,7 +80,7 @@ class Deliveries:
     ) -> None:
         self._slot = slot
         self._log = log
-        self._random = RandomPieces(N_OWN)
+        self._names = ListNames()
         self._answers = Totals(metrics.answers, metrics.tallies)
         self._degraded: Children[Counter] = Children(metrics.degraded)
         self._of_experiments: Children[Counter] = Children(metrics.experiment_answers)
@@ -156,13 +156,13 @@ class Deliveries:
             how: of the delivery what follows its name.
         """
         warnings = (MODEL_LOAD_FAILED,) if self._slot.is_behind else ()
-        assigned, own = inquiry.assignment, self._random.take()
+        assigned = inquiry.assignment
         if assigned is None:
-            name = new_recommendation_id(ListOrigin(inquiry.surface, int(now)), own)
+            name = self._names.take(ListOrigin(inquiry.surface, int(now)))
             delivery = Delivery(name, *how, warnings)
         else:
             number, index = assigned.experiment.number, assigned.index
-            name = new_recommendation_id(ListOrigin(inquiry.surface, int(now), number, index), own)
+            name = self._names.take(ListOrigin(inquiry.surface, int(now), number, index))
             experiment_id = assigned.experiment.experiment_id
             variant_id = assigned.variant.variant_id
             self._of_experiments[experiment_id, variant_id].inc()
