@@ -62,7 +62,7 @@ class Likeness:
         if self.factors is not None:
             learnt = items[has_factors]
             directions = np.zeros((len(items), self.factors.items.shape[1]), np.float32)
-            directions[has_factors] = self.factors.items[learnt] / self.norms[learnt, None]
+            directions[has_factors] = self.factors.rows[learnt] / self.norms[learnt, None]
         return Alike(
             self.traits[items],
             self.n_traits[items],

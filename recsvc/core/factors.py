@@ -1,7 +1,7 @@
 """Collaborative filtering by matrix factors."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from recsvc.core.fold_in import fold_in
 from recsvc.core.histories import Profile
 from recsvc.core.vocabulary import Arrays
+
+MAX_BESIDE = 1 << 24
+"""Bytes of factors that are kept a second time, row by row: each process has them for itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,9 @@ class Factors:
         offset: products that every user's number is raised by: those that were not bought, at
             their weight.
         mean_count: the mean number of products, ``offset`` included.
+        rows: the same as ``items``, row by row unless they are more than :data:`MAX_BESIDE`. To
+            gather 200 of 16,311 products from 64 columns takes a list 80 us more, spent in waiting
+            for memory.
     """
 
     items: NDArray[np.float32]
@@ -40,11 +46,18 @@ class Factors:
     exponent: float = 0.0
     offset: float = 0.0
     mean_count: float = 1.0
+    rows: NDArray[np.float32] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        is_small = self.items.nbytes <= MAX_BESIDE
+        object.__setattr__(
+            self, "rows", np.ascontiguousarray(self.items) if is_small else self.items
+        )
 
     def user(self, profile: Profile) -> NDArray[np.float32]:
         """float32, shape ``(n_factors,)``; zeros for an empty profile."""
         confidence = np.float32(self.alpha) * profile.confidence
-        return fold_in(self.items, self._regularised(profile), profile.items, confidence)
+        return fold_in(self.rows, self._regularised(profile), profile.items, confidence)
 
     def _regularised(self, profile: Profile) -> NDArray[np.float32]:
         """The Gram matrix with this user's regularization on its diagonal."""
@@ -74,10 +87,10 @@ class Factors:
         float32, shape ``(len(items), len(profile.items))``; a row adds up to the score, since
         the user's vector is linear in the terms (Hu et al. 2008, section 5).
         """
-        seen = self.items[profile.items]
+        seen = self.rows[profile.items]
         confidence = np.float32(self.alpha) * profile.confidence
         left = self._regularised(profile) + (seen * (confidence - 1)[:, None]).T @ seen
-        weighted = np.linalg.solve(left, self.items[items].T)
+        weighted = np.linalg.solve(left, self.rows[items].T)
         return np.asarray((confidence[:, None] * (seen @ weighted)).T, np.float32)
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:

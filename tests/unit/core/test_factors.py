@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from recsvc.core import factors as module
 from recsvc.core.factors import Factors
 from recsvc.core.histories import NO_HISTORY, Profile
 
@@ -122,3 +123,27 @@ def test_factors_survive_the_artifact(items: NDArray[np.float32], anna: Profile)
     assert np.array_equal(read.items, factors.items)
     assert np.array_equal(read.user(anna), factors.user(anna))
     assert read.to_parameters() == factors.to_parameters()
+
+
+def test_few_factors_are_gathered_row_by_row(
+    items: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process has them a second time, unless that would cost it much memory."""
+    factors = Factors(items, items.T @ items, ALPHA, REGULARIZATION)
+    assert factors.items is items
+    assert factors.rows.flags.c_contiguous
+    assert np.array_equal(factors.rows, items)
+    monkeypatch.setattr(module, "MAX_BESIDE", items.nbytes - 1)
+    assert Factors(items, items.T @ items, ALPHA, REGULARIZATION).rows is items
+
+
+def test_how_factors_lie_changes_nothing_of_a_user(
+    items: NDArray[np.float32], anna: Profile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the last bit."""
+    small = Factors(items, items.T @ items, ALPHA, REGULARIZATION)
+    monkeypatch.setattr(module, "MAX_BESIDE", 0)
+    large = Factors(items, items.T @ items, ALPHA, REGULARIZATION)
+    assert small.user(anna).tobytes() == large.user(anna).tobytes()
+    some = np.array([2, 3], np.int32)
+    assert small.contributions(anna, some).tobytes() == large.contributions(anna, some).tobytes()
