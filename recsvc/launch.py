@@ -24,7 +24,11 @@ _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THR
 # Without gRPC's new listener the thread that hands out calls reads their bytes as well: one thread
 # less to wake for each call, and a sixth of what gRPC takes for it (docs/decisions/0026). This is
 # how gRPC's own people turn it off.
-_GRPC = {"GRPC_EXPERIMENTS": "-event_engine_listener"}
+_GRPC = {
+    "GRPC_EXPERIMENTS": "-event_engine_listener",
+    # Or each handshake that fails is a line of gRPC's own in the log, as many as strangers like.
+    "GRPC_VERBOSITY": "ERROR",
+}
 
 EXTRA_GRACE_SECONDS = 10.0
 """So long after the grace a worker is killed that has not ended. One whose threads hang gives up on

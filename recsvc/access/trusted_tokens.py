@@ -76,7 +76,8 @@ class TrustedTokens:
         if credential is not None:
             if self._now() < credential.expires_at + known.verifier.leeway_seconds:
                 return credential
-            known.checked.pop(digest, None)
+            with self._lock:
+                known.checked.pop(digest, None)
         credential = self._checked(known.verifier, token)
         with self._lock:
             if len(known.checked) >= MAX_CHECKED:

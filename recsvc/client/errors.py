@@ -49,10 +49,7 @@ def to_error(
             reason=code.name,
         )
     if info is None and code is grpc.StatusCode.UNAVAILABLE:
-        return UnavailableError(
-            f"cannot reach {target}; start a server with recsvc serve, or name another one",
-            reason="UNREACHABLE",
-        )
+        return UnavailableError(f"cannot reach {target}{_hint(message)}", reason="UNREACHABLE")
     if info is None and code is grpc.StatusCode.CANCELLED:
         return was_cancelled(target)
     reason = code.name if info is None else info.reason
@@ -61,6 +58,23 @@ def to_error(
         field = metadata["field"]
         return InvalidRequestError(field, message.removeprefix(f"{field}: "), reason=reason)
     return _CLASSES.get(code, RecsvcError)(message, reason=reason, metadata=metadata)
+
+
+def _hint(message: str) -> str:
+    """What may be done, by the words in which gRPC says why it has no connection."""
+    if "WRONG_VERSION_NUMBER" in message:
+        return " over TLS: it speaks plain text; leave the credentials of TLS out"
+    if "CERTIFICATE_VERIFY_FAILED" in message:
+        return (
+            " over TLS: its certificate is of no authority that is trusted here, is for another "
+            "name, or does not hold now; trust its authority (tls_credentials, RECSVC_TARGET_CA)"
+        )
+    if message.endswith("Socket closed"):
+        return (
+            ": it closed the connection, as one does that wants TLS, or a client's certificate; "
+            "give what it wants (tls_credentials, RECSVC_TARGET_CA), or name another server"
+        )
+    return "; start a server with recsvc serve, or name another one"
 
 
 def was_cancelled(target: str) -> UnavailableError:

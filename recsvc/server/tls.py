@@ -6,25 +6,40 @@ from recsvc.access.certificates import Identity
 from recsvc.access.watched import Watched
 
 
+class Shown:
+    """Gives gRPC, which asks before each handshake, what has changed since it asked last.
+
+    Args:
+        identity: what is to be shown.
+    """
+
+    def __init__(self, identity: Watched[Identity]) -> None:
+        self._identity = identity
+        self._shown = identity.value
+
+    def first(self) -> grpc.ServerCertificateConfiguration:
+        """What is shown to begin with."""
+        return _configuration(self._shown)
+
+    def __call__(self) -> grpc.ServerCertificateConfiguration | None:
+        """What is shown from now on; None, what was shown before."""
+        current = self._identity.value
+        if current is self._shown:
+            return None
+        self._shown = current
+        return _configuration(current)
+
+
 def server_credentials(identity: Watched[Identity]) -> grpc.ServerCredentials:
     """Return what a port is opened with; each new connection is shown the certificate of then.
 
     Whether clients are asked for a certificate stays as it is now, whatever the files say later.
     """
-    first = identity.value
-    shown = [first]
-
-    def newer() -> "grpc.ServerCertificateConfiguration | None":
-        current = identity.value
-        if current is shown[0]:
-            return None
-        shown[0] = current
-        return _configuration(current)
-
+    shown = Shown(identity)
     return grpc.dynamic_ssl_server_credentials(
-        _configuration(first),
-        newer,  # type: ignore[arg-type]  # its types know no None, which its documentation asks for
-        require_client_authentication=first.client_ca is not None,
+        shown.first(),
+        shown,  # type: ignore[arg-type]  # its types know no None, which its documentation asks for
+        require_client_authentication=identity.value.client_ca is not None,
     )
 
 

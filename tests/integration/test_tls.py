@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from recsvc.access.certificates import identity_reader
+from recsvc.access.watched import NamedFile, Watched
 from recsvc.cli import app
 from recsvc.client import Client, tls_credentials, token_of
 from recsvc.errors import RecsvcError, SettingsError, UnavailableError
+from recsvc.server.tls import Shown
 from recsvc.terminal import run
 from tests.access import guarded_server
 from tests.certificates import DAY, Pair, signed_pair
-from tests.serving import LocalServer, local_server, small_registry, wait_until
+from tests.serving import LocalServer, Log, local_server, small_registry, wait_until
 
 AUTHORITY = signed_pair("authority")
 CLIENTS = signed_pair("clients")
@@ -67,12 +70,25 @@ def test_a_client_knows_the_server_and_plain_text_gets_nothing(
         assert client.recommend("anna").recommendations
     other = ca.with_name("other.crt")
     other.write_bytes(CLIENTS.pem)
-    for credentials in (None, tls_credentials(other)):
+    for credentials, said in (
+        (None, "it closed the connection, as one does that wants TLS"),
+        (tls_credentials(other), "its certificate is of no authority that is trusted here"),
+    ):
         with (
             Client(server.target, credentials=credentials, deadline_seconds=5) as client,
-            pytest.raises(UnavailableError),
+            pytest.raises(UnavailableError, match=said),
         ):
             client.recommend("anna")
+
+
+def test_a_client_that_wants_tls_of_plain_text_is_told(registry: Path, ca: Path) -> None:
+    """The other way round."""
+    with (
+        local_server(registry) as plain,
+        Client(plain.target, credentials=tls_credentials(ca), deadline_seconds=5) as client,
+        pytest.raises(UnavailableError, match="it speaks plain text"),
+    ):
+        client.recommend("anna")
 
 
 def test_certificates_change_without_a_restart(
@@ -87,6 +103,19 @@ def test_certificates_change_without_a_restart(
         assert client.recommend("anna").recommendations
     with Client(server.target, credentials=tls_credentials(ca)) as client:
         assert client.recommend("anna").recommendations
+
+
+def test_a_certificate_is_handed_over_when_it_has_changed(files: tuple[Path, Path]) -> None:
+    """It is asked for before each handshake, and gRPC works out the rest anew for each answer."""
+    cert, key = (NamedFile("RECSVC_TLS", file) for file in files)
+    read = identity_reader(cert, key, None, lambda: datetime.now(UTC))
+    identity = Watched([cert, key], read, Log().logger)
+    shown = Shown(identity)
+    assert shown() is None
+    signed_pair("second", AUTHORITY).write(files[0].parent)
+    assert identity.refresh()
+    assert shown() is not None
+    assert shown() is None
 
 
 def broken_pairs() -> dict[str, tuple[Pair, Pair]]:

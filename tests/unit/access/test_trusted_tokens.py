@@ -144,6 +144,9 @@ class Url:
     def want(self) -> None:
         self.n_wanted += 1
 
+    def fetch(self) -> None:
+        self.keys = parse_keys(Path("keys"), key_set(OLD, NEW).encode())
+
     def refresh(self) -> bool:
         return self.is_new
 
@@ -174,3 +177,6 @@ def test_keys_that_have_not_come_yet_are_no_fault_of_the_token(
     with pytest.raises(CredentialError):  # of a key that is known
         tokens.verify(signed(OLD, "ES256"))
     assert url.n_wanted == 1
+    tokens.fetch()
+    with pytest.raises(CredentialError):  # what was believed of other keys is forgotten
+        tokens.verify(signed(NEW, "ES256"))

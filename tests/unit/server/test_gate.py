@@ -115,6 +115,33 @@ def test_a_stream_ends_at_the_first_message_about_another(bench: Bench) -> None:
     assert len(list(bench.call(STREAM, iter(mixed), "Bearer recsvc_k", is_stream=True))) == 2
 
 
+def test_any_credential_admits_where_no_scope_is_asked(bench: Bench) -> None:
+    """As for reflection."""
+    context: Any = Context("Bearer t")
+    bench.gate.admit(context)
+    stranger: Any = Context("Bearer x")
+    with pytest.raises(CredentialError):
+        bench.gate.admit(stranger)
+
+
+@pytest.mark.parametrize(
+    ("method", "secret"),
+    [
+        ("CatalogService/GetProduct", "recsvc_k"),
+        ("CatalogService/GetProduct", "t"),
+        ("CatalogService/WithdrawProducts", "all"),
+    ],
+)
+def test_a_scope_that_lacks_is_named(bench: Bench, method: str, secret: str) -> None:
+    """For people and for programs; a shopper's token never has that of a service."""
+    bench.known["all"] = Credential("anna", frozenset({"events", "catalog"}), 0)
+    with pytest.raises(ForbiddenError, match="lacks the scope catalog") as caught:
+        bench.call(method, None, f"Bearer {secret}")
+    assert caught.value.reason == "SCOPE_MISSING"
+    assert caught.value.metadata == {"scope": "catalog"}
+    assert bench.n_read == 0
+
+
 def test_a_kind_of_credential_that_is_not_set_up_is_refused() -> None:
     """Keys where there are only tokens, and the reverse."""
     bench = Bench()
