@@ -6,6 +6,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import grpc
 import jwt
@@ -16,11 +17,13 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from recsvc.access.api_keys import parse_api_keys, write_api_keys
 from recsvc.access.scopes import Scope
 from recsvc.client import Client
-from recsvc.errors import CredentialError, ForbiddenError
+from recsvc.errors import CredentialError, ForbiddenError, UnavailableError
 from recsvc.server.rpc_access import RPCS
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import event_service_pb2 as events
 from tests.access import (
+    AUDIENCE,
+    ISSUER,
     METHODS,
     PASSES,
     STRANGE,
@@ -31,7 +34,8 @@ from tests.access import (
     public_key_set,
     signed,
 )
-from tests.serving import small_registry, wait_until
+from tests.issuer import running_issuer
+from tests.serving import local_server, small_registry, wait_until
 
 DOCS = Path(__file__).parents[2] / "docs" / "security.md"
 MISSING, INVALID = "UNAUTHENTICATED CREDENTIAL_MISSING", "UNAUTHENTICATED CREDENTIAL_INVALID"
@@ -216,6 +220,29 @@ def test_keys_and_token_keys_change_without_a_restart(door: Door) -> None:
     assert call(channel, question, signed()) == INVALID
     door.tokens_file.write_text(trusted)
     wait_until(lambda: call(channel, question, signed()) == PASSES)
+
+
+def test_keys_of_an_issuer_are_there_from_the_first_call_on(tmp_path: Path) -> None:
+    """Where it was down at the start, callers are told to come again, and not that they lie."""
+    registry, question = small_registry(tmp_path / "models").root, "RecommendationService/Recommend"
+    given: dict[str, Any] = {"jwt_issuer": ISSUER, "jwt_audience": AUDIENCE}
+    with running_issuer(public_key_set(TRUSTED).encode()) as issuer:
+        with local_server(registry, **given, jwt_keys_url=issuer.url) as server:
+            assert call(server.channel, question, signed()) == PASSES
+            assert call(server.channel, question, signed(STRANGE)) == INVALID
+        issuer.status = 503
+        with (
+            local_server(registry, **given, jwt_keys_url=issuer.url) as server,
+            Client(server.target, token=signed(), deadline_seconds=5) as client,
+        ):
+            with pytest.raises(UnavailableError) as caught:
+                client.recommend("anna")
+            assert caught.value.reason == "WARMING_UP"
+            assert call(server.channel, question, "nonsense") == INVALID
+            issuer.status = 200
+            assert server.worker.access.tokens is not None
+            server.worker.access.tokens.fetch()
+            assert client.recommend("anna").recommendations
 
 
 def test_the_log_says_who_called_and_nothing_of_what_they_showed(door: Door) -> None:

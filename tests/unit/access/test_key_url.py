@@ -1,9 +1,7 @@
 """Keys at a URL."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import jwt
@@ -13,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from recsvc.access import key_url
 from recsvc.access.key_url import FRESH_SECONDS, MAX_BYTES, RETRY_SECONDS, UNKNOWN_SECONDS, KeyUrl
 from recsvc.errors import SettingsError
+from tests.issuer import Issuer, running_issuer
 from tests.serving import Log
 
 EC = ec.generate_private_key(ec.SECP256R1())
@@ -24,44 +23,11 @@ def web_key(key: Any, algorithm: str, **more: object) -> dict[str, Any]:  # noqa
     return {**jwt.get_algorithm_by_name(algorithm).to_jwk(key.public_key(), as_dict=True), **more}
 
 
-class Issuer(ThreadingHTTPServer):
-    """Publishes what it is told."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.body = json.dumps({"keys": [web_key(EC, "ES256", kid="one")]}).encode()
-        self.status = 200
-        self.headers: dict[str, str] = {}
-        self.n_asked = 0
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/keys"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Issuer
-
-    def do_GET(self) -> None:  # its base class's
-        self.server.n_asked += 1
-        self.send_response(self.server.status)
-        for name, value in self.server.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(self.server.body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def issuer() -> Iterator[Issuer]:
-    with Issuer() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    listed = {"keys": [web_key(EC, "ES256", kid="one")]}
+    with running_issuer(json.dumps(listed).encode()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 class Clock:
