@@ -4,7 +4,7 @@ import sys
 
 from recsvc import cli_keys, rules
 from recsvc.cli_agents import mcp_command
-from recsvc.cli_client import ingest_command, recommend_command
+from recsvc.cli_client import health_command, ingest_command, recommend_command
 from recsvc.cli_serve import demo_command, doctor_command, serve_command
 from recsvc.terminal import new_app, run
 
@@ -12,6 +12,7 @@ app = new_app("Per-customer product recommendations that fit the place and the p
 app.command("serve")(serve_command)
 app.command("recommend")(recommend_command)
 app.command("ingest")(ingest_command)
+app.command("health")(health_command)
 app.command("mcp")(mcp_command)
 app.command("demo")(demo_command)
 app.command("doctor")(doctor_command)

@@ -24,7 +24,7 @@ def client_of(target: str, settings: TargetSettings, deadline_seconds: float | N
     return Client(
         target,
         deadline_seconds=deadline_seconds,
-        credentials=_tls(settings),
+        credentials=tls_of(settings),
         token=_token(settings),
     )
 
@@ -65,7 +65,12 @@ def token_of(path: Path) -> Callable[[], str]:
     return read
 
 
-def _tls(settings: TargetSettings) -> grpc.ChannelCredentials | None:
+def tls_of(settings: TargetSettings) -> grpc.ChannelCredentials | None:
+    """What a channel is opened with; None where it is to be plain text.
+
+    Raises:
+        SettingsError: a file cannot be read.
+    """
     files = settings.target_ca, settings.target_cert, settings.target_key
     if not settings.target_tls and files == (None, None, None):
         return None

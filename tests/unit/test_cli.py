@@ -5,11 +5,15 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import pytest
+from grpc_health.v1 import health_pb2_grpc
 
 from recsvc.cli import app, main
+from recsvc.server.server import Health
 from recsvc.store.connection import connect
 from recsvc.store.embedded import EmbeddedValkey
 from recsvc.terminal import run
@@ -38,7 +42,7 @@ def recommend(server: LocalServer, *arguments: str) -> int:
     return run(app, ["recommend", "--target", server.target, "--timeout", "20", *arguments])
 
 
-@pytest.mark.parametrize("command", ["serve", "recommend", "doctor"])
+@pytest.mark.parametrize("command", ["serve", "recommend", "health", "doctor"])
 def test_help_names_every_flag_and_an_example(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -116,25 +120,58 @@ def test_what_the_server_refuses_is_one_line(
     assert captured.out == ""
 
 
-def test_a_server_that_is_not_there_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_health_is_that_of_the_standard_protocol(
+    server: LocalServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the whole and of a service; one that is not there is an error."""
+    asked = ["health", "--target", server.target]
+    assert run(app, asked) == 0
+    assert run(app, [*asked, "--service", "recsvc.v1.ModelService"]) == 0
+    assert capsys.readouterr().out == "SERVING\nSERVING\n"
+    assert run(app, [*asked, "--service", "nobody"]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {server.target} has no service 'nobody'; leave it out\n"
+    )
+
+
+def test_whoever_cannot_answer_is_not_healthy(capsys: pytest.CaptureFixture[str]) -> None:
+    """As without a model: it is said, and the exit code is 1 for those who look at nothing else."""
+    waiting = grpc.server(ThreadPoolExecutor(1))
+    health_pb2_grpc.add_HealthServicer_to_server(Health().servicer, waiting)
+    target = f"127.0.0.1:{waiting.add_insecure_port('127.0.0.1:0')}"
+    waiting.start()
+    try:
+        assert run(app, ["health", "--target", target]) == 1
+    finally:
+        waiting.stop(0).wait()
+    assert capsys.readouterr().out == "NOT_SERVING\n"
+
+
+@pytest.mark.parametrize("asked", [["recommend", "anna"], ["health"]])
+def test_a_server_that_is_not_there_is_one_line(
+    asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     """Naming the address and the way out."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         target = f"127.0.0.1:{nobody.getsockname()[1]}"
-        assert run(app, ["recommend", "anna", "--target", target, "--timeout", "5"]) == 1
+        assert run(app, [*asked, "--target", target, "--timeout", "5"]) == 1
     err = capsys.readouterr().err
     assert err == (
         f"error: cannot reach {target}; start a server with recsvc serve, or name another one\n"
     )
 
 
-def test_a_server_that_is_slow_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("asked", [["recommend", "anna"], ["health"]])
+def test_a_server_that_is_slow_is_one_line(
+    asked: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     """Naming the flag to wait longer with, rather than the library's argument."""
     with socket.socket() as silent:  # takes connections, and says nothing
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         target = f"127.0.0.1:{silent.getsockname()[1]}"
-        assert run(app, ["recommend", "anna", "--target", target, "--timeout", "0.2"]) == 1
+        assert run(app, [*asked, "--target", target, "--timeout", "0.2"]) == 1
     assert capsys.readouterr().err == (
         f"error: {target} did not answer within 0.2 s; try again, or wait longer with --timeout\n"
     )
