@@ -43,10 +43,16 @@ format: $(STAMP)  ## Format the code and mend what can be mended
 stubs: $(STAMP)  ## Generate recsvc/v1 from protos
 	$(BIN)/python protos/generate.py
 
-lock:  ## Bring requirements.lock up to date (needs uv on the PATH)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --all-extras \
-	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet \
-	  pyproject.toml --output-file requirements.lock
+UV_COMPILE := uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links \
+  --no-header --no-annotate --quiet
+
+lock:  ## Bring requirements.lock, and what images have of it, up to date (needs uv on the PATH)
+	$(UV_COMPILE) --generate-hashes --all-extras pyproject.toml --output-file requirements.lock
+	$(UV_COMPILE) --constraints requirements.lock pyproject.toml --output-file deploy/packages/server.txt
+	$(UV_COMPILE) --constraints requirements.lock --extra training pyproject.toml \
+	  --output-file deploy/packages/nightly.txt
+	echo hatchling | $(UV_COMPILE) --constraints requirements.lock - \
+	  --output-file deploy/packages/build.txt
 
 # DATA=FOLDER adds the sets whose files are there, SETS="NAME NAME" chooses among all.
 bench-quality: $(STAMP)  ## Compare with other libraries and write docs/quality.md
