@@ -34,7 +34,8 @@ SMALLEST_SHARE = np.float32(1e-9)
 
 _SOLD = ("n_here", "n_recent", "surplus_here", "surplus_usual", "expected_usual")
 
-Group = Callable[[Case], Iterable[Column]]
+Group = Callable[[Case], Iterable[Column | np.float32]]
+"""Gives its columns one after another, or all as the rows of one array; a number is that of all."""
 
 _COMPARING = frozenset({"together"})
 """Groups with ranks among the candidates, which need them all; of the others each stands alone."""
@@ -89,11 +90,8 @@ class Features:
         self._groups = [(group, name in _COMPARING) for name, (_, group) in kept.items()]
         self.model = model
         self.groups: Mapping[str, tuple[str, ...]] = {n: names for n, (names, _) in kept.items()}
-
-    @property
-    def names(self) -> tuple[str, ...]:
+        self.names = tuple(name for names in self.groups.values() for name in names)
         """Names of the columns."""
-        return tuple(name for names in self.groups.values() for name in names)
 
     def of(self, case: Case, kept: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
         """What is known of the candidates, float32, shape ``(n, n_features)``.
@@ -107,31 +105,35 @@ class Features:
         table = np.empty((len(self.names), len(part.items)), np.float32)
         row = 0
         for group, compares in self._groups:
-            for column in group(case if compares else part):
-                table[row] = column if kept is None or not compares else column[kept]
+            columns, is_apart = group(case if compares else part), compares and kept is not None
+            if isinstance(columns, np.ndarray):  # all in one go
+                table[row : row + len(columns)] = columns
+                row += len(columns)
+                continue
+            for column in columns:
+                table[row] = column[kept] if is_apart and isinstance(column, np.ndarray) else column
                 row += 1
         return table.T
 
 
-def _scores(case: Case) -> Iterable[Column]:
+def _scores(case: Case) -> Column:
     return case.scores.T
 
 
-def _standardised(case: Case) -> Iterable[Column]:
+def _standardised(case: Case) -> Column:
     return case.standardised.T
 
 
-def _own_history(case: Case) -> Iterable[Column]:
+def _own_history(case: Case) -> Iterable[Column | np.float32]:
     profile = case.moment.profile
-    n = len(case.items)
     owned = case.moment.owned(case.items)
     yield np.minimum(owned.n_purchases, MAX_PURCHASES).astype(np.float32)
     yield owned.days_since
     latest = profile.last_time.max() if len(profile.items) else 0
     since = max((case.moment.now - latest) / SECONDS_A_DAY, 0.0) if latest else UNKNOWN
-    yield np.full(n, min(since, MAX_DAYS), np.float32)
-    yield np.full(n, np.count_nonzero(profile.long > FADED), np.float32)
-    yield np.full(n, profile.long.sum(), np.float32)
+    yield np.float32(min(since, MAX_DAYS))
+    yield np.float32(np.count_nonzero(profile.long > FADED))
+    yield profile.long.sum()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class Owned:
         last = self.last_time
         days = ((self._now - last) / SECONDS_A_DAY).astype(np.float32)
         # As of an earlier moment, what was bought since was bought just now.
-        np.clip(days, 0, MAX_DAYS, out=days)
+        np.maximum(days, np.float32(0), out=days)
+        np.minimum(days, MAX_DAYS, out=days)
         days[last == 0] = UNKNOWN
         return days

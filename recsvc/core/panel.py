@@ -82,8 +82,10 @@ class Panel:
             items: int32, distinct: the candidates that the model has learnt.
             newcomers: int32: which of the others are allowed, the latest first.
         """
-        columns = [column for source in self.sources for column in source.score(moment, items)]
-        scores = np.stack(columns, axis=1)
+        scores = np.empty((len(items), len(self.scores)), np.float32)
+        columns = (column for source in self.sources for column in source.score(moment, items))
+        for at, column in enumerate(columns):  # half the time of stacking them
+            scores[:, at] = column
         return Case(self._model, self, moment, items, scores, standardise(scores), newcomers)
 
     def strategies(

@@ -65,7 +65,9 @@ class Location:
         return replace(self, **lent)
 
     def __bool__(self) -> bool:
-        return any(self.keys())
+        # As any of the keys, which take far longer to make.
+        named = self.store_id.strip() or self.postal_code.strip() or self.cell.strip()
+        return bool(named or self.subdivision_code.strip() or self.country_code.strip())
 
 
 @dataclass(frozen=True, slots=True)
