@@ -148,6 +148,8 @@ class Assortment:
     def available(self, now: float) -> NDArray[np.bool_]:
         """Bool, shape ``(n_items,)``: what may be sold at ``now``, seconds since 1970."""
         available = np.ones(len(self.catalogue), np.bool_)
+        if not len(self.bounded):
+            return available
         begins = self.catalogue.available_from[self.bounded]
         ends = self.catalogue.available_to[self.bounded]
         available[self.bounded] = (begins <= now) & (now < ends)

@@ -1,6 +1,7 @@
 """Answers into responses: products of a list, why each is there, and how it was served."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -11,14 +12,18 @@ from recsvc.core.sources import Strategy
 from recsvc.server.messages import location_message, moment, product_message, timestamp
 from recsvc.service.deliveries import Computed, Needed
 from recsvc.service.questions import Answer, Delivery, Item, ModelReference, Reason, ServedFrom
+from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
 
-_LEVELS: Mapping[Level, str] = {level: f"LOCATION_LEVEL_{level.name}" for level in Level}
+# As numbers: protobuf looks a name up in its descriptor each time.
+_LEVELS: Mapping[Level, common.LocationLevel] = {
+    level: getattr(common, f"LOCATION_LEVEL_{level.name}") for level in Level
+}
 SERVED_FROM: Mapping[ServedFrom, api.ServedFrom] = {
     each: getattr(api, f"SERVED_FROM_{each.name}") for each in ServedFrom
 }
-_STRATEGIES: Mapping[Strategy, str] = {
-    strategy: f"STRATEGY_{strategy.name}" for strategy in Strategy
+_STRATEGIES: Mapping[Strategy, api.Strategy] = {
+    strategy: getattr(api, f"STRATEGY_{strategy.name}") for strategy in Strategy
 }
 
 
@@ -115,7 +120,7 @@ def serving_info(answer: Answer) -> api.ServingInfo:
     )
 
 
-def _level(level: Level | None) -> str | None:
+def _level(level: Level | None) -> common.LocationLevel | None:
     return None if level is None else _LEVELS[level]
 
 
@@ -135,6 +140,7 @@ def deliver(delivery: Delivery, serving: api.ServingInfo) -> None:
         serving.variant_id = delivery.variant_id
 
 
+@lru_cache(8)  # a few versions answer at a time; a response takes a copy
 def _model(model: ModelReference) -> api.ServingModel:
     return api.ServingModel(
         model_id=model.model_id,

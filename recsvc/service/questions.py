@@ -156,9 +156,8 @@ class Reason:
     evidence: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One product of a list.
+class Item(NamedTuple):
+    """One product of a list; give its fields by name. A named tuple, as :class:`Question`.
 
     Attributes:
         product_id: the product.

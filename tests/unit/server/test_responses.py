@@ -130,7 +130,7 @@ def test_a_place_without_a_cell_has_no_coordinates() -> None:
 def test_money_is_exact_to_the_cent(price: float, units: int, nanos: int) -> None:
     """Units and nanos of one sign, rounded once."""
     product = replace(PRODUCT, price=price)
-    money = sent(replace(ANSWER, items=(replace(ITEM, product=product),)))
+    money = sent(replace(ANSWER, items=(ITEM._replace(product=product),)))
     found = money.recommendations[0].product.price
     assert (found.units, found.nanos, found.currency_code) == (units, nanos, "GBP")
 
@@ -138,7 +138,7 @@ def test_money_is_exact_to_the_cent(price: float, units: int, nanos: int) -> Non
 def test_an_unknown_price_is_unset() -> None:
     """Not zero: that would be a gift."""
     product = replace(PRODUCT, price=math.nan, currency="")
-    response = sent(replace(ANSWER, items=(replace(ITEM, product=product),)))
+    response = sent(replace(ANSWER, items=(ITEM._replace(product=product),)))
     assert not response.recommendations[0].product.HasField("price")
 
 
@@ -154,7 +154,7 @@ def test_only_our_own_bytes_are_readable() -> None:
 def test_the_products_of_a_kept_list_can_be_told() -> None:
     """In its order, so that one that was withdrawn since is not sent."""
     codec = ResponseCodec(PAGES)
-    items = (ITEM, replace(ITEM, product_id="tea"))
+    items = (ITEM, ITEM._replace(product_id="tea"))
     for own in ((), items):
         kept = codec.kept(codec.encode(replace(ANSWER, items=own)))
         assert kept is not None
