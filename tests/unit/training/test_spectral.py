@@ -38,10 +38,11 @@ def shop() -> Interactions:
 @pytest.mark.parametrize("n_vectors", [1, 8, 24, 25, 60, 400])
 @pytest.mark.parametrize("n_customers", [25, 150])
 def test_vectors_span_what_a_dense_decomposition_finds(
-    shop: Interactions, n_vectors: int, n_customers: int
+    shop: Interactions, n_vectors: int, n_customers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Orthonormal, the leading ones, and never more than there are patterns."""
     data = shop.select(pl.col("customer") < n_customers)
+    monkeypatch.setattr(spectral, "CUSTOMERS_A_VECTOR", 1)
 
     source = fit_spectral(data, replace(SMALL, n_vectors=n_vectors))
 
@@ -51,6 +52,17 @@ def test_vectors_span_what_a_dense_decomposition_finds(
     assert vectors.flags.f_contiguous
     assert vectors.dtype == np.float32
     assert source.memory is Memory.PRESENCE
+
+
+@pytest.mark.parametrize(("n_customers", "n_vectors"), [(25, 8), (100, 10), (150, 12)])
+def test_few_customers_have_few_vectors(
+    shop: Interactions, n_customers: int, n_vectors: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One for so many of them, a few at least, and no more than are asked for."""
+    data = shop.select(pl.col("customer") < n_customers)
+    monkeypatch.setattr(spectral, "CUSTOMERS_A_VECTOR", 10)
+
+    assert fit_spectral(data, replace(SMALL, n_vectors=12)).vectors.shape[1] == n_vectors
 
 
 @pytest.mark.parametrize("n_customers", [25, 150])
