@@ -133,9 +133,27 @@ class ErasedMeanwhileError(StoreUnavailableError):
 
 
 class OverloadedError(RecsvcError):
-    """There is no room for more right now; the caller comes back in a moment."""
+    """There is no room for more right now; the caller comes back in a moment.
+
+    Args:
+        message: one line.
+        reason: OVERLOADED unless another one applies.
+        metadata: details for a program.
+        retry_seconds: when it is worth to come back; None, the usual time.
+    """
 
     default_reason = "OVERLOADED"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        retry_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message, reason=reason, metadata=metadata)
+        self.retry_seconds = retry_seconds
 
 
 class ArtifactError(RecsvcError):

@@ -99,6 +99,13 @@ class Metrics:
             multiprocess_mode="livesum",
             registry=registry,
         )
+        self.turned_away = Counter(
+            "recsvc_turned_away",
+            "Calls that were not worked on: wait (they would have waited too long), full (too many "
+            "held), streams (too many open), expired (their deadline passed while they waited).",
+            ["reason"],
+            registry=registry,
+        )
         self.answers = Counter(
             "recsvc_answers", "Lists, by how they were made.", ["served_from"], registry=registry
         )

@@ -234,6 +234,10 @@ class ServerSettings(LogSettings, ListSettings, AccessSettings):
     """Calls that one process holds at once, those waiting for a thread included; above it
     calls are turned away as OVERLOADED."""
 
+    max_wait_ms: int = Field(default=100, ge=1, le=60_000)
+    """Longest that who asks for a list may have to wait for a thread, milliseconds, and a fifth of
+    it once there has been a queue for so long; beyond it calls are turned away as OVERLOADED."""
+
     redis_url: str | None = None
     """``redis://``, ``rediss://`` or ``unix://`` URL of a Redis or Valkey; unset starts an
     embedded Valkey."""

@@ -93,6 +93,7 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
             shares_port=shares_port,
             max_threads=settings.max_threads,
             max_concurrent=settings.max_concurrent,
+            max_wait_seconds=settings.max_wait_ms / 1000,
             tls=None if access.identity is None else server_credentials(access.identity),
         ),
         servicers=_servicers(ground),

@@ -7,7 +7,12 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
-from recsvc.errors import InvalidRequestError, RecsvcError, StoreUnavailableError
+from recsvc.errors import (
+    InvalidRequestError,
+    OverloadedError,
+    RecsvcError,
+    StoreUnavailableError,
+)
 
 DOMAIN = "recsvc"
 
@@ -77,8 +82,15 @@ def to_status(error: Exception) -> Status:
         )
         details.append(BadRequest(field_violations=[violation]))
     if error.reason in _RETRY_SECONDS:
-        details.append(RetryInfo(retry_delay=_duration(_RETRY_SECONDS[error.reason])))
+        details.append(RetryInfo(retry_delay=_duration(_retry_seconds(error))))
     return _status(code, _told(error), details)
+
+
+def _retry_seconds(error: RecsvcError) -> float:
+    usual = _RETRY_SECONDS[error.reason]
+    if isinstance(error, OverloadedError) and error.retry_seconds is not None:
+        return error.retry_seconds
+    return usual
 
 
 def _told(error: RecsvcError) -> str:

@@ -1,6 +1,7 @@
 """The threads that work on calls, and how many calls they hold."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -8,10 +9,18 @@ from queue import SimpleQueue
 from typing import Any, TypeAlias
 
 from recsvc.logs import Logger
+from recsvc.server.backlog import Backlog
 
 MAX_STREAMS = 64
 """A stream holds a thread for as long as its caller likes. On the threads of the other calls a
 few callers who say nothing would keep everybody else waiting, so streams have their own."""
+
+LANE_CALLS = 8
+"""Each takes some hundred microseconds, where it is let run."""
+
+END_SECONDS = 5.0
+"""So long at most the end waits for a call that was cut off and goes on. Its thread is left behind:
+all else that a process has to do at its end is worth more, and comes before it is killed."""
 
 _Task: TypeAlias = "tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]"
 
@@ -33,6 +42,9 @@ class CallExecutor(Executor):
     Args:
         max_workers: threads at most; each begins when it is needed.
         logger: told of what a call raises past gRPC.
+
+    Attributes:
+        backlog: what it holds.
     """
 
     def __init__(self, max_workers: int, logger: Logger) -> None:
@@ -41,7 +53,7 @@ class CallExecutor(Executor):
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
-        self._n_held = 0
+        self.backlog = Backlog(max_workers)
         # gRPC only counts by them what it holds, for a limit that is not set: the interceptor has
         # one that can say when to come again.
         self._taken: Future[Any] = Future()
@@ -50,23 +62,32 @@ class CallExecutor(Executor):
     @property
     def n_held(self) -> int:
         """Calls that run or wait for a thread."""
-        return self._n_held
+        return self.backlog.n_held
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run ``fn`` when a thread is free; what is returned says only that it was taken."""
         with self._lock:
-            self._n_held += 1
-            if len(self._threads) < min(self._n_held, self._max_workers):
+            self.backlog.begin()
+            if len(self._threads) < min(self.backlog.n_held, self._max_workers):
                 self._begin_thread()
         self._tasks.put((fn, args, kwargs))
         return self._taken
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002  # the base class's
-        """End the threads once they have done what was submitted before; submit nothing after."""
+        """End the threads once they have done what was submitted before; submit nothing after.
+
+        Args:
+            wait: whether for them, :data:`END_SECONDS` at most; who is left then is logged.
+            cancel_futures: makes no difference: nobody waits for what was submitted.
+        """
         for _ in self._threads:
             self._tasks.put(None)
+        end = time.monotonic() + END_SECONDS
         for thread in self._threads if wait else ():
-            thread.join()
+            thread.join(max(0.0, end - time.monotonic()))
+        n_left = sum(thread.is_alive() for thread in self._threads) if wait else 0
+        if n_left:
+            self._logger.warning("calls_left_behind", n_calls=n_left)
 
     def _begin_thread(self) -> None:
         name = f"grpc_{len(self._threads)}"
@@ -85,7 +106,7 @@ class CallExecutor(Executor):
             # Or it would hold on to the last call while it waits for the next one.
             del task, fn, args, kwargs
             with self._lock:
-                self._n_held -= 1
+                self.backlog.end()
 
 
 class StreamExecutor(ThreadPoolExecutor):
@@ -96,7 +117,7 @@ class StreamExecutor(ThreadPoolExecutor):
 
     def __init__(self) -> None:
         super().__init__(MAX_STREAMS + 1, thread_name_prefix="streams")
-        self._count_lock = threading.Lock()
+        self._count_lock = threading.Condition()
         self._n_held = 0
         self._n_idle = 0
 
@@ -129,6 +150,12 @@ class StreamExecutor(ThreadPoolExecutor):
         future.add_done_callback(self._done)
         return future
 
+    def end(self) -> None:
+        """End the threads; those that are held up are waited for :data:`END_SECONDS` at most."""
+        self.shutdown(wait=False)
+        with self._count_lock:
+            self._count_lock.wait_for(lambda: not self._n_held, END_SECONDS)
+
     def _adjust_thread_count(self) -> None:
         with _as_far_as_there_are_threads():
             super()._adjust_thread_count()
@@ -136,3 +163,52 @@ class StreamExecutor(ThreadPoolExecutor):
     def _done(self, _future: Future[Any]) -> None:
         with self._count_lock:
             self._n_held -= 1
+            self._count_lock.notify_all()
+
+
+class AtOnce(ThreadPoolExecutor):
+    """No threads at all: what is submitted is done before :meth:`submit` returns.
+
+    For what takes no time and waits for nothing, on the thread with which gRPC takes all calls in.
+    It is of this kind because gRPC takes a pool of its own for a method only of this kind.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(1)  # which begins no thread before something is submitted to it
+        self._taken: Future[Any] = Future()
+        self._taken.set_result(None)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run ``fn`` now; what is returned says only that it was run."""
+        fn(*args, **kwargs)
+        return self._taken
+
+
+class Lane(ThreadPoolExecutor):
+    """One thread beside those of the calls, for what would wait for them and need not.
+
+    Args:
+        logger: told of what a call raises past gRPC.
+    """
+
+    def __init__(self, logger: Logger) -> None:
+        super().__init__(1)  # likewise
+        self._calls = CallExecutor(1, logger)
+
+    @property
+    def n_held(self) -> int:
+        """Calls that run or wait for the thread."""
+        return self._calls.n_held
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many wait already that nobody should wait here."""
+        return self.n_held >= LANE_CALLS
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run ``fn`` after those before it."""
+        return self._calls.submit(fn, *args, **kwargs)
+
+    def end(self) -> None:
+        """End the thread, as :meth:`CallExecutor.shutdown`."""
+        self._calls.shutdown()

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any, TypeAlias
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -10,16 +12,16 @@ from grpc_status import rpc_status
 
 from recsvc.errors import (
     NotYetAvailableError,
-    OverloadedError,
     RecsvcError,
     StoreUnavailableError,
 )
 from recsvc.logs import Logger, collected_facts
 from recsvc.metrics import Metrics, Totals
+from recsvc.server.admission import Admission
 from recsvc.server.errors import code_of, to_status
-from recsvc.server.executors import MAX_STREAMS, CallExecutor, StreamExecutor
+from recsvc.server.executors import MAX_STREAMS, AtOnce, Lane, StreamExecutor
 from recsvc.server.fields import no_message
-from recsvc.server.gate import Gate
+from recsvc.server.gate import Behaviour, Gate
 from recsvc.server.gathering import Gathered
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -27,48 +29,74 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 OWN_METHODS = "/recsvc.v1."
 
 
-class ExpiredError(RecsvcError):
-    """The caller has stopped waiting, and never reads this."""
+class _Ways(NamedTuple):
+    """What may become of a call of one method.
 
-    default_reason = "DEADLINE_EXCEEDED"
+    Attributes:
+        worked_on: it is.
+        is_hurried: whether it must not wait long for that.
+        kept: it is given what lies in the process; None, there is no such method.
+        turned_away: it is told to come again; None, it never is before a thread has begun with it.
+    """
+
+    worked_on: Handler
+    is_hurried: bool = False
+    kept: "Handler | None" = None
+    turned_away: "Handler | None" = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What is peculiar to some methods, each named ``Service/Method``.
+
+    Attributes:
+        unread: they read the bytes of their requests themselves.
+        hurried: beginnings of the names of those whose callers cannot wait long.
+        kept: of those that are unread, what gives the answer to a request where that lies in the
+            process already; None where it does not.
+        gathered: streams that are given what has come meanwhile, at most so many messages at once,
+            instead of one message after another.
+    """
+
+    unread: Collection[str] = ()
+    hurried: tuple[str, ...] = ()
+    kept: Mapping[str, Callable[[bytes], bytes | None]] = field(default_factory=dict)
+    gathered: Mapping[str, int] = field(default_factory=dict)
 
 
 class CallInterceptor(grpc.ServerInterceptor):
     """Wraps every method of recsvc; health and reflection pass untouched.
 
     Args:
-        executor: the pool that the server runs on.
+        admission: says who is worked for.
         streams: the pool of the calls that are streams.
-        max_concurrent: calls beyond this many are turned away as OVERLOADED.
+        lane: the pool of those that are turned away unless their answer lies in the process.
         metrics: counts and times the calls.
         logger: gets one line a call.
-        unread: methods (``Service/Method``) that read the bytes of their requests themselves.
-        gathered: streams that are given what has come meanwhile, at most so many messages at once,
-            instead of one message after another.
+        traits: what is peculiar to some methods.
         gate: asks each call for a credential; None, nothing is asked.
     """
 
     def __init__(
         self,
-        executor: CallExecutor,
+        admission: Admission,
         streams: StreamExecutor,
-        max_concurrent: int,
+        lane: Lane,
         *,
         metrics: Metrics,
         logger: Logger,
-        unread: Collection[str] = (),
-        gathered: Mapping[str, int] | None = None,
+        traits: Traits | None = None,
         gate: Gate | None = None,
     ) -> None:
-        self._executor = executor
-        self._unread = unread
-        self._gathered = gathered or {}
+        self._admission = admission
+        self._traits = traits or Traits()
         self._gate = gate
         self._streams = streams
-        self._max_concurrent = max_concurrent
+        self._lane = lane
+        self._at_once = AtOnce()
         self._metrics = metrics
         self._logger = logger
-        self._wrapped: dict[str, Handler] = {}
+        self._ways: dict[str, _Ways] = {}
 
     def intercept_service(
         self,
@@ -77,16 +105,21 @@ class CallInterceptor(grpc.ServerInterceptor):
     ) -> "Handler | None":
         """Return the handler of a method, wrapped when it is first called."""
         method = handler_call_details.method
-        wrapped = self._wrapped.get(method)
-        if wrapped is not None:
-            return wrapped
-        handler = continuation(handler_call_details)
-        if handler is None or not method.startswith(OWN_METHODS):
-            return handler
-        wrapped = self._wrapped[method] = self._wrap(handler, method.removeprefix(OWN_METHODS))
-        return wrapped
+        ways = self._ways.get(method)
+        if ways is None:
+            handler = continuation(handler_call_details)
+            if handler is None or not method.startswith(OWN_METHODS):
+                return handler
+            ways = self._ways[method] = self._wrap(handler, method.removeprefix(OWN_METHODS))
+        if ways.turned_away is None:
+            return ways.worked_on
+        if not self._admission.is_full and not (ways.is_hurried and self._admission.is_slow):
+            return ways.worked_on
+        if ways.kept is not None and not self._lane.is_full:
+            return ways.kept
+        return ways.turned_away
 
-    def _wrap(self, handler: Any, method: str) -> Handler:  # noqa: ANN401  # grpc's handlers are untyped
+    def _wrap(self, handler: Any, method: str) -> _Ways:  # noqa: ANN401  # grpc's handlers are untyped
         kind = handler.request_streaming, handler.response_streaming
         behaviour, make = {
             (False, False): (handler.unary_unary, grpc.unary_unary_rpc_method_handler),
@@ -99,31 +132,66 @@ class CallInterceptor(grpc.ServerInterceptor):
         if self._gate is not None:
             behaviour = self._gate.guarded(method, behaviour, asked, is_stream=is_stream)
             asked = _as_it_came
-        observer = _Observer(
-            method,
-            asked,
-            self._admit_stream if any(kind) else self._admit,
-            self._metrics,
-            self._logger,
-        )
-
-        def answer(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401  # any message
-            with _Observed(observer, context):
-                return behaviour(observer.asked(request), context)
+        observer = self._observer(method, asked, self._admit_stream if any(kind) else self._admit)
 
         def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: ANN401  # any message
             with _Observed(observer, context):
                 yield from behaviour(observer.asked(request), context)
 
-        wrapped: Any = stream if handler.response_streaming else answer
+        wrapped = stream if handler.response_streaming else _answering(observer, behaviour)
+        read = None if method in self._traits.unread else _lenient(handler.request_deserializer)
         if any(kind):
-            # Where grpc runs it, by this name.
-            wrapped.experimental_thread_pool = self._streams
-        read = None if method in self._unread else _lenient(handler.request_deserializer)
-        return make(wrapped, read, _sent(handler.response_serializer))
+            return _Ways(
+                make(_on(self._streams, wrapped), read, _sent(handler.response_serializer))
+            )
+        return _Ways(
+            make(wrapped, read, _sent(handler.response_serializer)),
+            method.startswith(self._traits.hurried),
+            self._giving_kept(method) if method in self._traits.kept else None,
+            self._turning_away(method),
+        )
+
+    def _giving_kept(self, method: str) -> Handler:
+        """The handler of calls for which no thread is free, and whose answer may be at hand."""
+        kept = self._traits.kept[method]
+
+        def give(request: Any, _: grpc.ServicerContext) -> bytes:  # noqa: ANN401  # its bytes
+            answer = kept(request)
+            if answer is None:
+                raise self._admission.refused()
+            return answer
+
+        behaviour: Behaviour = give
+        if self._gate is not None:
+            behaviour = self._gate.guarded(method, give, _as_it_came, is_stream=False)
+        observer = self._observer(method, _as_it_came, self._admit)
+        return grpc.unary_unary_rpc_method_handler(_on(self._lane, _answering(observer, behaviour)))
+
+    def _turning_away(self, method: str) -> Handler:
+        """The handler of calls for which no thread is free.
+
+        It runs on the thread that takes calls in, which costs half of what a change of threads
+        would. gRPC must not wait there for the message, as it does for that of a single request:
+        that thread is the one that would bring it. Of a stream it waits for nothing.
+        """
+
+        def refuse(_: object, __: grpc.ServicerContext) -> bytes:
+            raise self._admission.refused()
+
+        observer = self._observer(method, _as_it_came, self._admit)
+        answer = _on(self._at_once, _answering(observer, refuse))
+        return grpc.stream_unary_rpc_method_handler(answer)
+
+    def _observer(
+        self,
+        method: str,
+        asked: Callable[[Any], Any],
+        admit: Callable[[grpc.ServicerContext], None],
+    ) -> "_Observer":
+        return _Observer(method, asked, admit, self._metrics, self._logger)
 
     def _reader(self, method: str) -> Callable[[Iterator[Any]], Iterator[Any]]:
-        at_most = self._gathered.get(method)
+        at_most = self._traits.gathered.get(method)
         if at_most is None:
             return self._read
         return lambda requests: self._read_together(requests, at_most)
@@ -152,18 +220,14 @@ class CallInterceptor(grpc.ServerInterceptor):
 
     def _admit_stream(self, context: grpc.ServicerContext) -> None:
         if self._streams.n_held > MAX_STREAMS:
-            raise OverloadedError(
-                f"this process holds {MAX_STREAMS} streams already; try again in a moment"
-            )
+            raise self._admission.streams_refused(MAX_STREAMS)
+        if self._admission.is_full:
+            raise self._admission.refused()
         self._admit(context)
 
     def _admit(self, context: grpc.ServicerContext) -> None:
-        if self._executor.n_held > self._max_concurrent:
-            raise OverloadedError(
-                f"this process holds {self._max_concurrent} calls already; try again in a moment"
-            )
         if context.time_remaining() <= 0:
-            raise ExpiredError("the deadline passed before the work began")
+            raise self._admission.expired()
 
 
 class _Observer:
@@ -261,6 +325,22 @@ class _Observed:
         if isinstance(error, grpc.RpcError):  # what is read of a stream whose caller has left
             return None
         return error if isinstance(error, Exception) else None
+
+
+def _answering(observer: _Observer, behaviour: Behaviour) -> Behaviour:
+    """A behaviour, watched."""
+
+    def answer(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401  # any message
+        with _Observed(observer, context):
+            return behaviour(observer.asked(request), context)
+
+    return answer
+
+
+def _on(pool: ThreadPoolExecutor, behaviour: Any) -> Any:  # noqa: ANN401  # a function, with an attribute
+    """Have gRPC run a behaviour on a pool of its own, which it finds by this name."""
+    behaviour.experimental_thread_pool = pool
+    return behaviour
 
 
 _MALFORMED = object()

@@ -55,17 +55,23 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         """Let no call wait any more for what another one makes."""
         self._recommendations.stop()
 
+    def kept(self, request: bytes) -> bytes | None:
+        """What :meth:`Recommend` answers where that lies in the process; None where it does not."""
+        served = self._recommendations.again(request)
+        return None if served is None else self._writer.response(served)
+
     def Recommend(  # noqa: N802  # the API's name
         self, request: bytes, context: grpc.ServicerContext
     ) -> bytes:
         """Recommend products for a shopper; the request is not read where that can be spared."""
-        served = self._recommendations.again(request)
-        if served is None:
-            asked = requests.recommend_request(request)
-            loaded = self._slot.current()
-            begun = self._begun(asked, deadline_of(context), loaded, request)
-            served = self._recommendations.finish(begun)
-            note(n_items=served.n_items, version_id=served.version_id)
+        kept = self.kept(request)
+        if kept is not None:
+            return kept
+        asked = requests.recommend_request(request)
+        loaded = self._slot.current()
+        begun = self._begun(asked, deadline_of(context), loaded, request)
+        served = self._recommendations.finish(begun)
+        note(n_items=served.n_items, version_id=served.version_id)
         return self._writer.response(served)
 
     def BatchRecommend(  # noqa: N802  # the API's name

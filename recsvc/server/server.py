@@ -11,12 +11,13 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from recsvc.errors import SettingsError
 from recsvc.logs import Logger
 from recsvc.metrics import Metrics
+from recsvc.server.admission import Admission
 from recsvc.server.catalogue_servicer import CatalogueServicer
 from recsvc.server.customer_servicer import CustomerServicer
 from recsvc.server.event_servicer import EventServicer
-from recsvc.server.executors import CallExecutor, StreamExecutor
+from recsvc.server.executors import CallExecutor, Lane, StreamExecutor
 from recsvc.server.gate import Gate
-from recsvc.server.interceptor import CallInterceptor
+from recsvc.server.interceptor import CallInterceptor, Traits
 from recsvc.server.model_servicer import ModelServicer
 from recsvc.server.recommendation_servicer import RecommendationServicer
 from recsvc.server.reflection import ReflectionServicer
@@ -43,8 +44,14 @@ SERVICES = (
 )
 
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-_UNREAD = frozenset({"RecommendationService/Recommend"})
+_RECOMMEND = "RecommendationService/Recommend"
+_UNREAD = frozenset({_RECOMMEND})
 """A question that was answered a moment ago is known by its bytes."""
+
+_HURRIED = ("RecommendationService/",)
+"""A page waits for its lists, and is better shown without than late. What changes something, or is
+asked by whoever runs the service, is taken as long as there is room: recalls and withdrawn consent
+above all."""
 
 _GATHERED = {"RecommendationService/StreamBatchRecommend": MAX_BATCH}
 """What has come together is answered together."""
@@ -84,6 +91,7 @@ class ServerOptions:
         shares_port: other processes listen on the same port; the kernel spreads connections.
         max_threads: calls worked on at once.
         max_concurrent: calls held at once.
+        max_wait_seconds: how long who asks for a list may have to wait for a thread.
         tls: what TLS shows and asks for; None, all is plain text.
     """
 
@@ -91,6 +99,7 @@ class ServerOptions:
     shares_port: bool
     max_threads: int
     max_concurrent: int
+    max_wait_seconds: float
     tls: grpc.ServerCredentials | None = None
 
 
@@ -132,16 +141,26 @@ class RecommendationServer:
     ) -> None:
         self._health = health
         self._executor = CallExecutor(options.max_threads, logger)
-        self._streams = StreamExecutor()
+        self._streams, self._lane = StreamExecutor(), Lane(logger)
         self._reflection = ReflectionServicer(SERVICES, admit=None if gate is None else gate.admit)
+        admission = Admission(
+            self._executor.backlog,
+            max_held=options.max_concurrent,
+            max_wait_seconds=options.max_wait_seconds,
+            metrics=metrics,
+        )
         interceptor = CallInterceptor(
-            self._executor,
+            admission,
             self._streams,
-            options.max_concurrent,
+            self._lane,
             metrics=metrics,
             logger=logger,
-            unread=_UNREAD,
-            gathered=_GATHERED,
+            traits=Traits(
+                unread=_UNREAD,
+                hurried=_HURRIED,
+                kept={_RECOMMEND: servicers.recommendations.kept},
+                gathered=_GATHERED,
+            ),
             gate=gate,
         )
         executor: Any = self._executor  # its stub wants the library's pool, it takes any
@@ -167,14 +186,19 @@ class RecommendationServer:
         # CANCELLED, and its caller asks elsewhere. Several looks, since gRPC may not have handed
         # over a call or sent an answer.
         while not stopped.wait(_IDLE_SECONDS) and n_idle < _IDLE_LOOKS:
-            n_idle = 0 if self._executor.n_held or self._streams.n_busy else n_idle + 1
+            n_idle = 0 if self._is_busy else n_idle + 1
         self._server.stop(0).wait()
         # Or a thread would go on waiting for what another process makes, for a call that is no
         # more, and this one for the thread.
         self._recommendations.stop()
         self._executor.shutdown()
-        self._streams.shutdown()
+        self._lane.end()
+        self._streams.end()
         self._reflection.shutdown()
+
+    @property
+    def _is_busy(self) -> bool:
+        return bool(self._executor.n_held or self._lane.n_held or self._streams.n_busy)
 
     def _add_services(self, servicers: Servicers) -> None:
         # The generated functions are untyped, and each takes a servicer of its own class.

@@ -14,7 +14,16 @@ import typer
 from recsvc.errors import InputError
 from recsvc.terminal import run
 from tests.benchmarks.quality import datasets
-from tests.benchmarks.speed import catalogue, kernels, latency, mix, paths, processes, stampede
+from tests.benchmarks.speed import (
+    catalogue,
+    kernels,
+    latency,
+    mix,
+    overload,
+    paths,
+    processes,
+    stampede,
+)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
@@ -50,6 +59,7 @@ def all_command(
         found["paths"] = paths.measure(registry, folder, rounds=rounds, seconds=seconds)
         found["kernels"] = kernels.measure(registry)
         found["latency"] = latency.measure(registry, folder, rounds=rounds, seconds=seconds)
+        found["overload"] = overload.measure(registry, folder, rounds=rounds, seconds=seconds)
         found["mix"] = mix.measure(registry, folder, rounds=rounds, n_calls=5_000)
         found["processes"] = processes.measure(registry, folder, rounds=rounds)
         found["stampede"] = stampede.measure(registry, folder, rounds=rounds)
@@ -82,6 +92,15 @@ def latency_command(
     _check_h2load()
     with _work() as work:
         _say(latency.measure(registry, Path(work), rounds=rounds, seconds=seconds))
+
+
+@app.command("overload")
+def overload_command(
+    registry: RegistryOption, rounds: RoundsOption = 5, seconds: SecondsOption = 4
+) -> None:
+    """Five times as many computed lists as can be made: what is answered in time, and after it."""
+    with _work() as work:
+        _say(overload.measure(registry, Path(work), rounds=rounds, seconds=seconds))
 
 
 @app.command("mix")

@@ -5,7 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from recsvc.server.executors import CallExecutor, StreamExecutor
+from recsvc.server import executors
+from recsvc.server.executors import (
+    LANE_CALLS,
+    AtOnce,
+    CallExecutor,
+    Lane,
+    StreamExecutor,
+)
 from tests.serving import Log, wait_until
 
 
@@ -117,3 +124,63 @@ def test_a_stream_that_no_thread_can_begin_for_is_worked_on_by_the_next_one(
         streams.submit(done.append, "other")
     assert sorted(done) == ["one", "other"]
     assert streams.n_held == 0
+
+
+def test_the_end_waits_for_no_call_that_hangs(
+    executor: CallExecutor, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is left behind, and told of."""
+    monkeypatch.setattr(executors, "END_SECONDS", 0.05)
+    gate = threading.Event()
+    executor.submit(gate.wait)
+    executor.shutdown()
+    assert executor.n_held == 1
+    (line,) = log.lines("calls_left_behind")
+    assert line["n_calls"] == 1
+    gate.set()
+
+
+def test_the_end_waits_for_no_stream_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executors, "END_SECONDS", 0.05)
+    streams, gate = StreamExecutor(), threading.Event()
+    streams.submit(gate.wait)
+    streams.end()
+    assert streams.n_held == 1
+    gate.set()
+
+
+def test_the_end_waits_for_a_stream_that_ends() -> None:
+    streams, begun, gate = StreamExecutor(), threading.Event(), threading.Event()
+
+    def stream() -> None:
+        begun.set()
+        gate.wait()
+
+    streams.submit(stream)
+    assert begun.wait(10)
+    threading.Timer(0.05, gate.set).start()
+    streams.end()
+    assert streams.n_held == 0
+
+
+def test_what_is_done_at_once_is_done_on_the_thread_that_submits_it() -> None:
+    done: list[int] = []
+    assert AtOnce().submit(lambda: done.append(threading.get_ident())).done()
+    assert done == [threading.get_ident()]
+
+
+def test_the_lane_has_one_thread_and_little_room(log: Log) -> None:
+    lane, gate = Lane(log.logger), threading.Event()
+    names: list[str] = []
+
+    def work() -> None:
+        gate.wait()
+        names.append(threading.current_thread().name)
+
+    for _ in range(LANE_CALLS):
+        assert not lane.is_full
+        lane.submit(work)
+    assert lane.is_full
+    gate.set()
+    lane.end()
+    assert (len(names), len(set(names)), lane.n_held) == (LANE_CALLS, 1, 0)

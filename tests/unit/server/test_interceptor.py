@@ -12,11 +12,15 @@ from prometheus_client import CollectorRegistry
 from recsvc.errors import NotFoundError, StoreUnavailableError
 from recsvc.logs import note
 from recsvc.metrics import Metrics
-from recsvc.server.executors import MAX_STREAMS, CallExecutor, StreamExecutor
-from recsvc.server.interceptor import CallInterceptor
+from recsvc.server.admission import Admission
+from recsvc.server.executors import MAX_STREAMS, CallExecutor, Lane, StreamExecutor
+from recsvc.server.interceptor import CallInterceptor, Traits
 from tests.serving import Log
 
 METHOD = "RecommendationService/Recommend"
+SIMILAR = "RecommendationService/ListSimilarProducts"
+RECALL = "CatalogService/WithdrawProducts"
+MAX_HELD = 4
 
 
 class AbortedError(Exception):
@@ -56,13 +60,19 @@ class Bench:
         self.log = Log()
         self.numbers = CollectorRegistry()
         self.executor = CallExecutor(1, self.log.logger)
-        self.streams = StreamExecutor()
+        self.streams, self.lane = StreamExecutor(), Lane(self.log.logger)
+        self.kept: dict[bytes, bytes] = {}
+        metrics = Metrics(self.numbers)
+        admission = Admission(
+            self.executor.backlog, max_held=MAX_HELD, max_wait_seconds=0.1, metrics=metrics
+        )
         self.interceptor = CallInterceptor(
-            self.executor,
+            admission,
             self.streams,
-            0,
-            metrics=Metrics(self.numbers),
+            self.lane,
+            metrics=metrics,
             logger=self.log.logger,
+            traits=Traits(hurried=("Recommendation",), kept={METHOD: self.kept.get}),
         )
 
     def wrapped(self, handler: Any, method: str = f"/recsvc.v1.{METHOD}") -> Any:  # noqa: ANN401  # grpc's handlers are untyped
@@ -72,6 +82,9 @@ class Bench:
     def call(self, behaviour: Callable[[Any, Any], Any], context: Context) -> object:
         handler: Any = grpc.unary_unary_rpc_method_handler(behaviour)
         return self.wrapped(handler).unary_unary("question", context)
+
+    def turned_away(self, reason: str) -> float | None:
+        return self.numbers.get_sample_value("recsvc_turned_away_total", {"reason": reason})
 
     def line(self) -> dict[str, Any]:
         (line,) = self.log.lines("request")
@@ -83,7 +96,8 @@ def bench() -> Iterator[Bench]:
     bench = Bench()
     yield bench
     bench.executor.shutdown()
-    bench.streams.shutdown()
+    bench.lane.end()
+    bench.streams.end()
 
 
 def test_a_call_is_timed_counted_and_logged(bench: Bench) -> None:
@@ -147,15 +161,86 @@ def test_a_caller_who_left_is_not_counted_as_answered(bench: Bench) -> None:
     assert bench.line()["code"] == "CANCELLED"
 
 
-def test_a_process_that_holds_too_much_turns_away(bench: Bench) -> None:
-    """More than it may: here, more than none."""
-    context, gate = Context(), threading.Event()
-    bench.executor.submit(gate.wait)
-    with pytest.raises(AbortedError):
-        bench.call(lambda request, _: request, context)
+@pytest.fixture
+def jam(bench: Bench) -> Iterator[Callable[[int], None]]:
+    """Has the bench hold so many calls; each takes far longer than anybody should wait."""
+    gate, backlog = threading.Event(), bench.executor.backlog
+    backlog.learn(1.0)
+
+    def hold(n_calls: int) -> None:
+        for _ in range(n_calls):
+            bench.executor.submit(gate.wait)
+
+    yield hold
     gate.set()
+
+
+def test_who_would_wait_too_long_is_turned_away_at_once(
+    bench: Bench, jam: Callable[[int], None]
+) -> None:
+    """On the thread that takes calls in, with nothing read, and told when to come again."""
+    handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
+    name = f"/recsvc.v1.{SIMILAR}"
+    jam(1)
+    assert bench.wrapped(handler, name).unary_unary("question", Context()) == "question"
+    jam(1)
+    away, context = bench.wrapped(handler, name).stream_unary, Context()
+    pool = away.experimental_thread_pool
+    assert pool.submit(threading.get_ident).done()
+    with pytest.raises(AbortedError):
+        pool.submit(away, iter(()), context)
     assert context.status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert bench.line()["reason"] == "OVERLOADED"
+    *_, line = bench.log.lines("request")
+    assert (line["method"], line["reason"]) == (SIMILAR, "OVERLOADED")
+    assert bench.turned_away("wait") == 1
+
+
+def test_who_changes_something_may_wait(bench: Bench, jam: Callable[[int], None]) -> None:
+    """As long as there is room: a recall must get through where lists do not."""
+    handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
+    name, context = f"/recsvc.v1.{RECALL}", Context()
+    jam(MAX_HELD - 1)
+    assert bench.wrapped(handler, name).unary_unary("recall", context) == "recall"
+    jam(1)
+    with pytest.raises(AbortedError):
+        bench.wrapped(handler, name).stream_unary(iter(()), context)
+    assert context.status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert bench.turned_away("full") == 1
+
+
+def test_what_lies_in_the_process_is_given_all_the_same(
+    bench: Bench, jam: Callable[[int], None]
+) -> None:
+    """By a thread of its own; who asks for something else is turned away there."""
+    bench.kept[b"hot"] = b"list"
+    handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
+    jam(2)
+    kept = bench.wrapped(handler).unary_unary
+    assert kept.experimental_thread_pool is bench.lane
+    assert kept(b"hot", Context()) == b"list"
+    context = Context()
+    with pytest.raises(AbortedError):
+        kept(b"cold", context)
+    assert context.status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_full_lane_is_waited_for_by_nobody(bench: Bench, jam: Callable[[int], None]) -> None:
+    handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
+    jam(2)
+    gate = threading.Event()
+    while not bench.lane.is_full:
+        bench.lane.submit(gate.wait)
+    assert bench.wrapped(handler).unary_unary is None
+    gate.set()
+
+
+def test_a_stream_begins_only_where_there_is_room(bench: Bench, jam: Callable[[int], None]) -> None:
+    handler: Any = grpc.stream_stream_rpc_method_handler(lambda requests, _: requests)
+    method, context = bench.wrapped(handler).stream_stream, Context()
+    jam(MAX_HELD)
+    with pytest.raises(AbortedError):
+        list(method(iter("a"), context))
+    assert context.status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_bytes_that_are_no_message_are_refused(bench: Bench) -> None:

@@ -1,0 +1,91 @@
+"""Who is worked for: calls that would wait too long for a thread are turned away at once.
+
+A queue that always has somebody in it makes everybody late and nothing more: a process gets as much
+done with four who wait as with four hundred. So one that comes and goes may be long, and one that
+stays must be short (CoDel; Maurer, "Fail at Scale", ACM Queue 13, 2015).
+"""
+
+import random
+from collections.abc import Callable
+
+from recsvc.errors import OverloadedError, RecsvcError
+from recsvc.metrics import Metrics, Totals
+from recsvc.server.backlog import Backlog
+
+LASTING_SHARE = 0.2
+"""Of the longest wait, what is allowed once there has been a queue for as long as that."""
+
+MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.1, 5.0
+
+
+class ExpiredError(RecsvcError):
+    """The caller has stopped waiting, and never reads this."""
+
+    default_reason = "DEADLINE_EXCEEDED"
+
+
+class Admission:
+    """Says whether a call may wait for a thread, and what else it is told.
+
+    Args:
+        backlog: what the threads hold.
+        max_held: calls held at once, of whatever kind.
+        max_wait_seconds: how long who asks for a list may have to wait.
+        metrics: counts those turned away.
+        draw: random numbers between 0 and 1.
+    """
+
+    def __init__(
+        self,
+        backlog: Backlog,
+        *,
+        max_held: int,
+        max_wait_seconds: float,
+        metrics: Metrics,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._backlog = backlog
+        self._max_held = max_held
+        self._max_wait_seconds = max_wait_seconds
+        self._draw = draw
+        self._turned_away = Totals(metrics.turned_away, metrics.tallies)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room, for nobody."""
+        return self._backlog.n_held >= self._max_held
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether who comes now would wait too long."""
+        if not self._backlog.n_waiting:
+            return False
+        longest = self._max_wait_seconds
+        if self._backlog.jam_seconds > longest:
+            longest *= LASTING_SHARE
+        return self._backlog.wait_seconds > longest
+
+    def refused(self) -> OverloadedError:
+        """What a call is told that may not wait; it is counted."""
+        if self.is_full:
+            return self._told("full", f"this process holds {self._max_held} calls already")
+        return self._told("wait", "this process would answer too late")
+
+    def streams_refused(self, max_streams: int) -> OverloadedError:
+        """What a stream too many is told; it is counted."""
+        return self._told("streams", f"this process holds {max_streams} streams already")
+
+    def expired(self) -> ExpiredError:
+        """What ends a call whose deadline has passed; it is counted."""
+        self._turned_away["expired"].add()
+        return ExpiredError("the deadline passed before the work began")
+
+    def _told(self, reason: str, what: str) -> OverloadedError:
+        self._turned_away[reason].add()
+        # Nobody knows when it will end; of what has lasted so long it is a fair guess that it is
+        # half over. All who are told at the same moment must not come back at the same moment.
+        lasted = min(max(self._backlog.jam_seconds, MIN_RETRY_SECONDS), MAX_RETRY_SECONDS)
+        return OverloadedError(
+            f"{what}; try again after the delay in RetryInfo, or send less",
+            retry_seconds=lasted * (0.5 + self._draw()),
+        )

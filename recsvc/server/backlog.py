@@ -1,0 +1,67 @@
+"""The calls that wait for a thread, and how long that will take them."""
+
+import math
+import time
+from collections.abc import Callable
+
+LEARNING_RATE = 0.1
+
+
+class Backlog:
+    """How many calls a pool of threads holds, and at what pace it gets rid of them.
+
+    Numbers of one lock: whoever owns it calls :meth:`begin` and :meth:`end` under it. They are read
+    without, and may then be of a moment ago.
+
+    Args:
+        n_threads: calls beyond so many wait.
+        monotonic: monotonic seconds.
+    """
+
+    def __init__(self, n_threads: int, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.n_held = 0
+        self._n_threads = n_threads
+        self._monotonic = monotonic
+        self._pace_seconds = 0.0
+        self._n_learnt = 0
+        self._ended_at = -math.inf
+        self._since = math.inf
+
+    def begin(self) -> None:
+        """Hold one call more."""
+        self.n_held += 1
+        if self.n_held == self._n_threads + 1:
+            self._since = self._monotonic()
+
+    def end(self) -> None:
+        """Hold one call less, since it has ended."""
+        now = self._monotonic()
+        # Between two ends of one jam no thread had nothing to do, and so that is the pace: also of
+        # threads that hold each other up, or share their core.
+        if self._since < self._ended_at:
+            self.learn(now - self._ended_at)
+        self._ended_at = now
+        self.n_held -= 1
+        if self.n_held == self._n_threads:
+            self._since = math.inf
+
+    def learn(self, seconds: float) -> None:
+        """Take in how long after the one before a call has ended, while others waited."""
+        self._n_learnt += 1
+        rate = max(LEARNING_RATE, 1 / self._n_learnt)
+        self._pace_seconds += rate * (seconds - self._pace_seconds)
+
+    @property
+    def n_waiting(self) -> int:
+        """Calls that wait for a thread."""
+        return max(0, self.n_held - self._n_threads)
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long what waits now will take to be begun, and who comes now will wait."""
+        return self.n_waiting * self._pace_seconds
+
+    @property
+    def jam_seconds(self) -> float:
+        """How long there has always been a call that waits; 0 where none does."""
+        return max(0.0, self._monotonic() - self._since)
