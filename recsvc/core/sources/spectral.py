@@ -19,9 +19,8 @@ class Spectral:
     """GF-CF (Shen et al. 2021): a linear filter and an ideal low-pass filter, added.
 
     The linear one walks from the shopper's products to their buyers and on to what those
-    bought. The low-pass one projects the purchases on the leading singular vectors of the
-    normalised purchases. Both take the purchases scaled by how common each product is, and scale
-    them back; in the paper, and in models that were trained so, only the second does.
+    bought. The low-pass one projects the purchases, scaled by how common each product is, on
+    the leading singular vectors of the normalised purchases, and scales them back.
 
     Attributes:
         purchases: customers by products: 1 over the root of both sides' numbers.
@@ -30,7 +29,6 @@ class Spectral:
         scale: float32, shape ``(n_items,)``: square root of each product's number of buyers.
         memory: how the shopper's purchases are weighed.
         low_pass: weight of the low-pass filter beside the linear one.
-        scales_walk: whether the linear filter is scaled as well.
     """
 
     name: ClassVar[str] = "spectral"
@@ -42,7 +40,6 @@ class Spectral:
     scale: NDArray[np.float32]
     memory: Memory
     low_pass: float
-    scales_walk: bool
 
     def propose(self, moment: Moment, limit: int) -> Items:
         """What the filtered purchases hold most of."""
@@ -62,12 +59,11 @@ class Spectral:
         """What each product of the profile adds to the scores of ``items``."""
         theirs = self.vectors[items] * self.scale[items, None]
         terms = theirs @ self._signal(profile).T
-        weights = self._start(profile)
+        weights = self.memory.of(profile)
         for row, item in enumerate(items.tolist()):
             # The walk is as long in both directions.
             walked = self._walk(np.array([item], np.int32), np.ones(1, np.float32))
-            back = self.scale[item] if self.scales_walk else np.float32(1)
-            terms[row] += walked[profile.items] * weights * back
+            terms[row] += walked[profile.items] * weights
         return np.asarray(terms, np.float32)
 
     def _walk(self, items: Items, weights: Scores) -> Scores:
@@ -75,11 +71,6 @@ class Spectral:
         reached = self.buyers.weighted_sum(items, weights, len(self.purchases))
         customers = np.flatnonzero(reached).astype(np.int32)
         return self.purchases.weighted_sum(customers, reached[customers], len(self.buyers))
-
-    def _start(self, profile: Profile) -> Scores:
-        """The weights of the profile's products where the walk begins."""
-        weights = self.memory.of(profile)
-        return weights / self.scale[profile.items] if self.scales_walk else weights
 
     def _signal(self, profile: Profile) -> Scores:
         """The profile's products in the space of the vectors, a row each."""
@@ -93,11 +84,10 @@ class Spectral:
     def _filtered(self, profiles: Sequence[Profile]) -> list[Scores]:
         """What passes both filters, for each of several profiles."""
         projected = [self._signal(profile).sum(axis=0) for profile in profiles]
-        walked = (self._walk(profile.items, self._start(profile)) for profile in profiles)
-        both = zip(matvecs(self.vectors, projected), walked, strict=True)
-        if self.scales_walk:
-            return [(smooth + walk) * self.scale for smooth, walk in both]
-        return [smooth * self.scale + walk for smooth, walk in both]
+        return [
+            smooth * self.scale + self._walk(profile.items, self.memory.of(profile))
+            for profile, smooth in zip(profiles, matvecs(self.vectors, projected), strict=True)
+        ]
 
     def to_arrays(self, prefix: str) -> Mapping[str, NDArray[np.generic]]:
         """Named arrays for an artifact."""
@@ -110,11 +100,7 @@ class Spectral:
 
     def to_parameters(self) -> dict[str, Any]:
         """What is not an array, as JSON."""
-        return {
-            "memory": self.memory.value,
-            "low_pass": self.low_pass,
-            "scales_walk": self.scales_walk,
-        }
+        return {"memory": self.memory.value, "low_pass": self.low_pass}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, prefix: str, parameters: Mapping[str, Any]) -> Self:
@@ -126,5 +112,4 @@ class Spectral:
             np.asarray(arrays[f"{prefix}.scale"], np.float32),
             Memory(parameters["memory"]),
             float(parameters["low_pass"]),
-            bool(parameters.get("scales_walk", False)),  # models from before do not say
         )

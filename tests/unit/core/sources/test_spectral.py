@@ -1,7 +1,5 @@
 """Purchases through the smoothest patterns of the catalogue."""
 
-from typing import ClassVar
-
 import numpy as np
 import pytest
 from scipy.sparse import csr_array, diags_array
@@ -36,15 +34,7 @@ class TestSpectral(ExplainableBehaviour):
         buyers = np.bincount(model.histories.items, minlength=len(ALL))
         scale = np.sqrt(np.maximum(buyers, 1)).astype(np.float32)
         n_customers = len(model.histories)
-        return Spectral(
-            nothing(n_customers),
-            nothing(len(ALL)),
-            vectors,
-            scale,
-            Memory.PRESENCE,
-            1,
-            scales_walk=True,
-        )
+        return Spectral(nothing(n_customers), nothing(len(ALL)), vectors, scale, Memory.PRESENCE, 1)
 
     def test_each_pattern_brings_up_its_products(self, model: Model, source: Source) -> None:
         """Jam, which one customer buys, speaks through breakfast for milk, which three buy."""
@@ -73,8 +63,6 @@ class TestLinearFilter(ExplainableBehaviour):
     """The walk over the tiny model's own purchases, without patterns."""
 
     ranked_by = "spectral"
-    scales_walk = True
-    walked: ClassVar = [1 / 3, 1 / 3, 1 / 3]
 
     def make(self, model: Model) -> Source:
         """Return the purchases, scaled by the roots of both sides' numbers."""
@@ -92,26 +80,11 @@ class TestLinearFilter(ExplainableBehaviour):
             np.sqrt(of_items).astype(np.float32),
             Memory.PRESENCE,
             0.3,
-            scales_walk=self.scales_walk,
         )
 
     def test_it_walks_to_what_the_buyers_bought(self, model: Model, source: Source) -> None:
         """Tea has one buyer, who bought three products: the walk ends at these alone."""
         moment = Call("stranger", session=("tea",)).moment(model)
         (scores,) = source.score(moment, item_indices(model, "tea", "jam", "bread"))
-        assert scores == pytest.approx(self.walked)
+        assert scores == pytest.approx([1 / 3, 1 / 3, 1 / 3 / np.sqrt(3)])
         assert names(model, source.propose(moment, 10)) == {"tea", "jam", "bread"}
-
-
-class TestUnscaledWalk(TestLinearFilter):
-    """The walk of models that were trained before it was scaled, and do not say so."""
-
-    scales_walk = False
-    walked: ClassVar = [1 / 3, 1 / 3, 1 / 3 / np.sqrt(3)]
-
-    def test_a_model_that_does_not_say_is_not_scaled(self, source: Source) -> None:
-        """It was trained with the paper's filter."""
-        parameters = dict(source.to_parameters())
-        assert parameters.pop("scales_walk") is False
-        again = Spectral.from_arrays(source.to_arrays("s"), "s", parameters)
-        assert again.scales_walk is False
