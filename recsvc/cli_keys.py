@@ -1,6 +1,7 @@
 """The ``recsvc keys`` commands: who of the shop's services may call, and what."""
 
 import json
+import math
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +40,14 @@ def add_command(
     scopes: Annotated[
         list[Scope], typer.Option("--scope", help="What it allows; repeat it for several.")
     ],
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            "--rate",
+            min=0,
+            help="Requests a second that it may make, 0 for any number; else RECSVC_RATE_LIMIT.",
+        ),
+    ] = None,
 ) -> None:
     """Make a key, and print it once: the file keeps its SHA-256 alone.
 
@@ -48,7 +57,9 @@ def add_command(
     """
     if not 0 < len(name) <= MAX_NAME or not name.isprintable():
         raise InputError(f"NAME: give 1 to {MAX_NAME} characters that can be printed")
-    key, secret = new_key(name, scopes, datetime.now(UTC))
+    if rate is not None and not math.isfinite(rate):
+        raise InputError("--rate: give a number of requests a second, or 0 for any number")
+    key, secret = new_key(name, scopes, datetime.now(UTC), rate)
     change_keys_file(file, lambda keys: (*keys, key))
     sys.stdout.write(secret + "\n")
     sys.stderr.write(
@@ -73,13 +84,16 @@ def list_command(
                 "name": key.name,
                 "scopes": sorted(key.scopes),
                 "created": key.created.isoformat(),
+                "rate": key.rate,
             }
             for key in keys
         ]
         sys.stdout.write(json.dumps(rows) + "\n")
         return
     for key in keys:
-        sys.stdout.write(f"{key.key_id}  {key.created:%Y-%m-%d}  {_words(key)}  {key.name}\n")
+        rate = "" if key.rate is None else f"  {key.rate:g}/s"
+        line = f"{key.key_id}  {key.created:%Y-%m-%d}  {_words(key)}{rate}  {key.name}\n"
+        sys.stdout.write(line)
 
 
 @app.command("revoke")

@@ -52,6 +52,8 @@ class Credential:
         expires_at: unix seconds; 0 for a key, which holds until it is revoked.
         issuer: ``""`` where it names none.
         name: who it is in the log.
+        caller: tells it from all others of its issuer.
+        rate: requests a second that it may make, 0 for any number; None, as many as is usual.
     """
 
     customer_id: str
@@ -59,6 +61,8 @@ class Credential:
     expires_at: int
     issuer: str = ""
     name: str = "shopper"
+    caller: str = ""
+    rate: float | None = None
 
     def require(self, scope: str) -> None:
         """Refuse what the token does not allow.
@@ -129,7 +133,11 @@ class TokenVerifier:
                 "of a customer"
             )
         credential = Credential(
-            customer_id, _scopes(claims), int(claims["exp"]), str(claims.get("iss", ""))
+            customer_id,
+            _scopes(claims),
+            int(claims["exp"]),
+            str(claims.get("iss", "")),
+            caller=customer_id,
         )
         if self._scope:
             credential.require(self._scope)

@@ -15,6 +15,7 @@ The tree::
     │   ├── DamagedError         what it keeps there cannot be read
     │   └── ErasedMeanwhileError the person was erased while the call was under way
     ├── OverloadedError          there is no room for more right now; a client may retry
+    │   └── RateLimitedError     there is none for this caller, who has used up its rate
     ├── CredentialError          a token is missing, or cannot be believed
     ├── ForbiddenError           a token does not allow the call
     ├── ArtifactError            an artifact is corrupt, truncated or of a newer schema
@@ -154,6 +155,12 @@ class OverloadedError(RecsvcError):
     ) -> None:
         super().__init__(message, reason=reason, metadata=metadata)
         self.retry_seconds = retry_seconds
+
+
+class RateLimitedError(OverloadedError):
+    """A caller has used up its rate of requests."""
+
+    default_reason = "RATE_LIMITED"
 
 
 class ArtifactError(RecsvcError):

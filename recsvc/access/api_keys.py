@@ -6,10 +6,12 @@ SHA-256 keeps it as well as a slow hash would, and costs a call a microsecond (d
 
 import hashlib
 import json
+import math
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from recsvc.access.scopes import Scope
 
@@ -31,6 +33,7 @@ class ApiKey:
         digest: SHA-256 of the key.
         scopes: what it allows.
         created: when, with a zone.
+        rate: requests a second that it may make, 0 for any number; None, as many as is usual.
     """
 
     key_id: str
@@ -38,9 +41,12 @@ class ApiKey:
     digest: bytes
     scopes: frozenset[Scope]
     created: datetime
+    rate: float | None = None
 
 
-def new_key(name: str, scopes: Iterable[Scope], now: datetime) -> tuple[ApiKey, str]:
+def new_key(
+    name: str, scopes: Iterable[Scope], now: datetime, rate: float | None = None
+) -> tuple[ApiKey, str]:
     """Make a key.
 
     Returns:
@@ -48,7 +54,7 @@ def new_key(name: str, scopes: Iterable[Scope], now: datetime) -> tuple[ApiKey, 
     """
     key_id = secrets.token_hex(_ID_BYTES)
     secret = f"{PREFIX}{key_id}_{secrets.token_urlsafe(_SECRET_BYTES)}"
-    return ApiKey(key_id, name, digest_of(secret), frozenset(scopes), now), secret
+    return ApiKey(key_id, name, digest_of(secret), frozenset(scopes), now, rate), secret
 
 
 def digest_of(secret: str) -> bytes:
@@ -79,13 +85,17 @@ def parse_api_keys(content: bytes) -> tuple[ApiKey, ...]:
     return keys
 
 
-def _key(entry: dict[str, str]) -> ApiKey:
+def _key(entry: dict[str, Any]) -> ApiKey:
     digest = bytes.fromhex(entry["sha256"])
     if len(digest) != _DIGEST_BYTES:
         raise ValueError("a digest in it is no SHA-256")
     known = frozenset(scope for scope in Scope if scope in list(entry["scopes"]))
     created = datetime.fromisoformat(entry["created"])
-    return ApiKey(str(entry["id"]), str(entry["name"]), digest, known, created)
+    rate = entry.get("rate")
+    if rate is not None and not 0 <= float(rate) < math.inf:
+        raise ValueError("a rate in it is no number of requests a second")
+    usual = None if rate is None else float(rate)
+    return ApiKey(str(entry["id"]), str(entry["name"]), digest, known, created, usual)
 
 
 def write_api_keys(keys: Iterable[ApiKey]) -> bytes:
@@ -97,6 +107,7 @@ def write_api_keys(keys: Iterable[ApiKey]) -> bytes:
             "scopes": sorted(key.scopes),
             "created": key.created.isoformat(timespec="seconds"),
             "sha256": key.digest.hex(),
+            **({} if key.rate is None else {"rate": key.rate}),
         }
         for key in keys
     ]

@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Iterable
 
-from recsvc.access.api_keys import ApiKey, digest_of, parse_api_keys
+from recsvc.access.api_keys import PREFIX, ApiKey, digest_of, parse_api_keys
 from recsvc.access.watched import NamedFile
 from recsvc.credentials import Credential
 from recsvc.errors import CredentialError
@@ -23,7 +23,14 @@ class KeyRing:
         self._keys = {
             key.digest[:_FIRST_BYTES]: (
                 key.digest,
-                Credential("", frozenset(map(str, key.scopes)), 0, name=key.name),
+                Credential(
+                    "",
+                    frozenset(map(str, key.scopes)),
+                    0,
+                    name=key.name,
+                    caller=PREFIX + key.key_id,
+                    rate=key.rate,
+                ),
             )
             for key in keys
         }

@@ -14,7 +14,8 @@ from recsvc.access.watched import NamedFile, Watched
 from recsvc.credentials import Credential
 from recsvc.errors import SettingsError
 from recsvc.logs import Logger
-from recsvc.server.gate import Gate
+from recsvc.server.gate import Gate, Guard
+from recsvc.server.rates import PeerGate, Rates
 from recsvc.service.poller import Poller
 from recsvc.service.stopping import stop_all
 from recsvc.settings import AccessSettings, ServerSettings
@@ -41,14 +42,19 @@ class Access:
     files: Poller
     fetches: Poller
 
-    @property
-    def gate(self) -> Gate | None:
-        """What asks calls for credentials; None, nothing does."""
+    def gate(self, rates: Rates, rate: float) -> Guard | None:
+        """What stands before every method; None, nothing does.
+
+        Args:
+            rates: turns away who asks too often.
+            rate: requests a second of each address, where nobody is asked who they are.
+        """
         if self.keys is None and self.tokens is None:
-            return None
+            return PeerGate(rates, rate) if rate else None
         return Gate(
             None if self.keys is None else partial(_of_key, self.keys),
             None if self.tokens is None else self.tokens.verify,
+            rates.charge,
         )
 
     def start(self, interval_seconds: float) -> None:

@@ -151,7 +151,7 @@ def build_ground(
     given = settings.hash_key.get_secret_value() if settings.hash_key else ""
     key = hash_key(given, registry.secret)
     process = ProcessCache(settings.process_cache_mib * 1024 * 1024, metrics)
-    stores = build_stores(settings, process, metrics, logger)
+    stores = build_stores(settings, key, process, metrics, logger)
     rules = ShopRules(registry.documents(RULES), logger=logger, metrics=metrics)
     live = LiveCatalogue(stores.catalogue, stores.catalogue_reads, logger, rules.sell)
     slot = ModelSlot(

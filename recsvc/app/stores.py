@@ -9,7 +9,14 @@ from recsvc.logs import Logger
 from recsvc.metrics import Metrics
 from recsvc.server.executors import MAX_STREAMS
 from recsvc.service.cache_port import ResponseCache
-from recsvc.service.ports import AnswerStore, CatalogueStore, EventLog, People, ServedLists
+from recsvc.service.ports import (
+    AnswerStore,
+    CatalogueStore,
+    EventLog,
+    People,
+    RateStore,
+    ServedLists,
+)
 from recsvc.service.process_cache import ProcessCache
 from recsvc.settings import ServerSettings
 from recsvc.store.answers import RedisAnswerStore
@@ -29,6 +36,7 @@ from recsvc.store.memory import (
 )
 from recsvc.store.memory_responses import InMemoryResponseCache
 from recsvc.store.people import RedisPeople
+from recsvc.store.rate_store import InMemoryRateStore, RedisRateStore
 from recsvc.store.response_cache import RedisResponseCache
 from recsvc.store.served_lists import RedisServedLists
 from recsvc.store.shopper_changes import RedisShopperChanges
@@ -47,6 +55,7 @@ class Stores:
         answers: what was answered to changes, for those that are sent again.
         catalogue: what the shop has said of products, stores and stock.
         catalogue_reads: the same for whoever only reads, and waits less for it.
+        rates: how much callers may still ask for.
         changes: tells this process what the others write; None where there are none.
     """
 
@@ -57,11 +66,12 @@ class Stores:
     answers: AnswerStore
     catalogue: CatalogueStore
     catalogue_reads: CatalogueStore
+    rates: RateStore
     changes: RedisShopperChanges | None = None
 
 
 def build_stores(
-    settings: ServerSettings, process: ProcessCache, metrics: Metrics, logger: Logger
+    settings: ServerSettings, key: bytes, process: ProcessCache, metrics: Metrics, logger: Logger
 ) -> Stores:
     """Connect to Redis, or keep all in memory where no URL is set.
 
@@ -69,6 +79,7 @@ def build_stores(
 
     Args:
         settings: the URL, the time-outs, and how much is kept.
+        key: secret that names are hashed with.
         process: told of each shopper of whom something else holds.
         metrics: counts what cannot be read.
         logger: told of that, and of a Redis that does not answer.
@@ -88,6 +99,7 @@ def build_stores(
             InMemoryAnswerStore(),
             catalogue,
             catalogue,
+            InMemoryRateStore(time.monotonic),
         )
     keys = KeySchema(settings.namespace)
     reads = _redis(settings, settings.redis_timeout_seconds)
@@ -120,6 +132,7 @@ def build_stores(
         RedisAnswerStore(writes, keys),
         TableCatalogueStore(RedisTables(writes, keys)),
         TableCatalogueStore(RedisTables(reads, keys)),
+        RedisRateStore(reads, keys, key),
         _changes(settings, keys, process, logger),
     )
 

@@ -17,6 +17,7 @@ from recsvc.server.catalogue_servicer import CatalogueServicer, CatalogueUses
 from recsvc.server.customer_servicer import CustomerServicer
 from recsvc.server.event_servicer import EventServicer
 from recsvc.server.model_servicer import ModelServicer
+from recsvc.server.rates import Rates
 from recsvc.server.recommendation_servicer import RecommendationServicer
 from recsvc.server.replays import Replays
 from recsvc.server.response_codec import ResponseCodec
@@ -27,6 +28,8 @@ from recsvc.service.catalogue import Catalogue
 from recsvc.service.customers import Customers
 from recsvc.service.events import Events
 from recsvc.service.model_admin import ModelAdmin
+from recsvc.service.poller import Poller
+from recsvc.service.rate_limits import RENEW_SECONDS, RateLimits
 from recsvc.service.recalls import Recalls
 from recsvc.settings import Scheduling, ServerSettings
 from recsvc.signals import EXIT_CONFIGURATION, STOP_SIGNALS, signal_pipe, signals_within
@@ -47,11 +50,15 @@ class Worker:
         server: the gRPC server; its ``port`` is bound already.
         ground: what it stands on.
         access: who may call it.
+        limits: how often.
+        leases: renews what callers are left.
     """
 
     server: RecommendationServer
     ground: Ground
     access: Access
+    limits: RateLimits
+    leases: Poller
 
     def start(self) -> None:
         """Load the current model, if there is one, and answer.
@@ -61,12 +68,14 @@ class Worker:
         """
         self.ground.start()
         self.access.start(self.ground.settings.poll_interval_seconds)
+        self.leases.start(self.limits.renew, RENEW_SECONDS)
         self.server.start()
         self.ground.watch()
 
     def stop(self) -> None:
         """Let running calls end, at most for the grace time."""
         self.server.stop(self.ground.settings.grace_seconds)
+        self.leases.stop()
         self.access.stop()
         self.ground.stop()
 
@@ -87,6 +96,8 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
     access = build_access(settings, logger)
     health = Health()
     ground = build_ground(settings, logger, health.model_loaded)
+    limits = RateLimits(ground.stores.rates, 1 / settings.workers)
+    rates = Rates(limits, settings.rate_limit, ground.metrics)
     server = RecommendationServer(
         ServerOptions(
             listen=settings.listen,
@@ -100,9 +111,9 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
         health=health,
         metrics=ground.metrics,
         logger=logger,
-        gate=access.gate,
+        gate=access.gate(rates, settings.rate_limit),
     )
-    return Worker(server, ground, access)
+    return Worker(server, ground, access, limits, Poller("rate-leases", logger))
 
 
 def _servicers(ground: Ground) -> Servicers:

@@ -3,13 +3,14 @@
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
 from recsvc.errors import (
     InvalidRequestError,
     OverloadedError,
+    RateLimitedError,
     RecsvcError,
     StoreUnavailableError,
 )
@@ -81,6 +82,11 @@ def to_status(error: Exception) -> Status:
             field=error.field, description=error.description, reason=error.reason
         )
         details.append(BadRequest(field_violations=[violation]))
+    if isinstance(error, RateLimitedError):
+        limit = QuotaFailure.Violation(
+            subject=error.metadata.get("caller", ""), description=str(error)
+        )
+        details.append(QuotaFailure(violations=[limit]))
     if error.reason in _RETRY_SECONDS:
         details.append(RetryInfo(retry_delay=_duration(_retry_seconds(error))))
     return _status(code, _told(error), details)

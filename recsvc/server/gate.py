@@ -1,7 +1,7 @@
 """Who passes: the credential of a call, the scope that its method asks, and whom it is about."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 
@@ -17,17 +17,39 @@ Check = Callable[[str], Credential]
 """Returns what a credential says, or raises a ``CredentialError``."""
 
 
+Charge = Callable[[Credential, object], object]
+"""Counts a message against the rate of who sends it, or raises a ``RateLimitedError``."""
+
+
+class Guard(Protocol):
+    """Stands before every method."""
+
+    def admit(self, context: grpc.ServicerContext) -> None:
+        """Let pass who may call anything at all."""
+        ...
+
+    def guarded(
+        self, method: str, behaviour: Behaviour, asked: Callable[[Any], Any], *, is_stream: bool
+    ) -> Behaviour:
+        """Stand before a method, and read what it is asked for who may pass."""
+        ...
+
+
 class Gate:
     """Asks every call for a credential.
 
     Args:
         key: checks API keys.
         token: checks tokens.
+        charge: is told of each message that passes; None, nobody counts them.
     """
 
-    def __init__(self, key: Check | None, token: Check | None) -> None:
+    def __init__(
+        self, key: Check | None, token: Check | None, charge: Charge | None = None
+    ) -> None:
         self._key = key or _unknown
         self._token = token or _unknown
+        self._charge = charge or _free
 
     def admit(self, context: grpc.ServicerContext) -> None:
         """Let pass whoever has a credential of any kind.
@@ -59,6 +81,7 @@ class Gate:
             message = asked(request)
             if credential.customer_id:
                 _check_own(message, credential, access)
+            self._charge(credential, message)
             return behaviour(message, context)
 
         return guarded
@@ -70,6 +93,7 @@ class Gate:
             if credential.customer_id:
                 for one in message if isinstance(message, list) else (message,):
                     _check_own(one, credential, access)
+            self._charge(credential, message)
             yield message
 
     def _allowed(self, secret: str, access: RpcAccess) -> Credential:
@@ -128,3 +152,7 @@ def _lacks(scope: Scope, hint: str) -> ForbiddenError:
 
 def _unknown(_: str) -> Credential:
     raise CredentialError("no credential of this kind is known here")
+
+
+def _free(_: Credential, __: object) -> None:
+    """Nobody counts."""

@@ -21,7 +21,7 @@ from recsvc.server.admission import Admission
 from recsvc.server.errors import code_of, to_status
 from recsvc.server.executors import MAX_STREAMS, AtOnce, Lane, StreamExecutor
 from recsvc.server.fields import no_message
-from recsvc.server.gate import Behaviour, Gate
+from recsvc.server.gate import Behaviour, Guard
 from recsvc.server.gathering import Gathered
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -74,7 +74,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         metrics: counts and times the calls.
         logger: gets one line a call.
         traits: what is peculiar to some methods.
-        gate: asks each call for a credential; None, nothing is asked.
+        gate: stands before every method; None, nothing does.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         metrics: Metrics,
         logger: Logger,
         traits: Traits | None = None,
-        gate: Gate | None = None,
+        gate: Guard | None = None,
     ) -> None:
         self._admission = admission
         self._traits = traits or Traits()

@@ -16,7 +16,7 @@ from recsvc.server.catalogue_servicer import CatalogueServicer
 from recsvc.server.customer_servicer import CustomerServicer
 from recsvc.server.event_servicer import EventServicer
 from recsvc.server.executors import CallExecutor, Lane, StreamExecutor
-from recsvc.server.gate import Gate
+from recsvc.server.gate import Guard
 from recsvc.server.interceptor import CallInterceptor, Traits
 from recsvc.server.model_servicer import ModelServicer
 from recsvc.server.recommendation_servicer import RecommendationServicer
@@ -123,7 +123,7 @@ class RecommendationServer:
         health: what it says of itself.
         metrics: counts and times the calls.
         logger: gets one line a call.
-        gate: asks calls for a credential; None, nothing is asked.
+        gate: stands before every method; None, nothing does.
 
     Raises:
         SettingsError: the address cannot be listened on.
@@ -137,7 +137,7 @@ class RecommendationServer:
         health: Health,
         metrics: Metrics,
         logger: Logger,
-        gate: Gate | None = None,
+        gate: Guard | None = None,
     ) -> None:
         self._health = health
         self._executor = CallExecutor(options.max_threads, logger)

@@ -5,7 +5,7 @@ The cache of lists has a module of its own, :mod:`recsvc.service.cache_port`.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from recsvc.core.catalogue import Product
 from recsvc.core.places import Location
@@ -237,6 +237,37 @@ class AnswerStore(Protocol):
 
     def put(self, request_id: str, answer: bytes) -> None:
         """Keep an answer, unless there is one.
+
+        Raises:
+            StoreUnavailableError: the store cannot answer in time.
+        """
+        ...
+
+
+class Lease(NamedTuple):
+    """Tokens of a caller that a process asks for.
+
+    Attributes:
+        caller: whose they are.
+        rate: tokens a second that come in.
+        owed: tokens that it has given away already; below 0, that it gives back.
+        wanted: tokens that it would like to have beside.
+    """
+
+    caller: str
+    rate: float
+    owed: float
+    wanted: float
+
+
+class RateStore(Protocol):
+    """Keeps what all processes share of the callers' tokens, a second's worth at most of each."""
+
+    def lease(self, leases: Sequence[Lease]) -> list[float]:
+        """Charge what is owed, whether it is there or not, and give of what is wanted what is left.
+
+        Returns:
+            The tokens that are given, one number for each lease.
 
         Raises:
             StoreUnavailableError: the store cannot answer in time.

@@ -110,6 +110,10 @@ class KeySchema:
         """Return the key of the answer to a write."""
         return f"{self._partition(request_id)}:answer:{request_id}"
 
+    def rate(self, caller: str) -> str:
+        """Return the key of what is left to a caller, by its hash."""
+        return f"{self._partition(caller)}:rate:{caller}"
+
     def rows(self, table: str) -> str:
         """Return the key of a table's rows."""
         return f"{self._table(table)}:rows"

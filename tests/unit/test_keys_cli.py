@@ -38,6 +38,7 @@ def test_a_key_is_printed_once_and_kept_as_a_digest(
         "name": "web",
         "scopes": ["events", "recommend"],
         "created": key.created.isoformat(),
+        "rate": None,
     }
 
 
@@ -68,4 +69,19 @@ def test_a_key_that_makes_no_sense_is_not_made(
     """With the option that is wrong."""
     assert run(app, ["keys", "add", *arguments]) == 1
     assert said in capsys.readouterr().err
+    assert not file.exists()
+
+
+def test_a_key_may_have_a_rate_of_its_own(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(app, ["keys", "add", "web", "--scope", "recommend", "--rate", "2.5"]) == 0
+    (key,) = read_keys_file(file)
+    assert key.rate == 2.5
+    capsys.readouterr()
+    assert run(app, ["keys", "list"]) == 0
+    assert "recommend  2.5/s  web" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("rate", ["-1", "inf", "nan"])
+def test_a_rate_is_a_number(file: Path, rate: str) -> None:
+    assert run(app, ["keys", "add", "web", "--scope", "recommend", "--rate", rate]) != 0
     assert not file.exists()

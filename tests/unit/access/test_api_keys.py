@@ -30,6 +30,17 @@ def test_a_key_is_random_and_kept_as_its_digest() -> None:
     assert parse_api_keys(written) == (KEY, NEXT)
 
 
+@pytest.mark.parametrize("rate", [0.0, 0.5, 200.0])
+def test_a_key_may_have_a_rate_of_its_own(rate: float) -> None:
+    """Which is told with what it allows; files of before have none."""
+    key, secret = new_key("importer", [Scope.CATALOG], NOW, rate)
+    assert parse_api_keys(write_api_keys([key, KEY])) == (key, KEY)
+    credential = KeyRing([key, KEY]).credential(secret)
+    assert (credential.rate, KeyRing([KEY]).credential(SECRET).rate) == (rate, None)
+    assert credential.caller != KeyRing([KEY]).credential(SECRET).caller
+    assert b"rate" not in write_api_keys([KEY])
+
+
 def entry(**changes: object) -> dict[str, object]:
     """A key as the file has it."""
     written = json.loads(write_api_keys([KEY]))["keys"][0]
@@ -56,6 +67,10 @@ def document(*entries: object, schema: object = 1) -> bytes:
         (document(entry(scopes=5)), "no file of recsvc keys"),
         (document(entry(created="yesterday")), "yesterday"),
         (document("key"), "no file of recsvc keys"),
+        (document(entry(rate=-1)), "no number of requests"),
+        (document(entry(rate=float("inf"))), "no number of requests"),
+        (document(entry(rate="many")), "many"),
+        (document(entry(rate=[])), "no file of recsvc keys"),
     ],
 )
 def test_a_file_that_is_none_is_refused(content: bytes, said: str) -> None:

@@ -1,7 +1,7 @@
 """Errors as statuses."""
 
 import pytest
-from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RetryInfo
 from grpc import StatusCode
 
 from recsvc import errors
@@ -58,3 +58,17 @@ def test_what_may_be_retried_says_when() -> None:
     assert to_status(UnavailableError("later")).details[1].Unpack(retry)
     assert retry.retry_delay.ToMilliseconds() == 1000
     assert len(to_status(NotFoundError("no", reason="MODEL_NOT_FOUND")).details) == 1
+
+
+def test_a_rate_that_is_used_up_is_a_quota() -> None:
+    """Of whoever it is, beside when to come back."""
+    error = errors.RateLimitedError(
+        "more than 5 requests a second", metadata={"caller": "web"}, retry_seconds=0.75
+    )
+    status, quota, retry = to_status(error), QuotaFailure(), RetryInfo()
+    assert status.code == StatusCode.RESOURCE_EXHAUSTED.value[0]
+    assert status.details[1].Unpack(quota)
+    (violation,) = quota.violations
+    assert (violation.subject, violation.description) == ("web", "more than 5 requests a second")
+    assert status.details[2].Unpack(retry)
+    assert retry.retry_delay.ToMilliseconds() == 750

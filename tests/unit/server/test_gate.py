@@ -151,3 +151,14 @@ def test_a_kind_of_credential_that_is_not_set_up_is_refused() -> None:
     bench.gate = Gate(bench.check, None)
     with pytest.raises(CredentialError, match="no credential of this kind"):
         bench.call(UNARY, events.IngestEventsRequest(), "Bearer t")
+
+
+def test_who_passes_is_counted(bench: Bench) -> None:
+    """By each message, and nobody who may not pass."""
+    charged: list[tuple[str, object]] = []
+    bench.gate = Gate(bench.check, bench.check, lambda who, what: charged.append((who.name, what)))
+    bench.call(UNARY, "events", "Bearer recsvc_k")
+    list(bench.call(STREAM, ["one", "two"], "Bearer recsvc_k", is_stream=True))
+    with pytest.raises(ForbiddenError):
+        bench.call("CatalogService/GetProduct", "product", "Bearer recsvc_k")
+    assert charged == [("web", "events"), ("web", "one"), ("web", "two")]

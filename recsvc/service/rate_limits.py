@@ -1,0 +1,164 @@
+"""How many requests a second each caller may make, over all processes together.
+
+Tokens of a caller come in at a steady rate, and each request takes one. What all processes share of
+them lies in a store; each holds a few, and fetches more behind its callers' backs as fast as they
+use them. So no request waits for the store, and what all processes let pass comes to the rate,
+wherever a caller's connections end.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from recsvc.errors import RateLimitedError, StoreUnavailableError
+from recsvc.service.ports import Lease, RateStore
+
+RENEW_SECONDS = 0.2
+BURST_SECONDS = 1.0
+"""Who was quiet may make the requests of so long at once."""
+
+FORGET_SECONDS = 5.0
+"""Of who was quiet for so long, nothing is held here."""
+
+MAX_CALLERS = 10_000
+"""Held at once, some hundred bytes each; who was first here is forgotten first."""
+
+
+def burst_of(rate: float) -> float:
+    """The most tokens that a caller may have."""
+    return max(1.0, BURST_SECONDS * rate)
+
+
+@dataclass(slots=True)
+class _Purse:
+    """What this process holds of a caller's tokens.
+
+    Attributes:
+        rate: tokens a second that come in, over all processes.
+        tokens: that are left; below 0 where a request took more than there were.
+        owed: tokens that were given on credit, which the store does not know of yet.
+        n_used: taken since the last renewal.
+        used_at: the renewal before which one was last taken, monotonic seconds.
+    """
+
+    rate: float
+    tokens: float
+    owed: float
+    used_at: float
+    n_used: float = 0.0
+
+    @property
+    def wanted(self) -> float:
+        """What it takes to go on, should twice as many be used as of late."""
+        return max(0.0, min(2 * self.n_used + 1, burst_of(self.rate)) - self.tokens)
+
+
+class RateLimits:
+    """Lets requests pass, or says when to come back; safe to share between threads.
+
+    Args:
+        store: what all processes share.
+        share: of each rate, what this process lets pass while the store does not answer.
+        monotonic: monotonic seconds.
+        draw: random numbers between 0 and 1.
+    """
+
+    def __init__(
+        self,
+        store: RateStore,
+        share: float,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._store = store
+        self._share = share
+        self._monotonic = monotonic
+        self._draw = draw
+        self._lock = threading.Lock()
+        self._purses: dict[str, _Purse] = {}
+        self._renewed_at = monotonic()
+
+    def take(self, caller: str, rate: float, n_requests: int = 1) -> None:
+        """Let a caller's requests pass.
+
+        Who has a token left may make several requests at once, and owes what they take beyond it.
+
+        Args:
+            caller: whose they are.
+            rate: requests a second that it may make, above 0.
+            n_requests: how many they are.
+
+        Raises:
+            RateLimitedError: it has used up its rate.
+        """
+        with self._lock:
+            purse = self._purses.get(caller)
+            if purse is None or purse.rate != rate:
+                purse = self._opened(caller, rate)
+            tokens = purse.tokens
+            if tokens >= 1:
+                purse.tokens -= n_requests
+                purse.n_used += n_requests
+                return
+        seconds = max(RENEW_SECONDS, (1 - tokens) / rate)
+        raise RateLimitedError(
+            f"more than {rate:g} requests a second; come back after the delay in RetryInfo",
+            # Not before there is something, and not all at once.
+            retry_seconds=seconds * (1 + self._draw() / 2),
+        )
+
+    def renew(self) -> None:
+        """Fetch tokens for those who use them, and give back those of who has gone."""
+        now = self._monotonic()
+        with self._lock:
+            leases = self._leases(now)
+            seconds, self._renewed_at = now - self._renewed_at, now
+        if not leases:
+            return
+        try:
+            given = self._store.lease(leases)
+        except StoreUnavailableError:
+            with self._lock:
+                self._grow(seconds)
+            return
+        with self._lock:
+            for lease, tokens in zip(leases, given, strict=True):
+                purse = self._purses.get(lease.caller)
+                if purse is not None:
+                    purse.owed -= lease.owed
+                    purse.tokens += tokens
+
+    def _opened(self, caller: str, rate: float) -> _Purse:
+        # Nobody asks the store now: the caller is trusted with what it may have had, and the store
+        # is told.
+        while len(self._purses) >= MAX_CALLERS:
+            del self._purses[next(iter(self._purses))]
+        burst = burst_of(rate)
+        purse = self._purses[caller] = _Purse(rate, burst, burst, self._renewed_at)
+        return purse
+
+    def _leases(self, now: float) -> list[Lease]:
+        leases = []
+        for caller, purse in list(self._purses.items()):
+            wanted = purse.wanted
+            if purse.n_used:
+                purse.used_at, purse.n_used = now, 0.0
+            # Who has no token is remembered until there is one: forgotten before, they would be
+            # given credit again.
+            elif purse.tokens >= 1 and now - purse.used_at > FORGET_SECONDS:
+                del self._purses[caller]
+                leases.append(Lease(caller, purse.rate, purse.owed - purse.tokens, 0.0))
+                continue
+            if wanted or purse.owed:
+                leases.append(Lease(caller, purse.rate, purse.owed, wanted))
+        return leases
+
+    def _grow(self, seconds: float) -> None:
+        """Give the callers this process's share of their rates, as nobody can be asked."""
+        for purse in self._purses.values():
+            most = max(1.0, self._share * burst_of(purse.rate))
+            grown = purse.tokens + self._share * purse.rate * seconds
+            purse.tokens = max(purse.tokens, min(most, grown))

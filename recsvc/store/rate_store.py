@@ -1,0 +1,107 @@
+"""What callers may still ask for, in Redis, for all processes together."""
+
+import math
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from hashlib import blake2b
+from typing import Any
+
+from recsvc.service.ports import Lease
+from recsvc.service.rate_limits import burst_of
+from recsvc.store.guarded import GuardedRedis
+from recsvc.store.keys import KeySchema
+
+MAX_TOGETHER = 500
+"""Leases of one round trip: each takes Redis some microseconds, in which it answers nobody else."""
+
+_HASH_BYTES = 12
+
+_LEASE = """
+local rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
+local owed, wanted = tonumber(ARGV[3]), tonumber(ARGV[4])
+local time = redis.call('TIME')
+local now = time[1] + time[2] / 1000000
+local kept = redis.call('HMGET', KEYS[1], 'level', 'at')
+local level, at = tonumber(kept[1]) or burst, tonumber(kept[2]) or now
+level = math.min(burst, level + rate * math.max(0, now - at)) - owed
+local given = math.max(0, math.min(wanted, level))
+level = level - given
+redis.call('HSET', KEYS[1], 'level', string.format('%.6f', level), 'at', string.format('%.6f', now))
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+return string.format('%.6f', given)
+"""
+
+_KEPT_SECONDS = 60
+"""Longer than anything is owed, but by who has asked for a minute's worth at once."""
+
+
+class RedisRateStore:
+    """A ``RateStore`` that all processes of a deployment share.
+
+    Args:
+        guarded: the client.
+        keys: the key schema of this shop.
+        hash_key: secret that callers' names are hashed with: some are customers' ids.
+    """
+
+    def __init__(self, guarded: GuardedRedis, keys: KeySchema, hash_key: bytes) -> None:
+        self._redis = guarded
+        self._keys = keys
+        self._hash_key = hash_key
+        self._lease = guarded.client.register_script(_LEASE)
+
+    def lease(self, leases: Sequence[Lease]) -> list[float]:
+        """Charge and give tokens, each caller's by itself."""
+        given: list[float] = []
+        for first in range(0, len(leases), MAX_TOGETHER):
+            some = leases[first : first + MAX_TOGETHER]
+            given += map(float, self._redis.ask(partial(self._ask, some)))
+        return given
+
+    def _ask(self, leases: Iterable[Lease]) -> list[Any]:
+        pipe = self._redis.client.pipeline(transaction=False)
+        for lease in leases:
+            arguments = [
+                lease.rate,
+                burst_of(lease.rate),
+                lease.owed,
+                lease.wanted,
+                _KEPT_SECONDS,
+            ]
+            self._lease(keys=[self._key(lease.caller)], args=arguments, client=pipe)
+        return list(pipe.execute())
+
+    def _key(self, caller: str) -> str:
+        name = caller.encode(errors="surrogatepass")
+        return self._keys.rate(
+            blake2b(name, key=self._hash_key, digest_size=_HASH_BYTES).hexdigest()
+        )
+
+
+class InMemoryRateStore:
+    """A ``RateStore`` of one process.
+
+    Args:
+        clock: returns seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._levels: dict[str, tuple[float, float]] = {}
+
+    def lease(self, leases: Sequence[Lease]) -> list[float]:
+        """Charge and give tokens."""
+        with self._lock:
+            return [self._one(lease) for lease in leases]
+
+    def _one(self, lease: Lease) -> float:
+        now, burst = self._clock(), burst_of(lease.rate)
+        level, at = self._levels.get(lease.caller, (math.inf, now))
+        level = min(burst, level + lease.rate * max(0.0, now - at)) - lease.owed
+        given = max(0.0, min(lease.wanted, level))
+        self._levels[lease.caller] = (level - given, now)
+        if level - given >= burst:  # as of who was never here
+            del self._levels[lease.caller]
+        return given

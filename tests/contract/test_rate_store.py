@@ -1,0 +1,89 @@
+"""What every ``RateStore`` promises, over each adapter; Redis is a real embedded Valkey."""
+
+import pytest
+import redis
+
+from recsvc.service.ports import Lease, RateStore
+from recsvc.store.breaker import CircuitBreaker
+from recsvc.store.guarded import GuardedRedis
+from recsvc.store.keys import KeySchema
+from recsvc.store.rate_store import InMemoryRateStore, RedisRateStore
+from tests.stores import SetClock
+
+RATE = 0.001
+"""So few that none comes in while a test runs."""
+
+
+@pytest.fixture(params=["memory", "redis"])
+def rates(request: pytest.FixtureRequest, clock: SetClock) -> RateStore:
+    if request.param == "memory":
+        return InMemoryRateStore(clock)
+    client: redis.Redis = request.getfixturevalue("client")
+    client.flushall()
+    return RedisRateStore(GuardedRedis(client, CircuitBreaker()), KeySchema(), b"secret")
+
+
+def lease(rates: RateStore, owed: float, wanted: float, caller: str = "a") -> float:
+    (given,) = rates.lease([Lease(caller, RATE, owed, wanted)])
+    return given
+
+
+def test_who_was_never_here_has_a_burst(rates: RateStore) -> None:
+    """One request at least, and no more than there is."""
+    assert lease(rates, 0, 0.25) == 0.25
+    assert lease(rates, 0, 5) == pytest.approx(0.75, abs=1e-3)
+    assert lease(rates, 0, 5) == pytest.approx(0, abs=1e-3)
+
+
+def test_what_is_owed_is_charged_where_there_is_nothing(rates: RateStore) -> None:
+    """It is paid back before anything is given."""
+    assert lease(rates, 3, 5) == 0
+    assert lease(rates, -2.5, 5) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_what_is_given_back_is_there_for_others(rates: RateStore) -> None:
+    """And is no more than a burst."""
+    lease(rates, 0, 1)
+    lease(rates, -7, 0)
+    assert lease(rates, 0, 5) == pytest.approx(1, abs=1e-2)
+
+
+def test_callers_have_tokens_of_their_own(rates: RateStore) -> None:
+    """Also of ids that are no proper text."""
+    names = ["a", "b", "a b", "\ud800", ""]
+    assert rates.lease([Lease(name, RATE, 0, 1) for name in names]) == [1] * len(names)
+    assert lease(rates, 0, 1) == pytest.approx(0, abs=1e-3)
+
+
+def test_many_are_asked_for_at_once(rates: RateStore) -> None:
+    names = [str(number) for number in range(1_100)]
+    assert rates.lease([Lease(name, RATE, 0, 1) for name in names]) == [1] * len(names)
+
+
+def test_tokens_come_in_with_time(clock: SetClock) -> None:
+    """Of one process; Redis has a clock of its own, and the next test waits for it."""
+    rates = InMemoryRateStore(clock)
+    assert rates.lease([Lease("a", 10, 10, 10)]) == [0]
+    clock.now += 0.5
+    assert rates.lease([Lease("a", 10, 0, 10)]) == [5]
+    clock.now += 60
+    assert rates.lease([Lease("a", 10, 0, 100)]) == [10]
+
+
+def test_tokens_come_in_with_the_time_of_redis(client: redis.Redis) -> None:
+    """At a rate so high that the next look finds some."""
+    rates = RedisRateStore(GuardedRedis(client, CircuitBreaker()), KeySchema("fast"), b"secret")
+    (first,) = rates.lease([Lease("a", 1e6, 1e6, 1e6)])
+    found = [rates.lease([Lease("a", 1e6, 0, 1e6)])[0] for _ in range(3)]
+    assert first == pytest.approx(0, abs=1)
+    assert min(found) > 0
+
+
+def test_no_name_of_a_caller_is_in_redis(client: redis.Redis) -> None:
+    """Some are customers' ids; and nothing stays."""
+    client.flushall()
+    rates = RedisRateStore(GuardedRedis(client, CircuitBreaker()), KeySchema(), b"secret")
+    rates.lease([Lease("anna", 5, 0, 1)])
+    (key,) = client.keys()
+    assert b"anna" not in key
+    assert 0 < client.ttl(key) <= 60
