@@ -240,7 +240,7 @@ class ServerSettings(LogSettings, ListSettings, AccessSettings):
     may have a rate of its own."""
 
     max_wait_ms: int = Field(default=100, ge=1, le=60_000)
-    """Longest that who asks for a list may have to wait for a thread, milliseconds, and a fifth of
+    """Longest that who asks for a list may have to wait for a thread, milliseconds, and half of
     it once there has been a queue for so long; beyond it calls are turned away as OVERLOADED."""
 
     redis_url: str | None = None

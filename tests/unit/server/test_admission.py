@@ -54,7 +54,7 @@ def test_a_queue_that_comes_may_be_long(bench: Bench) -> None:
 
 def test_a_queue_that_stays_must_be_short(bench: Bench) -> None:
     """It does no more for being long, and is a short one's wait for everybody."""
-    bench.hold(3)
+    bench.hold(4)
     bench.now += 4.0
     slow = [bench.admission.is_slow]
     bench.now += 2.0
