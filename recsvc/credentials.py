@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jwt
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -239,7 +240,15 @@ def published_keys(content: bytes) -> list[Key]:
     return keys
 
 
-_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, jwt.PyJWTError)
+_UNREADABLE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    UnsupportedAlgorithm,
+    jwt.PyJWTError,
+)
 """What the libraries say of what cannot be read as a key."""
 
 

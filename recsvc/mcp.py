@@ -73,8 +73,8 @@ def open_door(
     if verifier is None:
         logger.warning(
             "anonymous_only",
-            hint="no key for tokens is set (RECSVC_JWT_SECRET, RECSVC_JWT_KEYS_FILE): every call "
-            "is for nobody in particular",
+            hint="no key for tokens is set (RECSVC_JWT_SECRET, RECSVC_JWT_KEYS_FILE, "
+            "RECSVC_JWT_KEYS_URL): every call is for nobody in particular",
         )
     with following(verifier, logger):
         anyio.run(serve_http, server, options.http, tokens, verifier, logger, announce)

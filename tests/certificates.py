@@ -1,6 +1,7 @@
 """Certificates for tests: an authority of their own, and what it signs."""
 
 import ipaddress
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +32,12 @@ class Pair:
     def pem(self) -> bytes:
         """The certificate."""
         return self.certificate.public_bytes(Encoding.PEM)
+
+    def with_other(self, part: str, other: str) -> bytes:
+        """The certificate with some of its bytes exchanged, both given in hexadecimal."""
+        content = self.certificate.public_bytes(Encoding.DER)
+        odd = content.replace(bytes.fromhex(part), bytes.fromhex(other), 1)
+        return ssl.DER_cert_to_PEM_cert(odd).encode()
 
     def key_pem(self, password: bytes = b"") -> bytes:
         """The key."""

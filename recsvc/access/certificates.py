@@ -3,7 +3,8 @@
 Of a pair that it cannot use gRPC says only that a handshake failed; here it is said in words.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
 
@@ -50,14 +51,39 @@ def identity_reader(
     """
 
     def read(chain: bytes, secret: bytes, roots: bytes | None = None) -> Identity:
-        certificates = _certificates(cert, chain)
-        _check_key(key, secret, certificates[0], cert)
-        valid_until = _check_times(cert, certificates, now())
+        with _readable(cert):
+            certificates = _certificates(cert, chain)
+            public = _public(certificates[0].public_key())
+            names = _names(certificates[0])
+            valid_until = _check_times(cert, certificates, now())
+        _check_key(key, secret, public, cert)
         if client_ca is not None and roots is not None:
-            _check_times(client_ca, _certificates(client_ca, roots), now())
-        return Identity(chain, secret, roots, _names(certificates[0]), valid_until)
+            with _readable(client_ca):
+                _check_times(client_ca, _certificates(client_ca, roots), now())
+        return Identity(chain, secret, roots, names, valid_until)
 
     return read
+
+
+@contextmanager
+def _readable(file: NamedFile) -> Iterator[None]:
+    """Certificates are read part by part, and each part may turn out to be odd."""
+    try:
+        yield
+    except _ODD as error:
+        raise file.unusable(
+            f"a certificate in it cannot be read ({error}); give one of RSA or of the curve P-256"
+        ) from error
+
+
+_ODD = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What the library says of parts; they have no class in common."""
 
 
 def _certificates(file: NamedFile, content: bytes) -> list[x509.Certificate]:
@@ -69,9 +95,7 @@ def _certificates(file: NamedFile, content: bytes) -> list[x509.Certificate]:
         )
 
 
-def _check_key(
-    file: NamedFile, content: bytes, certificate: x509.Certificate, cert: NamedFile
-) -> None:
+def _check_key(file: NamedFile, content: bytes, public: bytes, cert: NamedFile) -> None:
     try:
         key = load_pem_private_key(content, password=None)
     except TypeError as error:  # what the library says of a password
@@ -80,7 +104,7 @@ def _check_key(
         raise file.unusable("it holds no private key in PEM (-----BEGIN PRIVATE KEY-----)") from (
             error
         )
-    if _public(key.public_key()) != _public(certificate.public_key()):
+    if _public(key.public_key()) != public:
         raise file.unusable(
             f"the key does not belong to the certificate of {cert.path}; give the two that were "
             "made together"

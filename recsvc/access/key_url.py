@@ -6,7 +6,13 @@ from collections.abc import Callable
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Final
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
+from urllib.request import (
+    HTTPRedirectHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    build_opener,
+)
 
 from recsvc.access.binding import is_loopback
 from recsvc.credentials import Key, published_keys
@@ -48,11 +54,11 @@ class KeyUrl:
         _check(url)
         self.keys: list[Key] | None = None
         self._url: Final = url
-        self._opener: Final = _opener()
+        self._opener: Final = _opener(url)
         self._logger = logger
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._content = b""
+        self._content: bytes | None = None
         self._trouble = ""
         self._fetched_at = self._due_at = monotonic()
 
@@ -137,8 +143,10 @@ class _NoRedirects(HTTPRedirectHandler):
         return
 
 
-def _opener() -> OpenerDirector:
-    return build_opener(_NoRedirects)
+def _opener(url: str) -> OpenerDirector:
+    # What is plain text because it stays on this machine must not leave it for a proxy.
+    proxies = [ProxyHandler({})] if url.lower().startswith("http:") else []
+    return build_opener(_NoRedirects, *proxies)
 
 
 def _check(url: str) -> None:

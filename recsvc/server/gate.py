@@ -1,6 +1,6 @@
 """Who passes: the credential of a call, the scope that its method asks, and whom it is about."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import grpc
@@ -10,7 +10,7 @@ from recsvc.access.scopes import Scope
 from recsvc.credentials import Credential
 from recsvc.errors import CredentialError, ForbiddenError
 from recsvc.logs import note
-from recsvc.server.rpc_access import RPCS, IsOwn, RpcAccess
+from recsvc.server.rpc_access import RPCS, RpcAccess
 
 Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 Check = Callable[[str], Credential]
@@ -79,8 +79,7 @@ class Gate:
             if is_stream:
                 return behaviour(self._each(asked(request), secret, access), context)
             message = asked(request)
-            if credential.customer_id:
-                _check_own(message, credential, access)
+            _check_own(message, credential, access)
             self._charge(credential, message)
             return behaviour(message, context)
 
@@ -90,11 +89,14 @@ class Gate:
         """The messages of a stream; its credential may end before it does, or be revoked."""
         for message in messages:
             credential = self._allowed(secret, access)
-            if credential.customer_id:
-                for one in message if isinstance(message, list) else (message,):
-                    _check_own(one, credential, access)
-            self._charge(credential, message)
-            yield message
+            group = message if isinstance(message, list) else [message]
+            n_own = _n_own(group, credential, access)
+            if n_own:  # what came before another's is answered
+                own = message if n_own == len(group) else group[:n_own]
+                self._charge(credential, own)
+                yield own
+            if n_own < len(group):
+                raise _of_another()
 
     def _allowed(self, secret: str, access: RpcAccess) -> Credential:
         credential = self._credential(secret)
@@ -111,13 +113,27 @@ class Gate:
 
 
 def _check_own(message: object, credential: Credential, access: RpcAccess) -> None:
-    is_own: IsOwn | None = access.is_own
-    if is_own is None or not is_own(message, credential.customer_id):
-        raise ForbiddenError(
-            "a shopper's token acts for its own subject alone: name that customer or nobody, and "
-            "leave visitors and segments to the shop's services",
-            reason="CUSTOMER_MISMATCH",
-        )
+    if not _n_own([message], credential, access):
+        raise _of_another()
+
+
+def _n_own(messages: Sequence[object], credential: Credential, access: RpcAccess) -> int:
+    """How many messages there are before the first that the credential may not send."""
+    customer_id, is_own = credential.customer_id, access.is_own
+    if not customer_id:
+        return len(messages)
+    for n, message in enumerate(messages):
+        if is_own is None or not is_own(message, customer_id):
+            return n
+    return len(messages)
+
+
+def _of_another() -> ForbiddenError:
+    return ForbiddenError(
+        "a shopper's token acts for its own subject alone: name that customer or nobody, and "
+        "leave visitors and segments to the shop's services",
+        reason="CUSTOMER_MISMATCH",
+    )
 
 
 def _bearer(context: grpc.ServicerContext) -> str:

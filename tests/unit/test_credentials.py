@@ -3,7 +3,7 @@
 import hmac
 import json
 import time
-from base64 import urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -205,6 +205,13 @@ def test_a_single_key_without_a_name_checks_named_tokens() -> None:
     assert verifier.verify(signed(EC, "ES256", {"kid": "any"})).customer_id == "anna"
 
 
+def unknown_kind() -> bytes:
+    """A public key of a kind that nobody has heard of."""
+    content = EC.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    odd = content.replace(bytes.fromhex("2a8648ce3d0201"), bytes.fromhex("2a8648ce3d0203"))
+    return b"-----BEGIN PUBLIC KEY-----\n" + b64encode(odd) + b"\n-----END PUBLIC KEY-----\n"
+
+
 P384 = ec.generate_private_key(ec.SECP384R1())
 SHORT = rsa.generate_private_key(public_exponent=65_537, key_size=1024)  # noqa: S505  # to be refused
 
@@ -215,6 +222,7 @@ SHORT = rsa.generate_private_key(public_exponent=65_537, key_size=1024)  # noqa:
         (lambda: b"nonsense", "cannot be used"),
         (lambda: b'{"keys": []}', "holds no key"),
         (lambda: b'{"key": 1}', "cannot be used"),
+        (unknown_kind, "cannot be used"),
         (lambda: pem(P384), "no public key of RSA"),
         (lambda: pem(SHORT), "needs 2048 bits"),
         (lambda: ED.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), "cannot"),

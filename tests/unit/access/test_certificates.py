@@ -18,6 +18,9 @@ CERT, KEY, ROOTS = (
 AUTHORITY = signed_pair("authority", end=NOW + 90 * DAY)
 PAIR = signed_pair("shop", AUTHORITY, end=NOW + 20 * DAY)
 OTHER = signed_pair("other", AUTHORITY)
+# Neither the kind of key nor the version is one that anybody knows.
+ODD_KEY = PAIR.with_other("2a8648ce3d0201", "2a8648ce3d0203")
+ODD_VERSION = PAIR.with_other("a003020102", "a003020159")
 OLD = signed_pair("old", AUTHORITY, start=NOW - 9 * DAY, end=NOW - timedelta(hours=1))
 EARLY = signed_pair("early", AUTHORITY, start=NOW + DAY, end=NOW + 9 * DAY)
 
@@ -39,6 +42,8 @@ def test_a_good_pair_says_whom_it_is_for_and_until_when() -> None:
     ("files", "said"),
     [
         (lambda: (b"nonsense", PAIR.key_pem()), "CERT cannot be used: it holds no certificate"),
+        (lambda: (ODD_KEY, PAIR.key_pem()), "CERT cannot be used: a certificate in it cannot be"),
+        (lambda: (ODD_VERSION, PAIR.key_pem()), "CERT cannot be used: .*89 is not a valid X509"),
         (lambda: (PAIR.pem, b"nonsense"), "KEY cannot be used: it holds no private key"),
         (lambda: (PAIR.pem, PAIR.pem), "KEY cannot be used: it holds no private key"),
         (lambda: (PAIR.pem, PAIR.key_pem(b"hush")), "the key is encrypted"),

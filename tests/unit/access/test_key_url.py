@@ -136,6 +136,29 @@ def test_an_issuer_that_was_never_there(issuer: Issuer) -> None:
     assert bench.after(RETRY_SECONDS)
 
 
+def test_an_issuer_that_says_nothing_has_no_keys(issuer: Issuer) -> None:
+    """Not even at the start, when nothing else is known: it is told, and asked again soon."""
+    bench = Bench(issuer.url)
+    issuer.body, good = b"", issuer.body
+    assert not bench.keys.refresh()
+    assert "no JSON Web Key Set" in bench.troubles[0]["error"]
+    issuer.body = good
+    assert bench.after(RETRY_SECONDS)
+
+
+def test_what_is_asked_on_this_machine_does_not_leave_it(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy could put its own keys into plain text."""
+    listed = {"keys": [web_key(EC, "ES256", kid="of the proxy")]}
+    with running_issuer(json.dumps(listed).encode()) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        bench = Bench(issuer.url)
+        assert bench.keys.refresh()
+    assert bench.names() == ["one"]
+
+
 def test_an_issuer_that_drips_is_left(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A time-out of each piece alone would let it hold the thread for hours."""
     monkeypatch.setattr(key_url, "FETCH_SECONDS", -1.0)

@@ -110,8 +110,12 @@ def test_a_stream_ends_at_the_first_message_about_another(bench: Bench) -> None:
         next(stream)
     assert caught.value.reason == "CUSTOMER_MISMATCH"
     groups: Iterator[Any] = iter([mixed])
+    stream = bench.call(STREAM, groups, "Bearer t", is_stream=True)
+    assert next(stream) == mixed[:1]
     with pytest.raises(ForbiddenError):
-        next(bench.call(STREAM, groups, "Bearer t", is_stream=True))
+        next(stream)
+    with pytest.raises(ForbiddenError):
+        next(bench.call(STREAM, iter([mixed[1:]]), "Bearer t", is_stream=True))
     assert len(list(bench.call(STREAM, iter(mixed), "Bearer recsvc_k", is_stream=True))) == 2
 
 
