@@ -15,6 +15,8 @@ class Issuer(ThreadingHTTPServer):
         self.status = 200
         self.headers: dict[str, str] = {}
         self.n_asked = 0
+        self.speaks = threading.Event()
+        self.speaks.set()
 
     @property
     def url(self) -> str:
@@ -26,6 +28,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:  # its base class's
         self.server.n_asked += 1
+        self.server.speaks.wait()
         self.send_response(self.server.status)
         for name, value in self.server.headers.items():
             self.send_header(name, value)

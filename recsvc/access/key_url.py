@@ -21,7 +21,8 @@ from recsvc.logs import Logger
 
 MAX_BYTES = 1 << 20
 FETCH_SECONDS = 5.0
-"""So long at most a fetch takes, however slowly the bytes come."""
+"""So long at most the issuer is silent, and so long all of the body takes. An issuer that drips its
+headers holds up whoever fetches for longer; no call and no start waits for that."""
 
 FRESH_SECONDS = 300.0
 """So old at most keys grow before they are fetched again."""

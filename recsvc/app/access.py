@@ -5,10 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from threading import Event
 
 from recsvc.access.binding import check_binding
 from recsvc.access.certificates import Identity, identity_reader
 from recsvc.access.key_ring import KeyRing, ring_of
+from recsvc.access.key_url import FETCH_SECONDS
 from recsvc.access.trusted_tokens import TrustedTokens
 from recsvc.access.watched import NamedFile, Watched
 from recsvc.credentials import Credential
@@ -58,10 +60,16 @@ class Access:
         )
 
     def start(self, interval_seconds: float) -> None:
-        """Follow what changes; the keys of a URL, if there is one, are fetched first of all."""
+        """Follow what changes; the keys of a URL are there then, unless their issuer is slow."""
         if self.tokens is not None:
-            self.tokens.refresh_url()
-            self.fetches.start(self.tokens.refresh_url, _URL_LOOK_SECONDS)
+            fetched, refresh = Event(), self.tokens.refresh_url
+
+            def fetch() -> None:
+                refresh()
+                fetched.set()
+
+            self.fetches.start(fetch, _URL_LOOK_SECONDS, at_once=True)
+            fetched.wait(FETCH_SECONDS)
         if self._looks:
             self.files.start(self._look, interval_seconds)
 

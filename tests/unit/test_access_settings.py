@@ -1,6 +1,7 @@
 """Who may call, as settings say it: what the doctor finds, and what does not start."""
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,18 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from recsvc.access.trusted_tokens import TrustedTokens
+from recsvc.app import access
 from recsvc.app.access import build_access, following
 from recsvc.cli import app
 from recsvc.doctor import _access
-from recsvc.errors import SettingsError
+from recsvc.errors import SettingsError, UnavailableError
 from recsvc.launch import _warn_of_openness
 from recsvc.metrics import Metrics
 from recsvc.settings import AccessSettings, ServerSettings, TargetSettings, TokenSettings
 from recsvc.terminal import run
 from tests.access import STRANGE, TRUSTED, public_key_set, signed
 from tests.certificates import signed_pair
+from tests.issuer import running_issuer
 from tests.serving import Log, small_registry, wait_until
 
 OPEN = "0.0.0.0:0"  # nothing listens there in these tests
@@ -169,6 +172,29 @@ def test_the_agents_door_follows_its_keys(tmp_path: Path) -> None:
     assert tokens.verify(signed(STRANGE)).customer_id == "anna"
     with following(None, log.logger):
         pass
+
+
+def test_an_issuer_that_is_slow_holds_up_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says in the end is believed from then on."""
+    monkeypatch.setattr(access, "FETCH_SECONDS", 0.01)
+    log = Log()
+    with running_issuer(public_key_set(TRUSTED).encode()) as issuer:
+        issuer.speaks.clear()
+        tokens = TrustedTokens(TokenSettings.load({"jwt_keys_url": issuer.url}), log.logger)
+        with following(tokens, log.logger):
+            assert not log.lines("token_keys_not_fetched")
+            with pytest.raises(UnavailableError):
+                tokens.verify(signed())
+            issuer.speaks.set()
+            wait_until(lambda: bool(log.lines("token_keys_fetched")))
+            wait_until(lambda: is_believed(tokens))
+
+
+def is_believed(tokens: TrustedTokens) -> bool:
+    """Whether a good token is."""
+    with suppress(UnavailableError):
+        return tokens.verify(signed()).customer_id == "anna"
+    return False
 
 
 def test_numbers_name_nobody() -> None:
