@@ -78,7 +78,7 @@ def parse_api_keys(content: bytes) -> tuple[ApiKey, ...]:
                 f"it is of schema {document['schema']}, which this version of recsvc does not read"
             )
         keys = tuple(map(_key, document["keys"]))
-    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ValueError("it is no file of recsvc keys") from error
     if len({key.key_id for key in keys}) < len(keys):
         raise ValueError("it has two keys with one id")

@@ -70,6 +70,7 @@ def document(*entries: object, schema: object = 1) -> bytes:
         (document(entry(rate=-1)), "no number of requests"),
         (document(entry(rate=float("inf"))), "no number of requests"),
         (document(entry(rate="many")), "many"),
+        (document(entry(rate=10**400)), "no file of recsvc keys"),
         (document(entry(rate=[])), "no file of recsvc keys"),
     ],
 )
