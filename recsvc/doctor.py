@@ -115,7 +115,7 @@ def _access(settings: ServerSettings) -> str:
         if identity.client_ca is not None:
             said.append("clients show a certificate")
     if access.keys is not None:
-        said.append(f"{len(access.keys.value)} API keys")
+        said.append(f"API keys: {len(access.keys.value)}")
     if access.tokens is not None:
         said.append(_tokens(access.tokens, settings))
     if not settings.asks_for_credentials:

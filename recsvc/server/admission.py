@@ -13,8 +13,8 @@ from recsvc.metrics import Metrics, Totals
 from recsvc.server.backlog import Backlog
 
 LASTING_SHARE = 0.5
-"""Of the longest wait, what is allowed once there has been a queue for as long as that. With a fifth,
-20 ms, a process turned away the callers of 64 lists from Redis, whom it answers in 21."""
+"""Of the longest wait, what is allowed once there has been a queue for as long as that. With a
+fifth, 20 ms, a process turned away the callers of 64 lists from Redis, whom it answers in 21."""
 
 MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.1, 5.0
 

@@ -38,8 +38,9 @@ IN_FLIGHT = 8
 """Under way at once while the greatest rate is looked for."""
 
 TIMES_CAPACITY = 5
-AS_SOLD = PATHS["computed"] | {
-    "RECSVC_MAX_WAIT_MS": str(ServerSettings.model_fields["max_wait_ms"].default)
+AS_SOLD = {
+    **PATHS["computed"],
+    "RECSVC_MAX_WAIT_MS": str(ServerSettings.model_fields["max_wait_ms"].default),
 }
 DEADLINE_SECONDS = 0.25
 AFTER_SECONDS = 4
