@@ -1,7 +1,9 @@
 """Making a list: the question in the terms of its model, the ranking, and the answer as bytes."""
 
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -32,6 +34,16 @@ FIRST_COST_SECONDS = 0.005
 
 SAFETY = 2.0
 """With less time left than so many times what a list takes of late, it is not begun."""
+
+
+LISTS_AT_ONCE = 2
+"""So many lists a process makes at once. They want the interpreter, and its core, all the time:
+eight of them each take eight times as long, and more CPU, and the thread that takes calls in has to
+wait for its turn behind them all. A second one goes on where the first waits for Redis, or is in a
+large kernel without the interpreter."""
+
+MAX_PLACE_SECONDS = 60.0
+"""So long at most a place is waited for by who has no deadline."""
 
 
 class Begun(NamedTuple):
@@ -117,12 +129,33 @@ class ListMaker:
         self._codec = codec
         self._monotonic = monotonic
         # Reasons cost about as much again, so lists with them are estimated apart.
+        self._places = threading.BoundedSemaphore(LISTS_AT_ONCE)
         self._costs = {explain: CostEstimate(FIRST_COST_SECONDS) for explain in (False, True)}
 
     def lacks_time(self, inquiry: Inquiry, now: float) -> bool:
         """Whether a list that is begun now, monotonic seconds, would hardly be there in time."""
         cost = self._costs[inquiry.question.explain]
         return inquiry.deadline - now < SAFETY * cost.seconds
+
+    @contextmanager
+    def place(self, inquiry: Inquiry, now: float) -> Iterator[bool]:
+        """Wait until few enough others make lists, and keep a place among them.
+
+        Args:
+            inquiry: for whom.
+            now: monotonic seconds.
+
+        Yields:
+            Whether there is a place, and the time that the list takes; else it lacks the time.
+        """
+        cost = self._costs[inquiry.question.explain]
+        seconds = min(inquiry.deadline - now - SAFETY * cost.seconds, MAX_PLACE_SECONDS)
+        has_place = seconds >= 0 and self._places.acquire(timeout=seconds)
+        try:
+            yield has_place
+        finally:
+            if has_place:
+                self._places.release()
 
     def prepared(self, begun: Sequence[Begun], now: float) -> list[Ahead | None]:
         """Do before the first is made what costs less for several lists; None where it does not.

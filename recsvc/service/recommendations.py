@@ -13,6 +13,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from hashlib import blake2b
 from itertools import islice
@@ -249,13 +250,18 @@ class Recommendations:
         """Give a list that is made now; without the time for it, what is popular at the place."""
         inquiry, cached = begun.inquiry, begun.cached
         now = self._monotonic()
-        is_late = self._maker.lacks_time(inquiry, now) or (turn is not None and turn.is_late)
-        made = self._maker.make(begun, now, is_late=is_late, ahead=ahead)
+        lacks_time = self._maker.lacks_time(inquiry, now)
+        is_late = lacks_time or (turn is not None and turn.is_late)
+        with ExitStack() as stack:
+            if not is_late:
+                is_late = not stack.enter_context(self._maker.place(inquiry, now))
+            made = self._maker.make(begun, self._monotonic(), is_late=is_late, ahead=ahead)
         if started is not None and ahead is not None:
             started -= ahead.seconds
         deliver = partial(self._deliveries.delivery, inquiry, basis=made.basis, started=started)
         if is_late:
-            if turn is None or not turn.has_waited:  # or it was not made for what it takes
+            # Who waited, for another's list or for a place, lacks the time for that reason.
+            if lacks_time and (turn is None or not turn.has_waited):
                 self._maker.forgo(inquiry)
             delivery = deliver(ServedFrom.FALLBACK, degraded_reason=DEADLINE)
         else:
@@ -286,7 +292,8 @@ class Recommendations:
         claimed = cached.take()
         try:
             if claimed is Claimed.TAKEN:
-                self._maker.make(begun, self._monotonic(), is_late=False)
+                with self._maker.place(begun.inquiry, self._monotonic()):
+                    self._maker.make(begun, self._monotonic(), is_late=False)
         finally:
             cached.let_go()
         if cached.failed:
