@@ -37,7 +37,9 @@ class Rates:
         """
         rate = self._rate if credential.rate is None else credential.rate
         if rate:
-            caller = f"{credential.issuer} {credential.caller}"
+            # An issuer may name a shopper like a key.
+            kind = "shopper" if credential.customer_id else "service"
+            caller = f"{kind} {credential.issuer} {credential.caller}"
             self.take(caller, rate, message, credential.name)
 
     def take(self, caller: str, rate: float, message: object, name: str) -> None:

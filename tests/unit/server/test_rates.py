@@ -60,6 +60,13 @@ def test_each_caller_has_a_rate(bench: Bench) -> None:
     assert [bench.passed(who, 9) for who in (ANNA, BERT, other)] == [3, 3, 3]
 
 
+def test_a_shopper_who_is_called_like_a_key_uses_up_nothing_of_it(bench: Bench) -> None:
+    """Where tokens need no issuer; whoever chose that name would else stop a service."""
+    key = Credential("", frozenset(), 0, name="web", caller="recsvc_3f9a01bc")
+    shopper = Credential(key.caller, frozenset(), 0, caller=key.caller)
+    assert [bench.passed(who, 9) for who in (shopper, key)] == [3, 3]
+
+
 def test_a_key_may_have_a_rate_of_its_own(bench: Bench) -> None:
     """Or none at all."""
     slow, free = (
