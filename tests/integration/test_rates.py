@@ -67,7 +67,7 @@ def test_keys_have_rates_and_other_processes_heed_them(tmp_path: Path) -> None:
             assert passed(one.channel, 50, fast_secret) == 50
             assert passed(other.channel, 5, usual_secret) == 1  # on credit
             # Both have told the store by now, or will; what is left there is less than nothing.
-            name = f" recsvc_{usual.key_id}"
+            name = f"service  recsvc_{usual.key_id}"
             rates = one.worker.ground.stores.rates
             wait_until(lambda: rates.lease([Lease(name, 0.01, 0, 1)]) == [0])
 
