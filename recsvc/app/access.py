@@ -79,13 +79,14 @@ class Access:
 
     @property
     def _looks(self) -> list[Callable[[], object]]:
+        # First what revokes: a fault of the others must not keep a key good.
         looks: list[Callable[[], object]] = []
-        if self.identity is not None:
-            looks.append(self.identity.refresh)
         if self.keys is not None:
             looks.append(self.keys.refresh)
         if self.tokens is not None:
             looks.append(self.tokens.refresh_file)
+        if self.identity is not None:
+            looks.append(self.identity.refresh)
         return looks
 
     def _look(self) -> None:
