@@ -156,7 +156,8 @@ class TokenVerifier:
                 leeway=self.leeway_seconds,
                 options={"require": ["exp", "sub"], "verify_aud": bool(self._audience)},
             )
-        except jwt.PyJWTError as error:
+        # Of half a character the library says nothing of its own.
+        except (jwt.PyJWTError, UnicodeEncodeError) as error:
             raise CredentialError(_why(error)) from error
         return claims
 
@@ -297,7 +298,7 @@ def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
 
 _UNTRUSTED = "the token's signature is of no key that is trusted here"
 
-_WHY: dict[type[jwt.PyJWTError], str] = {
+_WHY: dict[type[Exception], str] = {
     jwt.ExpiredSignatureError: "the token has expired; get a new one",
     jwt.ImmatureSignatureError: "the token does not hold yet; check the issuer's clock",
     jwt.InvalidAudienceError: "the token is for another service; get one for this one",
@@ -316,5 +317,5 @@ def _is_id(text: str) -> bool:
         return False
 
 
-def _why(error: jwt.PyJWTError) -> str:
+def _why(error: Exception) -> str:
     return _WHY.get(type(error), "the token cannot be read; get a new one")

@@ -28,11 +28,22 @@ doors map classes to their own codes.
 from collections.abc import Iterable, Mapping
 
 
+def one_line(text: str) -> str:
+    """A text that may quote what came from outside, on one line that a terminal can show.
+
+    White space of other kinds becomes a space, and what cannot be printed its escape.
+    """
+    if text.isprintable():
+        return text
+    line = " ".join(text.split())
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
+
+
 class RecsvcError(Exception):
     """Base of all; ``str()`` is one line for a person: what, where, what to do.
 
     Args:
-        message: one line, without a trailing full stop.
+        message: without a trailing full stop; what it quotes may be of any kind, see ``one_line``.
         reason: the machine-readable reason, in capitals, as ``docs/api`` lists them.
         metadata: details for a program, all strings.
     """
@@ -46,7 +57,7 @@ class RecsvcError(Exception):
         reason: str | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(one_line(message))
         self.reason = reason or self.default_reason
         self.metadata: dict[str, str] = dict(metadata or {})
 
@@ -66,8 +77,8 @@ class FaultyFileError(InputError):
     """
 
     def __init__(self, message: str, faults: Iterable[str]) -> None:
-        self.headline = message
-        self.faults = tuple(faults)
+        self.headline = one_line(message)
+        self.faults = tuple(map(one_line, faults))
         super().__init__(f"{message}: {'; '.join(self.faults)}")
 
 
@@ -92,7 +103,7 @@ class InvalidRequestError(RecsvcError):
     def __init__(self, field: str, message: str, *, reason: str | None = None) -> None:
         super().__init__(f"{field}: {message}", reason=reason, metadata={"field": field})
         self.field = field
-        self.description = message
+        self.description = one_line(message)
 
 
 class NotFoundError(RecsvcError):

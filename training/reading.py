@@ -10,6 +10,7 @@ from typing import Final
 import polars as pl
 
 from recsvc.errors import InputError
+from training.packing import check_rows, check_text
 
 ROW: Final = "row"
 """A row's number in its file, 0 for the first."""
@@ -116,8 +117,10 @@ def open_source(path: Path) -> Source:
         if suffix in _PARQUET:
             frame = pl.scan_parquet(path, glob=False, hive_partitioning=False)
             schema = frame.collect_schema()
+            check_rows(path, frame.select(pl.len()).collect().item())
             own = frame.select(pl.all().name.map(raw), pl.lit(None, pl.String).alias(OVERFLOW))
             return Source(path, schema, own.with_row_index(ROW), is_csv=False)
+        check_text(path)
         separator = _SEPARATORS[suffix or ".csv"]
         schema = _header(path, separator)
         for other in _OTHER_SEPARATORS:
@@ -153,7 +156,12 @@ def readable(path: Path) -> Iterator[None]:
         yield
     except pl.exceptions.NoDataError as error:
         raise InputError(f"{shown(path)}: there are only blank lines in it") from error
-    except pl.exceptions.ComputeError as error:
+    # Of a damaged Parquet file Polars may also say that an operation is invalid, or panic.
+    except (
+        pl.exceptions.ComputeError,
+        pl.exceptions.InvalidOperationError,
+        pl.exceptions.PanicException,
+    ) as error:
         if "utf-8" in str(error) or "utf8" in str(error):
             raise InputError(_wrong_encoding(path)) from error
         what = (

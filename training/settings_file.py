@@ -1,7 +1,6 @@
 """Settings of the trainer in a file: read, checked, and changed key by key."""
 
 import json
-import tomllib
 from collections.abc import Mapping
 from dataclasses import Field, asdict, fields, is_dataclass
 from difflib import get_close_matches
@@ -10,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from recsvc.artifacts.toml_text import parse_toml
 from recsvc.errors import InputError, SettingsError
 from training.models.als import AlsSettings
 from training.settings import PRESETS, TrainingSettings
@@ -17,6 +17,7 @@ from training.settings import PRESETS, TrainingSettings
 PRESET = "preset"
 """Key of a file beside those of the settings: what it starts from."""
 DEFAULT_PRESET = "balanced"
+_MAX_SHOWN = 200
 
 _TABLES = {"als": AlsSettings()}
 """What a table starts from where the preset has none."""
@@ -79,7 +80,7 @@ def changed(settings: TrainingSettings, changes: Mapping[str, Any]) -> TrainingS
     document = as_document(settings)
     for key, value in changes.items():
         _check_key(settings, key)
-        if isinstance(value, Mapping) and key in _TABLES | document:
+        if isinstance(value, Mapping) and (key in _TABLES or isinstance(document[key], dict)):
             table = document[key] if isinstance(document[key], dict) else asdict(_TABLES[key])
             for inner in value:
                 _check_key(getattr(settings, key) or _TABLES[key], inner, f"{key}.")
@@ -88,7 +89,12 @@ def changed(settings: TrainingSettings, changes: Mapping[str, Any]) -> TrainingS
             document[key] = value
     try:
         # By way of JSON, where a list is a tuple or a set, and nothing else becomes another type.
-        return _SETTINGS.validate_json(json.dumps(document, default=str))
+        text = json.dumps(document, default=str)
+    except (ValueError, RecursionError) as error:
+        key = ", ".join(map(str, changes))
+        raise SettingsError(f"{key}: is nested too deeply, or too long a number") from error
+    try:
+        return _SETTINGS.validate_json(text)
     except ValidationError as error:
         raise SettingsError(_explained(error)) from None
 
@@ -130,12 +136,12 @@ def own_fields(settings: object) -> list[Field[Any]]:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"--config {path}: no such file") from None
     except OSError as error:
         raise InputError(f"--config {path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise InputError(f"--config {path}: is not TOML ({error})") from None
 
 
@@ -153,10 +159,13 @@ def _check_key(settings: object, key: str, table: str = "") -> None:
 def _explained(error: ValidationError) -> str:
     """The first thing that is wrong: key, value and what is allowed."""
     first = error.errors()[0]
+    if first["type"] == "json_invalid":  # of the text that was made here
+        return "a value is nested too deeply"
     # TOML's words for what pydantic says in those of JSON.
     message = first["msg"].removeprefix("Input ").replace("an object", "a table")
     message = message.replace("valid array", "list").replace("Field required", "too few values")
-    return f"{_key(first['loc'])} = {json.dumps(first['input'], default=str)}: {message}"
+    given = json.dumps(first["input"], default=str)[:_MAX_SHOWN]
+    return f"{_key(first['loc'])} = {given}: {message}"
 
 
 def _key(location: tuple[int | str, ...]) -> str:

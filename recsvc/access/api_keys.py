@@ -75,7 +75,8 @@ def parse_api_keys(content: bytes) -> tuple[ApiKey, ...]:
         document = json.loads(content)
         if document["schema"] != _SCHEMA:
             raise ValueError(
-                f"it is of schema {document['schema']}, which this version of recsvc does not read"
+                f"it is of schema {document['schema']!r:.40}, which this version of recsvc does "
+                "not read"
             )
         keys = tuple(map(_key, document["keys"]))
     except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:

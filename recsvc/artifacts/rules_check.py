@@ -2,7 +2,6 @@
 
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -12,6 +11,7 @@ from recsvc.artifacts.contradictions import Fault, contradictions
 from recsvc.artifacts.documents import Documents
 from recsvc.artifacts.plain_words import in_words, told
 from recsvc.artifacts.rules_file import IN_WORDS, RulesFile
+from recsvc.artifacts.toml_text import parse_toml
 from recsvc.artifacts.version_ids import CURRENT
 from recsvc.core.rules import NO_RULES, Rulebook
 from recsvc.errors import FaultyFileError, InputError
@@ -55,8 +55,8 @@ def rules_in_force(shelf: Documents, version_ref: str = CURRENT) -> Rulebook:
 def _parsed(text: str, name: str, *, is_toml: bool = False) -> RulesFile:
     """Read a file whose rules make sense, each by itself."""
     try:
-        document = tomllib.loads(text) if is_toml else json.loads(text)
-    except ValueError as error:
+        document = parse_toml(text) if is_toml else json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{name}: is no {'TOML' if is_toml else 'JSON'}: {error}") from None
     try:
         return RulesFile.model_validate(document)

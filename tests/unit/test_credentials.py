@@ -249,3 +249,20 @@ def test_a_secret_that_can_be_guessed_is_refused() -> None:
     assert "hush" not in str(caught.value)
     with pytest.raises(SettingsError, match="No such file"):
         read_keys(Path("/none"))
+
+
+def test_half_a_character_is_no_token() -> None:
+    """Where a door lets one in, it is refused like all that cannot be read."""
+    verifier = TokenVerifier([secret_key(SECRET)])
+
+    assert reason(verifier, "\ud800.body.signature") == "CREDENTIAL_INVALID"
+
+
+def test_a_head_that_is_nested_deeply_is_no_token() -> None:
+    """Nobody need sign it to have it read."""
+    head = urlsafe_b64encode(b"[" * 5_000).decode().rstrip("=")
+
+    assert (
+        reason(TokenVerifier([secret_key(SECRET)]), f"{head}.body.signature")
+        == "CREDENTIAL_INVALID"
+    )

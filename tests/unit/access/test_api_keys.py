@@ -81,6 +81,13 @@ def test_a_file_that_is_none_is_refused(content: bytes, said: str) -> None:
     assert str(caught.value).startswith("RECSVC_API_KEYS_FILE: keys cannot be used")
 
 
+def test_of_another_schema_little_is_said() -> None:
+    """However much the file has there."""
+    with pytest.raises(ValueError, match="schema 'xxxx") as caught:
+        parse_api_keys(json.dumps({"schema": "x" * 5_000, "keys": []}).encode())
+    assert len(str(caught.value)) < 120
+
+
 def test_a_scope_of_a_later_version_allows_nothing() -> None:
     """It stands in the way of no older server."""
     (key,) = parse_api_keys(document(entry(scopes=["events", "time-travel"])))

@@ -234,6 +234,15 @@ def test_what_is_no_file_of_rules_says_where(text: str, *, is_toml: bool) -> Non
         read_rules("[]", name="r")
 
 
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_a_file_of_rules_that_is_nested_too_deeply_is_refused(opening: str) -> None:
+    """In words, whether it is JSON or TOML."""
+    with pytest.raises(InputError, match="r: is no JSON: maximum recursion depth"):
+        read_rules(opening * 100_000, name="r")
+    with pytest.raises(InputError, match="r: is no TOML: "):
+        read_rules(f"a = {opening.replace(':', ' = ') * 5_000}", name="r", is_toml=True)
+
+
 def test_a_name_is_given_once() -> None:
     """Responses name rules by it."""
     (line,) = faults(rule(), rule())

@@ -99,6 +99,26 @@ def test_what_a_file_cannot_say_is_one_line(tmp_path: Path, text: str, said: str
     assert "\n" not in message
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("seed = { a = 1 }", "seed = "),
+        (f"seed = {'[' * 2_000}{']' * 2_000}", "is not TOML"),
+        (f"seed = {'9' * 5_000}", "is not TOML"),
+        (f"seed = 0x{'f' * 5_000}", "seed: is nested too deeply, or too long a number"),
+        (f"als.{'.'.join('a' * 5_000)} = 1", "a key has more than 100 steps"),
+        (f"als.n_factors.{'.'.join('a' * 5_000)} = 1", "a key has more than 100 steps"),
+        (f"seed = {'[' * 250}{']' * 250}", "a value is nested too deeply"),
+    ],
+)
+def test_depths_and_lengths_without_sense_are_one_line(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    """Neither the parser nor what is behind it ends in a stack trace."""
+    with pytest.raises(InputError, match=said):
+        read_settings(written(tmp_path, text))
+
+
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     """No file, a folder and what is no text are refused by name."""
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")

@@ -1,0 +1,73 @@
+"""Files that unpack to far more than they hold: found before anybody unpacks them into memory."""
+
+import gzip
+import zlib
+from pathlib import Path
+from typing import Final
+
+from recsvc.errors import InputError
+
+MAX_RATIO: Final = 200
+"""So many times its size a table may unpack to. Purchases come to 5 to 30, and gzip, which can do
+1,032, does more than this only to what says the same again and again."""
+FREE_BYTES: Final = 64 << 20
+"""Whatever unpacks to no more than this does no harm."""
+MAX_ROWS_A_BYTE: Final = 20
+FREE_ROWS: Final = 1_000_000
+
+_BLOCK_BYTES: Final = 1 << 20
+_GZIP: Final = b"\x1f\x8b"
+_OTHERS: Final = (b"\x28\xb5\x2f\xfd", b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
+"""How files of zstd and zlib begin, which Polars would unpack too, whatever they are called."""
+
+
+def check_text(path: Path) -> None:
+    """Refuse a file of text that is packed in another way than by gzip, or far too well.
+
+    Args:
+        path: the file; one that is not packed is not read.
+
+    Raises:
+        InputError: it is such a file.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        first = file.read(4)
+    if first.startswith(_OTHERS):
+        raise InputError(f"{path}: is packed in another way than by gzip; unpack it, or use gzip")
+    if not first.startswith(_GZIP):
+        return
+    size = path.stat().st_size
+    most = max(FREE_BYTES, MAX_RATIO * size)
+    n_bytes = 0
+    try:
+        with gzip.open(path) as file:
+            while n_bytes <= most and (block := file.read(_BLOCK_BYTES)):
+                n_bytes += len(block)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        return  # who reads it says what is wrong
+    if n_bytes > most:
+        raise _too_much(path, size)
+
+
+def check_rows(path: Path, n_rows: int) -> None:
+    """Refuse a Parquet file that has far more rows than its bytes could tell apart.
+
+    Args:
+        path: the file.
+        n_rows: how many it says that it has.
+
+    Raises:
+        InputError: it is such a file.
+        OSError: it cannot be read.
+    """
+    size = path.stat().st_size
+    if n_rows > max(FREE_ROWS, MAX_ROWS_A_BYTE * size):
+        raise _too_much(path, size)
+
+
+def _too_much(path: Path, size: int) -> InputError:
+    return InputError(
+        f"{path}: its {size:,} bytes unpack to far more than any table's would, and to more than "
+        "the memory may hold; look what it is, and write it anew"
+    )
