@@ -1,0 +1,177 @@
+"""Calls with given bytes, several under way at once, each judged when it has ended."""
+
+import random
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from tests.fuzz.methods import Method
+from tests.fuzz.verdicts import CALL_SECONDS, HANGS, LEFT_EARLY, Verdict, fault_of, verdict_of
+
+_N_CHANNELS: Final = 4
+_N_UNDER_WAY: Final = 32
+_N_STREAMS: Final = 4
+_SHORT_SECONDS: Final = (0.0005, 0.005, 0.05)
+_SHARE_SHORT: Final = 0.01
+_GRACE_SECONDS: Final = CALL_SECONDS + 40.0
+"""After which a call is said never to end; its deadline has passed long ago."""
+_OPTIONS: Final = (
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+)
+_GIVEN: Final = {
+    "next_page_token": "page_token",
+    "consistency_token": "consistency_token",
+    "recommendation_id": "recommendation_id",
+}
+"""Fields of responses that are sent back, and the fields that they are sent back in."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What was sent in one call: one message, or those of a stream."""
+
+    method: Method
+    messages: Sequence[bytes]
+
+    @property
+    def n_bytes(self) -> int:
+        """Of the largest message."""
+        return max(map(len, self.messages), default=0)
+
+
+Judge = Callable[[Sent, Verdict, Mapping[str, str]], None]
+"""Is told what was sent, what came of it, and what the service gave out."""
+
+
+class Calls:
+    """Sends calls to one server.
+
+    Args:
+        target: ``HOST:PORT``.
+        judge: is told of every call that has ended, by the thread that sends.
+        chance: where chance comes from.
+    """
+
+    def __init__(self, target: str, judge: Judge, chance: random.Random) -> None:
+        self._channels = [grpc.insecure_channel(target, _OPTIONS) for _ in range(_N_CHANNELS)]
+        self._judge = judge
+        self._chance = chance
+        self._under_way: deque[Callable[[], None]] = deque()
+        self._streams = ThreadPoolExecutor(_N_STREAMS, "fuzz-streams")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, failure: object, *_: object) -> None:
+        if failure is None:  # after Ctrl-C, nobody knows what would be waited for
+            self.wait()
+        self._streams.shutdown()
+        for channel in self._channels:
+            channel.close()
+
+    def send(self, sent: Sent) -> None:
+        """Begin a call; while many are under way, wait for the oldest first."""
+        while len(self._under_way) >= _N_UNDER_WAY:
+            self._under_way.popleft()()
+        if any(sent.method.is_streamed):
+            self._under_way.append(self._stream(sent))
+        else:
+            self._under_way.append(self._one(sent))
+
+    def wait(self) -> None:
+        """Wait for all calls."""
+        while self._under_way:
+            self._under_way.popleft()()
+
+    def _one(self, sent: Sent) -> Callable[[], None]:
+        is_short = self._chance.random() < _SHARE_SHORT
+        channel = self._chance.choice(self._channels)
+        method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(sent.method.path)
+        call = method.future(
+            sent.messages[0],
+            timeout=self._chance.choice(_SHORT_SECONDS) if is_short else CALL_SECONDS,
+        )
+
+        def end() -> None:
+            try:
+                call.exception(_GRACE_SECONDS)  # waits; its class is of no interest
+            except grpc.FutureTimeoutError:
+                self._judge(sent, Verdict(HANGS, "it never ended", HANGS), {})
+                return
+            verdict = verdict_of(call, may_expire=is_short, n_bytes=sent.n_bytes)
+            if verdict.code == "OK":
+                verdict, given = _looked_at(sent.method, call.result(), may_expire=is_short)
+            else:
+                given = {}
+            self._judge(sent, verdict, given)
+
+        return end
+
+    def _stream(self, sent: Sent) -> Callable[[], None]:
+        channel = self._chance.choice(self._channels)
+        reads = self._chance.choice((0, 1, 1_000_000, 1_000_000))
+        future: Future[Verdict] = self._streams.submit(_streamed, channel, sent, reads)
+
+        def end() -> None:
+            self._judge(sent, future.result(), {})
+
+        return end
+
+
+def _streamed(channel: grpc.Channel, sent: Sent, reads: int) -> Verdict:
+    """Make a call of a stream, and leave early after so many responses."""
+    is_sent, is_read = sent.method.is_streamed
+    call: Any  # an iterator of responses, and a Call
+    if is_sent and is_read:
+        both: grpc.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(sent.method.path)
+        call = both(_each(sent.messages), timeout=CALL_SECONDS)
+    else:
+        one: grpc.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(sent.method.path)
+        call = one(sent.messages[0], timeout=CALL_SECONDS)
+    faults = []
+    with suppress(grpc.RpcError):  # what it ended with is judged below
+        for number, response in enumerate(call):
+            if number >= reads:
+                break
+            faults.append(_looked_at(sent.method, response)[0].fault)
+        else:
+            reads = -1
+    if reads >= 0 and call.is_active():
+        call.cancel()
+        return Verdict(LEFT_EARLY, next(filter(None, faults), ""), LEFT_EARLY)
+    verdict = verdict_of(call, may_expire=False, n_bytes=sent.n_bytes)
+    fault = next(filter(None, faults), verdict.fault)
+    return Verdict(verdict.code, fault, verdict.kind)
+
+
+def _each(messages: Sequence[bytes]) -> Iterator[bytes]:
+    yield from messages
+
+
+def _looked_at(
+    method: Method, data: bytes, *, may_expire: bool = False
+) -> tuple[Verdict, Mapping[str, str]]:
+    """Judge a response, the errors of its entries too, and find what it gives out."""
+    try:
+        response: Any = method.response.FromString(data)
+    except DecodeError:
+        return Verdict("OK", "OK with a response that cannot be read", "OK"), {}
+    fields = response.DESCRIPTOR.fields_by_name
+    given = {back: str(getattr(response, name)) for name, back in _GIVEN.items() if name in fields}
+    results = response.results if "results" in fields else ()
+    if "result" in fields and fields["result"].message_type is not None:
+        results = (response.result,)
+    for result in results:
+        if "status" in result.DESCRIPTOR.fields_by_name and result.HasField("status"):
+            fault = fault_of(result.status, may_expire=may_expire)
+            if fault:
+                return Verdict("OK", f"an entry's {fault}", "OK"), given
+    return Verdict("OK", "", "OK"), given

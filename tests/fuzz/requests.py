@@ -1,0 +1,260 @@
+"""Generated requests against a whole service: what is sent, what is kept, and what is wrong."""
+
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from google.protobuf.message import DecodeError
+
+from recsvc.artifacts.registry import Registry
+from recsvc.core.vocabulary import Vocabulary
+from tests.fuzz.calls import Calls, Sent
+from tests.fuzz.kept import joined, keep, kept, parted
+from tests.fuzz.messages import Messages
+from tests.fuzz.methods import Method, methods
+from tests.fuzz.texts import PERSON, Texts
+from tests.fuzz.verdicts import LEFT_EARLY, Verdict
+from tests.fuzz.watch import LogWatch, Memory
+from tests.fuzz.wire import mutated
+from tests.samples import PRODUCTS, STORES, tiny_artifact
+from tests.serving import NOW, Service, renamed_model, running_service
+
+_N_KEPT: Final = 400
+_N_FAULTS: Final = 50
+_SHARE_MUTATED: Final = 0.35
+_SHARE_WARM: Final = 0.2
+_SHARE_HUGE: Final = 0.00002
+_LOOK_EVERY: Final = 1_000
+_CUSTOMERS: Final = ("anna", "ben", "clara", "dora", "emil", "filipa")
+
+
+@dataclass
+class Found:
+    """What a run has seen.
+
+    Attributes:
+        n_requests: messages that were sent.
+        n_calls: calls that they were sent in.
+        n_unreadable: messages that were no message of their method.
+        codes: how calls ended.
+        kinds: different ways in which they ended, by method.
+        faults: what is wrong, the first of each kind.
+    """
+
+    n_requests: int = 0
+    n_calls: int = 0
+    n_unreadable: int = 0
+    codes: Counter[str] = field(default_factory=Counter)
+    kinds: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    faults: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    memory_mb: dict[str, tuple[float, float]] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """For a report."""
+        return {
+            "requests": self.n_requests,
+            "calls": self.n_calls,
+            "unreadable": self.n_unreadable,
+            "codes": dict(self.codes.most_common()),
+            "ways to end": sum(map(len, self.kinds.values())),
+            "seconds": round(self.seconds, 1),
+            "memory (MB, warm and at the end)": self.memory_mb,
+            "log lines": self.lines,
+            "faults": self.faults,
+        }
+
+
+@contextmanager
+def hostile_ground(directory: Path) -> Iterator[Service]:
+    """A service with a small model, whose customers are told from all else by their ids."""
+    registry = Registry(directory / "models")
+    for version_id, prefix in (("v1", ""), ("v2", "b-")):
+        model = renamed_model(prefix)
+        people = [f"{PERSON}-{customer}" for customer in _CUSTOMERS]
+        tiny_artifact(registry, replace(model, customers=Vocabulary.from_ids(people)), version_id)
+    registry.promote("v1", NOW)
+    # A second of patience: a busy machine is not a dead Valkey.
+    with running_service(
+        registry.root, directory / "service", RECSVC_REDIS_TIMEOUT_MS="1000"
+    ) as service:
+        yield service
+
+
+def new_texts(chance: random.Random) -> Texts:
+    """Texts of the shop that :func:`hostile_ground` serves."""
+    products = [item.product_id for item in PRODUCTS]
+    return Texts(
+        chance,
+        products=[*products, *(f"b-{product}" for product in products), "unknown"],
+        stores=[*(shop.store_id for shop in STORES), "unknown", ""],
+        customers=[f"{PERSON}-{customer}" for customer in _CUSTOMERS],
+        versions=("v1", "v2", "current", "v"),
+    )
+
+
+class Requests:
+    """Makes what is sent: new messages, and such that went a new way, changed.
+
+    Nothing is measured inside the service: that a call ends in a way (code, reason, field) that no
+    call of its method has ended in before says that it went where none has gone.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+        self._texts = new_texts(self._chance)
+        self._messages = Messages(self._texts)
+        self._methods = list(methods())
+        self._weights = [method.weight for method in self._methods]
+        self._kept: dict[str, list[bytes]] = defaultdict(list)
+
+    @property
+    def chance(self) -> random.Random:
+        """Where chance comes from."""
+        return self._chance
+
+    def next(self) -> Sent:
+        """What to send now."""
+        method = self._chance.choices(self._methods, self._weights)[0]
+        n_messages = 1
+        if method.is_streamed[0]:
+            n_messages = self._chance.choice((0, 1, 2, 5, 20))
+        return Sent(method, [self._message(method) for _ in range(n_messages)])
+
+    def learn(self, sent: Sent, *, is_new: bool, given: Mapping[str, str]) -> None:
+        """Keep what went a new way, and what the service gave out."""
+        for name, text in given.items():
+            self._texts.remember(name, text)
+        if is_new:
+            kept = self._kept[sent.method.name]
+            kept += sent.messages[:1]
+            if len(kept) > _N_KEPT:
+                del kept[self._chance.randrange(len(kept))]
+
+    def _message(self, method: Method) -> bytes:
+        kept = self._kept[method.name]
+        if self._chance.random() < _SHARE_HUGE:
+            return self._chance.randbytes(1_000) * 17_000
+        if kept and self._chance.random() < _SHARE_MUTATED:
+            others = self._kept[self._chance.choice(self._methods).name] or kept
+            return mutated(self._chance.choice(kept), others, self._chance)
+        data = self._messages.fill(method.request()).SerializeToString()
+        kept += [data] if len(kept) < _N_KEPT // 10 else []
+        return data
+
+
+def run_requests(  # options of one run, by keyword
+    directory: Path,
+    *,
+    seed: int,
+    n_requests: int,
+    seconds: float = float("inf"),
+    failures: Path | None = None,
+) -> Found:
+    """Send requests until there were enough, or time is up.
+
+    Args:
+        directory: for the service.
+        seed: where chance begins; what is under way at once is not the same each time.
+        n_requests: how many messages at least.
+        seconds: how long at most.
+        failures: where what failed is written.
+    """
+    found = Found()
+    requests = Requests(seed)
+
+    def judge(sent: Sent, verdict: Verdict, given: Mapping[str, str]) -> None:
+        ways = found.kinds[sent.method.name]
+        is_new = verdict.kind not in ways
+        requests.learn(sent, is_new=is_new, given=given)
+        ways.add(verdict.kind)
+        found.codes[verdict.code] += 1
+        if verdict.fault and (is_new or verdict.code == "OK") and len(found.faults) < _N_FAULTS:
+            fault = f"{sent.method.name}: {verdict.fault}"
+            if failures is not None:
+                fault += f" ({keep(failures, sent.method.name, joined(sent.messages))})"
+            found.faults.append(fault)
+
+    started = time.monotonic()
+    with hostile_ground(directory) as service:
+        log = LogWatch(directory / "service" / "service.log")
+        memory = Memory(service.process.pid)
+        with Calls(service.target, judge, requests.chance) as calls:
+            while found.n_requests < n_requests and service.process.poll() is None:
+                passed = time.monotonic() - started
+                if passed > seconds:
+                    break
+                sent = requests.next()
+                found.n_requests += len(sent.messages)
+                found.n_calls += 1
+                found.n_unreadable += sum(not _is_readable(sent.method, m) for m in sent.messages)
+                calls.send(sent)
+                if not found.n_calls % _LOOK_EVERY:
+                    log.read()
+                    memory.look(
+                        is_warm=max(found.n_requests / n_requests, passed / seconds) > _SHARE_WARM
+                    )
+        found.seconds = time.monotonic() - started
+        code = service.process.poll()
+        if code is None:
+            memory.look(is_warm=True)
+            found.faults += memory.growth()
+            code = service.stop()
+    log.read()
+    is_stopped_early = found.n_requests < n_requests and found.seconds < seconds
+    if code or is_stopped_early:
+        found.faults.append(f"the service ended with {code} after {found.n_calls} calls")
+    found.faults += log.faults[:_N_FAULTS]
+    found.faults += _uncounted(found, log)
+    found.lines = dict(log.n_lines)
+    found.memory_mb = {
+        name: (round(before), round(memory.last_mb.get(name, 0)))
+        for name, before in memory.first_mb.items()
+    }
+    return found
+
+
+def replayed(directory: Path, corpus: Path) -> Found:
+    """Send what has failed before once more."""
+    found = Found()
+
+    def judge(sent: Sent, verdict: Verdict, _given: Mapping[str, str]) -> None:
+        found.n_calls += 1
+        found.codes[verdict.code] += 1
+        found.faults += [f"{sent.method.name}: {verdict.fault}"] if verdict.fault else []
+
+    with (
+        hostile_ground(directory) as service,
+        Calls(service.target, judge, random.Random(0)) as calls,
+    ):
+        for method in methods():
+            for path in kept(corpus, method.name):
+                calls.send(Sent(method, parted(path.read_bytes())))
+    return found
+
+
+def _uncounted(found: Found, log: LogWatch) -> list[str]:
+    """What is wrong with how many lines there are of calls."""
+    n_logged = log.n_lines["request"]
+    # Whom nobody waits for any more, or what is too large, may be turned away by gRPC itself.
+    n_silent = sum(
+        found.codes[code] for code in ("DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", LEFT_EARLY)
+    )
+    is_whole = found.n_calls - n_silent <= n_logged <= found.n_calls
+    if is_whole or log.n_lines["log_lines_lost"]:
+        return []
+    return [f"of {found.n_calls} calls, the log has {n_logged} lines"]
+
+
+def _is_readable(method: Method, message: bytes) -> bool:
+    try:
+        method.request.FromString(message)
+    except DecodeError:
+        return False
+    return True

@@ -1,0 +1,208 @@
+"""The harness of hostile input sees what it looks for: nothing else says that it would."""
+
+import json
+import os
+import random
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf.any_pb2 import Any
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
+from google.rpc.status_pb2 import Status
+
+from recsvc.errors import InputError
+from tests.fuzz.files import fault_of, run_files
+from tests.fuzz.kept import joined, keep, kept, parted
+from tests.fuzz.structure import mutated_csv, mutated_json, mutated_toml
+from tests.fuzz.targets import Target
+from tests.fuzz.texts import FORGED, PERSON
+from tests.fuzz.verdicts import DETAILS, MAX_MESSAGE_BYTES, verdict_of
+from tests.fuzz.verdicts import fault_of as entry_fault
+from tests.fuzz.watch import SPARE_MB, LogWatch, Memory, megabytes
+from tests.fuzz.wire import mutated
+
+
+class Ended:
+    """A call that has ended, as grpc has it."""
+
+    def __init__(self, code: grpc.StatusCode, *details: object, has_status: bool = True) -> None:
+        self._code = code
+        packed = []
+        for detail in details:
+            packed.append(Any())
+            packed[-1].Pack(detail)  # type: ignore[arg-type]  # any message
+        status = Status(code=code.value[0], message="why", details=packed)
+        self._metadata = [(DETAILS, status.SerializeToString())] if has_status else []
+
+    def code(self) -> grpc.StatusCode:
+        return self._code
+
+    def details(self) -> str:
+        return "why"
+
+    def trailing_metadata(self) -> list[tuple[str, bytes]]:
+        return self._metadata
+
+
+def info(reason: str, domain: str = "recsvc") -> ErrorInfo:
+    return ErrorInfo(reason=reason, domain=domain)
+
+
+FIELD = BadRequest(field_violations=[BadRequest.FieldViolation(field="page_size")])
+INVALID, GONE = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNAVAILABLE
+INTERNAL, LATE = grpc.StatusCode.INTERNAL, grpc.StatusCode.DEADLINE_EXCEEDED
+FULL = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+@pytest.mark.parametrize(
+    ("ended", "fault"),
+    [
+        (Ended(grpc.StatusCode.OK), ""),
+        (Ended(INVALID, info("FIELD_INVALID"), FIELD), ""),
+        (Ended(GONE, info("STORE_UNAVAILABLE"), RetryInfo()), ""),
+        (Ended(INTERNAL, info("INTERNAL")), "INTERNAL: why"),
+        (Ended(grpc.StatusCode.UNKNOWN, has_status=False), "UNKNOWN without details"),
+        (Ended(INVALID, info("FIELD_INVALID")), "names no field"),
+        (Ended(INVALID, FIELD), "with 0 ErrorInfo"),
+        (Ended(INVALID, info("FIELD_INVALID", "grpc.io"), FIELD), "with 1 ErrorInfo"),
+        (Ended(INVALID, info("OVERLOADED"), FIELD), "for the reason OVERLOADED"),
+        (Ended(GONE, info("DRAINING")), "without RetryInfo"),
+        (Ended(LATE, info("DEADLINE_EXCEEDED")), "DEADLINE_EXCEEDED"),
+        (Ended(FULL, has_status=False), "RESOURCE_EXHAUSTED without details"),
+    ],
+)
+def test_what_is_not_in_the_table_of_the_api_is_a_fault(ended: Ended, fault: str) -> None:
+    """A code, a reason or a detail that is not promised is found."""
+    verdict = verdict_of(ended, may_expire=False, n_bytes=10)
+
+    assert fault in verdict.fault
+    assert bool(fault) == bool(verdict.fault)
+
+
+def test_what_grpc_itself_turns_away_is_no_fault() -> None:
+    """A call that could not be in time, and a message that is too large."""
+    assert not verdict_of(Ended(LATE, has_status=False), may_expire=True, n_bytes=10).fault
+    large = MAX_MESSAGE_BYTES + 1
+    assert not verdict_of(Ended(FULL, has_status=False), may_expire=False, n_bytes=large).fault
+
+
+def test_an_entry_of_a_batch_may_be_late_where_the_call_was_in_a_hurry() -> None:
+    """As a batch says it of those that it did not come to."""
+    late = Status(code=LATE.value[0], message="why")
+
+    assert not entry_fault(late, may_expire=True)
+    assert entry_fault(late) == "DEADLINE_EXCEEDED: why"
+
+
+def test_lines_that_the_service_did_not_write_are_found(tmp_path: Path) -> None:
+    """A forged line, half a line, a person's id and a stack trace; the last line may grow."""
+    own = {"event": "request", "level": "info", "timestamp": "2026-04-01T00:00:00Z"}
+    lines = (
+        json.dumps(own),
+        json.dumps(own | {"event": FORGED}),
+        '"}',
+        json.dumps(own | {"caller": f"{PERSON}-anna"}),
+        json.dumps(own | {"exception": "Traceback"}),
+    )
+    log = LogWatch(tmp_path / "log")
+    log.path.write_text("\n".join(lines) + "\n" + lines[0][:5])
+    log.read()
+    log.path.write_text("\n".join((*lines, lines[0])) + "\n")
+    log.read()
+
+    assert log.n_lines == {"request": 4}
+    starts = ("no line of", "no line of", "a person's id", "logged: request: Traceback")
+    assert len(log.faults) == len(starts)
+    assert all(map(str.startswith, log.faults, starts))
+
+
+def test_growth_and_death_are_found() -> None:
+    """Beyond a quarter and some megabytes; the store may grow."""
+    memory = Memory(os.getpid())
+    memory.look(is_warm=False)
+    assert not memory.first_mb
+    assert len(memory.last_mb) >= 1
+    memory.first_mb = {
+        "python 1": 100.0,
+        "python 2": 100.0,
+        "python 3": 1.0,
+        "valkey-server 4": 1.0,
+    }
+    memory.last_mb = {"python 1": 174.0, "python 2": 125.0 + SPARE_MB, "valkey-server 4": 999.0}
+
+    assert memory.growth() == ["python 1 grew from 100 to 174 MB", "python 3 has ended"]
+    assert megabytes(2**22 + 1) == {}
+
+
+def reading(raised: BaseException | None) -> Target:
+    def read(_: Path) -> object:
+        if raised is not None:
+            raise raised
+        return None
+
+    return Target("t", "t", lambda _: b"", read)
+
+
+@pytest.mark.parametrize(
+    ("raised", "fault"),
+    [
+        (None, ""),
+        (InputError("t: is no table"), ""),
+        (InputError(" "), "InputError that is not one line"),
+        (ZeroDivisionError("why"), "ZeroDivisionError: why (test_watching.py"),
+        (SystemExit("why"), "SystemExit: why"),
+    ],
+)
+def test_what_a_reader_may_not_raise_is_a_fault(
+    tmp_path: Path, raised: BaseException | None, fault: str
+) -> None:
+    """Not even what is no Exception, as the panics of Rust."""
+    found, _ = fault_of(reading(raised), tmp_path)
+
+    assert found.startswith(fault)
+    assert bool(fault) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [("dies", "the process ended with -6"), ("hangs", "it hangs"), ("grows", "it took ")],
+)
+def test_a_reader_that_takes_its_process_with_it_is_found(
+    tmp_path: Path, name: str, fault: str
+) -> None:
+    """And the file that it was given is kept; the run goes on."""
+    found = run_files(seed=1, n_files=1, only=(name,), failures=tmp_path, patience=0.5)
+
+    assert found.n_files.total() == 1
+    assert found.faults[0].startswith(f"{name}: {fault}")
+    assert [path.read_bytes() for path in kept(tmp_path, name)] == [b""]
+
+
+def test_what_failed_is_kept_once_and_found_again(tmp_path: Path) -> None:
+    """Messages of a call are one file."""
+    messages = [b"", b"a" * 300, b"\0"]
+    assert keep(tmp_path, "S.M", joined(messages)) == keep(tmp_path, "S.M", joined(messages))
+    (path,) = kept(tmp_path, "S.M")
+    assert parted(path.read_bytes()) == messages
+    assert [*kept(tmp_path, "S.N")] == []
+
+
+def test_chance_makes_many_things_and_a_seed_the_same() -> None:
+    """What failed under a seed fails again."""
+
+    def made(seed: int) -> list[object]:
+        chance = random.Random(seed)
+        return [
+            (
+                mutated(b"0123456789", [b"abc"], chance),
+                mutated_json({"a": [1, {"b": "c"}], "d": None}, chance),
+                mutated_toml("a = 1\n[b]\nc = 'd'\n", chance),
+                mutated_csv("a,b\n1,2\n", chance),
+            )
+            for _ in range(200)
+        ]
+
+    first = made(1)
+    assert first == made(1)
+    assert len({str(each) for each in first}) > 150
