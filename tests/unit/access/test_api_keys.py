@@ -105,7 +105,10 @@ def test_several_keys_of_a_service_hold_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "secret", [SECRET[:-1], SECRET + "A", PREFIX, "", "\ud800", SECRET.upper()]
+    "secret",
+    [SECRET[:-1], SECRET + "A", PREFIX, "", "\ud800", SECRET.upper()],
+    # Keys are new in each process, and all workers must know a test by one name.
+    ids=["short", "long", "prefix", "nothing", "half a character", "upper case"],
 )
 def test_what_is_no_key_is_refused(secret: str) -> None:
     """Without a word of it."""
