@@ -11,7 +11,7 @@ IN_MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 4000000
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format stubs lock clean bench bench-quality bench-live fuzz
+.PHONY: help demo test check format stubs lock clean bench bench-quality bench-live fuzz chaos
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 15
@@ -76,6 +76,11 @@ fuzz: export PYTHONDONTWRITEBYTECODE :=
 fuzz: $(STAMP)  ## Send hostile requests and read hostile files, REQUESTS and FILES of them
 	@$(IN_MEMORY) $(ONE_THREAD) $(BIN)/python -m tests.fuzz requests --count $(REQUESTS) --seed $(SEED)
 	@$(IN_MEMORY) $(ONE_THREAD) POLARS_MAX_THREADS=1 $(BIN)/python -m tests.fuzz files --count $(FILES) --seed $(SEED)
+
+# SEED draws other faults; as root, or in a user namespace, the disk is filled too.
+MINUTES ?= 10
+chaos: $(STAMP)  ## Load a service while all that is behind it fails, and judge each answer
+	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED)
 
 clean:  ## Remove what was made here, models of the demo included
 	rm -rf .venv .demo .bench .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -196,8 +196,8 @@ class Service:
 
     def __init__(self, registry: Path, directory: Path, *flags: str, **env: str) -> None:
         self.data_dir = directory / "valkey"
-        self._log_path = directory / "service.log"
-        with self._log_path.open("wb") as log:
+        self.log_path = directory / "service.log"
+        with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "recsvc.cli", "serve"),
@@ -219,7 +219,7 @@ class Service:
     @property
     def log(self) -> str:
         """All that was written to stderr."""
-        return self._log_path.read_text()
+        return self.log_path.read_text()
 
     def lines(self, event: str) -> list[dict[str, Any]]:
         """The log's lines of one event."""

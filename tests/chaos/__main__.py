@@ -1,0 +1,56 @@
+"""``python -m tests.chaos``: a shop under load while everything behind it goes wrong."""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recsvc.errors import InputError
+from recsvc.terminal import run
+from tests.chaos.faults import ALL
+from tests.chaos.report import broken, table
+from tests.chaos.run import run as put_to_the_test
+from tests.chaos.schedule import LONG
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def chaos(
+    minutes: Annotated[float, typer.Option("--minutes", help="How long, at least.")] = 10.0,
+    seed: Annotated[int, typer.Option("--seed", help="Of load and faults.")] = 1,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="A fault, by its name; repeatable.")
+    ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", help="Empty folder for logs and files; else they are removed."),
+    ] = None,
+) -> None:
+    """Let faults happen to a loaded service: a table of what came of it, and JSON on stdout."""
+    kinds = {kind.name: kind for kind in ALL}
+    if unknown := sorted(set(only or ()) - set(kinds)):
+        raise InputError(f"--only {', '.join(unknown)}: give any of {', '.join(kinds)}")
+
+    def tell(what: str) -> None:
+        sys.stderr.write(what + "\n")
+
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        found = put_to_the_test(
+            keep or Path(folder),
+            [kinds[name] for name in only or kinds],
+            seconds=60 * minutes,
+            seed=seed,
+            pace=LONG,
+            tell=tell,
+        )
+    sys.stdout.write(json.dumps(found, indent=1) + "\n")
+    sys.stderr.write(table(found))
+    raise typer.Exit(1 if broken(found) else 0)
+
+
+if __name__ == "__main__":
+    sys.exit(run(app))
