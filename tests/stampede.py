@@ -96,14 +96,20 @@ def _told(
 
 @contextmanager
 def slow_service(
-    registry: Path, directory: Path, url: str, list_seconds: float, **env: str
+    registry: Path,
+    directory: Path,
+    url: str,
+    list_seconds: float,
+    *,
+    n_workers: int = 2,
+    **env: str,
 ) -> Iterator[Service]:
-    """Two processes on one port whose lists take so long each, over one Redis."""
+    """Processes on one port whose lists take so long each, over one Redis."""
     path = os.pathsep.join([str(SLOW), os.environ.get("PYTHONPATH", "")])
     with running_service(
         registry,
         directory,
-        *("--workers", "2", "--redis", url),
+        *("--workers", str(n_workers), "--redis", url),
         PYTHONPATH=path,
         SLOW_LIST_SECONDS=str(list_seconds),
         **env,

@@ -1,8 +1,13 @@
 """A circuit breaker: a store that is down costs its callers microseconds, not timeouts."""
 
+import random
 import threading
 import time
 from collections.abc import Callable
+
+_JITTER = 0.5
+"""The share of a cool-down that the lot may take away: workers and machines that lost one store at
+the same moment must not all come back to it at the same moment."""
 
 
 class CircuitBreaker:
@@ -16,6 +21,7 @@ class CircuitBreaker:
         failure_threshold: consecutive failures that open the breaker.
         cool_down_seconds: wait before the first probe; each failed probe doubles it.
         max_cool_down_seconds: its ceiling, so also how late a store's return may be noticed.
+        draw: the lot, from 0 to 1; each wait is a cool-down at 0, half of one at 1.
     """
 
     def __init__(
@@ -25,8 +31,10 @@ class CircuitBreaker:
         failure_threshold: int = 3,
         cool_down_seconds: float = 0.25,
         max_cool_down_seconds: float = 1.0,
+        draw: Callable[[], float] = random.random,
     ) -> None:
         self._clock = clock
+        self._draw = draw
         self._failure_threshold = failure_threshold
         self._first_cool_down = cool_down_seconds
         self._max_cool_down = max_cool_down_seconds
@@ -51,7 +59,7 @@ class CircuitBreaker:
                 return False
             # This caller is the probe; the next one waits for a whole cool-down.
             self._probing = True
-            self._probe_at = now + self._cool_down
+            self._probe_at = now + self._wait()
             return True
 
     def record_success(self) -> None:
@@ -73,4 +81,8 @@ class CircuitBreaker:
             if was_open:
                 self._cool_down = min(2 * self._cool_down, self._max_cool_down)
                 self._probing = False
-            self._probe_at = self._clock() + self._cool_down
+            self._probe_at = self._clock() + self._wait()
+
+    def _wait(self) -> float:
+        """How long the next probe is waited for, seconds."""
+        return self._cool_down * (1 - _JITTER * self._draw())

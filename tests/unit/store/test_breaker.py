@@ -22,7 +22,7 @@ def clock() -> SetClock:
 
 @pytest.fixture
 def breaker(clock: SetClock) -> CircuitBreaker:
-    return CircuitBreaker(clock)
+    return CircuitBreaker(clock, draw=lambda: 0.0)
 
 
 def fail(breaker: CircuitBreaker, times: int) -> None:
@@ -96,3 +96,22 @@ def test_lost_probe_does_not_keep_it_open(breaker: CircuitBreaker, clock: SetClo
     assert not breaker.allow()
     clock.now += 0.25
     assert breaker.allow()
+
+
+def test_breakers_that_opened_together_probe_apart(clock: SetClock) -> None:
+    """The lot shortens each wait, the first and those after failed probes, by up to a half."""
+    breakers = [CircuitBreaker(clock, draw=lambda drawn=drawn: drawn) for drawn in (0.0, 0.5, 1.0)]  # type: ignore[misc]  # a lambda's default
+    for breaker in breakers:
+        fail(breaker, 3)
+
+    def probes_until(seconds: float) -> list[bool]:
+        clock.now = 100.0 + seconds
+        return [breaker.allow() for breaker in breakers]
+
+    assert probes_until(0.124) == [False, False, False]
+    assert probes_until(0.125) == [False, False, True]
+    breakers[2].record_failure()
+    assert probes_until(0.1875) == [False, True, False]
+    breakers[1].record_success()
+    assert probes_until(0.25) == [True, True, False]
+    assert probes_until(0.375) == [False, True, True]
