@@ -26,9 +26,9 @@ from tests.chaos.tallies import Tallies
 RATES: Mapping[str, float] = {
     "recommend": 40.0,
     "ingest": 5.0,
-    "recall": 0.4,
-    "consent": 0.5,
-    "erase": 0.2,
+    "recall": 0.5,
+    "consent": 1.0,
+    "erase": 1.0,
 }
 """How many of each come in a second, on average."""
 

@@ -93,7 +93,7 @@ def run(
         patience: how soon everything must be.
         tell: told what happens.
     """
-    with scene(folder, wants_own_disk=DiskFilled in kinds) as shop:
+    with scene(folder, patience.environment(), wants_own_disk=DiskFilled in kinds) as shop:
         left_out = [] if shop.is_own_disk else [k.name for k in kinds if k is DiskFilled]
         faults = [kind(shop) for kind in kinds if kind.name not in left_out]
         load = Load(

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -94,11 +94,12 @@ class Collector:
 
 
 @contextmanager
-def scene(folder: Path, *, wants_own_disk: bool) -> Iterator[Scene]:
+def scene(folder: Path, settings: Mapping[str, str], *, wants_own_disk: bool) -> Iterator[Scene]:
     """Build a shop and open it.
 
     Args:
         folder: for everything; empty.
+        settings: of the service, as its environment.
         wants_own_disk: whether the disk will be filled.
     """
     with ExitStack() as stack:
@@ -116,6 +117,7 @@ def scene(folder: Path, *, wants_own_disk: bool) -> Iterator[Scene]:
             "RECSVC_TLS_KEY": str(key),
             "RECSVC_DATA_DIR": str(disk / "valkey"),
             **clock.environment(),
+            **settings,
         }
         service = stack.enter_context(
             running_service(registry.root, folder / "run", "--workers", "2", **environment)
