@@ -15,7 +15,7 @@ from tests.fuzz.methods import Method
 from tests.fuzz.verdicts import CALL_SECONDS, HANGS, LEFT_EARLY, Verdict, fault_of, verdict_of
 
 _N_CHANNELS: Final = 4
-_N_UNDER_WAY: Final = 32
+_N_UNDER_WAY: Final = 16
 _N_STREAMS: Final = 4
 _SHORT_SECONDS: Final = (0.0005, 0.005, 0.05)
 _SHARE_SHORT: Final = 0.01

@@ -30,6 +30,8 @@ _SHARE_MUTATED: Final = 0.35
 _SHARE_WARM: Final = 0.2
 _SHARE_HUGE: Final = 0.00002
 _LOOK_EVERY: Final = 1_000
+_SILENT: Final = {"DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", LEFT_EARLY}
+"""Ends without a word of the service, which may have seen nothing of the call."""
 _CUSTOMERS: Final = ("anna", "ben", "clara", "dora", "emil", "filipa")
 
 
@@ -41,6 +43,7 @@ class Found:
         n_requests: messages that were sent.
         n_calls: calls that they were sent in.
         n_unreadable: messages that were no message of their method.
+        n_silent: calls that gRPC may have ended without the service.
         codes: how calls ended.
         kinds: different ways in which they ended, by method.
         faults: what is wrong, the first of each kind.
@@ -49,6 +52,7 @@ class Found:
     n_requests: int = 0
     n_calls: int = 0
     n_unreadable: int = 0
+    n_silent: int = 0
     codes: Counter[str] = field(default_factory=Counter)
     kinds: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     faults: list[str] = field(default_factory=list)
@@ -175,6 +179,7 @@ def run_requests(  # options of one run, by keyword
         requests.learn(sent, is_new=is_new, given=given)
         ways.add(verdict.kind)
         found.codes[verdict.code] += 1
+        found.n_silent += verdict.kind in _SILENT
         if verdict.fault and (is_new or verdict.code == "OK") and len(found.faults) < _N_FAULTS:
             fault = f"{sent.method.name}: {verdict.fault}"
             if failures is not None:
@@ -242,11 +247,7 @@ def replayed(directory: Path, corpus: Path) -> Found:
 def _uncounted(found: Found, log: LogWatch) -> list[str]:
     """What is wrong with how many lines there are of calls."""
     n_logged = log.n_lines["request"]
-    # Whom nobody waits for any more, or what is too large, may be turned away by gRPC itself.
-    n_silent = sum(
-        found.codes[code] for code in ("DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", LEFT_EARLY)
-    )
-    is_whole = found.n_calls - n_silent <= n_logged <= found.n_calls
+    is_whole = found.n_calls - found.n_silent <= n_logged <= found.n_calls
     if is_whole or log.n_lines["log_lines_lost"]:
         return []
     return [f"of {found.n_calls} calls, the log has {n_logged} lines"]
