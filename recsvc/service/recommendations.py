@@ -255,7 +255,8 @@ class Recommendations:
         with ExitStack() as stack:
             if not is_late:
                 is_late = not stack.enter_context(self._maker.place(inquiry, now))
-            made = self._maker.make(begun, self._monotonic(), is_late=is_late, ahead=ahead)
+                now = self._monotonic()  # it may have waited
+            made = self._maker.make(begun, now, is_late=is_late, ahead=ahead)
         if started is not None and ahead is not None:
             started -= ahead.seconds
         deliver = partial(self._deliveries.delivery, inquiry, basis=made.basis, started=started)
