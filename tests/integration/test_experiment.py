@@ -68,7 +68,8 @@ def test_an_experiment_runs_from_its_file_to_its_report(
             if variant == "other":
                 seen.append(noticed(visitor, response, events.EVENT_TYPE_CLICK))
             client.ingest_events(events=seen)
-        time.sleep(1.2)  # what is younger is left for the next collection
+        # Lists are written half a second later, and what is younger than one is left for the next.
+        time.sleep(1.8)
         url = f"unix://{tmp_path / 'service' / 'valkey' / 'valkey.sock'}"
         collected = ["collect", "--redis", url, "--into", str(tmp_path / "history")]
         assert run(app, collected) == 0

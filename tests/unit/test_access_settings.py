@@ -51,7 +51,7 @@ def test_the_doctor_says_who_may_call(tmp_path: Path) -> None:
     jwks.write_text(public_key_set(TRUSTED))
     said = _access(settings(listen=OPEN, api_keys_file=keys, jwt_keys_file=jwks))
     assert said == (
-        "1 API keys; tokens for whatever audience: set RECSVC_JWT_AUDIENCE where their issuer "
+        "API keys: 1; tokens for whatever audience: set RECSVC_JWT_AUDIENCE where their issuer "
         "serves others too"
     )
     assert _access(settings(jwt_secret="s" * 32, jwt_audience="shop")) == "tokens"
