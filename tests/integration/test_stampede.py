@@ -29,13 +29,16 @@ def service(tmp_path_factory: pytest.TempPathFactory, client: redis.Redis) -> It
     directory = tmp_path_factory.mktemp("service")
     registry = small_registry(directory / "models").root
     url = "unix://" + client.connection_pool.connection_kwargs["path"]
-    env = {
-        "RECSVC_PROCESS_CACHE_MIB": "0",  # what is in Redis is looked at
-        "RECSVC_MAX_THREADS": str(N_CALLERS),  # all of them at once
+    with slow_service(
+        registry,
+        directory,
+        url,
+        LIST_SECONDS,
+        RECSVC_PROCESS_CACHE_MIB="0",  # what is in Redis is looked at
+        RECSVC_MAX_THREADS=str(N_CALLERS),  # all of them at once
         # A busy machine may take its time: what the time-out does is tested elsewhere.
-        "RECSVC_REDIS_TIMEOUT_MS": "300",
-    }
-    with slow_service(registry, directory, url, LIST_SECONDS, **env) as service:
+        RECSVC_REDIS_TIMEOUT_MS="300",
+    ) as service:
         yield service
 
 
