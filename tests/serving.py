@@ -207,7 +207,11 @@ class Service:
                 stderr=log,
                 env={**os.environ, "RECSVC_DATA_DIR": str(self.data_dir), **env},
             )
-        self.target = self._read_target()
+        try:
+            self.target = self._read_target()
+        except AssertionError:
+            self.stop()
+            raise
 
     def _read_target(self) -> str:
         assert self.process.stdout is not None

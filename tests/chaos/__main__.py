@@ -15,7 +15,7 @@ from tests.chaos.report import broken, table
 from tests.chaos.run import run as put_to_the_test
 from tests.chaos.schedule import LONG
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
