@@ -228,7 +228,7 @@ class ServerSettings(LogSettings, ListSettings, AccessSettings):
     start."""
 
     max_threads: int = Field(default=8, ge=1, le=1000)
-    """Calls that one process works on at once."""
+    """Calls for lists that one process works on at once, and as many others beside them."""
 
     max_concurrent: int = Field(default=256, ge=1)
     """Calls that one process holds at once, those waiting for a thread included; above it

@@ -34,6 +34,7 @@ class Admission:
         max_wait_seconds: how long who asks for a list may have to wait.
         metrics: counts those turned away.
         draw: random numbers between 0 and 1.
+        n_beside: calls that other threads hold, which count among those held at once.
     """
 
     def __init__(
@@ -44,17 +45,19 @@ class Admission:
         max_wait_seconds: float,
         metrics: Metrics,
         draw: Callable[[], float] = random.random,
+        n_beside: Callable[[], int] = lambda: 0,
     ) -> None:
         self._backlog = backlog
         self._max_held = max_held
         self._max_wait_seconds = max_wait_seconds
         self._draw = draw
+        self._n_beside = n_beside
         self._turned_away = Totals(metrics.turned_away, metrics.tallies)
 
     @property
     def is_full(self) -> bool:
         """Whether there is no room, for nobody."""
-        return self._backlog.n_held >= self._max_held
+        return self._backlog.n_held + self._n_beside() >= self._max_held
 
     @property
     def is_slow(self) -> bool:

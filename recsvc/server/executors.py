@@ -185,19 +185,23 @@ class AtOnce(ThreadPoolExecutor):
 
 
 class Lane(ThreadPoolExecutor):
-    """One thread beside those of the calls, for what would wait for them and need not.
+    """Threads beside those of the calls: one for what would wait for them and need not.
+
+    Or as many as they are, for what would hold them up: who waits for a store to write, seconds
+    where that hangs, must not keep those waiting who can do without it.
 
     Args:
         logger: told of what a call raises past gRPC.
+        n_threads: at most; each begins when it is needed.
     """
 
-    def __init__(self, logger: Logger) -> None:
+    def __init__(self, logger: Logger, n_threads: int = 1) -> None:
         super().__init__(1)  # likewise
-        self._calls = CallExecutor(1, logger)
+        self._calls = CallExecutor(n_threads, logger)
 
     @property
     def n_held(self) -> int:
-        """Calls that run or wait for the thread."""
+        """Calls that run or wait for a thread."""
         return self._calls.n_held
 
     @property
@@ -210,5 +214,5 @@ class Lane(ThreadPoolExecutor):
         return self._calls.submit(fn, *args, **kwargs)
 
     def end(self) -> None:
-        """End the thread, as :meth:`CallExecutor.shutdown`."""
+        """End the threads, as :meth:`CallExecutor.shutdown`."""
         self._calls.shutdown()

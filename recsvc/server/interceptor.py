@@ -75,6 +75,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         logger: gets one line a call.
         traits: what is peculiar to some methods.
         gate: stands before every method; None, nothing does.
+        patient: the pool of the calls that are neither streams nor hurried; None, the server's own.
     """
 
     def __init__(
@@ -87,8 +88,10 @@ class CallInterceptor(grpc.ServerInterceptor):
         logger: Logger,
         traits: Traits | None = None,
         gate: Guard | None = None,
+        patient: Lane | None = None,
     ) -> None:
         self._admission = admission
+        self._patient = patient
         self._traits = traits or Traits()
         self._gate = gate
         self._streams = streams
@@ -144,9 +147,12 @@ class CallInterceptor(grpc.ServerInterceptor):
             return _Ways(
                 make(_on(self._streams, wrapped), read, _sent(handler.response_serializer))
             )
+        is_hurried = method.startswith(self._traits.hurried)
+        if self._patient is not None and not is_hurried:
+            wrapped = _on(self._patient, wrapped)
         return _Ways(
             make(wrapped, read, _sent(handler.response_serializer)),
-            method.startswith(self._traits.hurried),
+            is_hurried,
             self._giving_kept(method) if method in self._traits.kept else None,
             self._turning_away(method),
         )

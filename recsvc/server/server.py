@@ -89,7 +89,7 @@ class ServerOptions:
     Attributes:
         listen: ``HOST:PORT``, port 0 for a free one.
         shares_port: other processes listen on the same port; the kernel spreads connections.
-        max_threads: calls worked on at once.
+        max_threads: lists worked on at once, and as many calls of other kinds.
         max_concurrent: calls held at once.
         max_wait_seconds: how long who asks for a list may have to wait for a thread.
         tls: what TLS shows and asks for; None, all is plain text.
@@ -142,12 +142,14 @@ class RecommendationServer:
         self._health = health
         self._executor = CallExecutor(options.max_threads, logger)
         self._streams, self._lane = StreamExecutor(), Lane(logger)
+        patient = self._patient = Lane(logger, options.max_threads)
         self._reflection = ReflectionServicer(SERVICES, admit=None if gate is None else gate.admit)
         admission = Admission(
             self._executor.backlog,
             max_held=options.max_concurrent,
             max_wait_seconds=options.max_wait_seconds,
             metrics=metrics,
+            n_beside=lambda: patient.n_held,
         )
         interceptor = CallInterceptor(
             admission,
@@ -162,6 +164,7 @@ class RecommendationServer:
                 gathered=_GATHERED,
             ),
             gate=gate,
+            patient=self._patient,
         )
         executor: Any = self._executor  # its stub wants the library's pool, it takes any
         self._server = grpc.server(
@@ -193,12 +196,14 @@ class RecommendationServer:
         self._recommendations.stop()
         self._executor.shutdown()
         self._lane.end()
+        self._patient.end()
         self._streams.end()
         self._reflection.shutdown()
 
     @property
     def _is_busy(self) -> bool:
-        return bool(self._executor.n_held or self._lane.n_held or self._streams.n_busy)
+        pools = (self._executor, self._lane, self._patient)
+        return any(pool.n_held for pool in pools) or bool(self._streams.n_busy)
 
     def _add_services(self, servicers: Servicers) -> None:
         # The generated functions are untyped, and each takes a servicer of its own class.

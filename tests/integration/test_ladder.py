@@ -4,6 +4,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from recsvc.errors import UnavailableError
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import event_service_pb2 as events
 from recsvc.v1 import recommendation_service_pb2 as api
-from tests.serving import Service, small_registry, wait_until
+from tests.serving import Service, running_service, small_registry, wait_until
 from tests.stampede import grow_old, slow_service
 from tests.stores import valkey_client
 
@@ -78,6 +79,42 @@ def in_a_hurry(shop: Client) -> api.RecommendResponse:
     raise AssertionError("nothing came in time")
 
 
+def purchase(customer_id: str) -> events.Event:
+    return events.Event(
+        type=events.EVENT_TYPE_PURCHASE,
+        shopper=common.Shopper(customer_id=customer_id),
+        items=[common.LineItem(product_id="tea")],
+    )
+
+
+def test_writes_that_wait_for_the_store_hold_up_no_list(tmp_path: Path) -> None:
+    """There are more of them than threads, and they wait for as long as writes may."""
+    registry = small_registry(tmp_path / "models").root
+    with (
+        valkey_client(tmp_path / "valkey") as client,
+        running_service(
+            registry,
+            tmp_path / "service",
+            *("--redis", f"unix://{client.connection_pool.connection_kwargs['path']}"),
+            RECSVC_REDIS_WRITE_TIMEOUT_MS="30000",
+            RECSVC_MAX_THREADS="2",
+        ) as service,
+        Client(service.target, deadline_seconds=20) as shop,
+        ThreadPoolExecutor() as pool,
+    ):
+
+        def write(number: int) -> events.IngestEventsResponse:
+            return shop.within(60).ingest_events(events=[purchase(f"c{number}")])
+
+        with stopped(client):
+            writes = [pool.submit(write, number) for number in range(4)]
+            wait_until(lambda: "recsvc_requests_in_flight 2.0" in service.metrics())
+            assert rung(shop.recommend("anna")) == ("MODEL", "STORE_UNAVAILABLE")
+            assert not any(each.done() for each in writes)
+        outcomes = {each.result().results[0].outcome for each in writes}
+        assert outcomes == {events.EVENT_OUTCOME_ACCEPTED}
+
+
 def test_each_rung_is_taken_said_and_counted(tmp_path: Path) -> None:
     registry = small_registry(tmp_path / "models").root
     # Seconds of patience: a busy machine is not a dead Valkey.
@@ -108,12 +145,7 @@ def test_each_rung_is_taken_said_and_counted(tmp_path: Path) -> None:
         assert grow_old(client, TTL_SECONDS + 1) == 1
         assert take(shop.recommend("anna")) == ("STALE_CACHE", "")
         # One of the model alone: what a newcomer has just done is known while the store answers.
-        bought = events.Event(
-            type=events.EVENT_TYPE_PURCHASE,
-            shopper=common.Shopper(customer_id="newcomer"),
-            items=[common.LineItem(product_id="tea")],
-        )
-        shop.ingest_events(events=[bought])
+        shop.ingest_events(events=[purchase("newcomer")])
         known = shop.recommend("newcomer")
         assert take(known) == ("MODEL", "")
         assert "UNKNOWN_CUSTOMER" not in known.serving.warnings

@@ -19,6 +19,7 @@ class Bench:
         self.now = 100.0
         self.backlog = Backlog(1, lambda: self.now)
         self.backlog.learn(1.0)
+        self.n_beside = 0
         self.draws: Iterator[float] = cycle([0.0, 0.5, 1.0])
         metrics, self.numbers = new_metrics()
         self.admission = Admission(
@@ -27,6 +28,7 @@ class Bench:
             max_wait_seconds=5.0,
             metrics=metrics,
             draw=lambda: next(self.draws),
+            n_beside=lambda: self.n_beside,
         )
 
     def hold(self, n_calls: int) -> None:
@@ -77,6 +79,15 @@ def test_there_is_room_for_so_many(bench: Bench) -> None:
         bench.hold(n_calls)
         full.append(bench.admission.is_full)
     assert full == [False, True]
+
+
+def test_what_other_threads_hold_takes_room_and_no_turn(bench: Bench) -> None:
+    """A list waits for the threads of lists alone."""
+    bench.hold(1)
+    bench.n_beside = 10
+    assert (bench.admission.is_full, bench.admission.is_slow) == (False, False)
+    bench.n_beside = 11
+    assert (bench.admission.is_full, bench.admission.is_slow) == (True, False)
 
 
 def test_what_has_lasted_will_last_as_long_again(bench: Bench) -> None:
