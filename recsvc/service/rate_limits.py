@@ -38,7 +38,8 @@ class _Purse:
     Attributes:
         rate: tokens a second that come in, over all processes.
         tokens: that are left; below 0 where a request took more than there were.
-        owed: tokens that were given on credit, which the store does not know of yet.
+        owed: tokens that were given on credit, which the store does not know of yet; below 0, those
+            that it gets back.
         n_used: taken since the last renewal.
         used_at: the renewal before which one was last taken, monotonic seconds.
     """
@@ -53,6 +54,21 @@ class _Purse:
     def wanted(self) -> float:
         """What it takes to go on, should twice as many be used as of late."""
         return max(0.0, min(2 * self.n_used + 1, burst_of(self.rate)) - self.tokens)
+
+    def change(self, rate: float) -> None:
+        """Go on at another rate: what is left stays the same share of what there may be."""
+        share = burst_of(rate) / burst_of(self.rate)
+        self.rate = rate
+        # A debt is of requests that were made, and stays as it is.
+        self._add(self.tokens * (share - 1) if self.tokens > 0 else 0.0)
+
+    def keep(self) -> None:
+        """Give back what is more than there may be, as of a rate that was lowered meanwhile."""
+        self._add(min(0.0, burst_of(self.rate) - self.tokens))
+
+    def _add(self, tokens: float) -> None:
+        self.tokens += tokens
+        self.owed += tokens
 
 
 class RateLimits:
@@ -96,8 +112,10 @@ class RateLimits:
         """
         with self._lock:
             purse = self._purses.get(caller)
-            if purse is None or purse.rate != rate:
+            if purse is None:
                 purse = self._opened(caller, rate)
+            elif purse.rate != rate:
+                purse.change(rate)
             tokens = purse.tokens
             if tokens >= 1:
                 purse.tokens -= n_requests
@@ -130,6 +148,7 @@ class RateLimits:
                 if purse is not None:
                     purse.owed -= lease.owed
                     purse.tokens += tokens
+                    purse.keep()
 
     def _opened(self, caller: str, rate: float) -> _Purse:
         # Nobody asks the store now: the caller is trusted with what it may have had, and the store

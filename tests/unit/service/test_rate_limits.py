@@ -150,9 +150,41 @@ def test_who_has_gone_gives_back_what_is_held(bench: Bench) -> None:
     assert not bench.store.asked
 
 
-def test_a_rate_that_changes_holds_at_once(bench: Bench) -> None:
-    assert bench.passed(0, 5, 9) == 5
-    assert bench.passed(0, 7, 9) == 7
+@pytest.mark.parametrize(
+    ("before", "n_used", "after", "n_left"),
+    [(10, 5, 100, 50), (100, 50, 10, 5), (10, 10, 100, 0), (100, 100, 10, 0)],
+)
+def test_a_rate_that_changes_holds_at_once(
+    bench: Bench, before: float, n_used: int, after: float, n_left: int
+) -> None:
+    """And what was used stays used: the same share of a second's worth is left."""
+    assert bench.passed(0, before, n_used) == n_used
+    assert bench.passed(0, after, 200) == n_left
+
+
+def test_what_a_raised_rate_lends_is_charged(bench: Bench) -> None:
+    """Nine tenths of a second's worth at once, and five seconds' in five seconds."""
+    assert bench.passed(0, 10, 1) == 1
+    bench.renew()  # the store knows who is there
+    assert 4_500 <= bench.run(1_000, 5, (1_000, 0)) <= 5_200
+
+
+def test_what_comes_after_a_rate_was_lowered_is_not_more_than_its_burst(bench: Bench) -> None:
+    """As what was asked for at the rate before, which is given back."""
+    bench.run(100, 3, (50, 0))
+    bench.passed(0, 100, 50)
+    bench.clock.now += 0.2
+    lease, limits = bench.store.lease, bench.processes[0]
+
+    def lowered(leases: Sequence[Lease]) -> list[float]:
+        given = lease(leases)
+        bench.passed(0, 5, 1)
+        return given
+
+    bench.store.lease = lowered  # type: ignore[method-assign]  # between the asking and the answer
+    limits.renew()
+    bench.store.lease = lease  # type: ignore[method-assign]  # as before
+    assert bench.passed(0, 5, 200) <= 5
 
 
 def test_there_is_room_for_so_many_callers(bench: Bench) -> None:
