@@ -14,9 +14,13 @@ class Issuer(ThreadingHTTPServer):
         self.body = body
         self.status = 200
         self.headers: dict[str, str] = {}
-        self.n_asked = 0
+        self.asked: list[str] = []
         self.speaks = threading.Event()
         self.speaks.set()
+
+    @property
+    def n_asked(self) -> int:
+        return len(self.asked)
 
     @property
     def url(self) -> str:
@@ -27,7 +31,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Issuer
 
     def do_GET(self) -> None:  # its base class's
-        self.server.n_asked += 1
+        self.server.asked.append(self.path)
         self.server.speaks.wait()
         self.send_response(self.server.status)
         for name, value in self.server.headers.items():

@@ -4,8 +4,8 @@ import hmac
 from collections.abc import Iterable
 
 from recsvc.access.api_keys import PREFIX, ApiKey, digest_of, parse_api_keys
+from recsvc.access.credential import Credential
 from recsvc.access.watched import NamedFile
-from recsvc.credentials import Credential
 from recsvc.errors import CredentialError
 
 _FIRST_BYTES = 8

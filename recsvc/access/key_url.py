@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from http.client import HTTPException, HTTPMessage
 from typing import IO, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 from urllib.request import (
     HTTPRedirectHandler,
     OpenerDirector,
@@ -15,14 +15,14 @@ from urllib.request import (
 )
 
 from recsvc.access.binding import is_loopback
-from recsvc.credentials import Key, published_keys
+from recsvc.access.token_verifier import Key, published_keys
 from recsvc.errors import SettingsError
 from recsvc.logs import Logger
 
 MAX_BYTES = 1 << 20
 FETCH_SECONDS = 5.0
 """So long at most the issuer is silent, and so long all of the body takes. An issuer that drips its
-headers holds up whoever fetches for longer; no call and no start waits for that."""
+headers holds up whoever fetches for longer; no call waits for that, and no start for long."""
 
 FRESH_SECONDS = 300.0
 """So old at most keys grow before they are fetched again."""
@@ -55,6 +55,7 @@ class KeyUrl:
         _check(url)
         self.keys: list[Key] | None = None
         self._url: Final = url
+        self._shown: Final = _shown(url)
         self._opener: Final = _opener(url)
         self._logger = logger
         self._monotonic = monotonic
@@ -92,14 +93,14 @@ class KeyUrl:
         except (OSError, HTTPException, ValueError) as error:
             why = str(error) or type(error).__name__
             raise SettingsError(
-                f"RECSVC_JWT_KEYS_URL: no keys come from {self._url}: {why}"
+                f"RECSVC_JWT_KEYS_URL: no keys come from {self._shown}: {why}"
             ) from error
         self._next(FRESH_SECONDS)
         self._trouble = ""
         is_new = content != self._content
         self.keys, self._content = keys, content
         if is_new:
-            self._logger.info("token_keys_fetched", url=self._url, n_keys=len(keys or ()))
+            self._logger.info("token_keys_fetched", url=self._shown, n_keys=len(keys or ()))
         return is_new
 
     def _next(self, seconds: float) -> None:
@@ -110,7 +111,7 @@ class KeyUrl:
     def _tell(self, trouble: str) -> None:
         if trouble != self._trouble:
             hint = "the last ones go on holding" if self.keys else "no token is believed until then"
-            self._logger.error("token_keys_not_fetched", url=self._url, error=trouble, hint=hint)
+            self._logger.error("token_keys_not_fetched", url=self._shown, error=trouble, hint=hint)
         self._trouble = trouble
 
     def _fetch(self) -> bytes:
@@ -150,11 +151,20 @@ def _opener(url: str) -> OpenerDirector:
     return build_opener(_NoRedirects, *proxies)
 
 
+def _shown(url: str) -> str:
+    """A URL as it may be told: what follows ``?`` may be a key to the issuer's door."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc, parts.path, "", ""))
+
+
 def _check(url: str) -> None:
     where = "RECSVC_JWT_KEYS_URL: the URL cannot be used"
+    # urllib would say so later, and quote all of it.
+    if not url.isprintable() or " " in url:
+        raise SettingsError(f"{where}: it holds a space or a sign that cannot be seen")
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        host, _ = parts.hostname or "", parts.port
     except ValueError as error:
         raise SettingsError(f"{where}: it is none; give https://HOST/PATH") from error
     if parts.username is not None:

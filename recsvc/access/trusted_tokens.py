@@ -6,16 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from recsvc.access.api_keys import digest_of
+from recsvc.access.credential import Credential
 from recsvc.access.key_url import KeyUrl
-from recsvc.access.watched import NamedFile, Watched
-from recsvc.credentials import (
-    Credential,
+from recsvc.access.token_verifier import (
     Key,
     TokenVerifier,
     UnknownKeyError,
     parse_keys,
     secret_key,
 )
+from recsvc.access.watched import NamedFile, Watched
 from recsvc.errors import CredentialError, UnavailableError
 from recsvc.logs import Logger
 from recsvc.settings import TokenSettings

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from threading import Event
+from typing import TYPE_CHECKING
 
 from recsvc.access.binding import check_binding
-from recsvc.access.certificates import Identity, identity_reader
+from recsvc.access.credential import Credential
 from recsvc.access.key_ring import KeyRing, ring_of
-from recsvc.access.key_url import FETCH_SECONDS
-from recsvc.access.trusted_tokens import TrustedTokens
 from recsvc.access.watched import NamedFile, Watched
-from recsvc.credentials import Credential
 from recsvc.errors import SettingsError
 from recsvc.logs import Logger
 from recsvc.server.gate import Gate, Guard
@@ -22,8 +20,18 @@ from recsvc.service.poller import Poller
 from recsvc.service.stopping import stop_all
 from recsvc.settings import AccessSettings, ServerSettings
 
+if TYPE_CHECKING:
+    from recsvc.access.certificates import Identity
+    from recsvc.access.trusted_tokens import TrustedTokens
+
+# What reads certificates and tokens is imported by what is asked for them: its libraries take
+# longer to start than most of the rest, and not every service has either.
+
 _URL_LOOK_SECONDS = 1.0
 FILE_LOOK_SECONDS = 1.0
+
+FIRST_FETCH_SECONDS = 5.0
+"""So long at most a start waits for the keys of a URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +46,9 @@ class Access:
         fetches: fetches keys, by a thread of its own: it may have to wait.
     """
 
-    identity: Watched[Identity] | None
+    identity: "Watched[Identity] | None"
     keys: Watched[KeyRing] | None
-    tokens: TrustedTokens | None
+    tokens: "TrustedTokens | None"
     files: Poller
     fetches: Poller
 
@@ -69,7 +77,7 @@ class Access:
                 fetched.set()
 
             self.fetches.start(fetch, _URL_LOOK_SECONDS, at_once=True)
-            fetched.wait(FETCH_SECONDS)
+            fetched.wait(FIRST_FETCH_SECONDS)
         if self._looks:
             self.files.start(self._look, interval_seconds)
 
@@ -100,7 +108,7 @@ def _of_key(keys: Watched[KeyRing], secret: str) -> Credential:
 
 
 @contextmanager
-def following(tokens: TrustedTokens | None, logger: Logger) -> Iterator[None]:
+def following(tokens: "TrustedTokens | None", logger: Logger) -> Iterator[None]:
     """Follow the keys of tokens, where nothing else is asked of callers."""
     access = Access(
         None, None, tokens, Poller("access-files", logger), Poller("token-keys", logger)
@@ -122,13 +130,13 @@ def build_access(settings: ServerSettings, logger: Logger) -> Access:
     return Access(
         identity_of(settings, logger),
         keys_of(settings, logger),
-        TrustedTokens(settings, logger) if settings.has_keys else None,
+        _tokens_of(settings, logger),
         Poller("access-files", logger),
         Poller("token-keys", logger),
     )
 
 
-def identity_of(settings: AccessSettings, logger: Logger) -> Watched[Identity] | None:
+def identity_of(settings: AccessSettings, logger: Logger) -> "Watched[Identity] | None":
     """What TLS shows; None where there is to be none.
 
     Raises:
@@ -143,6 +151,8 @@ def identity_of(settings: AccessSettings, logger: Logger) -> Watched[Identity] |
             f"{missing}: is not given; TLS needs a certificate (RECSVC_TLS_CERT) and its key "
             "(RECSVC_TLS_KEY)"
         )
+    from recsvc.access.certificates import identity_reader  # noqa: PLC0415  # cryptography
+
     files = [NamedFile("RECSVC_TLS_CERT", cert), NamedFile("RECSVC_TLS_KEY", key)]
     client_ca = None
     if roots is not None:
@@ -162,3 +172,11 @@ def keys_of(settings: AccessSettings, logger: Logger) -> Watched[KeyRing] | None
         return None
     file = NamedFile("RECSVC_API_KEYS_FILE", settings.api_keys_file)
     return Watched([file], partial(ring_of, file), logger)
+
+
+def _tokens_of(settings: AccessSettings, logger: Logger) -> "TrustedTokens | None":
+    if not settings.has_keys:
+        return None
+    from recsvc.access.trusted_tokens import TrustedTokens  # noqa: PLC0415  # jwt, urllib
+
+    return TrustedTokens(settings, logger)

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 import grpc
 
 from recsvc.access.api_keys import PREFIX
+from recsvc.access.credential import Credential
 from recsvc.access.scopes import Scope
-from recsvc.credentials import Credential
 from recsvc.errors import CredentialError, ForbiddenError
 from recsvc.logs import note
 from recsvc.server.rpc_access import RPCS, RpcAccess

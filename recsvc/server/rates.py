@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc
 
-from recsvc.credentials import Credential
+from recsvc.access.credential import Credential
 from recsvc.errors import RateLimitedError
 from recsvc.metrics import Metrics, Totals
 from recsvc.server.gate import Behaviour

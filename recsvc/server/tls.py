@@ -1,9 +1,13 @@
 """TLS as gRPC wants it, with a certificate that may change while the server runs."""
 
+from typing import TYPE_CHECKING
+
 import grpc
 
-from recsvc.access.certificates import Identity
 from recsvc.access.watched import Watched
+
+if TYPE_CHECKING:  # its libraries are for who has TLS
+    from recsvc.access.certificates import Identity
 
 
 class Shown:
@@ -13,7 +17,7 @@ class Shown:
         identity: what is to be shown.
     """
 
-    def __init__(self, identity: Watched[Identity]) -> None:
+    def __init__(self, identity: "Watched[Identity]") -> None:
         self._identity = identity
         self._shown = identity.value
 
@@ -30,7 +34,7 @@ class Shown:
         return _configuration(current)
 
 
-def server_credentials(identity: Watched[Identity]) -> grpc.ServerCredentials:
+def server_credentials(identity: "Watched[Identity]") -> grpc.ServerCredentials:
     """Return what a port is opened with; each new connection is shown the certificate of then.
 
     Whether clients are asked for a certificate stays as it is now, whatever the files say later.
@@ -43,7 +47,7 @@ def server_credentials(identity: Watched[Identity]) -> grpc.ServerCredentials:
     )
 
 
-def _configuration(identity: Identity) -> grpc.ServerCertificateConfiguration:
+def _configuration(identity: "Identity") -> grpc.ServerCertificateConfiguration:
     return grpc.ssl_server_certificate_configuration(
         [(identity.key, identity.chain)], root_certificates=identity.client_ca
     )

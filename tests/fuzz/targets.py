@@ -18,13 +18,13 @@ import polars as pl
 
 from recsvc.access.certificates import identity_reader
 from recsvc.access.keys_file import read_keys_file
+from recsvc.access.token_verifier import TokenVerifier, parse_keys, published_keys, secret_key
 from recsvc.access.watched import NamedFile
 from recsvc.artifacts.experiment_shelf import read_running
 from recsvc.artifacts.experiments import read_experiment
 from recsvc.artifacts.format import MANIFEST_NAME, read_artifact, read_manifest
 from recsvc.artifacts.registry import Registry
 from recsvc.client import event_file
-from recsvc.credentials import TokenVerifier, parse_keys, published_keys, secret_key
 from recsvc.errors import RecsvcError
 from recsvc.rules import _read as read_rules_file  # what every command of rules reads its file by
 from tests.fuzz import seeds

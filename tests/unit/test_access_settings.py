@@ -176,7 +176,7 @@ def test_the_agents_door_follows_its_keys(tmp_path: Path) -> None:
 
 def test_an_issuer_that_is_slow_holds_up_no_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it says in the end is believed from then on."""
-    monkeypatch.setattr(access, "FETCH_SECONDS", 0.01)
+    monkeypatch.setattr(access, "FIRST_FETCH_SECONDS", 0.01)
     log = Log()
     with running_issuer(public_key_set(TRUSTED).encode()) as issuer:
         issuer.speaks.clear()

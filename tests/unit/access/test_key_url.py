@@ -146,6 +146,22 @@ def test_an_issuer_that_says_nothing_has_no_keys(issuer: Issuer) -> None:
     assert bench.after(RETRY_SECONDS)
 
 
+def test_what_opens_the_issuers_door_is_not_told(issuer: Issuer) -> None:
+    """What follows the path is sent and stands nowhere, whatever is said of the URL."""
+    bench = Bench(f"{issuer.url}?api_key=hush#hush")
+    assert bench.keys.refresh()
+    issuer.body = b"nonsense"
+    bench.after(FRESH_SECONDS)
+    with pytest.raises(SettingsError, match=r"no keys come from http://[^?]*/keys:") as caught:
+        bench.keys.fetch()
+    assert "hush" not in str(caught.value)
+    assert [line["url"] for line in (*bench.log.lines("token_keys_fetched"), *bench.troubles)] == (
+        [issuer.url] * 2
+    )
+    assert issuer.asked == ["/keys?api_key=hush"] * 3
+    assert "hush" not in bench.log.text
+
+
 def test_what_is_asked_on_this_machine_does_not_leave_it(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,6 +203,9 @@ class _Opener:
         ("https:///keys", "give https"),
         ("https://[nonsense", "it is none"),
         ("https://me:hush@idp.example/keys", "leave it out"),
+        ("https://idp.example/keys?k=hush hush", "holds a space"),
+        ("https://idp.example/keys?k=hush\n", "a sign that cannot be seen"),
+        ("https://idp.example:hush/keys", "it is none"),
     ],
 )
 def test_only_what_nobody_can_change_on_the_way(url: str, said: str) -> None:

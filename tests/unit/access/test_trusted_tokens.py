@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from recsvc.access import trusted_tokens
+from recsvc.access.token_verifier import TokenVerifier, parse_keys
 from recsvc.access.trusted_tokens import TrustedTokens
-from recsvc.credentials import TokenVerifier, parse_keys
 from recsvc.errors import CredentialError, ForbiddenError, UnavailableError
 from recsvc.settings import TokenSettings
 from tests.serving import Log
@@ -145,7 +145,7 @@ class Url:
         self.n_wanted += 1
 
     def fetch(self) -> None:
-        self.keys = parse_keys(Path("keys"), key_set(OLD, NEW).encode())
+        self.keys = parse_keys(Path("keys"), key_set(OLD).encode())
 
     def refresh(self) -> bool:
         return self.is_new

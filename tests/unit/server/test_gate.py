@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from recsvc.credentials import Credential
+from recsvc.access.credential import Credential
 from recsvc.errors import CredentialError, ForbiddenError
 from recsvc.server.gate import Gate
 from recsvc.v1 import common_pb2 as common

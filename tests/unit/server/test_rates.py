@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from recsvc.credentials import Credential
+from recsvc.access.credential import Credential
 from recsvc.errors import RateLimitedError
 from recsvc.server.rates import PeerGate, Rates
 from recsvc.service.rate_limits import RateLimits

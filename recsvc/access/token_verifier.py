@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from recsvc.errors import CredentialError, ForbiddenError, SettingsError
+from recsvc.access.credential import Credential
+from recsvc.errors import CredentialError, SettingsError
 
 LEEWAY_SECONDS = 30
 """How far the clocks of issuer and service may be apart."""
@@ -23,6 +24,12 @@ MIN_SECRET_BYTES = 32
 MIN_RSA_BITS = 2048
 MAX_TOKEN_BYTES = 8_192
 MAX_ID_BYTES = 256
+
+MAX_TRIED = 4
+"""So many keys at most are tried on one token: anybody can send one, and each costs a signature."""
+
+_SHARED = "HS256"
+"""The one algorithm whose key is a secret, and never published."""
 
 PublicKey = RSAPublicKey | EllipticCurvePublicKey | Ed25519PublicKey
 
@@ -43,43 +50,8 @@ class Key:
     key_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """What a credential that was checked says.
-
-    Attributes:
-        customer_id: its subject; ``""`` for the key of a service, which may act for anybody.
-        scopes: what it allows.
-        expires_at: unix seconds; 0 for a key, which holds until it is revoked.
-        issuer: ``""`` where it names none.
-        name: who it is in the log.
-        caller: tells it from all others of its issuer.
-        rate: requests a second that it may make, 0 for any number; None, as many as is usual.
-    """
-
-    customer_id: str
-    scopes: frozenset[str]
-    expires_at: int
-    issuer: str = ""
-    name: str = "shopper"
-    caller: str = ""
-    rate: float | None = None
-
-    def require(self, scope: str) -> None:
-        """Refuse what the token does not allow.
-
-        Raises:
-            ForbiddenError: it lacks the scope (SCOPE_MISSING).
-        """
-        if scope not in self.scopes:
-            raise ForbiddenError(
-                f"the token lacks the scope {scope}; get one that has it",
-                metadata={"scope": scope},
-            )
-
-
 class UnknownKeyError(jwt.InvalidSignatureError):
-    """A token names a key that is not among those that are trusted; it may be a new one."""
+    """The key of a token is not known to be among those that are trusted; it may be a new one."""
 
 
 class TokenVerifier:
@@ -146,31 +118,41 @@ class TokenVerifier:
 
     def _claims(self, token: str) -> dict[str, Any]:
         try:
-            key = self._key(jwt.get_unverified_header(token))
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                key.value,
-                algorithms=[key.algorithm],
-                audience=self._audience or None,
-                issuer=self._issuer or None,
-                leeway=self.leeway_seconds,
-                options={"require": ["exp", "sub"], "verify_aud": bool(self._audience)},
-            )
+            keys = self._fitting(jwt.get_unverified_header(token))
+            for key in keys:
+                with suppress(jwt.InvalidSignatureError):
+                    return self._decoded(token, key)
+            # A name tells whose the signature should be; without one it may be of a newer key.
+            if all(key.key_id or key.algorithm == _SHARED for key in keys):
+                raise jwt.InvalidSignatureError
+            raise UnknownKeyError
         # Of half a character the library says nothing of its own.
         except (jwt.PyJWTError, UnicodeEncodeError) as error:
             raise CredentialError(_why(error)) from error
+
+    def _decoded(self, token: str, key: Key) -> dict[str, Any]:
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key.value,
+            algorithms=[key.algorithm],
+            audience=self._audience or None,
+            issuer=self._issuer or None,
+            leeway=self.leeway_seconds,
+            options={"require": ["exp", "sub"], "verify_aud": bool(self._audience)},
+        )
         return claims
 
-    def _key(self, header: Mapping[str, Any]) -> Key:
-        """The key that a token was signed with, as far as its header tells."""
+    def _fitting(self, header: Mapping[str, Any]) -> list[Key]:
+        """The keys that a token may have been signed with, as far as its header tells."""
         key_id, algorithm = header.get("kid", ""), header.get("alg", "")
         fitting = [key for key in self._keys if key.algorithm == algorithm]
         named = [key for key in fitting if key.key_id == key_id]
-        # One key may be given without its name; of several the token must name its own.
+        # One key may be given without its name; of several the token must name its own, unless
+        # none of them has a name.
         found = named or (fitting if len(fitting) == 1 and not fitting[0].key_id else [])
         if not found:
             raise UnknownKeyError
-        return found[0]
+        return found[:MAX_TRIED]
 
 
 def secret_key(secret: str) -> Key:
@@ -185,23 +167,7 @@ def secret_key(secret: str) -> Key:
             f"RECSVC_JWT_SECRET: has {len(value)} bytes; give at least {MIN_SECRET_BYTES}, drawn "
             "at random"
         )
-    return Key(value, "HS256")
-
-
-def read_keys(path: Path) -> list[Key]:
-    """The public keys of a file: RS256, ES256 or EdDSA, by the kind of key.
-
-    Args:
-        path: a PEM file with one key, or a JSON Web Key Set.
-
-    Raises:
-        SettingsError: it cannot be read as one of these.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise _unusable(path, str(error)) from error
-    return parse_keys(path, content)
+    return Key(value, _SHARED)
 
 
 def parse_keys(path: Path, content: bytes) -> list[Key]:

@@ -19,13 +19,23 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from recsvc.credentials import LEEWAY_SECONDS, Key, TokenVerifier, read_keys, secret_key
+from recsvc.access.token_verifier import (
+    LEEWAY_SECONDS,
+    MAX_TRIED,
+    Key,
+    TokenVerifier,
+    UnknownKeyError,
+    parse_keys,
+    secret_key,
+)
 from recsvc.errors import CredentialError, ForbiddenError, RecsvcError, SettingsError
 
 SECRET = "s" * 32
 RSA = rsa.generate_private_key(public_exponent=65_537, key_size=2048)
 EC = ec.generate_private_key(ec.SECP256R1())
+OTHER = ec.generate_private_key(ec.SECP256R1())
 ED = ed25519.Ed25519PrivateKey.generate()
+FILE = Path("keys")
 ALGORITHMS = {"RS256": RSA, "ES256": EC, "EdDSA": ED}
 
 
@@ -156,11 +166,9 @@ def confused(public: bytes) -> str:
     return (text + b"." + part(hmac.new(public, text, sha256).digest())).decode()
 
 
-def test_the_key_and_not_the_token_says_the_algorithm(tmp_path: Path) -> None:
+def test_the_key_and_not_the_token_says_the_algorithm() -> None:
     """No signature at all, or a public key taken for a secret, never passes."""
-    path = tmp_path / "key.pem"
-    path.write_bytes(pem(RSA))
-    verifier = TokenVerifier(read_keys(path))
+    verifier = TokenVerifier(parse_keys(FILE, pem(RSA)))
     assert verifier.verify(signed(RSA, "RS256")).customer_id == "anna"
     assert reason(verifier, jwt.encode(claims(), "", "none")) == "CREDENTIAL_INVALID"
     assert reason(verifier, confused(pem(RSA))) == "CREDENTIAL_INVALID"
@@ -169,11 +177,9 @@ def test_the_key_and_not_the_token_says_the_algorithm(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_public_keys_of_three_kinds(tmp_path: Path, algorithm: str) -> None:
+def test_public_keys_of_three_kinds(algorithm: str) -> None:
     """A PEM file holds one; another one's signature is refused."""
-    path = tmp_path / "key.pem"
-    path.write_bytes(pem(ALGORITHMS[algorithm]))
-    verifier = TokenVerifier(read_keys(path))
+    verifier = TokenVerifier(parse_keys(FILE, pem(ALGORITHMS[algorithm])))
     assert verifier.verify(signed(ALGORITHMS[algorithm], algorithm)).customer_id == "anna"
     other = ec.generate_private_key(ec.SECP256R1())
     assert reason(verifier, signed(other, "ES256")) == "CREDENTIAL_INVALID"
@@ -185,13 +191,11 @@ def web_key(key: Any, algorithm: str, **more: object) -> dict[str, Any]:  # noqa
     return {"kty": public["kty"], **public, **more}
 
 
-def test_a_key_set_knows_keys_by_name(tmp_path: Path) -> None:
+def test_a_key_set_knows_keys_by_name() -> None:
     """As when an issuer changes its key: both are good, each under its own name."""
     new = ec.generate_private_key(ec.SECP256R1())
-    path = tmp_path / "keys.json"
     listed = [web_key(EC, "ES256", kid="old"), web_key(new, "ES256", kid="new", alg="ES256")]
-    path.write_text(json.dumps({"keys": listed}))
-    verifier = TokenVerifier(read_keys(path))
+    verifier = TokenVerifier(parse_keys(FILE, json.dumps({"keys": listed}).encode()))
     assert verifier.verify(signed(EC, "ES256", {"kid": "old"})).customer_id == "anna"
     assert verifier.verify(signed(new, "ES256", {"kid": "new"})).customer_id == "anna"
     assert reason(verifier, signed(new, "ES256", {"kid": "old"})) == "CREDENTIAL_INVALID"
@@ -203,6 +207,50 @@ def test_a_single_key_without_a_name_checks_named_tokens() -> None:
     """As a PEM file has no place for a name."""
     verifier = TokenVerifier([Key(EC.public_key(), "ES256")])
     assert verifier.verify(signed(EC, "ES256", {"kid": "any"})).customer_id == "anna"
+
+
+def test_of_keys_without_names_each_is_tried() -> None:
+    """As when an issuer that names none publishes its next one; but no more than a few."""
+    several = [ec.generate_private_key(ec.SECP256R1()) for _ in range(MAX_TRIED + 1)]
+    listed = [web_key(key, "ES256") for key in several]
+    verifier = TokenVerifier(parse_keys(FILE, json.dumps({"keys": listed}).encode()))
+    for key in several[:MAX_TRIED]:
+        assert verifier.verify(signed(key, "ES256")).customer_id == "anna"
+    assert reason(verifier, signed(several[-1], "ES256")) == "CREDENTIAL_INVALID"
+    with pytest.raises(CredentialError, match="has expired"):
+        verifier.verify(signed(several[1], "ES256", exp=1))
+
+
+@pytest.mark.parametrize(
+    ("key", "token", "cause"),
+    [
+        (Key(EC.public_key(), "ES256"), lambda: signed(OTHER, "ES256"), UnknownKeyError),
+        (
+            Key(EC.public_key(), "ES256"),
+            lambda: signed(OTHER, "ES256", {"kid": "one"}),
+            UnknownKeyError,
+        ),
+        (Key(EC.public_key(), "ES256", "one"), lambda: signed(OTHER, "ES256"), UnknownKeyError),
+        (
+            Key(EC.public_key(), "ES256", "one"),
+            lambda: signed(OTHER, "ES256", {"kid": "one"}),
+            jwt.InvalidSignatureError,
+        ),
+        (secret_key(SECRET), lambda: signed("t" * 32), jwt.InvalidSignatureError),
+        (
+            Key(EC.public_key(), "ES256"),
+            lambda: signed(EC, "ES256", exp=1),
+            jwt.ExpiredSignatureError,
+        ),
+    ],
+)
+def test_whose_signature_may_be_of_a_newer_key(
+    key: Key, token: Callable[[], str], cause: type[Exception]
+) -> None:
+    """Unless the key has a name that the token says, or is a secret, which nobody publishes."""
+    with pytest.raises(CredentialError) as caught:
+        TokenVerifier([key]).verify(token())
+    assert type(caught.value.__cause__) is cause
 
 
 def unknown_kind() -> bytes:
@@ -231,24 +279,18 @@ SHORT = rsa.generate_private_key(public_exponent=65_537, key_size=1024)  # noqa:
         (lambda: b'{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}', "RECSVC_JWT_SECRET"),
     ],
 )
-def test_a_file_without_usable_keys_is_refused(
-    tmp_path: Path, content: Callable[[], bytes], said: str
-) -> None:
+def test_a_file_without_usable_keys_is_refused(content: Callable[[], bytes], said: str) -> None:
     """At the start, with the file and the reason."""
-    path = tmp_path / "keys"
-    path.write_bytes(content())
     with pytest.raises(SettingsError, match=said) as caught:
-        read_keys(path)
-    assert str(caught.value).startswith(f"RECSVC_JWT_KEYS_FILE: {path} cannot be used")
+        parse_keys(FILE, content())
+    assert str(caught.value).startswith(f"RECSVC_JWT_KEYS_FILE: {FILE} cannot be used")
 
 
 def test_a_secret_that_can_be_guessed_is_refused() -> None:
-    """And is not shown; nor is a file that is not there taken for no file."""
+    """And is not shown."""
     with pytest.raises(SettingsError, match="at least 32") as caught:
         secret_key("hush")
     assert "hush" not in str(caught.value)
-    with pytest.raises(SettingsError, match="No such file"):
-        read_keys(Path("/none"))
 
 
 def test_half_a_character_is_no_token() -> None:
