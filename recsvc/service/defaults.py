@@ -41,10 +41,10 @@ class Defaults:
             buys_again: whether the shop's customers come back for a product.
         """
         in_stock_only, only_new = question.in_stock_only, question.only_new
-        return question._replace(
-            in_stock_only=bool(book.in_stock_only if in_stock_only is None else in_stock_only),
+        return question.settled(
             only_new=book.only_new(surface, buys_again=buys_again)
             if only_new is None
             else only_new,
+            in_stock_only=bool(book.in_stock_only if in_stock_only is None else in_stock_only),
             diversity=self.settled_diversity(question.diversity, book),
         )

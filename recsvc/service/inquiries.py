@@ -262,7 +262,7 @@ class Inquiries:
 
         def segments() -> frozenset[str]:
             known = self._asker(question, asker, current)
-            return current.model.segments.of(known.customer)
+            return current.model.segments.of(known.index_in(current.model.customers))
 
         return self._experiments.assign(question, unit, self._now(), segments)
 
@@ -275,5 +275,4 @@ class Inquiries:
             return asker
         if not self._standing.is_heeded(asker.shopper, loaded.learnt.ledger):
             return asker
-        customer = loaded.model.customers.index(question.customer_id)
-        return Asker(customer, asker.shopper, asker.live, asker.warnings)
+        return Asker(question.customer_id, asker.shopper, asker.live, asker.warnings)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from recsvc.core.conditions import Occasion
 from recsvc.core.recommendation_id import Surface
 from recsvc.core.ruling import PreparedRules
-from recsvc.core.vocabulary import MISSING
 from recsvc.service.experiments import Assignment
 from recsvc.service.models import LoadedModel
 from recsvc.service.questions import Question
@@ -18,7 +17,6 @@ from recsvc.service.shopping import LiveProfile
 from recsvc.service.situations import PRICE_CURRENCY, Asker, Situation, lacks_prices, situate
 from recsvc.service.stock import Stocked
 
-UNKNOWN_CUSTOMER = "UNKNOWN_CUSTOMER"
 CONSISTENCY_UNMET = "CONSISTENCY_UNMET"
 STOCK_UNKNOWN = "STOCK_UNKNOWN"
 
@@ -77,15 +75,13 @@ class Inquiry(NamedTuple):
         Raises:
             InvalidRequestError: a strict filter names what the catalogue does not know.
         """
-        question, asker, loaded = self.question, self.asker, self.loaded
-        if question.customer_id and asker.shopper and asker.customer == MISSING and not live.deeds:
-            asker = asker.warned(UNKNOWN_CUSTOMER)
-        situation = situate(question, loaded, now, asker._replace(live=live))
+        loaded = self.loaded
+        situation = situate(self.question, loaded, now, self.asker._replace(live=live))
         book = self.rules.book
         occasion = replace(
             self.occasion(now),
             location=situation.location,
-            segments=loaded.model.segments.of(asker.customer),
+            segments=loaded.model.segments.of(situation.query.customer),
         )
         query = replace(
             situation.query,

@@ -306,7 +306,8 @@ class Recommendations:
         question = inquiry.question
         if not question.looks_at_shelf:
             return "", NOT_ASKED
-        store_id = store_of(inquiry.loaded, question.location, inquiry.asker.customer)
+        customer = inquiry.asker.index_in(inquiry.loaded.model.customers)
+        store_id = store_of(inquiry.loaded, question.location, customer)
         return store_id, self._inquiries.stocked(inquiry, store_id)
 
     def _is_allowed(self, kept: KeptList) -> bool:

@@ -105,8 +105,7 @@ def replay(
     """
     loaded = scene.loaded
     question = served.question._replace(explain=True, include_products=False, strict=False)
-    customer = loaded.model.customers.index(question.customer_id) if served.is_known else MISSING
-    asker = Asker(customer, served.shopper)
+    asker = Asker(question.customer_id if served.is_known else "", served.shopper)
     inquiry = Inquiry(question, asker, loaded, 0.0, 0.0, scene.rules, served.surface)
     items = loaded.assortment.catalogue.items
     situation = inquiry.situation(

@@ -186,7 +186,7 @@ def _record(serving: _Serving, held_back: HeldBack) -> ServedList:
         shopper=asker.shopper,
         question=question,
         about=basis.about,
-        is_known=asker.customer != MISSING,
+        is_known=asker.index_in(loaded.model.customers) != MISSING,
         live=basis.live() if asker.shopper else NO_DEEDS,
         version_id=loaded.reference.version_id,
         generation=loaded.generation,

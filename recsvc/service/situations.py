@@ -12,7 +12,7 @@ from recsvc.core.catalogue_index import Prices
 from recsvc.core.diversity import Diversity
 from recsvc.core.places import PLACE_LEVELS, Level, Location, Place
 from recsvc.core.query import STALE_SECONDS, Query
-from recsvc.core.vocabulary import MISSING
+from recsvc.core.vocabulary import MISSING, Vocabulary
 from recsvc.errors import InvalidRequestError
 from recsvc.identity import partition_of
 from recsvc.service.live_acts import acts_of, live_home
@@ -21,6 +21,7 @@ from recsvc.service.questions import Question
 from recsvc.service.shopping import NO_DEEDS, LiveProfile
 
 PRICE_CURRENCY = "PRICE_CURRENCY"
+UNKNOWN_CUSTOMER = "UNKNOWN_CUSTOMER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +51,21 @@ class Asker(NamedTuple):
     """Who asks, as far as the answer may depend on it.
 
     Attributes:
-        customer: customer index; MISSING for a visitor, for who is not known, and for who has
-            not consented to be.
+        customer_id: whom a model may be asked about; ``""`` for a visitor, and for who has not
+            consented to be known.
         shopper: hash that stands for the shopper; ``""`` where no history may be read.
         live: what the shopper did of late.
         warnings: what the caller should know of it.
     """
 
-    customer: int = MISSING
+    customer_id: str = ""
     shopper: str = ""
     live: LiveProfile = NO_DEEDS
     warnings: tuple[str, ...] = ()
+
+    def index_in(self, customers: Vocabulary) -> int:
+        """The index of the customer; MISSING of who is not known, or may not be asked about."""
+        return customers.index(self.customer_id) if self.customer_id else MISSING
 
     def warned(self, warning: str) -> "Asker":
         """The same with another warning."""
@@ -86,6 +91,9 @@ def situate(
             (FILTER_UNSUPPORTED).
     """
     model = loaded.model
+    customer = asker.index_in(model.customers)
+    if question.customer_id and asker.shopper and customer == MISSING and not asker.live.deeds:
+        asker = asker.warned(UNKNOWN_CUSTOMER)
     # Data without times has no end, and so cannot have ended long ago.
     is_dated = question.as_of_time is None and model.data_end > 0
     is_stale = is_dated and now - model.data_end > STALE_SECONDS
@@ -99,11 +107,11 @@ def situate(
         location = asker.live.home
     if not location and asker.live.deeds:
         until = now if question.as_of_time is None else question.as_of_time
-        home = loaded.recommender.place(asker.customer, location)
+        home = loaded.recommender.place(customer, location)
         is_known = home.level is not Level.EVERYWHERE
         location = live_home(asker.live, until, is_known=is_known) or location
     location = loaded.located(location)
-    place = loaded.recommender.place(asker.customer, location)
+    place = loaded.recommender.place(customer, location)
     warnings = dict.fromkeys(_filter_warnings(question, loaded))  # a set that keeps the order
     warnings |= dict.fromkeys(asker.warnings)
     is_described = question.location.store_id.strip() in loaded.shops
@@ -112,9 +120,9 @@ def situate(
     if is_stale:
         warnings["STALE_DATA"] = None
     items = loaded.assortment.catalogue.items
-    learnt = None if asker.customer == MISSING else loaded.learnt
+    learnt = None if customer == MISSING else loaded.learnt
     query = Query(
-        customer=asker.customer,
+        customer=customer,
         place=place,
         size=question.size,
         now=moment,
@@ -129,7 +137,7 @@ def situate(
         basket=items.indices(question.basket),
         session=items.indices(question.recent),
     )
-    store_id = store_of(loaded, location, asker.customer)
+    store_id = store_of(loaded, location, customer)
     here = location.completed(model.places.describe(place))
     return Situation(query, tuple(warnings), store_id, here, live=asker.live, time=now)
 

@@ -108,7 +108,7 @@ def _mean(loaded: LoadedModel, wanted: dict[str, list[str]], live: dict[str, Liv
     values = []
     for customer, products in wanted.items():
         index = loaded.model.customers.index(str(customer))
-        asker = Asker(index, "0", live[customer])
+        asker = Asker(str(customer), "0", live[customer])
         assert (index == MISSING) or not live[customer].deeds
         question = Question(size=DEPTH, as_of_time=loaded.model.data_end)
         query = situate(question, loaded, loaded.model.data_end, asker).query
