@@ -1,5 +1,7 @@
 """The stores of one shop, in memory and in Redis."""
 
+import os
+import signal
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -153,3 +155,15 @@ def valkey_client(directory: Path) -> Iterator[redis.Redis]:
         connect(server.url, socket_timeout_seconds=5.0) as client,
     ):
         yield client
+
+
+@contextmanager
+def stopped(client: redis.Redis) -> Iterator[None]:
+    """A store that answers nobody."""
+    info = client.info("server")
+    assert isinstance(info, dict)
+    os.kill(info["process_id"], signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(info["process_id"], signal.SIGCONT)

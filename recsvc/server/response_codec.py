@@ -1,5 +1,6 @@
 """Lists as the bytes that are sent and kept in the cache, joined without being looked into."""
 
+import struct
 import threading
 from collections.abc import Iterable
 from functools import lru_cache
@@ -15,7 +16,7 @@ from recsvc.server.responses import (
     deliver,
     item_message,
     serving_info,
-    set_duration,
+    write_duration,
 )
 from recsvc.server.tokens import PageTokens
 from recsvc.service.deliveries import Served
@@ -24,11 +25,33 @@ from recsvc.v1 import catalog_pb2 as catalog
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
 
+_LAYOUT = b"2"
+"""Another whenever kept bytes lie otherwise: those of before must not be read as such."""
+
+_HEAD = struct.Struct("<I")
+_HEAD_BYTES = _HEAD.size
+_read_end = _HEAD.unpack_from
+
+
+def _key(number: int) -> bytes:
+    """What is before the length of a field, whose number is below 16."""
+    return bytes((number << 3 | 2,))
+
+
+_NAME = _key(api.RecommendResponse.RECOMMENDATION_ID_FIELD_NUMBER)
+_SERVING = _key(api.RecommendResponse.SERVING_FIELD_NUMBER)
+_RESPONSE = _key(api.RecommendResult.RESPONSE_FIELD_NUMBER)
+_RESULTS = _key(api.BatchRecommendResponse.RESULTS_FIELD_NUMBER)
+_CORRELATION_ID = _key(api.StreamBatchRecommendResponse.CORRELATION_ID_FIELD_NUMBER)
+_RESULT = _key(api.StreamBatchRecommendResponse.RESULT_FIELD_NUMBER)
+
 
 class ResponseCodec:
-    """Writes answers as a ``RecommendResponse`` without what differs by call.
+    """Writes answers as a ``RecommendResponse`` that lacks what differs by call.
 
-    The rest follows as a second piece of the same message: protobuf merges the two.
+    ``serving`` lies behind the others, so that what differs by call can be written into it: a
+    message that comes in several pieces is one to protobuf, but not to all parsers of JavaScript,
+    which keep the last piece alone.
 
     Args:
         pages: writes the token of the next page.
@@ -37,32 +60,38 @@ class ResponseCodec:
     def __init__(self, pages: PageTokens) -> None:
         self._pages = pages
         files = (api.DESCRIPTOR, common.DESCRIPTOR, catalog.DESCRIPTOR)
-        digest = blake2b(__version__.encode(), digest_size=8)
+        digest = blake2b(__version__.encode() + _LAYOUT, digest_size=8)
         for file in files:
             digest.update(file.serialized_pb)
         self._schema = digest.hexdigest()
 
     @property
     def schema(self) -> str:
-        """Digest of the protos and of this version."""
+        """Digest of the protos, of this version, and of how its bytes lie."""
         return self._schema
 
     def encode(self, answer: Answer) -> bytes:
-        """Return the answer as it is sent."""
+        """Return where ``serving`` begins, the response without it, and what is in it."""
         response = api.RecommendResponse(
             recommendations=[item_message(item) for item in answer.items],
             next_page_token=self._pages.write(answer.next_page),
-            serving=serving_info(answer),
-        )
-        return response.SerializeToString()
+        ).SerializeToString()
+        serving = serving_info(answer).SerializeToString()
+        return _HEAD.pack(_HEAD_BYTES + len(response)) + response + serving
 
     def kept(self, payload: bytes) -> KeptList | None:
         """Look into bytes that were kept; None where they are no response of a model."""
+        if len(payload) < _HEAD_BYTES:
+            return None
+        (end,) = _read_end(payload)
+        if not _HEAD_BYTES <= end <= len(payload):
+            return None
         try:
-            found = api.RecommendResponse.FromString(payload)
+            found = api.RecommendResponse.FromString(payload[_HEAD_BYTES:end])
+            serving = api.ServingInfo.FromString(payload[end:])
         except DecodeError:
             return None
-        if not found.serving.HasField("model"):
+        if not serving.HasField("model"):
             return None
         return KeptList(
             len(found.recommendations), lambda: [each.product_id for each in found.recommendations]
@@ -70,43 +99,57 @@ class ResponseCodec:
 
 
 class ListWriter:
-    """Joins the two pieces of a ``RecommendResponse``; safe to share between threads."""
+    """Writes answers that were kept and their deliveries; safe to share between threads."""
 
     def __init__(self) -> None:
         self._repeated = _Repeated()
 
     def response(self, served: Served) -> bytes:
-        """Write a delivery behind its list, which is not looked into."""
-        delivery = served.delivery
+        """Write a ``RecommendResponse``, each field once; its list is not looked into."""
+        payload, delivery = served.payload, served.delivery
         age = delivery.cache_age_seconds
         if age is None or delivery.degraded_reason or delivery.warnings or delivery.experiment_id:
-            piece = api.RecommendResponse(recommendation_id=delivery.recommendation_id)
-            deliver(delivery, piece.serving)
-            return served.payload + piece.SerializeToString()
-        mine = self._repeated
-        piece = mine.piece
-        piece.recommendation_id = delivery.recommendation_id
-        mine.serving.served_from = SERVED_FROM[delivery.served_from]
-        set_duration(mine.compute_time, delivery.compute_seconds)
-        set_duration(mine.cache_age, age)
-        return served.payload + piece.SerializeToString()
+            serving = api.ServingInfo()
+            deliver(delivery, serving)
+        else:
+            serving, compute_time, cache_age = self._repeated.messages
+            serving.served_from = SERVED_FROM[delivery.served_from]
+            write_duration(compute_time, delivery.compute_seconds)
+            write_duration(cache_age, age)
+        # Its fields are others than those that are kept, lists aside.
+        delivered = serving.SerializeToString()
+        name = delivery.recommendation_id.encode()
+        (end,) = _read_end(payload)
+        return b"".join(
+            (
+                payload[_HEAD_BYTES:end],
+                _NAME,
+                _length(len(name)),
+                name,
+                _SERVING,
+                _length(len(payload) - end + len(delivered)),
+                payload[end:],
+                delivered,
+            )
+        )
 
 
 class _Repeated(threading.local):
-    """What is behind a list that was kept, in a message of each thread's own.
+    """What is true of a list that was kept, in a message of each thread's own.
 
     To set the fields of a message that is written again takes a fifth of making one.
     """
 
     def __init__(self) -> None:
-        self.piece = api.RecommendResponse()
-        self.serving = self.piece.serving
-        self.compute_time, self.cache_age = self.serving.compute_time, self.serving.cache_age
+        serving = api.ServingInfo()
+        serving.compute_time.SetInParent()
+        serving.cache_age.SetInParent()
+        self.messages = serving, serving.compute_time, serving.cache_age
 
 
 def result_of(response: bytes) -> bytes:
     """Write a response as the ``RecommendResult`` of an entry of a batch."""
-    return _field(api.RecommendResult.RESPONSE_FIELD_NUMBER, response)
+    return _field(_RESPONSE, response)
 
 
 def failed_result(error: RecsvcError) -> bytes:
@@ -120,8 +163,7 @@ def batch_response(results: Iterable[bytes]) -> bytes:
     Args:
         results: a ``RecommendResult`` for each entry.
     """
-    number = api.BatchRecommendResponse.RESULTS_FIELD_NUMBER
-    return b"".join([_field(number, result) for result in results])
+    return b"".join([_field(_RESULTS, result) for result in results])
 
 
 def streamed_response(correlation_id: str, result: bytes) -> bytes:
@@ -131,22 +173,21 @@ def streamed_response(correlation_id: str, result: bytes) -> bytes:
         correlation_id: the mark of its question.
         result: a ``RecommendResult``.
     """
-    response = api.StreamBatchRecommendResponse
     mark = correlation_id.encode()
-    head = _field(response.CORRELATION_ID_FIELD_NUMBER, mark) if mark else b""
-    return head + _field(response.RESULT_FIELD_NUMBER, result)
+    head = _field(_CORRELATION_ID, mark) if mark else b""
+    return head + _field(_RESULT, result)
 
 
-def _field(number: int, content: bytes) -> bytes:
-    """A field as it is sent whose content has a length: its key, the length, and the content."""
-    return _head(number, len(content)) + content
+def _field(key: bytes, content: bytes) -> bytes:
+    """A field as it is sent whose content has a length."""
+    return key + _length(len(content)) + content
 
 
 @lru_cache(4_096)  # lists are of much the same length
-def _head(number: int, length: int) -> bytes:
-    head = bytearray((number << 3 | 2,))
+def _length(length: int) -> bytes:
+    written = bytearray()
     while length > 127:  # noqa: PLR2004  # seven bits a byte, the last one without the eighth
-        head.append(length & 127 | 128)
+        written.append(length & 127 | 128)
         length >>= 7
-    head.append(length)
-    return bytes(head)
+    written.append(length)
+    return bytes(written)

@@ -163,6 +163,11 @@ def _duration(seconds: float | None) -> Duration | None:
 
 
 def set_duration(duration: Duration, seconds: float) -> None:
-    """Write a span of time that is not negative."""
-    duration.seconds, duration.nanos = divmod(round(seconds * 1e9), 1_000_000_000)
+    """Set a field to a span of time that is not negative."""
+    write_duration(duration, seconds)
     duration.SetInParent()  # no time at all is a time too
+
+
+def write_duration(duration: Duration, seconds: float) -> None:
+    """Write such a span into a field that is set already."""
+    duration.seconds, duration.nanos = divmod(int(seconds * 1e9 + 0.5), 1_000_000_000)

@@ -1,15 +1,10 @@
 """The rungs of the ladder, one after another, down and up: each is taken, said and counted."""
 
-import os
-import signal
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import redis
 from prometheus_client.parser import text_string_to_metric_families
 
 from recsvc.client import Client
@@ -19,7 +14,7 @@ from recsvc.v1 import event_service_pb2 as events
 from recsvc.v1 import recommendation_service_pb2 as api
 from tests.serving import Service, running_service, small_registry, wait_until
 from tests.stampede import grow_old, slow_service
-from tests.stores import valkey_client
+from tests.stores import stopped, valkey_client
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
@@ -55,18 +50,6 @@ def counts(service: Service) -> Counter[str]:
             for value in sample.labels.values()
         }
     )
-
-
-@contextmanager
-def stopped(client: redis.Redis) -> Iterator[None]:
-    """A store that answers nobody."""
-    info = client.info("server")
-    assert isinstance(info, dict)
-    os.kill(info["process_id"], signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(info["process_id"], signal.SIGCONT)
 
 
 def in_a_hurry(shop: Client) -> api.RecommendResponse:

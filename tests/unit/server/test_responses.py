@@ -16,6 +16,7 @@ from recsvc.service.questions import Answer, Delivery, Item, ModelReference, Nee
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
 from tests.serving import NOW
+from tests.wire import written_twice
 
 PRODUCT = Product(
     product_id="milk",
@@ -73,15 +74,23 @@ def test_several_responses_are_what_each_is_alone() -> None:
         of_variant._replace(cache_age_seconds=60.25),
         DELIVERY._replace(recommendation_id="r3", compute_seconds=0.5),
     ]
-    lists = [Served(bytes([26, 1, 65 + n]), each, 0, "v1") for n, each in enumerate(deliveries)]
-    writer = ListWriter()
-    assert [writer.response(served) for served in lists] == [
-        ListWriter().response(served) for served in lists
+    codec = ResponseCodec(PAGES)
+    payloads = [
+        codec.encode(replace(ANSWER, store_id=f"store-{n}")) for n in range(len(deliveries))
     ]
+    lists = [
+        Served(payload, each, 1, "v1") for payload, each in zip(payloads, deliveries, strict=True)
+    ]
+    writer = ListWriter()
+    written = [writer.response(served) for served in lists]
+    assert written == [ListWriter().response(served) for served in lists]
+    for data, each in zip(written, deliveries, strict=True):
+        assert written_twice(api.RecommendResponse, data) == []
+        assert api.RecommendResponse.FromString(data).recommendation_id == each.recommendation_id
 
 
-def test_both_pieces_are_one_message() -> None:
-    """What is kept and what differs by call: nothing of either is lost."""
+def test_what_is_kept_and_what_differs_by_call_are_one_message() -> None:
+    """Nothing of either is lost."""
     response = sent(ANSWER)
     assert response.recommendation_id == "r1"
     (item,) = response.recommendations
@@ -148,6 +157,10 @@ def test_only_our_own_bytes_are_readable() -> None:
     assert codec.kept(codec.encode(ANSWER)) is not None
     assert codec.kept(b"\xff\xff\xff") is None
     assert codec.kept(b"") is None
+    of_no_model = b"\4\0\0\0"
+    assert codec.kept(of_no_model) is None
+    for end in (0, 3, len(codec.encode(ANSWER)) + 1):
+        assert codec.kept(end.to_bytes(4, "little") + codec.encode(ANSWER)[4:]) is None
     assert codec.schema == ResponseCodec(PAGES).schema
 
 
@@ -166,4 +179,11 @@ def test_another_release_finds_no_list_of_this_one(monkeypatch: pytest.MonkeyPat
     """What it would write differently is unknown, so the schema of cached lists differs."""
     schema = ResponseCodec(PAGES).schema
     monkeypatch.setattr("recsvc.server.response_codec.__version__", "99.0.0")
+    assert ResponseCodec(PAGES).schema != schema
+
+
+def test_lists_that_lay_otherwise_are_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their bytes are no message that would tell them apart, so the schema does."""
+    schema = ResponseCodec(PAGES).schema
+    monkeypatch.setattr("recsvc.server.response_codec._LAYOUT", b"")  # that of a whole response
     assert ResponseCodec(PAGES).schema != schema
