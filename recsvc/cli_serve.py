@@ -103,8 +103,8 @@ def doctor_command(
 ) -> None:
     """Check that the service could start here: settings, model, Redis, who may call, port.
 
-    One line a check; the exit code is 0 only if all are well. Give it the flags and the
-    environment of recsvc serve.
+    One line a check; the exit code is 0 only if all are well, or but a warning. Give it the flags
+    and the environment of recsvc serve, also beside one that runs.
 
     Example: recsvc doctor --registry models
     """
@@ -114,6 +114,6 @@ def doctor_command(
     is_well = True
     for finding in findings(given):
         is_well = is_well and finding.is_well
-        mark = "ok  " if finding.is_well else "FAIL"
+        mark = "warn" if finding.is_warning else "ok  " if finding.is_well else "FAIL"
         sys.stdout.write(f"{mark}  {finding.subject}: {finding.text}\n")
     raise typer.Exit(0 if is_well else 1)

@@ -8,22 +8,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from grpc import ChannelCredentials
+
+from recsvc.access.exposure import exposed_files
 from recsvc.access.trusted_tokens import TrustedTokens
-from recsvc.app.access import build_access
+from recsvc.app.access import build_access, identity_of
 from recsvc.artifacts.registry import Registry
 from recsvc.artifacts.version_ids import CURRENT
-from recsvc.errors import RecsvcError, StoreUnavailableError
-from recsvc.logs import make_logger
+from recsvc.client.health import health_of
+from recsvc.client.target import tls_credentials, tls_of
+from recsvc.errors import RecsvcError, SettingsError, StoreUnavailableError
+from recsvc.logs import Logger, make_logger
 from recsvc.server.address import reserved
 from recsvc.service.models import load_model
-from recsvc.settings import LogLevel, ServerSettings
+from recsvc.settings import LogLevel, ServerSettings, TargetSettings
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.connection import connect, redacted
-from recsvc.store.embedded import EmbeddedValkey, check_directory
+from recsvc.store.embedded import EmbeddedValkey, HeldDirectoryError, check_directory
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 from recsvc.store.response_cache import RedisResponseCache
 from recsvc.store.shopper_changes import check_channel
+
+_SERVICE = "recsvc.v1.RecommendationService"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +41,13 @@ class Finding:
         subject: what was checked.
         is_well: whether the service can start with it.
         text: one line.
+        is_warning: whether something should be done all the same.
     """
 
     subject: str
     is_well: bool
     text: str
+    is_warning: bool = False
 
 
 def findings(given: Mapping[str, Any]) -> Iterator[Finding]:
@@ -64,6 +73,8 @@ def findings(given: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(subject, is_well=True, text=check(settings))
         except RecsvcError as error:
             yield Finding(subject, is_well=False, text=str(error))
+    for said in exposed_files(settings):
+        yield Finding("files", is_well=True, text=said, is_warning=True)
 
 
 def _model(settings: ServerSettings) -> str:
@@ -93,7 +104,12 @@ def _redis(settings: ServerSettings) -> str:
 
 
 def _embedded(settings: ServerSettings) -> str:
-    check_directory(settings.valkey_dir)
+    try:
+        check_directory(settings.valkey_dir)
+    except HeldDirectoryError:
+        if _status(settings):
+            return f"the service that runs keeps its Valkey in {settings.valkey_dir}"
+        raise
     # The server itself runs elsewhere: a folder that is not there yet is left so.
     with tempfile.TemporaryDirectory(prefix="recsvc-doctor-") as directory:
         valkey = EmbeddedValkey(Path(directory))
@@ -103,17 +119,17 @@ def _embedded(settings: ServerSettings) -> str:
 
 
 def _access(settings: ServerSettings) -> str:
-    access = build_access(settings, make_logger(LogLevel.ERROR, settings.log_format, sys.stderr))
+    access = build_access(settings, _quiet(settings))
     said = []
     if access.identity is not None:
         identity = access.identity.value
-        left = (identity.valid_until - datetime.now(UTC)).days
+        if identity.faults:
+            raise SettingsError("; ".join(identity.faults))
         said.append(
-            f"TLS for {', '.join(identity.names) or 'no name'}, until "
-            f"{identity.valid_until:%Y-%m-%d} ({left} days)"
+            f"TLS for {', '.join(identity.names) or 'no name'}, {_until(identity.valid_until)}"
         )
-        if identity.client_ca is not None:
-            said.append("clients show a certificate")
+        if identity.clients_until is not None:
+            said.append(f"clients show a certificate, of roots {_until(identity.clients_until)}")
     if access.keys is not None:
         said.append(f"API keys: {len(access.keys.value)}")
     if access.tokens is not None:
@@ -122,6 +138,14 @@ def _access(settings: ServerSettings) -> str:
         who = "every client with a certificate" if settings.tls_client_ca else "whoever reaches it"
         said.append(f"{who} may do everything")
     return "; ".join(said)
+
+
+def _quiet(settings: ServerSettings) -> Logger:
+    return make_logger(LogLevel.ERROR, settings.log_format, sys.stderr)
+
+
+def _until(end: datetime) -> str:
+    return f"until {end:%Y-%m-%d} ({(end - datetime.now(UTC)).days} days)"
 
 
 def _tokens(tokens: TrustedTokens, settings: ServerSettings) -> str:
@@ -134,5 +158,32 @@ def _tokens(tokens: TrustedTokens, settings: ServerSettings) -> str:
 
 
 def _port(settings: ServerSettings) -> str:
-    with reserved(settings.listen) as address:
-        return f"{address} is free"
+    try:
+        with reserved(settings.listen) as address:
+            return f"{address} is free"
+    except SettingsError:
+        # Beside a service that runs the question is whether it could be started again.
+        status = _status(settings)
+        if not status:
+            raise
+        return f"a recsvc answers on {settings.listen} already: {status}"
+
+
+def _status(settings: ServerSettings) -> str:
+    """The health of a recsvc that listens where this one would; ``""``, there is none."""
+    try:
+        credentials, name = _reaching(settings)
+        return health_of(settings.listen, _SERVICE, credentials=credentials, server_name=name)
+    except RecsvcError:
+        return ""
+
+
+def _reaching(settings: ServerSettings) -> tuple[ChannelCredentials | None, str]:
+    """What a service of these settings is asked with, and the name in its certificate."""
+    credentials = tls_of(TargetSettings.load())
+    identity = identity_of(settings, _quiet(settings))
+    if credentials is not None or identity is None:
+        return credentials, ""
+    # It shows this certificate, and may well believe it too.
+    credentials = tls_credentials(settings.tls_cert, settings.tls_cert, settings.tls_key)
+    return credentials, next(iter(identity.value.names), "")

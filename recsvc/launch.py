@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 
 from recsvc.access.binding import check_binding, is_loopback
+from recsvc.access.exposure import exposed_files
 from recsvc.artifacts.registry import Registry
 from recsvc.logs import Logger
 from recsvc.metrics import MetricsPage, metrics_page
@@ -72,6 +73,8 @@ def serve(settings: ServerSettings, logger: Logger, on_ready: Callable[[str], ob
 
 def _warn_of_openness(settings: ServerSettings, logger: Logger) -> None:
     """Say what an operator should have meant: it is allowed, and strangers may come of it."""
+    for said in exposed_files(settings):
+        logger.warning("access_file_exposed", hint=said)
     if is_loopback(split_address(settings.listen)[0]):
         return
     if not (settings.asks_for_credentials or settings.tls_client_ca):

@@ -107,6 +107,27 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.certificate_expiry = Gauge(
+            "recsvc_certificate_expiry_timestamp_seconds",
+            "When the first certificate ends, unix seconds: server (of what it shows), client_ca "
+            "(of the clients' roots).",
+            ["certificate"],
+            multiprocess_mode="livemin",
+            registry=registry,
+        )
+        self.access_files_unusable = Gauge(
+            "recsvc_access_files_unusable",
+            "Files of who may call that have changed and cannot be used; what they said before "
+            "holds.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        self.token_keys_not_fetched = Gauge(
+            "recsvc_token_keys_not_fetched",
+            "1 where the last try to fetch the keys of tokens has failed.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
         self.answers = Counter(
             "recsvc_answers", "Lists, by how they were made.", ["served_from"], registry=registry
         )

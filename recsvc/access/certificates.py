@@ -29,6 +29,8 @@ class Identity(NamedTuple):
         client_ca: roots of the clients' certificates; None, clients show none.
         names: whom the certificate is for.
         valid_until: the end of the first certificate of the chain that ends.
+        clients_until: that of the first root that ends; None, clients show none.
+        faults: which of all these do not hold now, and what to do, a sentence each.
     """
 
     chain: bytes
@@ -36,10 +38,17 @@ class Identity(NamedTuple):
     client_ca: bytes | None
     names: tuple[str, ...]
     valid_until: datetime
+    clients_until: datetime | None = None
+    faults: tuple[str, ...] = ()
 
 
 def identity_reader(
-    cert: NamedFile, key: NamedFile, client_ca: NamedFile | None, now: Callable[[], datetime]
+    cert: NamedFile,
+    key: NamedFile,
+    client_ca: NamedFile | None,
+    now: Callable[[], datetime],
+    *,
+    must_hold: bool = True,
 ) -> Callable[..., Identity]:
     """Return what makes an :class:`Identity` of the contents of these files.
 
@@ -48,6 +57,8 @@ def identity_reader(
         key: its private key, as PEM without a password.
         client_ca: roots of the clients' certificates, as PEM.
         now: the time, with a zone.
+        must_hold: refuse certificates that have expired, or do not hold yet; else they are among
+            the faults.
     """
 
     def read(chain: bytes, secret: bytes, roots: bytes | None = None) -> Identity:
@@ -55,12 +66,18 @@ def identity_reader(
             certificates = _certificates(cert, chain)
             public = _public(certificates[0].public_key())
             names = _names(certificates[0])
-            valid_until = _check_times(cert, certificates, now())
+            faults = list(_faults(cert, certificates, now()))
+            valid_until = _end(certificates)
         _check_key(key, secret, public, cert)
+        clients_until = None
         if client_ca is not None and roots is not None:
             with _readable(client_ca):
-                _check_times(client_ca, _certificates(client_ca, roots), now())
-        return Identity(chain, secret, roots, names, valid_until)
+                authorities = _certificates(client_ca, roots)
+                faults += _faults(client_ca, authorities, now())
+                clients_until = _end(authorities)
+        if must_hold and faults:
+            raise SettingsError(faults[0])
+        return Identity(chain, secret, roots, names, valid_until, clients_until, tuple(faults))
 
     return read
 
@@ -118,25 +135,21 @@ def _public(key: object) -> bytes:
     return encoded
 
 
-def _check_times(file: NamedFile, certificates: list[x509.Certificate], now: datetime) -> datetime:
-    """Refuse what does not hold now; return until when all of it does."""
+def _faults(file: NamedFile, certificates: list[x509.Certificate], now: datetime) -> Iterator[str]:
+    """What is said of those that do not hold now."""
     for certificate in certificates:
         if certificate.not_valid_after_utc <= now:
-            raise _outside(file, certificate, "expired on", certificate.not_valid_after_utc)
-        if certificate.not_valid_before_utc > now:
-            raise _outside(
-                file, certificate, "does not hold before", certificate.not_valid_before_utc
-            )
+            when = f"expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+        elif certificate.not_valid_before_utc > now:
+            when = f"does not hold before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M} UTC"
+        else:
+            continue
+        whose = certificate.subject.rfc4514_string() or "without a subject"
+        yield str(file.unusable(f"the certificate {whose} {when}; give one that holds now"))
+
+
+def _end(certificates: list[x509.Certificate]) -> datetime:
     return min(certificate.not_valid_after_utc for certificate in certificates)
-
-
-def _outside(
-    file: NamedFile, certificate: x509.Certificate, when: str, time: datetime
-) -> SettingsError:
-    whose = certificate.subject.rfc4514_string() or "without a subject"
-    return file.unusable(
-        f"the certificate {whose} {when} {time:%Y-%m-%d %H:%M} UTC; give one that holds now"
-    )
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:

@@ -64,6 +64,11 @@ class KeyUrl:
         self._trouble = ""
         self._fetched_at = self._due_at = monotonic()
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last try to fetch them has failed."""
+        return bool(self._trouble)
+
     def want(self) -> None:
         """Have the keys fetched soon: somebody has named one that is not there."""
         with self._lock:

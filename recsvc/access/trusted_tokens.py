@@ -105,6 +105,16 @@ class TrustedTokens:
         if self._url is not None and self._url.refresh():
             self._renew()
 
+    @property
+    def is_file_unusable(self) -> bool:
+        """Whether the file of keys cannot be used now; what it said before goes on holding."""
+        return self._file is not None and self._file.is_unusable
+
+    @property
+    def is_url_failing(self) -> bool:
+        """Whether the last try to fetch the keys of the URL has failed."""
+        return self._url is not None and self._url.is_failing
+
     def _checked(self, verifier: TokenVerifier, token: str) -> Credential:
         try:
             return verifier.verify(token)

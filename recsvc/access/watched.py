@@ -1,5 +1,7 @@
 """Files that are read again when they change, while what they said before goes on holding."""
 
+import os
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
@@ -23,12 +25,20 @@ class NamedFile(NamedTuple):
         """All of it.
 
         Raises:
-            SettingsError: it cannot be read.
+            SettingsError: it cannot be read, or everybody may write to it.
         """
         try:
-            return self.path.read_bytes()
+            with self.path.open("rb") as file:
+                mode = os.fstat(file.fileno()).st_mode
+                content = file.read()
         except OSError as error:
             raise self.unusable((error.strerror or str(error)).lower()) from error
+        if mode & stat.S_IWOTH:
+            raise self.unusable(
+                f"every user of this machine may write to it (mode {stat.S_IMODE(mode):o}), and so "
+                f"say who may call: chmod o-w {self.path}"
+            )
+        return content
 
     def unusable(self, why: str) -> SettingsError:
         """The error of a file that is of no use."""
@@ -45,6 +55,8 @@ class Watched(Generic[Said]):
         files: in the order that ``parse`` takes their contents.
         parse: makes of them what is wanted, or raises a ``SettingsError``.
         logger: told of each change that counts, and of what cannot be used.
+        at_start: makes it of the first contents, where it has to be content with less than
+            ``parse``: there is nothing else yet.
 
     Attributes:
         value: what the last files said that could be used.
@@ -54,14 +66,24 @@ class Watched(Generic[Said]):
     """
 
     def __init__(
-        self, files: Sequence[NamedFile], parse: Callable[..., Said], logger: Logger
+        self,
+        files: Sequence[NamedFile],
+        parse: Callable[..., Said],
+        logger: Logger,
+        *,
+        at_start: Callable[..., Said] | None = None,
     ) -> None:
         self._files = files
         self._parse = parse
         self._logger = logger
         self._content = self._read()
-        self.value = parse(*self._content)
+        self.value = (at_start or parse)(*self._content)
         self._trouble, self._n_looks = "", 0
+
+    @property
+    def is_unusable(self) -> bool:
+        """Whether the files cannot be used now, and have not been for more than a moment."""
+        return bool(self._trouble) and self._n_looks >= _LOOKS_BEFORE_TOLD
 
     def refresh(self) -> bool:
         """Read the files again; whether they say something new that can be used."""

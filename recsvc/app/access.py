@@ -14,6 +14,7 @@ from recsvc.access.key_ring import KeyRing, ring_of
 from recsvc.access.watched import NamedFile, Watched
 from recsvc.errors import SettingsError
 from recsvc.logs import Logger
+from recsvc.metrics import Metrics
 from recsvc.server.gate import Gate, Guard
 from recsvc.server.rates import PeerGate, Rates
 from recsvc.service.poller import Poller
@@ -67,19 +68,26 @@ class Access:
             rates.charge,
         )
 
-    def start(self, interval_seconds: float) -> None:
-        """Follow what changes; the keys of a URL are there then, unless their issuer is slow."""
+    def start(self, interval_seconds: float, metrics: Metrics | None = None) -> None:
+        """Follow what changes; the keys of a URL are there then, unless their issuer is slow.
+
+        Args:
+            interval_seconds: how often files are looked at.
+            metrics: told of what expires and of what cannot be used; None, nobody is.
+        """
         if self.tokens is not None:
-            fetched, refresh = Event(), self.tokens.refresh_url
+            fetched, tokens = Event(), self.tokens
 
             def fetch() -> None:
-                refresh()
+                tokens.refresh_url()
+                if metrics is not None:
+                    metrics.token_keys_not_fetched.set(tokens.is_url_failing)
                 fetched.set()
 
             self.fetches.start(fetch, _URL_LOOK_SECONDS, at_once=True)
             fetched.wait(FIRST_FETCH_SECONDS)
         if self._looks:
-            self.files.start(self._look, interval_seconds)
+            self.files.start(partial(self._look, metrics), interval_seconds, at_once=True)
 
     def stop(self) -> None:
         """Follow nothing any more."""
@@ -97,9 +105,24 @@ class Access:
             looks.append(self.identity.refresh)
         return looks
 
-    def _look(self) -> None:
+    def _look(self, metrics: Metrics | None) -> None:
         for look in self._looks:
             look()
+        if metrics is not None:
+            self._measure(metrics)
+
+    def _measure(self, metrics: Metrics) -> None:
+        identity, keys, tokens = self.identity, self.keys, self.tokens
+        metrics.access_files_unusable.set(
+            (identity is not None and identity.is_unusable)
+            + (keys is not None and keys.is_unusable)
+            + (tokens is not None and tokens.is_file_unusable)
+        )
+        if identity is not None:
+            shown, ends = identity.value, metrics.certificate_expiry
+            ends.labels("server").set(shown.valid_until.timestamp())
+            if shown.clients_until is not None:
+                ends.labels("client_ca").set(shown.clients_until.timestamp())
 
 
 def _of_key(keys: Watched[KeyRing], secret: str) -> Credential:
@@ -158,8 +181,17 @@ def identity_of(settings: AccessSettings, logger: Logger) -> "Watched[Identity] 
     if roots is not None:
         client_ca = NamedFile("RECSVC_TLS_CLIENT_CA", roots)
         files.append(client_ca)
-    now = partial(datetime.now, UTC)
-    return Watched(files, identity_reader(files[0], files[1], client_ca, now), logger)
+    reader = partial(identity_reader, files[0], files[1], client_ca, partial(datetime.now, UTC))
+    # A process that is started again must not stay away for what ends its service in part: whoever
+    # asks for more than the certificates still give is refused by their own library, or by ours.
+    identity = Watched(files, reader(), logger, at_start=reader(must_hold=False))
+    for fault in identity.value.faults:
+        logger.warning(
+            "certificate_not_valid",
+            error=fault,
+            hint="the service starts all the same, and is there as soon as another one is",
+        )
+    return identity
 
 
 def keys_of(settings: AccessSettings, logger: Logger) -> Watched[KeyRing] | None:

@@ -67,7 +67,7 @@ class Worker:
             RegistryError: the ledger cannot be read.
         """
         self.ground.start()
-        self.access.start(self.ground.settings.poll_interval_seconds)
+        self.access.start(self.ground.settings.poll_interval_seconds, self.ground.metrics)
         self.leases.start(self.limits.renew, RENEW_SECONDS)
         self.server.start()
         self.ground.watch()

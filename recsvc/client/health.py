@@ -15,6 +15,7 @@ def health_of(
     service: str = "",
     *,
     credentials: grpc.ChannelCredentials | None = None,
+    server_name: str = "",
     deadline_seconds: float = 2.0,
 ) -> str:
     """Ask once, over a connection of its own.
@@ -23,6 +24,7 @@ def health_of(
         target: ``HOST:PORT``.
         service: such as ``recsvc.v1.ModelService``; ``""`` the server as a whole.
         credentials: of TLS; None speaks plain text.
+        server_name: whom its certificate must be for; ``""`` the target's host.
         deadline_seconds: how long it may take, the connection included.
 
     Returns:
@@ -32,10 +34,11 @@ def health_of(
         NotFoundError: the server has no such service.
         UnavailableError: it cannot be reached, or says nothing in time.
     """
+    options = [("grpc.ssl_target_name_override", server_name)] if server_name else []
     channel = (
         grpc.insecure_channel(target)
         if credentials is None
-        else grpc.secure_channel(target, credentials)
+        else grpc.secure_channel(target, credentials, options)
     )
     with channel:
         try:

@@ -21,6 +21,10 @@ _MAX_SOCKET_PATH_BYTES = 103
 _LOCK_SECONDS = 3.0
 
 
+class HeldDirectoryError(SettingsError):
+    """Another embedded server keeps its data there."""
+
+
 class EmbeddedValkey:
     """One Valkey server over one data directory, on a unix socket that only this user can open.
 
@@ -204,7 +208,8 @@ def check_directory(directory: Path) -> None:
     """Check, and change nothing, that a server could keep its data in a directory.
 
     Raises:
-        SettingsError: another server holds it, or it cannot be written or made.
+        HeldDirectoryError: another server holds it.
+        SettingsError: it cannot be written or made.
     """
     directory = directory.resolve()
     existing = next(path for path in (directory, *directory.parents) if path.exists())
@@ -245,7 +250,7 @@ def _lock(directory: Path, timeout_seconds: float) -> int:
     """Take the lock of a data directory and return its descriptor.
 
     Raises:
-        SettingsError: another embedded server holds it.
+        HeldDirectoryError: another embedded server holds it.
     """
     descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + timeout_seconds
@@ -255,7 +260,7 @@ def _lock(directory: Path, timeout_seconds: float) -> int:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 os.close(descriptor)
-                raise SettingsError(
+                raise HeldDirectoryError(
                     f"{directory} is in use by another embedded Valkey; stop that service, "
                     "choose another directory with RECSVC_DATA_DIR / --data-dir, or name a running "
                     "Redis with RECSVC_REDIS_URL / --redis"

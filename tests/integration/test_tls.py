@@ -144,6 +144,87 @@ def test_a_broken_pair_changes_nothing(
     wait_until(lambda: serial(server) == mended.certificate.serial_number)
 
 
+def test_a_server_that_starts_with_an_expired_certificate_mends_itself(
+    registry: Path, files: tuple[Path, Path], ca: Path
+) -> None:
+    """Its clients refuse it until there is another one; nobody has to start it then."""
+    now = datetime.now(UTC)
+    signed_pair("old", AUTHORITY, start=now - 9 * DAY, end=now - DAY).write(files[0].parent)
+    with local_server(registry, tls_cert=files[0], tls_key=files[1]) as server:
+        with (
+            Client(server.target, credentials=tls_credentials(ca), deadline_seconds=5) as client,
+            pytest.raises(UnavailableError, match="does not hold now"),
+        ):
+            client.recommend("anna")
+        new = signed_pair("new", AUTHORITY)
+        new.write(files[0].parent)
+        wait_until(lambda: shows(server, new))
+        with Client(server.target, credentials=tls_credentials(ca)) as client:
+            assert client.recommend("anna").recommendations
+
+
+def shows(server: LocalServer, pair: Pair) -> bool:
+    """Whether a new connection is shown a certificate, and believes it."""
+    try:
+        return serial(server) == pair.certificate.serial_number
+    except ssl.SSLCertVerificationError:
+        return False
+
+
+def test_clients_of_a_root_that_has_expired_are_refused(
+    registry: Path, files: tuple[Path, Path], ca: Path, tmp_path: Path
+) -> None:
+    """Those of another root of the same file are let in, also where the server starts then."""
+    now = datetime.now(UTC)
+    old = signed_pair("old clients", start=now - 9 * DAY, end=now - DAY)
+    roots = tmp_path / "clients.crt"
+    roots.write_bytes(old.pem + CLIENTS.pem)
+    with local_server(registry, tls_cert=files[0], tls_key=files[1], tls_client_ca=roots) as server:
+        assert server.log.lines("certificate_not_valid")
+        for authority, passes in ((old, False), (CLIENTS, True)):
+            shown = tmp_path / authority.certificate.subject.rfc4514_string()
+            shown.mkdir()
+            credentials = tls_credentials(ca, *signed_pair("web", authority).write(shown))
+            with Client(server.target, credentials=credentials, deadline_seconds=5) as client:
+                if passes:
+                    assert client.recommend("anna").recommendations
+                else:
+                    with pytest.raises(UnavailableError):
+                        client.recommend("anna")
+
+
+def test_the_doctor_may_be_asked_beside_a_service_with_tls(
+    registry: Path,
+    files: tuple[Path, Path],
+    ca: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It believes the service's own certificate, or what the commands are told to believe."""
+    roots = tmp_path / "clients.crt"
+    roots.write_bytes(AUTHORITY.pem)
+    settings = {"tls_cert": files[0], "tls_key": files[1], "tls_client_ca": roots}
+    with local_server(registry, **settings) as server:
+        for name, path in settings.items():
+            monkeypatch.setenv(f"RECSVC_{name.upper()}", str(path))
+        # What a service is told to listen on is no name in its certificate.
+        listen = f"0.0.0.0:{server.worker.server.port}"
+        command = ["doctor", "--registry", str(registry), "--listen"]
+        assert run(app, [*command, listen]) == 0
+        assert f"{listen} already: SERVING" in capsys.readouterr().out
+        for name, path in (("CA", ca), ("CERT", files[0]), ("KEY", files[1])):
+            monkeypatch.setenv(f"RECSVC_TARGET_{name}", str(path))
+        command.append(server.target)
+        assert run(app, command) == 0
+        other = signed_pair("other")
+        other.write(tmp_path)
+        for name in ("CA", "CERT", "KEY"):
+            monkeypatch.delenv(f"RECSVC_TARGET_{name}")
+        assert run(app, command) == 1
+        assert "FAIL  port:" in capsys.readouterr().out
+
+
 def test_mutual_tls_lets_in_who_shows_a_certificate(
     registry: Path, files: tuple[Path, Path], ca: Path, tmp_path: Path
 ) -> None:

@@ -3,12 +3,14 @@
 import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from recsvc.access.exposure import exposed_files
 from recsvc.access.trusted_tokens import TrustedTokens
 from recsvc.app import access
 from recsvc.app.access import build_access, following
@@ -22,7 +24,7 @@ from recsvc.terminal import run
 from tests.access import STRANGE, TRUSTED, public_key_set, signed
 from tests.certificates import signed_pair
 from tests.issuer import running_issuer
-from tests.serving import Log, small_registry, wait_until
+from tests.serving import Log, new_metrics, small_registry, wait_until
 
 OPEN = "0.0.0.0:0"  # nothing listens there in these tests
 
@@ -42,9 +44,10 @@ def test_the_doctor_says_who_may_call(tmp_path: Path) -> None:
         "whoever reaches it may do everything",
         said,
     )
-    assert _access(settings(**tls, tls_client_ca=cert)).endswith(
-        "clients show a certificate; every client with a certificate may do everything"
+    assert "clients show a certificate, of roots until 2" in (
+        said := _access(settings(**tls, tls_client_ca=cert))
     )
+    assert said.endswith(" days); every client with a certificate may do everything")
     keys = tmp_path / "keys.json"
     assert run(app, ["keys", "add", "web", "--scope", "events", "--file", str(keys)]) == 0
     jwks = tmp_path / "jwks.json"
@@ -99,6 +102,110 @@ def test_an_expired_certificate_is_told_by_the_doctor(
     assert f"FAIL  access: RECSVC_TLS_CERT: {cert} cannot be used: the certificate CN=old " in said
     assert f"expired on {end:%Y-%m-%d %H:%M} UTC" in said
     assert "ok    port" in said
+
+
+def test_a_certificate_that_has_expired_starts_all_the_same(tmp_path: Path) -> None:
+    """As after a crash at night: it is told, and who trusts it no more is not served."""
+    log, end = Log(), datetime.now(UTC) - timedelta(hours=1)
+    old = signed_pair("old", start=end - timedelta(days=1), end=end)
+    cert, key = old.write(tmp_path)
+    access = build_access(settings(tls_cert=cert, tls_key=key, tls_client_ca=cert), log.logger)
+    lines = log.lines("certificate_not_valid")
+    assert [line["error"].split(":")[0] for line in lines] == [
+        "RECSVC_TLS_CERT",
+        "RECSVC_TLS_CLIENT_CA",
+    ]
+    assert all(f"expired on {end:%Y-%m-%d %H:%M} UTC" in line["error"] for line in lines)
+    assert access.identity is not None
+    assert access.identity.value.chain == old.pem
+
+
+def test_what_everybody_may_read_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the doctor and at the start; the service may have its reasons."""
+    cert, key = signed_pair("shop").write(tmp_path)
+    keys = tmp_path / "keys.json"
+    assert run(app, ["keys", "add", "web", "--scope", "events", "--file", str(keys)]) == 0
+    given = settings(tls_cert=cert, tls_key=key, api_keys_file=keys)
+    for path, mode in ((cert, 0o644), (key, 0o640), (keys, 0o600)):
+        path.chmod(mode)
+    assert not list(exposed_files(given))
+    assert not list(exposed_files(settings(tls_key=tmp_path / "none")))
+    key.chmod(0o644)
+    keys.chmod(0o604)
+    of_key, of_keys = exposed_files(given)
+    assert of_key == (
+        f"RECSVC_TLS_KEY: every user of this machine may read {key} (mode 644): who has the "
+        f"private key can pass for this service; chmod o-r {key}"
+    )
+    assert of_keys == (
+        f"RECSVC_API_KEYS_FILE: every user of this machine may read {keys} (mode 604): it says "
+        f"which services there are, and what each may do; chmod o-r {keys}"
+    )
+    log = Log()
+    _warn_of_openness(given, log.logger)
+    assert [line["hint"] for line in log.lines("access_file_exposed")] == [of_key, of_keys]
+    for name, path in (("TLS_CERT", cert), ("TLS_KEY", key), ("API_KEYS_FILE", keys)):
+        monkeypatch.setenv(f"RECSVC_{name}", str(path))
+    registry = small_registry(tmp_path / "models").root
+    capsys.readouterr()
+    assert run(app, ["doctor", "--registry", str(registry), "--listen", "127.0.0.1:0"]) == 0
+    assert [line[:12] for line in capsys.readouterr().out.splitlines()[-2:]] == ["warn  files:"] * 2
+
+
+@pytest.mark.parametrize("name", ["tls_cert", "tls_key", "tls_client_ca", "api_keys_file"])
+def test_what_everybody_may_write_to_is_refused(tmp_path: Path, name: str) -> None:
+    """Who may write to it lets in whom they like."""
+    cert, key = signed_pair("shop").write(tmp_path)
+    roots, keys = tmp_path / "roots.crt", tmp_path / "keys.json"
+    roots.write_bytes(cert.read_bytes())
+    assert run(app, ["keys", "add", "web", "--scope", "events", "--file", str(keys)]) == 0
+    files = {"tls_cert": cert, "tls_key": key, "tls_client_ca": roots, "api_keys_file": keys}
+    build_access(settings(**files), Log().logger)
+    files[name].chmod(0o602)
+    with pytest.raises(
+        SettingsError, match=rf"every user .* \(mode 602\), .*chmod o-w {files[name]}"
+    ):
+        build_access(settings(**files), Log().logger)
+
+
+def test_numbers_say_what_expires_and_what_cannot_be_used(tmp_path: Path) -> None:
+    """For whoever is to be woken before callers are refused."""
+    log, (metrics, page) = Log(), new_metrics()
+    end = datetime.now(UTC).replace(microsecond=0) + timedelta(days=9)
+    cert, key = signed_pair("shop", end=end).write(tmp_path)
+    roots, keys, jwks = tmp_path / "roots.crt", tmp_path / "keys.json", tmp_path / "jwks.json"
+    roots.write_bytes(signed_pair("clients", end=end + timedelta(days=1)).pem)
+    assert run(app, ["keys", "add", "web", "--scope", "events", "--file", str(keys)]) == 0
+    jwks.write_text(public_key_set(TRUSTED))
+    with running_issuer(public_key_set(STRANGE).encode()) as issuer:
+        issuer.status = 503
+        files = {"tls_cert": cert, "tls_key": key, "tls_client_ca": roots, "api_keys_file": keys}
+        given = settings(**files, jwt_keys_file=jwks, jwt_keys_url=issuer.url)
+        access = build_access(given, log.logger)
+
+        def value(name: str, **labels: str) -> float | None:
+            return page.get_sample_value(f"recsvc_{name}", labels)
+
+        def are_unusable(number: int) -> bool:
+            return value("access_files_unusable") == number
+
+        access.start(0.01, metrics)
+        try:
+            wait_until(lambda: value("token_keys_not_fetched") == 1)
+            ends = "certificate_expiry_timestamp_seconds"
+            wait_until(lambda: value(ends, certificate="client_ca") is not None)
+            assert value(ends, certificate="server") == end.timestamp()
+            assert value(ends, certificate="client_ca") == end.timestamp() + 86_400
+            assert value("access_files_unusable") == 0
+            for number, path in enumerate((key, keys, jwks), start=1):
+                path.write_text("nonsense")
+                wait_until(partial(are_unusable, number))
+            jwks.write_text(public_key_set(TRUSTED))
+            wait_until(partial(are_unusable, 2))
+        finally:
+            access.stop()
 
 
 def test_an_open_door_does_not_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

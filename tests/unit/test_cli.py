@@ -6,18 +6,19 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 
 from recsvc.cli import app, main
 from recsvc.server.server import Health
 from recsvc.store.connection import connect
 from recsvc.store.embedded import EmbeddedValkey
 from recsvc.terminal import run
-from tests.serving import LocalServer, corrupt, local_server, small_registry
+from tests.serving import LocalServer, corrupt, local_server, running_service, small_registry
 from tests.stores import running_valkey
 
 
@@ -190,6 +191,38 @@ def test_the_doctor_finds_nothing(registry: Path, capsys: pytest.CaptureFixture[
     ]
     assert "6 customers, 10 products" in lines[1]
     assert not registry.with_name("models.valkey").exists()
+
+
+def test_the_doctor_may_be_asked_beside_a_service_that_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says who has the port and the folder; anybody else there is a fault."""
+    registry = small_registry(tmp_path / "models").root
+    flags = ["--registry", str(registry), "--data-dir", str(tmp_path / "valkey"), "--listen"]
+    with running_service(registry, tmp_path) as service:
+        assert run(app, ["doctor", *flags, service.target]) == 0
+        said = capsys.readouterr().out
+        assert f"ok    redis: the service that runs keeps its Valkey in {tmp_path}/valkey" in said
+        assert f"ok    port: a recsvc answers on {service.target} already: SERVING" in said
+    with another_server() as target:
+        assert run(app, ["doctor", *flags, target]) == 1
+    assert (
+        f"FAIL  port: RECSVC_LISTEN / --listen: cannot listen on {target}: the port is in use"
+        in (capsys.readouterr().out)
+    )
+
+
+@contextmanager
+def another_server() -> Iterator[str]:
+    """A gRPC server with health and without a service of ours; its address."""
+    server = grpc.server(ThreadPoolExecutor(1))
+    health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(0).wait()
 
 
 def test_the_doctor_finds_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,6 +34,8 @@ def test_a_good_pair_says_whom_it_is_for_and_until_when() -> None:
     assert abs(identity.valid_until - (NOW + 20 * DAY)) < timedelta(seconds=1)
     assert identity.client_ca == AUTHORITY.pem
     bare = signed_pair("bare", AUTHORITY, is_named=False)
+    assert identity.clients_until == AUTHORITY.certificate.not_valid_after_utc
+    assert not identity.faults
     alone = identity_reader(CERT, KEY, None, lambda: NOW)(bare.pem, bare.key_pem())
     assert (alone.names, alone.client_ca) == ((), None)
 
@@ -60,3 +62,19 @@ def test_what_gRPC_would_hide_is_said(files: Callable[[], tuple[bytes, ...]], sa
     with pytest.raises(SettingsError, match=said) as caught:
         read(*files())
     assert "PRIVATE KEY-----M" not in str(caught.value)
+
+
+def test_what_does_not_hold_now_may_be_told_and_taken() -> None:
+    """Each certificate that does not; what cannot be read is refused all the same."""
+    content = PAIR.pem + OLD.pem, PAIR.key_pem(), EARLY.pem
+    lenient = identity_reader(CERT, KEY, ROOTS, lambda: NOW, must_hold=False)
+    identity = lenient(*content)
+    assert identity.chain == PAIR.pem + OLD.pem
+    assert len(identity.faults) == 2
+    assert "CN=old expired on" in identity.faults[0]
+    assert "CN=early does not hold before" in identity.faults[1]
+    with pytest.raises(SettingsError) as caught:
+        read(*content)
+    assert str(caught.value) == identity.faults[0]
+    with pytest.raises(SettingsError, match="does not belong to the certificate"):
+        lenient(OLD.pem, PAIR.key_pem(), AUTHORITY.pem)

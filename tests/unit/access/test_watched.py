@@ -60,6 +60,32 @@ def test_what_cannot_be_used_leaves_what_held(bench: Bench) -> None:
     assert bench.watched.refresh()
 
 
+def test_a_file_that_everybody_may_write_to_leaves_what_held(bench: Bench) -> None:
+    """Whoever it is that has written to it."""
+    bench.write("new", "new")
+    bench.files[0].path.chmod(0o666)
+    for _ in range(2):
+        bench.watched.refresh()
+    assert "every user of this machine may write to it (mode 666)" in bench.complaints[0]
+    assert (bench.watched.value, bench.watched.is_unusable) == ("old", True)
+    bench.files[0].path.chmod(0o644)
+    assert bench.watched.refresh()
+    assert not bench.watched.is_unusable
+
+
+def test_at_the_start_less_may_be_enough(bench: Bench) -> None:
+    """What has changed since then has to be as good as ever."""
+    bench.write("new", "old")
+    watched = Watched(
+        bench.files, bench.same, bench.log.logger, at_start=lambda *parts: b"+".join(parts).decode()
+    )
+    assert watched.value == "new+old"
+    assert not watched.refresh()
+    bench.write("newer", "old")
+    assert not watched.refresh()
+    assert watched.value == "new+old"
+
+
 def test_a_file_that_is_gone_leaves_what_held(bench: Bench) -> None:
     """As while another one is put in its place."""
     bench.files[1].path.unlink()
