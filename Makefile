@@ -60,6 +60,7 @@ bench-quality: $(STAMP)  ## Compare with other libraries and write docs/quality.
 	@$(BIN)/python -m tests.benchmarks.quality ablate $(if $(DATA),--data "$(DATA)")
 
 # REGISTRY=FOLDER measures the model there, else one is trained; ROUNDS=N takes so many turns.
+bench: export PYTHONDONTWRITEBYTECODE :=
 bench: $(STAMP)  ## Measure speed beside bare gRPC and Redis: a table, and JSON
 	@$(BIN)/python -m tests.benchmarks.speed all \
 	  $(if $(REGISTRY),--registry "$(REGISTRY)") $(if $(ROUNDS),--rounds $(ROUNDS))
@@ -96,4 +97,6 @@ $(STAMP): requirements.lock pyproject.toml
 	@# pip would compile on one core; a file of another Python is passed over, as pip does.
 	@$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@# Ours too: where a process may write none, each would compile 230 modules when it starts.
+	@$(BIN)/python -m compileall -qq -j 0 recsvc training
 	@touch $@
