@@ -84,12 +84,13 @@ chaos: $(STAMP)  ## Load a service while all that is behind it fails, and judge 
 	@$(BIN)/python -m tests.chaos --minutes $(MINUTES) --seed $(SEED)
 
 clean:  ## Remove what was made here, models of the demo included
-	rm -rf .venv .demo .bench .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .demo .bench .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+	  fuzz-failures examples/typescript/gen examples/typescript/node_modules
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not ((3, 11) <= sys.version_info < (3, 14)))' || \
 	  { echo "error: Python 3.11 to 3.13 is needed; name one: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
-	@echo "Setting up .venv from requirements.lock; this happens once."
+	@echo "Setting up .venv from requirements.lock: a minute or two, and only once."
 	@$(PYTHON) -m venv .venv
 	@# The lock is whole: resolving it anew, older pips look past it for the extras of a package.
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile --no-deps --require-hashes \

@@ -68,7 +68,7 @@ def recommend_command(
         typer.Option(metavar="DEGREES", help="Longitude; with --lat.", show_default=False),
     ] = None,
     page_size: Annotated[
-        int, typer.Option(metavar="N", help="How many products, at most 100.")
+        int, typer.Option(metavar="N", help="How many products, 1 to 100.", min=1, max=100)
     ] = 10,
     only_new: Annotated[
         bool, typer.Option("--only-new", help="Leave out what the customer has bought.")

@@ -16,6 +16,7 @@ from recsvc.cli_options import (
 )
 from recsvc.logs import make_logger
 from recsvc.settings import ServerSettings
+from recsvc.signals import ended_by_sigterm
 from recsvc.terminal import new_console
 
 # gRPC and the model's libraries are imported by the commands that need them: the supervisor
@@ -92,7 +93,8 @@ def demo_command(
     """
     from recsvc.demo import run_demo
 
-    run_demo(directory, new_console())
+    with ended_by_sigterm():
+        run_demo(directory, new_console())
 
 
 def doctor_command(

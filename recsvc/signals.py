@@ -1,8 +1,9 @@
-"""What a supervisor and its workers say to each other: signals, and an exit code."""
+"""What processes say to each other: signals, and exit codes."""
 
 import os
 import select
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -19,6 +20,20 @@ def signals_within(
     """Return the signals that come within ``seconds``; none if a word comes first."""
     readable, _, _ = select.select([signals, *words], [], [], seconds)
     return frozenset(os.read(signals, 256)) if signals in readable else frozenset()
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Unwind on SIGTERM, as on Ctrl-C, so that what was started is ended too.
+
+    Raises:
+        SystemExit: with 128 and the signal's number, as a shell says it.
+    """
+    previous = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def test_nobody_in_particular_can_ask(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["anna", "--page-size", "-1"], "error: page_size: -1 is negative"),
+        (["anna", "--page-size", "0"], "error: Invalid value for '--page-size': Input should be"),
         (["--subdivision", "Bavaria"], "error: context.location.subdivision_code: 'Bavaria' is"),
         (["anna", "--lat", "1"], "error: --lat and --lon belong together"),
         (["anna", "--lat", "100", "--lon", "1"], "error: context.location.lat_lng.latitude: must"),
