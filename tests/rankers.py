@@ -61,7 +61,11 @@ def same(one: Ranker, other: Ranker) -> bool:
     """Whether all bytes of the two are equal."""
 
     def as_bytes(ranker: Ranker) -> dict[str, bytes]:
-        arrays = {"weights": ranker.weights, "fusion": np.array(ranker.fusion)}
+        arrays = {
+            "weights": ranker.weights,
+            "fusion": np.array(ranker.fusion),
+            "n_sifted": np.array(ranker.n_sifted),
+        }
         arrays |= {} if ranker.trees is None else ranker.trees.to_arrays("trees")
         arrays |= {} if ranker.logistic is None else ranker.logistic.to_arrays("logistic")
         return {name: values.tobytes() for name, values in arrays.items()}

@@ -8,7 +8,7 @@ of tomorrow are worth more than those of last year.
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -182,7 +182,8 @@ def _trees(lessons: _Lessons, settings: TrainingSettings) -> dict[Task, Ranker]:
 
     def fitted(task: Task) -> Ranker:
         weights = lessons.fusion[task].weights
-        return fit_ranker(weights, examples[task], settings, lessons.method)
+        ranker = fit_ranker(weights, examples[task], settings, lessons.method)
+        return replace(ranker, n_sifted=settings.n_sifted) if task is Task.ALL else ranker
 
     # Side by side on a thread each: threads of one fit wait for each other at every split,
     # which on busy cores takes longer than the work.

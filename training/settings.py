@@ -102,6 +102,9 @@ class TrainingSettings:
         place_shrinkage: purchases that the wider place's shares count for.
         n_candidates: products that each source proposes; twice as many for lists of new ones.
             LambdaMART takes lists of 10,000 candidates at most.
+        n_sifted: candidates of a list of all purchases that the trees look at, the best by the
+            fusion; 0 all of them. What the fusion has below the 60th of 280 is not among the
+            first ten; for lists of new products, where it is poorer, they look at all.
     """
 
     # What a file of settings says is checked against the types, and against nothing else.
@@ -147,6 +150,7 @@ class TrainingSettings:
     own_share: Share = 0.7
     place_shrinkage: PositiveFloat = 500.0
     n_candidates: Annotated[int, Field(ge=1, le=400)] = 40
+    n_sifted: NonNegativeInt = 96
 
 
 _BALANCED = TrainingSettings()

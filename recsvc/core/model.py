@@ -20,7 +20,7 @@ from recsvc.core.trees import Trees
 from recsvc.core.visits import Visits
 from recsvc.core.vocabulary import Arrays, Vocabulary
 
-_RANKER_KEYS = frozenset({"weights", "trees", "logistic", "fusion"})
+_RANKER_KEYS = frozenset({"weights", "trees", "logistic", "fusion", "n_sifted"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +121,8 @@ class Model:
                     "trees": ranker.trees is not None,
                     "logistic": ranker.logistic is not None,
                     "fusion": ranker.fusion,
+                    # Left out where it does nothing, so that versions from before it can read it.
+                    **({"n_sifted": ranker.n_sifted} if ranker.n_sifted else {}),
                     "weights": [round(float(w), 6) for w in ranker.weights],
                 }
                 for task, ranker in self.rankers.items()
@@ -162,6 +164,7 @@ class Model:
                     if ranker["logistic"]
                     else None,
                     float(ranker["fusion"]),
+                    int(ranker.get("n_sifted", 0)),
                 )
                 for task, ranker in parameters["rankers"].items()
             },

@@ -65,12 +65,15 @@ class Ranker:
         trees: boosted trees over the features; ``None`` where the weighted sum is as good.
         logistic: a regression over the same, whose log-odds are added to theirs.
         fusion: what a deviation of the weighted sum is added as; 0 leaves it out.
+        n_sifted: so many candidates at most are shown to the trees, the best by the weighted sum;
+            the others follow in its order. 0 shows them all.
     """
 
     weights: NDArray[np.float32]
     trees: Trees | None = None
     logistic: Logistic | None = None
     fusion: float = 0.0
+    n_sifted: int = 0
 
 
 def plain_ranker(task: Task, scores: Sequence[str]) -> Ranker:

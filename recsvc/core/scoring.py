@@ -7,19 +7,43 @@ from recsvc.core.assortment import Assortment
 from recsvc.core.case import Case
 from recsvc.core.newcomers import placed
 from recsvc.core.ranking import Ranker
+from recsvc.core.trees import Trees
 
 
 def scored(case: Case, ranker: Ranker) -> NDArray[np.float32]:
-    """float32, shape ``(len(case.items),)``: by what was learnt, else by the weighted sum."""
-    if ranker.trees is None:
+    """float32, shape ``(len(case.items),)``: by what was learnt, else by the weighted sum.
+
+    A cascade (Wang, Lin and Metzler 2011): the weighted sum, which costs next to nothing, says
+    which candidates the trees look at.
+    """
+    trees = ranker.trees
+    if trees is None:
         return _fused(case, ranker)
-    features = case.panel.features.of(case)
-    learnt = ranker.trees.predict(features)
+    if not 0 < ranker.n_sifted < len(case.items):
+        return _learnt(case, trees, ranker)
+    fusion = _fused(case, ranker)
+    kept = np.zeros(len(fusion), np.bool_)
+    kept[fusion.argpartition(-ranker.n_sifted)[-ranker.n_sifted :]] = True
+    scores = np.empty_like(fusion)
+    scores[kept] = learnt = _learnt(case, trees, ranker, kept)
+    # Below the others, by as much as the weighted sum has them below.
+    scores[~kept] = learnt.min() + (fusion[~kept] - fusion[kept].min())
+    return scores
+
+
+def _learnt(
+    case: Case, trees: Trees, ranker: Ranker, kept: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
+    """What trees, and what counts beside them, make of the candidates, or of those kept alone."""
+    features = case.panel.features.of(case, kept)
+    learnt = trees.predict(features)
     if ranker.logistic is not None:
         learnt += ranker.logistic.predict(features)
     if ranker.fusion and len(case.items):
         fusion = _fused(case, ranker)
-        learnt += np.float32(ranker.fusion) * fusion / max(fusion.std(), np.float32(1e-6))
+        deviation = max(fusion.std(), np.float32(1e-6))
+        fusion = fusion if kept is None else fusion[kept]
+        learnt += np.float32(ranker.fusion) * fusion / deviation
     return learnt
 
 

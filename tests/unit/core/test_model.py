@@ -85,7 +85,7 @@ def test_trees_go_through_the_artifact(tmp_path: Path) -> None:
     stumps = Stump("days_since", 4, 0.25, 1), Stump("lift_store", 0.125, 0, 0.5)
     model = grow(grow(model, Task.ALL, *stumps), Task.COLD, Stump("place_level", 0.5, 0, 1))
     model = regress(model, Task.ALL, n_purchases=0.5, lift_store=1)
-    beside = replace(model.rankers[Task.ALL], fusion=0.5)
+    beside = replace(model.rankers[Task.ALL], fusion=0.5, n_sifted=7)
     model = replace(model, rankers={**model.rankers, Task.ALL: beside})
     registry = Registry(tmp_path / "registry")
     tiny_artifact(registry, model, version_id="v1")
@@ -94,6 +94,7 @@ def test_trees_go_through_the_artifact(tmp_path: Path) -> None:
     assert {task for task, r in restored.rankers.items() if r.trees} == {Task.ALL, Task.COLD}
     assert {task for task, r in restored.rankers.items() if r.logistic} == {Task.ALL}
     assert {task: r.fusion for task, r in restored.rankers.items() if r.fusion} == {Task.ALL: 0.5}
+    assert {t: r.n_sifted for t, r in restored.rankers.items() if r.n_sifted} == {Task.ALL: 7}
     assert restored.without == {"price", "trend"}
     assert Recommender(restored).features.names == Recommender(model).features.names
     assert_same_lists(model, restored)

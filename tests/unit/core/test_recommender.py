@@ -16,6 +16,7 @@ from recsvc.core.query import Query
 from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Recommender
 from recsvc.core.reranking import Form
+from recsvc.core.scoring import scored
 from recsvc.core.sources import Collaborative, Strategy
 from recsvc.core.vocabulary import MISSING
 from tests.acts import Did, acts_of, added, bought, moment, rated, returned, viewed
@@ -225,6 +226,42 @@ def test_trees_order_the_list() -> None:
     order = recommender.model.popularity.order
     popular = recommender.model.catalogue.items.ids.take(order)
     assert names == sorted(popular, key=lambda name: -expected[name])
+
+
+def test_trees_look_at_the_best_by_the_weights() -> None:
+    """Of a cascade the others follow, in the order of the weights and as far below."""
+    model = grow(tiny_model(), Task.ALL, *STUMPS)
+    whole = model.rankers[Task.ALL]
+    recommender = Recommender(model)
+    case = recommender.candidates(ask(recommender, "anna"))
+    n_items = len(case.items)
+
+    fusion = scored(case, Ranker(whole.weights))
+    by_trees = scored(case, whole)
+    sifted = scored(case, replace(whole, n_sifted=3))
+
+    order = np.argsort(-fusion)
+    first, others = order[:3], order[3:]
+    assert n_items > 3
+    assert sifted[first].tolist() == by_trees[first].tolist()
+    below = sifted[first].min() + fusion[others] - fusion[first].min()
+    assert sifted[others] == pytest.approx(below)
+    assert sifted[others].max() < sifted[first].min()
+    for n_sifted in (n_items, n_items + 1):
+        assert scored(case, replace(whole, n_sifted=n_sifted)).tolist() == by_trees.tolist()
+
+
+def test_what_counts_beside_sifting_trees_is_as_among_all() -> None:
+    """A regression and the fusion give who is sifted what they would give among all."""
+    model = regress(grow(tiny_model(), Task.ALL, *STUMPS), Task.ALL, log_buyers=0.5)
+    whole = replace(model.rankers[Task.ALL], fusion=0.7)
+    recommender = Recommender(model)
+    case = recommender.candidates(ask(recommender, "anna"))
+    first = np.argsort(-scored(case, Ranker(whole.weights)))[:3]
+
+    sifted = scored(case, replace(whole, n_sifted=3))
+
+    assert sifted[first] == pytest.approx(scored(case, whole)[first])
 
 
 def test_trees_and_weights_are_rankers_alike() -> None:

@@ -314,7 +314,9 @@ def test_the_rankers_learn_from_all_windows_that_teach(method: Split, n_taught: 
     weights = starting_rankers(fitted(purchases).scores)[Task.ALL].weights
     taught = examples_of(windows[:n_taught], Task.ALL)
     assert learnt.metrics["guard"]["all"]["served"] == TREES
-    assert same(learnt.rankers[Task.ALL], fit_ranker(weights, taught, SETTINGS))
+    expected = replace(fit_ranker(weights, taught, SETTINGS), n_sifted=SETTINGS.n_sifted)
+    assert same(learnt.rankers[Task.ALL], expected)
+    assert [learnt.rankers[task].n_sifted for task in (Task.ALL, Task.NEW)] == [96, 0]
 
 
 @dataclass
