@@ -157,7 +157,7 @@ class ListComparison:
         question = self._defaults.settled(
             question, rules.book, Surface.RECOMMEND, buys_again=loaded.model.buys_again
         )
-        asker = Asker(loaded.model.customers.index(customer_id))
+        asker = Asker(customer_id)
         inquiry = Inquiry(question, asker, loaded, 0.0, 0.0, rules, Surface.RECOMMEND)
         withdrawn = loaded.assortment.catalogue.items.indices(self._standing.withdrawn)
         situation = inquiry.situation(NO_DEEDS, self._now, withdrawn)
