@@ -2,22 +2,51 @@
 
 import sys
 
-from recsvc import cli_keys, rules
-from recsvc.cli_agents import mcp_command
-from recsvc.cli_client import health_command, ingest_command, recommend_command
-from recsvc.cli_serve import demo_command, doctor_command, serve_command
-from recsvc.terminal import new_app, run
+from recsvc.terminal import Place, new_app, run
 
-app = new_app("Per-customer product recommendations that fit the place and the past purchases.")
-app.command("serve")(serve_command)
-app.command("recommend")(recommend_command)
-app.command("ingest")(ingest_command)
-app.command("health")(health_command)
-app.command("mcp")(mcp_command)
-app.command("demo")(demo_command)
-app.command("doctor")(doctor_command)
-app.add_typer(rules.app, name="rules")
-app.add_typer(cli_keys.app, name="keys")
+COMMANDS = {
+    "serve": Place("recsvc.cli_serve:serve_command", "Serve recommendations over gRPC."),
+    "recommend": Place(
+        "recsvc.cli_client:recommend_command",
+        "Ask a running server for a customer's list, and why each product is on it.",
+    ),
+    "ingest": Place(
+        "recsvc.cli_client:ingest_command", "Send a file of events to a running server."
+    ),
+    "health": Place(
+        "recsvc.cli_health:health_command",
+        "Ask a running server whether it can answer, by gRPC's standard health protocol.",
+    ),
+    "mcp": Place(
+        "recsvc.cli_agents:mcp_command",
+        "Serve agents: recommendations as tools of the Model Context Protocol.",
+    ),
+    "demo": Place(
+        "recsvc.cli_serve:demo_command",
+        "Train on a year of real groceries, serve, and show what is recommended to whom, and "
+        "where.",
+    ),
+    "doctor": Place(
+        "recsvc.cli_serve:doctor_command",
+        "Check that the service could start here: settings, model, Redis, who may call, port.",
+    ),
+    "rules": Place(
+        "recsvc.rules:app",
+        "Merchandising rules: pin, boost, bury, cap and exclude products, by place, channel, "
+        "segment and time. docs/rules.md has examples to copy.",
+    ),
+    "keys": Place(
+        "recsvc.cli_keys:app",
+        "API keys of services: add, list, revoke. A server reads the file again when it changes. "
+        "docs/security.md has the rest.",
+    ),
+}
+"""Where each command is, and its first sentence. It is imported when it is called: a probe, which
+runs every few seconds, waits for no other command's libraries."""
+
+app = new_app(
+    "Per-customer product recommendations that fit the place and the past purchases.", COMMANDS
+)
 
 
 def main() -> None:

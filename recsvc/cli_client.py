@@ -1,10 +1,9 @@
-"""The commands that call a running server, as any client would: recommend, ingest, health."""
+"""The commands that call a running server, as any client would: recommend, ingest."""
 
 import json
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from recsvc.errors import RecsvcError, UnavailableError
+from recsvc.errors import RecsvcError
 from recsvc.settings import TargetSettings
-from recsvc.terminal import attributes_of, new_console
+from recsvc.terminal import asking, attributes_of, new_console
 
 if TYPE_CHECKING:
     from recsvc.client.ingest import Sent
@@ -129,7 +128,7 @@ def recommend_command(
         lat_lng=None if lat is None or lon is None else LatLng(latitude=lat, longitude=lon),
     )
     level = "UNSPECIFIED" if diversity is None else diversity.name
-    with _waiting(target, timeout), client_of(target, TargetSettings.load(), timeout) as client:
+    with asking(target, timeout), client_of(target, TargetSettings.load(), timeout) as client:
         response = client.recommend(
             customer,
             location=location,
@@ -217,54 +216,6 @@ def ingest_command(
         sys.stdout.write("\n  ".join(_report(sent)) + "\n")
     if sent.n_refused:
         raise typer.Exit(1)
-
-
-def health_command(
-    target: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="The server to ask.")
-    ] = "127.0.0.1:50051",
-    service: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="One service of it, such as recsvc.v1.ModelService; else the whole.",
-            show_default=False,
-        ),
-    ] = "",
-    timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How long to wait for the answer.", min=0.001)
-    ] = 2.0,
-) -> None:
-    """Ask a running server whether it can answer, by gRPC's standard health protocol.
-
-    Prints SERVING, or what it is instead; the exit code is 0 only for SERVING. It needs no
-    credential; TLS is that of recsvc recommend.
-
-    Example: recsvc health --target 127.0.0.1:50051
-    """
-    from recsvc.client.health import health_of
-    from recsvc.client.target import tls_of
-
-    with _waiting(target, timeout):
-        status = health_of(
-            target, service, credentials=tls_of(TargetSettings.load()), deadline_seconds=timeout
-        )
-    sys.stdout.write(f"{status}\n")
-    raise typer.Exit(0 if status == "SERVING" else 1)
-
-
-@contextmanager
-def _waiting(target: str, timeout: float) -> Iterator[None]:
-    """Name the flag to wait longer with, where the error names the client's argument."""
-    try:
-        yield
-    except UnavailableError as error:
-        if error.reason != "DEADLINE_EXCEEDED":
-            raise
-        raise UnavailableError(
-            f"{target} did not answer within {timeout:g} s; try again, or wait longer "
-            "with --timeout"
-        ) from error
 
 
 def _report(sent: "Sent") -> Iterator[str]:

@@ -4,16 +4,19 @@ import os
 import pwd
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
-from rich.console import Console
 from typer.core import TyperCommand, TyperGroup
 
 from recsvc import __version__
-from recsvc.errors import FaultyFileError, InputError, RecsvcError
+from recsvc.errors import FaultyFileError, InputError, RecsvcError, UnavailableError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _INTERRUPTED = 130
 """What shells end with after Ctrl-C: 128 and the signal's number."""
@@ -140,13 +143,29 @@ def _fail(message: str, code: int = 1, faults: Sequence[str] = ()) -> int:
     return code
 
 
-def new_console() -> Console:
+def new_console() -> "Console":
     """Where tables are printed: as wide as the terminal.
 
     A file or a pipe has no width; a table squeezed into 80 columns is no use to anybody.
     """
+    from rich.console import Console  # noqa: PLC0415  # many commands print no table
+
     console = Console()
     return console if console.is_terminal else Console(width=160)
+
+
+@contextmanager
+def asking(target: str, timeout: float) -> Iterator[None]:
+    """Around a call: who did not wait long enough is told the flag, not the client's argument."""
+    try:
+        yield
+    except UnavailableError as error:
+        if error.reason != "DEADLINE_EXCEEDED":
+            raise
+        raise UnavailableError(
+            f"{target} did not answer within {timeout:g} s; try again, or wait longer "
+            "with --timeout"
+        ) from error
 
 
 def whoami() -> str:

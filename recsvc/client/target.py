@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 
 from recsvc.client.client import Client
 from recsvc.errors import SettingsError
-from recsvc.settings import TargetSettings
+
+if TYPE_CHECKING:  # who uses the client needs no settings, and they take longer to load than it
+    from recsvc.settings import TargetSettings
 
 
-def client_of(target: str, settings: TargetSettings, deadline_seconds: float | None) -> Client:
+def client_of(target: str, settings: "TargetSettings", deadline_seconds: float | None) -> Client:
     """A client of a server.
 
     Args:
@@ -65,7 +68,7 @@ def token_of(path: Path) -> Callable[[], str]:
     return read
 
 
-def tls_of(settings: TargetSettings) -> grpc.ChannelCredentials | None:
+def tls_of(settings: "TargetSettings") -> grpc.ChannelCredentials | None:
     """What a channel is opened with; None where it is to be plain text.
 
     Raises:
@@ -77,7 +80,7 @@ def tls_of(settings: TargetSettings) -> grpc.ChannelCredentials | None:
     return tls_credentials(*files)
 
 
-def _token(settings: TargetSettings) -> str | Callable[[], str]:
+def _token(settings: "TargetSettings") -> str | Callable[[], str]:
     if settings.target_token_file is not None:
         return token_of(settings.target_token_file)
     return settings.target_token.get_secret_value() if settings.target_token else ""

@@ -1,19 +1,21 @@
 """The ``recsvc`` command: what it prints, and how it ends."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2_grpc
 
-from recsvc.cli import app, main
+from recsvc.cli import COMMANDS, app, main
 from recsvc.server.server import Health
 from recsvc.store.connection import connect
 from recsvc.store.embedded import EmbeddedValkey
@@ -311,11 +313,46 @@ def test_the_doctor_needs_settings(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_supervisor_stays_small() -> None:
     """The process that keeps the others alive loads no gRPC, no Redis client and no arrays."""
     large = {"grpc", "redis", "numpy", "valkey"}
-    program = f"import sys, recsvc.cli, recsvc.launch; print({large} & set(sys.modules))"
+    modules = "recsvc.cli, recsvc.cli_serve, recsvc.launch"
+    program = f"import sys, {modules}; print({large} & set(sys.modules))"
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert result.stdout == "set()\n"
+
+
+def test_a_probe_loads_little(server: LocalServer) -> None:
+    """It runs every few seconds, and what it loads is all that it costs."""
+    large = ["pydantic_settings", "rich", "recsvc.settings"]
+    program = (
+        "import sys; from recsvc.cli import app; from recsvc.terminal import run; "
+        "code = run(app, ['health', '--target', sys.argv[1], '--timeout', '20']); "
+        f"print(code, [name for name in {large} if name in sys.modules])"
+    )
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("RECSVC_TARGET_")
+    }
+    result = subprocess.run(
+        [sys.executable, "-c", program, server.target],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    assert result.stdout == "SERVING\n0 []\n"
+
+
+def test_the_table_of_commands_says_what_they_say_of_themselves(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each command's first paragraph, which the help lists without importing it."""
+    for name, place in COMMANDS.items():
+        module, _, attribute = place.at.partition(":")
+        command = getattr(import_module(module), attribute)
+        said = command.info.help if attribute == "app" else command.__doc__
+        assert " ".join(said.partition("\n\n")[0].split()) == place.help
+        assert run(app, [name, "--help"]) == 0
+        assert f" {name} [OPTIONS]" in capsys.readouterr().out
 
 
 def test_the_command_exits_with_its_code(
