@@ -28,6 +28,10 @@ COMMANDS = {
     "models": Place(
         "training.cli_versions:models_command", "List the published versions, newest first."
     ),
+    "prune": Place(
+        "training.cli_versions:prune_command",
+        "Remove old versions that nobody needs any more; nightly does it by itself.",
+    ),
     "collect": Place(
         "training.cli_collect:collect_command",
         "Drain live events, and the sample of served lists, into files, each exactly once.",

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from recsvc.artifacts.journal import Note
-from recsvc.artifacts.registry import Registry
-from recsvc.errors import InputError
+from recsvc.artifacts.registry import Registry, RemovedVersion
+from recsvc.artifacts.retention import KEPT, prune
+from recsvc.errors import InputError, RegistryError
 from recsvc.terminal import whoami
 from training.answers import REFUSED, JsonOption, RegistryOption, print_result
 from training.cli_collect import ServedDaysOption, drained
@@ -37,6 +38,7 @@ from training.options import (
     reporting,
     source_of,
 )
+from training.pruned import as_removed, removed_lines
 from training.served import KEPT_DAYS
 from training.settings_file import read_settings
 
@@ -79,14 +81,24 @@ def nightly_command(
     seed: SeedOption = None,
     without: WithoutOption = None,
     force: ForceOption = False,
+    keep: Annotated[
+        int,
+        typer.Option(
+            "--keep",
+            min=0,
+            envvar="RECSVC_KEEP_MODELS",
+            help="Versions to keep once a new one is served, as recsvc-train prune does; 0 keeps "
+            "all.",
+        ),
+    ] = KEPT,
     to_json: JsonOption = False,
 ) -> None:
     """Train on the whole history and serve the result, unless it is worse or was not measured.
 
     Worse than what is served, that is, or measured on fewer than two customers.
-    Collect (with --redis and --collect-into), validate, fit, evaluate, gate, publish, promote. The
-    gate fits the same recipe on what the
-    current model knew, and compares the two on what was bought since: both have it before them.
+    Collect (with --redis and --collect-into), validate, fit, evaluate, gate, publish, promote,
+    prune. The gate fits the same recipe on what the current model knew, and compares the two on
+    what was bought since: both have it before them.
     Run it again with the same files and flags after a crash, and it goes on where it ended.
 
     Exit codes: 0 promoted, 3 refused (nothing is published, the current model stays), 1 failed
@@ -109,10 +121,12 @@ def nightly_command(
     store = Registry.open(registry)
     with reporting() as reporter:
         outcome = nightly(source, settings, store, reporter, note=Note(whoami()), force=force)
-    result = as_json(outcome) | {"seconds": round(monotonic() - started, 1)}
+    removed = _pruned(store, keep) if outcome.promoted and keep else []
+    result = as_json(outcome) | as_removed(removed) | {"seconds": round(monotonic() - started, 1)}
     if outcome.promoted:
         result["metrics"] = store.manifest(outcome.version_id).metrics
-    print_result(result, "\n".join(_lines(outcome, registry)), to_json)
+    text = "\n".join([*_lines(outcome, registry), *removed_lines(removed)])
+    print_result(result, text, to_json)
     if not outcome.promoted:
         raise typer.Exit(REFUSED)
 
@@ -138,6 +152,16 @@ def _collected(
             f"{found.lists.n_rows:,} served lists"
         )
     return [folder] if any(folder.glob("*.parquet")) else []
+
+
+def _pruned(registry: Registry, keep: int) -> list[RemovedVersion]:
+    """Remove what is old; the night has ended well whether that works or not."""
+    try:
+        return prune(registry, keep)
+    except (RegistryError, InputError) as error:
+        with reporting() as reporter:
+            reporter.log(f"nightly: old versions are not removed: {error}")
+        return []
 
 
 def _lines(outcome: Outcome, registry: str) -> list[str]:

@@ -6,7 +6,7 @@ A new file is written aside, flushed, and then renamed into place; a rename is f
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from recsvc.errors import RegistryError
@@ -33,6 +33,24 @@ def fsync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+def make_directory(path: Path, mode: int = 0o777) -> None:
+    """Make a directory, and those above it, and wait until their names are on the disk.
+
+    A file that was flushed is lost all the same where the name of a directory above it is.
+
+    Args:
+        path: of the directory, which may be there.
+        mode: of the directory, but for the umask.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    path.mkdir(mode, parents=True, exist_ok=True)
+    for made in reversed(missing):
+        fsync_directory(made.parent)
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Let one process or thread at a time go on; death unlocks.
@@ -46,6 +64,47 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def held(directory: Path) -> Iterator[None]:
+    """Keep a directory that is being read from whoever would remove it; death lets go.
+
+    Where there is none, or its file system locks no directories (NFS), nothing is held.
+    """
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        yield  # reading it says what is wrong
+        return
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def unheld(directory: Path) -> Iterator[bool]:
+    """Tell whether nobody holds a directory, and let nobody until this ends.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield _is_unheld(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_unheld(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return not isinstance(error, BlockingIOError)  # else nothing can be held there, see above
+    return True
 
 
 @contextmanager

@@ -18,7 +18,7 @@ and pointer alike are written aside, flushed to the disk, and then renamed into 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,6 +61,19 @@ class VersionInfo:
     manifest: Manifest | None
     error: str | None
     is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RemovedVersion:
+    """A version that is no longer there.
+
+    Attributes:
+        version_id: its name.
+        size_bytes: of all its files.
+    """
+
+    version_id: str
+    size_bytes: int
 
 
 class Registry:
@@ -238,19 +251,40 @@ class Registry:
             note: for the journal.
 
         Raises:
-            PreconditionError: there is none (NO_PREVIOUS_MODEL).
+            PreconditionError: there is none, or not any more (NO_PREVIOUS_MODEL).
             ArtifactError: the artifact is unusable; the pointer stays.
         """
         with self._os_errors("written"), self._locked():
             before = self.pointer()
             if before is None or not before.previous:
-                raise PreconditionError(
-                    f"{self.root}: there is no previous model to roll back to; choose one: "
-                    f"recsvc-train models --registry {self.root}",
-                    reason="NO_PREVIOUS_MODEL",
-                )
+                raise self._no_previous("there is no previous model to roll back to")
+            if before.previous[0] not in self._versions.ids():
+                raise self._no_previous(f"the previous model, {before.previous[0]}, was removed")
             self._versions.load(before.previous[0], verify=True)
             return self._pointer.roll_back(before, now, note)
+
+    def remove(
+        self, doomed: Callable[[list[str], Pointer | None], Iterable[str]], *, dry_run: bool
+    ) -> list[RemovedVersion]:
+        """Remove versions, each in one step, while nobody changes the pointer.
+
+        Who has loaded one goes on with it. Which ones to keep is the business of ``retention``.
+
+        Args:
+            doomed: takes the ids of all versions, the oldest first, and the pointer, and says
+                which to remove; what it raises leaves everything as it is.
+            dry_run: remove nothing, and only say what would be.
+
+        Returns:
+            What was removed, in that order, without those that somebody was loading.
+        """
+        removed = []
+        with self._os_errors("written"), self._locked():
+            for version_id in doomed(self._versions.removable_ids(), self.pointer()):
+                version = RemovedVersion(version_id, self._versions.size_bytes(version_id))
+                if dry_run or self._versions.remove(version_id):
+                    removed.append(version)
+        return removed
 
     def record_refusal(self, version_id: str, now: datetime, note: Note) -> None:
         """Write into the journal that the gate has refused a candidate; nothing else changes.
@@ -284,6 +318,12 @@ class Registry:
         except ArtifactError as unreadable:
             manifest, error = None, str(unreadable)
         return VersionInfo(version_id, manifest, error, is_current=version_id == current)
+
+    def _no_previous(self, why: str) -> PreconditionError:
+        return PreconditionError(
+            f"{self.root}: {why}; choose one: recsvc-train models --registry {self.root}",
+            reason="NO_PREVIOUS_MODEL",
+        )
 
     def _make(self) -> None:
         self._versions.make()

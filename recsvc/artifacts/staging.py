@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from recsvc.artifacts.disk import fsync_directory
+
 _KEPT_SECONDS = 24 * 3600
 
 
@@ -58,6 +60,19 @@ class Staging:
             yield staged
         finally:
             shutil.rmtree(staged, ignore_errors=True)  # is gone unless something failed
+
+    def discard(self, directory: Path) -> None:
+        """Take a directory away from its readers in one step, then remove it.
+
+        Who is killed in between leaves it here, and it goes with a later version: it is old.
+        """
+        self.make()
+        staged = self._aside(directory.name)
+        directory.rename(staged)
+        # First there, then not here: lost by neither, if the power goes.
+        fsync_directory(self._path)
+        fsync_directory(directory.parent)
+        shutil.rmtree(staged)
 
     def _aside(self, name: str) -> Path:
         return self._path / f"{name}-{secrets.token_hex(4)}"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recsvc.artifacts.disk import disk_errors, fsync_directory
+from recsvc.artifacts.disk import disk_errors, fsync_directory, held, make_directory, unheld
 from recsvc.artifacts.format import Manifest, read_artifact, read_manifest
 from recsvc.artifacts.pointer import Pointer
 from recsvc.artifacts.staging import Staging
@@ -48,7 +48,7 @@ class Versions:
         Raises:
             OSError: it cannot be made.
         """
-        self._path.mkdir(parents=True, exist_ok=True)
+        make_directory(self._path)
 
     def require(self) -> None:
         """Refuse what is no registry.
@@ -92,6 +92,40 @@ class Versions:
             self.require()
             return sorted(path.name for path in self._path.iterdir())
 
+    def removable_ids(self) -> list[str]:
+        """List those that lie here themselves, the oldest first: no links, nor what strayed in.
+
+        Raises:
+            OSError: they cannot be looked at.
+        """
+        paths = [path for path in self._path.iterdir() if path.is_dir() and not path.is_symlink()]
+        return sorted(path.name for path in paths)
+
+    def size_bytes(self, version_id: str) -> int:
+        """The room that a version takes.
+
+        Raises:
+            OSError: it cannot be looked at.
+        """
+        return sum(file.lstat().st_size for file in (self._path / version_id).iterdir())
+
+    def remove(self, version_id: str) -> bool:
+        """Take a version away from its readers in one step, unless somebody is loading it.
+
+        Who has loaded it goes on: what is mapped stays until it is let go of.
+
+        Returns:
+            Whether it is removed.
+
+        Raises:
+            OSError: it cannot be removed.
+        """
+        path = self._path / version_id
+        with unheld(path) as is_unheld:
+            if is_unheld:
+                self._staging.discard(path)
+            return is_unheld
+
     def find(self, version_ref: str, pointer: Pointer | None) -> str:
         """Return the version id that a reference names.
 
@@ -126,7 +160,8 @@ class Versions:
         Raises:
             ArtifactError: the artifact is unusable, or another version's.
         """
-        manifest, arrays = read_artifact(self._path / version_id, verify=verify)
+        with held(self._path / version_id):
+            manifest, arrays = read_artifact(self._path / version_id, verify=verify)
         self._check_name(version_id, manifest)
         return manifest, arrays
 

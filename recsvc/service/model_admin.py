@@ -156,7 +156,7 @@ class ModelAdmin:
         """Make the version before the current one current again, likewise.
 
         Raises:
-            PreconditionError: there is none (NO_PREVIOUS_MODEL).
+            PreconditionError: there is none, or not any more (NO_PREVIOUS_MODEL).
             ArtifactError: it cannot be used; the current one goes on serving.
             UnavailableError: loading took longer than the caller waits; nothing changed.
         """
@@ -165,8 +165,11 @@ class ModelAdmin:
             if before is None or not before.previous:
                 raise _no_previous()
             version_id = before.previous[0]
-            with _worded_for_callers(version_id):
-                self._change(version_id, deadline, lambda: self._registry.rollback(self._now()))
+            try:
+                with _worded_for_callers(version_id):
+                    self._change(version_id, deadline, lambda: self._registry.rollback(self._now()))
+            except NotFoundError as error:  # was removed, as old ones are
+                raise _no_previous() from error
         return self._changed(before)
 
     def _change(self, version_id: str, deadline: float, change: Callable[[], object]) -> None:

@@ -1,6 +1,7 @@
 """Listing, activating and rolling back."""
 
 import math
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -208,6 +209,18 @@ def test_two_rollbacks_at_once_are_told_apart(registry: Registry, slot: ModelSlo
         admin.roll_back(FOREVER)
     assert caught.value.reason == "NO_PREVIOUS_MODEL"
     assert str(registry.root) not in str(caught.value)
+
+
+def test_rollback_to_a_model_that_was_removed_changes_nothing(
+    registry: Registry, admin: ModelAdmin, slot: ModelSlot
+) -> None:
+    """There is none any more, which is said as if there had never been one."""
+    admin.activate("v2", FOREVER)
+    shutil.rmtree(registry.root / "versions" / "v1")
+    with pytest.raises(PreconditionError) as caught:
+        admin.roll_back(FOREVER)
+    assert caught.value.reason == "NO_PREVIOUS_MODEL"
+    assert served(slot) == "v2"
 
 
 def test_rollback_to_a_corrupt_model_changes_nothing(

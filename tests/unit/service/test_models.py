@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from recsvc.artifacts.registry import Registry
+from recsvc.artifacts.retention import prune
 from recsvc.errors import ArtifactError, UnavailableError
 from recsvc.service.models import ModelSlot, load_model
 from tests.samples import tiny_model
@@ -69,6 +70,21 @@ def test_the_current_model_is_followed(registry: Registry, log: Log) -> None:
     registry.rollback(NOW)
     slot.refresh()
     assert (version(slot), slot.current().generation) == ("v1", 3)
+
+
+def test_a_model_that_was_removed_goes_on_serving(registry: Registry, log: Log) -> None:
+    """A server that cannot load what is current may hold a version that the trainer has removed."""
+    slot = make_slot(registry, log)
+    slot.refresh()
+    for version_id in ("v2", "v3"):
+        registry.promote(version_id, NOW)
+    corrupt(registry, "v3")
+    removed = prune(registry, 1)
+    assert [each.version_id for each in removed] == ["v1"]
+    slot.refresh()
+    assert version(slot) == "v1"
+    slot.current().warm()
+    assert len(log.lines("model_load_failed")) == 1
 
 
 def test_who_waits_for_a_first_model_is_told_once(registry: Registry, log: Log) -> None:

@@ -3,7 +3,7 @@
 import json
 import shlex
 import shutil
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -396,11 +396,18 @@ def test_a_night_by_the_command_line(shop: Shop, capsys: Capture) -> None:
     assert "no-such.parquet: no such file" in capsys.readouterr().err
     assert shop.current() == shop.good
 
-    assert run(app, nightly(shop, folder / "all.parquet", *flags)) == 0
+    assert run(app, nightly(shop, folder / "all.parquet", *flags, "--keep", "1")) == 0
     promoted = json.loads(capsys.readouterr().out)
+    assert [version["version_id"] for version in promoted["removed"]] == [shop.bad]
     assert promoted["outcome"] == "promoted"
     assert promoted["version_id"] == shop.current()
     assert promoted["metrics"]["gate"]["passed"] is True
     assert promoted["metrics"]["test"]["rankers"]["recsvc"]["all"]["ndcg@10"] > 0
     assert run(app, nightly(shop, folder / "all.parquet", *flags[:2])) == 0
     assert capsys.readouterr().out.startswith(f"promoted {promoted['version_id']}, generation 2")
+
+    shelf = Registry(shop.registry).documents("experiments")
+    now = datetime.now(UTC)
+    shelf.activate(shelf.publish("{", now), now)
+    assert run(app, nightly(shop, folder / "all.parquet", *flags[:2])) == 0
+    assert "old versions are not removed: experiments: " in capsys.readouterr().err

@@ -744,6 +744,33 @@ def test_promote_and_rollback(registry: Path, capsys: Capture) -> None:
     assert capsys.readouterr() == ("current is v1, generation 5\n", "")
 
 
+def test_old_versions_are_pruned(registry: Path, capsys: Capture) -> None:
+    """What goes, and how much that frees; beforehand, if it is asked."""
+    run(app, ["promote", "v2", "--registry", str(registry)])
+    for version_id in ("v0", "u9"):
+        shutil.copytree(registry / "versions" / "v1", registry / "versions" / version_id)
+    capsys.readouterr()
+    prune = ["prune", "--keep", "1", "--registry", str(registry)]
+
+    assert run(app, [*prune, "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rpartition(", ")[0] for line in lines] == [
+        "would remove u9",
+        "would remove v0",
+        "would remove 2 versions",
+    ]
+    assert lines[0].endswith(" MB")
+
+    assert run(app, [*prune, "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [version["version_id"] for version in answer["removed"]] == ["u9", "v0"]
+    assert answer["freed_bytes"] == sum(version["size_bytes"] for version in answer["removed"]) > 0
+    assert {path.name for path in (registry / "versions").iterdir()} == {"v1", "v2"}
+
+    assert run(app, prune) == 0
+    assert capsys.readouterr().out == "nothing to remove\n"
+
+
 def test_models_lists_what_there_is(registry: Path, capsys: Capture) -> None:
     """Versions are listed newest first, the current one marked."""
     assert run(app, ["models", "--registry", str(registry)]) == 0
