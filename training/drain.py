@@ -20,7 +20,7 @@ from typing import Any, Final, Generic, Protocol, TypeGuard, TypeVar
 
 import polars as pl
 
-from recsvc.artifacts.disk import fsync_directory
+from recsvc.artifacts.disk import fsync_directory, make_directory
 from recsvc.errors import InputError, PreconditionError
 from recsvc.identity import N_PARTITIONS
 from recsvc.store.streams import Logged, Unreadable
@@ -185,7 +185,7 @@ def _unreadable_line(logged: Logged[Any]) -> str:
 
 def set_aside(path: Path, lines: Iterable[str]) -> None:
     """Write down what could not be read, in place of what is there."""
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(exist_ok=True)  # its name is flushed with that of the file beside it
     staged = path.with_name(f".{path.name}")
     with staged.open("w", encoding="ascii") as file:
         file.writelines(f"{line}\n" for line in lines)
@@ -243,7 +243,7 @@ def _newest(folder: Path) -> tuple[int, dict[int, str]]:
 def _writing(folder: Path) -> Iterator[None]:
     """Make a folder, and say which one it is that cannot be written."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_directory(folder)
         yield
     except OSError as error:
         raise InputError(

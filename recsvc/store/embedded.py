@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from recsvc.artifacts.disk import make_directory
 from recsvc.errors import SettingsError
 from recsvc.store.lifeline import tied
 
@@ -93,7 +94,7 @@ class EmbeddedValkey:
         if self.alive:
             return
         try:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(self._directory, 0o700)
             self._socket_path.parent.mkdir(mode=0o700, exist_ok=True)
             if self._lock_fd is None:
                 self._lock_fd = _lock(

@@ -24,10 +24,10 @@ class Facts(NamedTuple):
     data: dict[str, Any] = {"events_sha256": "0f", "n_rows": 3, "title": "Brot für Zürich"}  # noqa: RUF012  # never written to
 
 
-def sample_arrays() -> dict[str, npt.NDArray[Any]]:
-    """Return one array of each layout that training writes."""
+def sample_arrays(name: str = "bread") -> dict[str, npt.NDArray[Any]]:
+    """Return one array of each layout that training writes, one of them with a word of yours."""
     return {
-        "items.ids": np.array(["bread", "milk", "Käse"]),
+        "items.ids": np.array([name, "milk", "Käse"]),
         "items.factors": np.asfortranarray(np.arange(6, dtype=np.float32).reshape(3, 2)),
         "places.store.indptr": np.array([0, 2, 3], dtype=np.int32),
         "places.cell.data": np.empty(0, dtype=np.float32),
@@ -45,11 +45,13 @@ def write_sample(directory: Path, facts: Facts | None = None, version_id: str = 
     )
 
 
-def publish_sample(registry: Registry, day: int = 0, version_id: str | None = None) -> str:
+def publish_sample(
+    registry: Registry, day: int = 0, version_id: str | None = None, name: str = "bread"
+) -> str:
     """Publish the sample arrays as trained some days after ``NOW``; return the version id."""
     facts = Facts(train_time=NOW + timedelta(days=day))
     return registry.publish(
-        sample_arrays(), model_id="demo", version_id=version_id, **facts._asdict()
+        sample_arrays(name), model_id="demo", version_id=version_id, **facts._asdict()
     ).version_id
 
 

@@ -29,6 +29,7 @@ from recsvc.store.keys import KeySchema
 from recsvc.store.log_limits import LogLimits
 from recsvc.store.served_lists import RedisServedLists
 from recsvc.store.streams import Logged, Unreadable
+from tests.unit.artifacts.faulty_disk import Fault, FaultyDisk
 from training.cli_collect import drained
 from training.collect import collect
 from training.drain import SETTLED_MILLISECONDS
@@ -174,6 +175,24 @@ def test_a_run_that_was_killed_before_it_trimmed_repeats_nothing(
 
     assert log.length() == 0
     assert event_ids(tmp_path) == sorted(f"e{n}" for n in range(30))
+
+
+def test_what_has_left_the_log_outlives_a_loss_of_power(
+    log: RedisEventLog, valkey_url: str, tmp_path: Path
+) -> None:
+    """Also what the first run brings into folders that it has just made."""
+    events = [bought(number) for number in range(20)]
+    log.append(events, durable=False, heeds=0)
+    connect(valkey_url).xadd(KeySchema("recsvc").events(3), {"e": b"\xff"})
+    root, left = tmp_path / "disk", tmp_path / "left"
+    root.mkdir()
+    with FaultyDisk(root, Fault.POWER_LOST, 0, left) as disk:
+        collected = collect(Later(log), root / "shops" / "live")
+        disk.lose_power()
+    assert (log.length(), collected.n_unreadable) == (0, 1)
+    assert event_ids(left / "shops" / "live") == sorted(event.event_id for event in events)
+    (unreadable,) = (left / "shops" / "live" / "_unreadable").iterdir()
+    assert json.loads(unreadable.read_text())["partition"] == 3
 
 
 def test_a_file_that_was_not_finished_is_nobodys(log: RedisEventLog, tmp_path: Path) -> None:
