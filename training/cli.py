@@ -29,7 +29,7 @@ COMMANDS = {
         "training.cli_versions:models_command", "List the published versions, newest first."
     ),
     "prune": Place(
-        "training.cli_versions:prune_command",
+        "training.cli_prune:prune_command",
         "Remove old versions that nobody needs any more; nightly does it by itself.",
     ),
     "collect": Place(

@@ -1,4 +1,4 @@
-"""The commands about published versions that need no data: ``models``, ``rollback``, ``prune``.
+"""The commands about published versions that need no data: ``models`` and ``rollback``.
 
 They import nothing that trains, so that who must go back is there in a moment.
 """
@@ -15,10 +15,8 @@ from rich.text import Text
 
 from recsvc.artifacts.journal import Entry, Note
 from recsvc.artifacts.registry import Registry, VersionInfo
-from recsvc.artifacts.retention import KEPT, prune
 from recsvc.terminal import whoami
 from training.answers import JsonOption, RegistryOption, print_result
-from training.pruned import as_removed, removed_lines
 
 
 def rollback_command(registry: RegistryOption, *, as_json: JsonOption = False) -> None:
@@ -28,31 +26,6 @@ def rollback_command(registry: RegistryOption, *, as_json: JsonOption = False) -
     print_result(
         result, f"current is {pointer.version_id}, generation {pointer.generation}", as_json
     )
-
-
-def prune_command(
-    registry: RegistryOption,
-    *,
-    keep: Annotated[
-        int,
-        typer.Option(
-            "--keep", min=1, envvar="RECSVC_KEEP_MODELS", help="How many of the newest to keep."
-        ),
-    ] = KEPT,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Remove nothing, and say what would be.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Remove old versions that nobody needs any more; nightly does it by itself.
-
-    The current version stays, the newest --keep, as many that a rollback would return to, and those
-    of experiments that run. A server that still has an older one loaded goes on with it.
-    """
-    removed = prune(Registry.open(registry), keep, dry_run=dry_run)
-    result = as_removed(removed) | {"dry_run": dry_run}
-    lines = removed_lines(removed, dry_run=dry_run) or ["nothing to remove"]
-    print_result(result, "\n".join(lines), as_json)
 
 
 def models_command(
