@@ -11,6 +11,7 @@ from recsvc.server.tokens import Tokens
 from recsvc.service.deliveries import Served
 from recsvc.service.making import Ahead, Begun
 from recsvc.service.models import LoadedModel
+from recsvc.service.questions import ServedFrom
 from recsvc.service.recommendations import Recommendations
 from recsvc.v1 import recommendation_service_pb2 as api
 
@@ -32,11 +33,11 @@ class BatchCounts:
         self.n_requests = 0
         self.n_failed = 0
         self._n_degraded = 0
-        self._made: Counter[str] = Counter()
+        self._made: Counter[ServedFrom] = Counter()
 
     def count(self, served: Served) -> None:
         """Count an answer."""
-        self._made[f"n_{served.delivery.served_from.name.lower()}"] += 1
+        self._made[served.delivery.served_from] += 1
         self._n_degraded += bool(served.delivery.degraded_reason)
 
     def facts(self) -> dict[str, int]:
@@ -45,7 +46,7 @@ class BatchCounts:
             "n_requests": self.n_requests,
             "n_failed": self.n_failed,
             "n_degraded": self._n_degraded,
-            **self._made,
+            **{f"n_{how.name.lower()}": n for how, n in self._made.items()},
         }
 
 
