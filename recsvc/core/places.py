@@ -150,10 +150,11 @@ class Places:
         that the caller left empty; what the caller gave is never overruled. A postal code
         without a country is that of the one country that has it.
         """
+        keys = location.keys()
         # Not its index as a place: a store that has sold nothing yet knows its country too.
-        store = self.levels[Level.STORE].keys.index(location.keys()[Level.STORE])
-        country = location.keys()[Level.COUNTRY] or self._country(location, store)
-        keys = replace(location, country_code=country).keys()
+        store = self.levels[Level.STORE].keys.index(keys[Level.STORE])
+        if not keys[Level.COUNTRY] and (country := self._country(keys[Level.POSTAL_CODE], store)):
+            keys = replace(location, country_code=country).keys()
         indices = [statistics.index(key) for statistics, key in zip(self.levels, keys, strict=True)]
         if store != MISSING:
             for level in PLACE_LEVELS:
@@ -162,12 +163,11 @@ class Places:
                     indices[level] = self.levels[level].known(parent)
         return Place(tuple(indices))
 
-    def _country(self, location: Location, store: int) -> str:
+    def _country(self, postal: str, store: int) -> str:
         """The store's country, else the only one that has the postal code, else ``""``."""
         countries = self.levels[Level.COUNTRY].keys.ids
         if store != MISSING and (country := int(self.store_parents[store, Level.COUNTRY])) >= 0:
             return countries[country]
-        postal = location.keys()[Level.POSTAL_CODE]
         if not postal:
             return ""
         known = self.levels[Level.POSTAL_CODE]

@@ -14,9 +14,9 @@ from recsvc.server.errors import to_status
 from recsvc.server.responses import (
     SERVED_FROM,
     deliver,
-    item_message,
     serving_info,
     write_duration,
+    write_item,
 )
 from recsvc.server.tokens import PageTokens
 from recsvc.service.deliveries import Served
@@ -72,12 +72,12 @@ class ResponseCodec:
 
     def encode(self, answer: Answer) -> bytes:
         """Return where ``serving`` begins, the response without it, and what is in it."""
-        response = api.RecommendResponse(
-            recommendations=[item_message(item) for item in answer.items],
-            next_page_token=self._pages.write(answer.next_page),
-        ).SerializeToString()
+        response = api.RecommendResponse(next_page_token=self._pages.write(answer.next_page))
+        for item in answer.items:
+            write_item(response.recommendations.add(), item)
+        lists = response.SerializeToString()
         serving = serving_info(answer).SerializeToString()
-        return _HEAD.pack(_HEAD_BYTES + len(response)) + response + serving
+        return _HEAD.pack(_HEAD_BYTES + len(lists)) + lists + serving
 
     def kept(self, payload: bytes) -> KeptList | None:
         """Look into bytes that were kept; None where they are no response of a model."""

@@ -70,21 +70,28 @@ def _computed(computed: Computed | Needed) -> api.ServingInfo:
 
 def item_message(item: Item) -> api.RecommendedProduct:
     """Write a product of a list."""
-    return api.RecommendedProduct(
-        product_id=item.product_id,
-        rank=item.rank,
-        score=item.score,
-        strategy=_STRATEGIES[item.strategy],
-        location_level=_level(item.level),
-        explanation=_explanation(item.reason),
-        product=None if item.product is None else product_message(item.product),
-        rule_ids=item.rules,
-    )
+    message = api.RecommendedProduct()
+    write_item(message, item)
+    return message
 
 
-def _explanation(reason: Reason | None) -> api.Explanation | None:
-    if reason is None:
-        return None
+def write_item(message: api.RecommendedProduct, item: Item) -> None:
+    """Write a product of a list into an empty message: field by field, a third of one call."""
+    message.product_id = item.product_id
+    message.rank = item.rank
+    message.score = item.score
+    message.strategy = _STRATEGIES[item.strategy]
+    if item.level is not None:
+        message.location_level = _LEVELS[item.level]
+    if item.reason is not None:
+        message.explanation.CopyFrom(_explanation(item.reason))
+    if item.product is not None:
+        message.product.CopyFrom(product_message(item.product))
+    if item.rules:
+        message.rule_ids.extend(item.rules)
+
+
+def _explanation(reason: Reason) -> api.Explanation:
     return api.Explanation(
         reason_code=reason.why.code.value,
         text=reason.text,
