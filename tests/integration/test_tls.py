@@ -1,6 +1,9 @@
 """TLS over a real channel: who is believed, and certificates that change while the server runs."""
 
 import json
+import os
+import re
+import signal
 import socket
 import ssl
 from collections.abc import Iterator
@@ -18,7 +21,15 @@ from recsvc.server.tls import Shown
 from recsvc.terminal import run
 from tests.access import guarded_server
 from tests.certificates import DAY, Pair, signed_pair
-from tests.serving import LocalServer, Log, local_server, small_registry, wait_until
+from tests.serving import (
+    START_SECONDS,
+    LocalServer,
+    Log,
+    local_server,
+    running_service,
+    small_registry,
+    wait_until,
+)
 
 AUTHORITY = signed_pair("authority")
 CLIENTS = signed_pair("clients")
@@ -161,6 +172,28 @@ def test_a_server_that_starts_with_an_expired_certificate_mends_itself(
         wait_until(lambda: shows(server, new))
         with Client(server.target, credentials=tls_credentials(ca)) as client:
             assert client.recommend("anna").recommendations
+
+
+def test_a_worker_that_dies_after_its_certificate_has_ended_comes_back(
+    registry: Path, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """And the page says when that was, so that somebody is told before."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    old = signed_pair("old", AUTHORITY, start=now - 9 * DAY, end=now - DAY)
+    old.write(files[0].parent)
+    env = {"RECSVC_TLS_CERT": str(files[0]), "RECSVC_TLS_KEY": str(files[1])}
+    with running_service(registry, tmp_path / "service", **env) as service:
+        os.kill(service.lines("worker_ready")[0]["pid"], signal.SIGKILL)
+        wait_until(lambda: len(service.lines("worker_ready")) == 2, START_SECONDS)
+        assert len(service.lines("certificate_not_valid")) == 2
+        wait_until(lambda: end_of_certificate(service.metrics()) == (now - DAY).timestamp())
+
+
+def end_of_certificate(page: str) -> float | None:
+    """As a page of metrics says it."""
+    pattern = r'^recsvc_certificate_expiry_timestamp_seconds{certificate="server"} (\S+)$'
+    found = re.search(pattern, page, re.MULTILINE)
+    return None if found is None else float(found[1])
 
 
 def shows(server: LocalServer, pair: Pair) -> bool:
