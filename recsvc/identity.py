@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import blake2b
 
 _BYTES = 8
@@ -29,17 +30,28 @@ def customer_hash(key: bytes, customer_id: str) -> str:
         key: the secret, at most 64 bytes.
         customer_id: the shop's id.
     """
-    return blake2b(customer_id.encode(), key=key, digest_size=_BYTES).hexdigest()
+    return _digits(key, b"", customer_id)
 
 
 def visitor_hash(key: bytes, visitor_id: str) -> str:
     """The same for a visitor; a visitor and a customer of the same id differ."""
-    return blake2b(visitor_id.encode(), key=key, digest_size=_BYTES, person=b"visitor").hexdigest()
+    return _digits(key, b"visitor", visitor_id)
 
 
 def session_hash(key: bytes, session_id: str) -> str:
     """The same for the session of somebody who is neither."""
-    return blake2b(session_id.encode(), key=key, digest_size=_BYTES, person=b"session").hexdigest()
+    return _digits(key, b"session", session_id)
+
+
+def _digits(key: bytes, kind: bytes, text: str) -> str:
+    digest = _keyed(key, kind).copy()
+    digest.update(text.encode())
+    return digest.hexdigest()
+
+
+@lru_cache(8)  # of the one key of a process; to begin with it takes as long as all the rest
+def _keyed(key: bytes, kind: bytes) -> blake2b:
+    return blake2b(key=key, digest_size=_BYTES, person=kind)
 
 
 def partition_of(shopper: str) -> int:

@@ -97,23 +97,24 @@ class BatchAnswers:
         written = [entry.SerializeToString() for entry in entries]
         waiting = dict.fromkeys(range(len(entries)))
         at_most = len(entries)
-        while waiting:
-            looked, n_waiting = self._monotonic(), len(waiting)
-            for at, result in self._round([*waiting][:at_most], entries, written, loaded, end):
-                del waiting[at]
-                if isinstance(result, RecsvcError):
-                    counts.n_failed += 1
-                    yield at, response_codec.failed_result(result)
+        with collected_facts():  # an entry's would pass for those of the whole call
+            while waiting:
+                looked, n_waiting = self._monotonic(), len(waiting)
+                for at, result in self._round([*waiting][:at_most], entries, written, loaded, end):
+                    del waiting[at]
+                    if isinstance(result, RecsvcError):
+                        counts.n_failed += 1
+                        yield at, response_codec.failed_result(result)
+                    else:
+                        counts.count(result)
+                        yield at, response_codec.result_of(self._writer.response(result))
+                    # Who reads slowly holds up what follows for as long as they like.
+                    if self._monotonic() - looked > _MAX_AGE_SECONDS:
+                        # What else was begun is let go of: no more next time than were taken.
+                        at_most = n_waiting - len(waiting)
+                        break
                 else:
-                    counts.count(result)
-                    yield at, response_codec.result_of(self._writer.response(result))
-                # Who reads slowly holds up what follows for as long as they like.
-                if self._monotonic() - looked > _MAX_AGE_SECONDS:
-                    # What else was begun is let go of: no more next time than were taken.
-                    at_most = n_waiting - len(waiting)
-                    break
-            else:
-                at_most *= 2
+                    at_most *= 2
 
     def _round(
         self,
@@ -155,16 +156,14 @@ class BatchAnswers:
         end: float,
     ) -> Begun:
         self._check_time(end)
-        with collected_facts():  # one entry's would pass for those of the whole call
-            question = requests.recommend_question(entry, self._tokens)
-            return self._recommendations.begin(question, deadline, loaded, written)
+        question = requests.recommend_question(entry, self._tokens)
+        return self._recommendations.begin(question, deadline, loaded, written)
 
     def _finished(
         self, begun: Begun, started: float | None, end: float, ahead: Ahead | None
     ) -> Served:
         self._check_time(end)
-        with collected_facts():  # likewise
-            return self._recommendations.finish(begun, started, may_wait=False, ahead=ahead)
+        return self._recommendations.finish(begun, started, may_wait=False, ahead=ahead)
 
     def _groups(self, entries: list[int], end: float) -> list[list[int]]:
         """The entries for which the store is asked together.

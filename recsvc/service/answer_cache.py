@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from recsvc.core.recommendation_id import N_OWN
 from recsvc.errors import StoreUnavailableError
@@ -121,8 +122,7 @@ class AnswerCache:
         return slot
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """An answer that was kept.
 
     Attributes:
@@ -132,7 +132,8 @@ class Found:
         kept: what is told of it.
         is_due: whether another one should be made.
         mark: as of :class:`Lookup`.
-        n_bytes: what reading the shopper's doings beside it holds on to.
+        live: reads what the shopper had done.
+        n_bytes: what ``live`` holds on to.
     """
 
     payload: bytes
@@ -141,6 +142,7 @@ class Found:
     kept: KeptList
     is_due: bool = False
     mark: bytes = b""
+    live: Callable[[], LiveProfile] = _nothing
     n_bytes: int = 0
 
     @property
@@ -171,7 +173,6 @@ class CacheSlot:
     Attributes:
         live: what the shopper did of late; known after ``get`` has found no answer.
         n_bytes: what ``live`` holds on to.
-        beside: reads what the shopper had done, beside an answer that was found.
         failed: whether the store could not be used, so that the answer is computed without it.
         skipped: whether there was no time to look into it, so that nothing is known of the shopper.
         lookup: what it holds, where that was asked for already.
@@ -184,7 +185,6 @@ class CacheSlot:
     _deadline: float
     live: LiveProfile = field(default=NO_DEEDS, init=False)
     n_bytes: int = field(default=0, init=False)
-    beside: Callable[[], LiveProfile] = field(default=_nothing, init=False)
     failed: bool = field(default=False, init=False)
     skipped: bool = field(default=False, init=False)
     lookup: Lookup | None = field(default=None, init=False)
@@ -233,7 +233,6 @@ class CacheSlot:
                 if kept is None:
                     outcome = "unreadable"
                 elif is_allowed(kept):
-                    self.beside = found.live
                     left_seconds = entry.fresh_seconds - age_seconds
                     self._count("hit" if left_seconds > 0 else "stale")
                     return Found(
@@ -243,6 +242,7 @@ class CacheSlot:
                         kept,
                         is_due(left_seconds, entry.cost_seconds, owner.draw()),
                         found.mark,
+                        found.live,
                         found.n_bytes,
                     )
             self.live, self.n_bytes = found.live(), found.n_bytes

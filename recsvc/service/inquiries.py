@@ -217,14 +217,13 @@ class Inquiries:
         Of who was erased nothing is known that was known before, though the same person may have
         come back. What was restored is missing on the lists from before.
         """
-        asker = inquiry.asker
+        asker, assigned = inquiry.asker, inquiry.assignment
         erased = self._standing.erased_at(asker.shopper) if asker.shopper else 0
+        restored = self._standing.restored_at
         warnings = ",".join(asker.warnings)
-        assigned = inquiry.assignment
         variant = f"{assigned.experiment.number}.{assigned.index}" if assigned else ""
         rules = inquiry.rules.state(lambda: inquiry.occasion(self._now()))
-        said = f"{inquiry.loaded.revision}|{warnings}|{variant}|{rules}"
-        return f"{erased}|{self._standing.restored_at}|{said}"
+        return f"{erased}|{restored}|{inquiry.loaded.revision}|{warnings}|{variant}|{rules}"
 
     def _known(self, question: Question) -> Asker:
         """Who asks, as far as they have agreed to be known; notes what stands for them.

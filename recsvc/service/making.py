@@ -165,9 +165,7 @@ class ListMaker:
                 there is time for, are prepared.
             now: monotonic seconds.
         """
-        found = [
-            None if self.lacks_time(each.inquiry, now) else self._known(each) for each in begun
-        ]
+        found = [self._known(each, now) for each in begun]
         shared: dict[Recommender, list[Prepared]] = {}
         for each, ahead in zip(begun, found, strict=True):
             if ahead is not None and ahead.prepared is not None:
@@ -227,10 +225,10 @@ class ListMaker:
             stocked = self._inquiries.stocked(inquiry, situation.store_id)
         return Ahead(with_shelf(inquiry, situation, stocked), stocked, is_elsewhere)
 
-    def _known(self, begun: Begun) -> Ahead | None:
+    def _known(self, begun: Begun, now: float) -> Ahead | None:
         """A list that has to be made, as far as the ranking; None of others, and of faulty ones."""
         live = begun.cached.missed()
-        if live is None:
+        if live is None or self.lacks_time(begun.inquiry, now):
             return None
         try:
             ahead = self._ahead(begun, live)

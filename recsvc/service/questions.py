@@ -270,8 +270,7 @@ class Delivery(NamedTuple):
     variant_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class KeptList:
+class KeptList(NamedTuple):
     """What is told of an answer that was kept.
 
     Attributes:

@@ -210,7 +210,7 @@ class Recommendations:
         basis = Basis(
             made_time=self._now() - found.age_seconds,
             product_ids=found.kept.product_ids,
-            live=cached.beside,
+            live=found.live,
             shelf=begun.stocked.shelf,
             in_stock_only=bool(question.in_stock_only),
             withdrawn=self._inquiries.withdrawn(inquiry.loaded),

@@ -14,7 +14,7 @@ nor once the process ends.
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -205,8 +205,8 @@ class Turns:
             raise _anew(error)
         if found is not None and is_allowed(found.kept):
             live = slot.live
-            slot.beside = lambda: live
-            return self._given(slot, replace(found, n_bytes=slot.n_bytes))
+            mine = found._replace(live=lambda: live, n_bytes=slot.n_bytes)
+            return self._given(slot, mine)
         if found is not None or is_private:
             self._waits["alone"].add()
             return Turn(slot, has_waited=True)

@@ -3,6 +3,7 @@
 import struct
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from zlib import crc32
 
 from recsvc.errors import StoreUnavailableError
@@ -99,10 +100,13 @@ class RedisResponseCache:
         return names
 
     def _lookup(self, found: Sequence[bytes | None]) -> Lookup:
-        value, live, person = (*found, None, None)[:3]
-        mark = b"" if value is None else value[: _HEAD.size]
+        value, live, person = found if len(found) > 1 else (found[0], None, None)
+        read = partial(_read, live, person)
+        if value is None:
+            return Lookup(None, read)
+        mark = value[: _HEAD.size]
         # Too short to be ours, or of another layout: a miss, and the next put replaces it.
-        if value is not None and len(mark) == _HEAD.size and mark[0] == _FORMAT:
+        if len(mark) == _HEAD.size and mark[0] == _FORMAT:
             _, microseconds, revision, fresh, kept, cost = _HEAD.unpack(mark)
             if revision == _revision(live, person):
                 entry = CachedEntry(
@@ -113,8 +117,8 @@ class RedisResponseCache:
                     cost / 1_000_000,
                 )
                 n_bytes = len(live or b"") + len(person or b"")
-                return Lookup(entry, lambda: _read(live, person), mark, n_bytes)
-        return Lookup(None, lambda: _read(live, person), mark)
+                return Lookup(entry, read, mark, n_bytes)
+        return Lookup(None, read, mark)
 
     def put(  # each says one thing of the list
         self,
