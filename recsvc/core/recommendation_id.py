@@ -69,15 +69,17 @@ def new_recommendation_id(origin: ListOrigin, own: bytes) -> str:
         own: ``N_OWN`` random bytes of its own, which tell it from others of the same origin.
     """
     variant = origin.variant if origin.experiment else _NO_VARIANT
-    head, text = _head(origin.surface, origin.time, origin.experiment, variant)
-    return text + _text(own + _checksum(head + own))
+    text, begun = _head(origin.surface, origin.time, origin.experiment, variant)
+    digest = begun.copy()
+    digest.update(own)
+    return text + _text(own + digest.digest())
 
 
 @lru_cache
-def _head(surface: int, time: int, experiment: int, variant: int) -> tuple[bytes, str]:
-    """What the names of all lists of one second begin with: ten bytes, and as sixteen letters."""
+def _head(surface: int, time: int, experiment: int, variant: int) -> tuple[str, blake2b]:
+    """What the names of all lists of one second begin with: sixteen letters, and the checksum."""
     head = _HEAD.pack(_VERSION << 4 | surface, time, experiment, variant)
-    return head, _text(head)
+    return _text(head), _checksum(head)
 
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
@@ -102,7 +104,7 @@ def read_recommendation_id(text: str) -> ListOrigin | None:
     except ValueError:
         return None
     body = content[:_N_BODY]
-    if len(content) != _N_BYTES or content[_N_BODY:] != _checksum(body):
+    if len(content) != _N_BYTES or content[_N_BODY:] != _checksum(body).digest():
         return None
     kind, time, experiment, variant = _HEAD.unpack_from(body)
     surface = _SURFACES.get(kind & 15)
@@ -111,5 +113,5 @@ def read_recommendation_id(text: str) -> ListOrigin | None:
     return ListOrigin(surface, time, experiment, variant if experiment else 0)
 
 
-def _checksum(body: bytes) -> bytes:
-    return blake2b(body, digest_size=_CHECKSUM_BYTES).digest()
+def _checksum(body: bytes) -> blake2b:
+    return blake2b(body, digest_size=_CHECKSUM_BYTES)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.type.latlng_pb2 import LatLng
@@ -189,12 +189,18 @@ def read_location(path: str, location: common.Location) -> Location:
         check_id(f"{path}store_id", store_id)
     if postal_code:
         check_text(f"{path}postal_code", postal_code, MAX_POSTAL_CODE_BYTES)
+    cell = _cell(f"{path}lat_lng", location.lat_lng) if location.HasField("lat_lng") else ""
+    return _place(store_id, postal_code, cell, subdivision, country or subdivision[:2])
+
+
+@lru_cache(4_096)  # shoppers are at much the same places
+def _place(store_id: str, postal_code: str, cell: str, subdivision: str, country: str) -> Location:
     return Location(
         store_id=store_id,
         postal_code=postal_code,
-        cell=_cell(f"{path}lat_lng", location.lat_lng) if location.HasField("lat_lng") else "",
+        cell=cell,
         subdivision_code=subdivision,
-        country_code=country or subdivision[:2],
+        country_code=country,
     )
 
 

@@ -243,7 +243,7 @@ class Inquiries:
         if not is_allowed:
             return Asker(warnings=(*warnings, NO_CONSENT))
         note(**{kind: shopper})
-        return Asker(shopper=shopper, warnings=warnings)
+        return Asker(customer_id=question.customer_id, shopper=shopper, warnings=warnings)
 
     def _assigned(
         self, question: Question, asker: Asker, current: LoadedModel
@@ -266,12 +266,10 @@ class Inquiries:
         return self._experiments.assign(question, unit, self._now(), segments)
 
     def _asker(self, question: Question, asker: Asker, loaded: LoadedModel) -> Asker:
-        """Who asks, as one model knows them."""
+        """Who asks, as one model knows them: not at all, where it lacks that they were erased."""
         asked = question.experiment_id
         if asked and not self._experiments.knows(asked, self._now()):
             asker = asker.warned(UNKNOWN_EXPERIMENT)
-        if not question.customer_id or not asker.shopper:
-            return asker
-        if not self._standing.is_heeded(asker.shopper, loaded.learnt.ledger):
-            return asker
-        return Asker(question.customer_id, asker.shopper, asker.live, asker.warnings)
+        if asker.customer_id and not self._standing.is_heeded(asker.shopper, loaded.learnt.ledger):
+            return asker._replace(customer_id="")
+        return asker

@@ -318,13 +318,12 @@ class Recommendations:
         # The version beside the generation: a pointer that was deleted by hand and made
         # anew counts generations from 1 again.
         question, loaded = inquiry.question, inquiry.loaded
-        version_id = loaded.reference.version_id
-        state = f"{self._inquiries.state(inquiry)}|{stock_revision}"
-        depends_on = f"{self._cache.codec.schema}|{version_id}|{state}|".encode()
+        version_id, state = loaded.reference.version_id, self._inquiries.state(inquiry)
+        depends_on = f"{self._cache.codec.schema}|{version_id}|{state}|{stock_revision}|"
         # A list holds the token of its next page, which is of the question as it was asked.
         left_open = bytes(
             (asked.diversity is None, asked.only_new is None, asked.in_stock_only is None)
         )
-        said = depends_on + left_open + question.canonical() + question.page
+        said = depends_on.encode() + left_open + question.canonical() + question.page
         shopper = inquiry.asker.shopper or ANONYMOUS
         return CacheKey(loaded.generation, shopper, blake2b(said, digest_size=16).hexdigest())

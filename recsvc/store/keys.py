@@ -61,7 +61,17 @@ class KeySchema:
 
     def response(self, key: CacheKey) -> str:
         """Return the key of a cached response."""
-        return f"{self._partition(key.customer)}:list:{key.generation}:{key.customer}:{key.digest}"
+        return self.of_list(key)[0]
+
+    def of_list(self, key: CacheKey) -> tuple[str, str, str]:
+        """Return :meth:`response`, and :meth:`live` and :meth:`person` of its shopper."""
+        shopper = key.customer
+        head = self._partition(shopper)
+        return (
+            f"{head}:list:{key.generation}:{shopper}:{key.digest}",
+            f"{head}:live:{shopper}",
+            f"{head}:person:{shopper}",
+        )
 
     def claim(self, key: CacheKey, revision: int) -> str:
         """Return the key that says who makes a response, of a revision of the live profile."""

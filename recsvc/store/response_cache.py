@@ -92,12 +92,10 @@ class RedisResponseCache:
         names = [self._names(key) for key in keys]
         return [self._lookup(found) for found in self._redis.ask(lambda: self._reads.get(names))]
 
-    def _names(self, key: CacheKey) -> list[str]:
+    def _names(self, key: CacheKey) -> Sequence[str]:
         """What an answer lies under, and what it depends on."""
-        names = [self._keys.response(key)]
-        if key.customer != ANONYMOUS:
-            names += [self._keys.live(key.customer), self._keys.person(key.customer)]
-        return names
+        names = self._keys.of_list(key)
+        return names[:1] if key.customer == ANONYMOUS else names
 
     def _lookup(self, found: Sequence[bytes | None]) -> Lookup:
         value, live, person = found if len(found) > 1 else (found[0], None, None)
