@@ -1,5 +1,6 @@
 """Checks whether the service could start here, and says what it finds."""
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,7 @@ from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 from recsvc.store.response_cache import RedisResponseCache
 from recsvc.store.shopper_changes import check_channel
+from recsvc.variables import unknown_variables
 
 _SERVICE = "recsvc.v1.RecommendationService"
 
@@ -62,6 +64,8 @@ def findings(given: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("settings", is_well=False, text=str(error))
         return
     yield Finding("settings", is_well=True, text="every value can be used")
+    for name, hint in unknown_variables(os.environ):
+        yield Finding("settings", is_well=True, text=f"{name}: {hint}", is_warning=True)
     checks: dict[str, Callable[[ServerSettings], str]] = {
         "model": _model,
         "redis": _redis if settings.redis_url else _embedded,

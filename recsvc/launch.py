@@ -16,6 +16,7 @@ from recsvc.server.address import reserved
 from recsvc.settings import ServerSettings, split_address
 from recsvc.store.embedded import EmbeddedValkey
 from recsvc.supervisor import Supervisor
+from recsvc.variables import unknown_variables
 
 _WORKER = [sys.executable, "-m", "recsvc.app.worker"]
 
@@ -58,6 +59,8 @@ def serve(settings: ServerSettings, logger: Logger, on_ready: Callable[[str], ob
         valkey = None if settings.redis_url else EmbeddedValkey(settings.valkey_dir)
         if page.address:
             logger.info("metrics_listening", url=f"http://{page.address}/metrics")
+        for name, hint in unknown_variables(os.environ):
+            logger.warning("unknown_setting", variable=name, hint=hint)
         _warn_of_openness(settings, logger)
         supervisor = Supervisor(
             _WORKER,

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from recsvc import __version__
 from recsvc.artifacts.manifest import Manifest
 from recsvc.artifacts.registry import Registry
 from recsvc.core.model import Model
@@ -164,7 +165,8 @@ def load(registry: str, model_ref: str) -> tuple[Manifest, Recommender]:
     except (LookupError, ValueError, TypeError) as error:
         raise ArtifactError(
             f"model {manifest.version_id}: is not of this recsvc "
-            f"({type(error).__name__}: {error}); fit the model again"
+            f"({type(error).__name__}: {error}): recsvc {manifest.code_version} has trained it, "
+            f"and this is {__version__}; fit the model again"
         ) from error
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Self
 
+from recsvc import __version__
 from recsvc.artifacts.pointer import Pointer
 from recsvc.artifacts.pointer_file import PointerStamp
 from recsvc.artifacts.registry import Registry
@@ -145,7 +146,8 @@ def load_model(registry: Registry, version_ref: str) -> LoadedModel:
     except _UNFIT as error:
         raise ArtifactError(
             f"model {manifest.version_id}: its arrays do not fit together or not this recsvc "
-            f"({type(error).__name__}: {error}); fit the model again"
+            f"({type(error).__name__}: {error}): recsvc {manifest.code_version} has trained it, "
+            f"and this is {__version__}; run one release, or fit the model again"
         ) from error
     return loaded
 

@@ -224,9 +224,15 @@ def test_a_corrupt_first_model_is_said_and_not_served(tmp_path: Path) -> None:
 
 
 def test_a_redis_that_is_down_degrades_from_the_start(registry: Path, tmp_path: Path) -> None:
-    """The URL is well-formed, so it may come up any moment: serve, and say so."""
+    """The URL is well-formed, so it may come up any moment: serve, and say so.
+
+    As with a variable of a release that has other settings.
+    """
     flags = ("--redis", f"unix://{tmp_path}/nobody.sock", "--metrics-listen", "off")
-    with running_service(registry, tmp_path, *flags) as service:
+    with running_service(registry, tmp_path, *flags, RECSVC_WORKER="2") as service:
+        (unknown,) = service.lines("unknown_setting")
+        assert (unknown["variable"], unknown["level"]) == ("RECSVC_WORKER", "warning")
+        assert unknown["hint"].endswith("did you mean RECSVC_WORKERS?")
         assert service.lines("redis_unavailable")
         assert not service.lines("valkey_started")
         assert not service.lines("metrics_listening")

@@ -195,6 +195,20 @@ def test_the_doctor_finds_nothing(registry: Path, capsys: pytest.CaptureFixture[
     assert not registry.with_name("models.valkey").exists()
 
 
+def test_the_doctor_warns_of_variables_that_nobody_reads(
+    registry: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By their name; the service would start with them, as they may be another release's."""
+    monkeypatch.setenv("RECSVC_WORKER", "hush")
+    assert run(app, ["doctor", "--registry", str(registry), "--listen", "127.0.0.1:0"]) == 0
+    told = capsys.readouterr().out
+    assert (
+        "warn  settings: RECSVC_WORKER: this release has no such setting; "
+        "did you mean RECSVC_WORKERS?\n"
+    ) in told
+    assert "hush" not in told
+
+
 def test_the_doctor_may_be_asked_beside_a_service_that_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from recsvc import __version__
+from recsvc.artifacts.manifest import SCHEMA_VERSION
 from recsvc.artifacts.registry import Registry
 from recsvc.artifacts.retention import prune
 from recsvc.errors import ArtifactError, UnavailableError
 from recsvc.service.models import ModelSlot, load_model
-from tests.samples import tiny_model
+from tests.samples import tiny_artifact, tiny_model
 from tests.serving import NOW, Log, corrupt, new_metrics, wait_until
 
 MakeRegistry = Callable[..., Registry]
@@ -127,6 +129,29 @@ def test_a_corrupt_model_leaves_the_old_one_serving(registry: Registry, log: Log
     assert version(slot) == "v2"
 
 
+def test_a_model_of_a_newer_format_leaves_the_old_one_serving(
+    registry: Registry, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trainer that was updated first has promoted it: the log says what is to be done."""
+    slot = make_slot(registry, log)
+    slot.refresh()
+    for module in ("manifest", "format"):
+        monkeypatch.setattr(f"recsvc.artifacts.{module}.SCHEMA_VERSION", SCHEMA_VERSION + 1)
+    tiny_artifact(registry, tiny_model(), "v9")
+    registry.promote("v9", NOW)
+    monkeypatch.undo()
+    slot.refresh()
+    assert version(slot) == "v1"
+    (line,) = log.lines("model_load_failed")
+    assert f"written by a newer recsvc (schema {SCHEMA_VERSION + 1}" in line["error"]
+    assert line["error"].endswith("upgrade the service")
+    with pytest.raises(ArtifactError, match="upgrade the service"):
+        registry.promote("v9", NOW)
+    registry.rollback(NOW)
+    slot.refresh()
+    assert (version(slot), slot.current().generation) == ("v1", 3)
+
+
 def test_a_registry_that_vanishes_is_reported_once(registry: Registry, log: Log) -> None:
     """An unmounted disk is no reason to stop serving, nor to fill the log."""
     slot = make_slot(registry, log)
@@ -199,6 +224,24 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path: Path, broken: str) -> None
     with pytest.raises(ArtifactError, match="model v9: its arrays do not fit together") as caught:
         load_model(registry, "v9")
     assert "\n" not in str(caught.value)
+    assert f"recsvc 0 has trained it, and this is {__version__}; " in str(caught.value)
+
+
+def test_what_a_newer_release_has_added_to_a_model_is_left_aside(tmp_path: Path) -> None:
+    """An array and a parameter that this one does not ask for change nothing."""
+    registry = Registry(tmp_path)
+    model = tiny_model()
+    registry.publish(
+        model.to_arrays() | {"scents.strength": np.ones(3)},
+        model_id="tiny",
+        train_time=NOW,
+        parameters=model.to_parameters() | {"scents": {"half_life": 3}},
+        metrics={},
+        data={},
+        code_version="9.0.0",
+        version_id="v9",
+    )
+    assert load_model(registry, "v9").reference.version_id == "v9"
 
 
 def test_categories_are_known_with_all_above_them(registry: Registry) -> None:
