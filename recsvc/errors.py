@@ -16,6 +16,7 @@ The tree::
     │   └── ErasedMeanwhileError the person was erased while the call was under way
     ├── OverloadedError          there is no room for more right now; a client may retry
     │   └── RateLimitedError     there is none for this caller, who has used up its rate
+    ├── StreamEndedError         a stream was held open, and neither fed nor read
     ├── CredentialError          a token is missing, or cannot be believed
     ├── ForbiddenError           a token does not allow the call
     ├── ArtifactError            an artifact is corrupt, truncated or of a newer schema
@@ -172,6 +173,12 @@ class RateLimitedError(OverloadedError):
     """A caller has used up its rate of requests."""
 
     default_reason = "RATE_LIMITED"
+
+
+class StreamEndedError(RecsvcError):
+    """A stream was held open, and nothing was asked on it, or its answers were not read."""
+
+    default_reason = "STREAM_IDLE"
 
 
 class ArtifactError(RecsvcError):

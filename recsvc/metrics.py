@@ -107,6 +107,13 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.streams_ended = Counter(
+            "recsvc_streams_ended",
+            "Streams that were ended for what their callers did not do: idle (nothing was asked), "
+            "unread (answers were not taken).",
+            ["reason"],
+            registry=registry,
+        )
         self.certificate_expiry = Gauge(
             "recsvc_certificate_expiry_timestamp_seconds",
             "When the first certificate ends, unix seconds: server (of what it shows), client_ca "

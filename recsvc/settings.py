@@ -243,6 +243,10 @@ class ServerSettings(LogSettings, ListSettings, AccessSettings):
     """Longest that who asks for a list may have to wait for a thread, milliseconds, and half of
     it once there has been a queue for so long; beyond it calls are turned away as OVERLOADED."""
 
+    stream_idle_seconds: Seconds = Field(default=60.0, gt=0, le=86_400)
+    """How long a stream may be held open while nothing is asked on it, or while its caller does
+    not read what was answered; then it is ended, and its place is free."""
+
     redis_url: str | None = None
     """``redis://``, ``rediss://`` or ``unix://`` URL of a Redis or Valkey; unset starts an
     embedded Valkey."""

@@ -291,11 +291,12 @@ def refusal(method: Callable[..., Any], request: Message, seconds: float = 10.0)
     try:
         method(request, timeout=seconds)
     except grpc.RpcError as error:
-        return _refusal(error)
+        return refused(error)
     raise AssertionError("the call did not fail")
 
 
-def _refusal(error: Any) -> Refusal:  # noqa: ANN401  # an RpcError that is a Call as well
+def refused(error: Any) -> Refusal:  # noqa: ANN401  # an RpcError that is a Call as well
+    """What an error says."""
     status = rpc_status.from_call(error)
     assert status is not None, error
     info, bad, retry = ErrorInfo(), BadRequest(), RetryInfo()

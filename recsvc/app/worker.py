@@ -105,6 +105,7 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
             max_threads=settings.max_threads,
             max_concurrent=settings.max_concurrent,
             max_wait_seconds=settings.max_wait_ms / 1000,
+            stream_idle_seconds=settings.stream_idle_seconds,
             tls=None if access.identity is None else server_credentials(access.identity),
         ),
         servicers=_servicers(ground),

@@ -14,6 +14,7 @@ from recsvc.errors import (
     OverloadedError,
     PreconditionError,
     RecsvcError,
+    StreamEndedError,
     UnavailableError,
 )
 
@@ -23,6 +24,7 @@ _CLASSES: dict[grpc.StatusCode, type[RecsvcError]] = {
     grpc.StatusCode.UNAUTHENTICATED: CredentialError,
     grpc.StatusCode.PERMISSION_DENIED: ForbiddenError,
     grpc.StatusCode.RESOURCE_EXHAUSTED: OverloadedError,
+    grpc.StatusCode.ABORTED: StreamEndedError,
     grpc.StatusCode.UNIMPLEMENTED: NotYetAvailableError,
     grpc.StatusCode.UNAVAILABLE: UnavailableError,
     grpc.StatusCode.DEADLINE_EXCEEDED: UnavailableError,

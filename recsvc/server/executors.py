@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from recsvc.logs import Logger
 from recsvc.server.backlog import Backlog
+from recsvc.server.patience import Patience
 
 MAX_STREAMS = 64
 """A stream holds a thread for as long as its caller likes. On the threads of the other calls a
@@ -113,10 +114,17 @@ class StreamExecutor(ThreadPoolExecutor):
     """The threads of streams; gRPC takes a pool of its own for a method only of this kind.
 
     It has one thread more than there may be streams, so that there is always one to refuse with.
+
+    Args:
+        patience: ends streams whose callers do nothing.
+
+    Attributes:
+        patience: likewise.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience: Patience) -> None:
         super().__init__(MAX_STREAMS + 1, thread_name_prefix="streams")
+        self.patience = patience
         self._count_lock = threading.Condition()
         self._n_held = 0
         self._n_idle = 0

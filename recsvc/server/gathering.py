@@ -24,6 +24,8 @@ class Gathered(Generic[Message]):
         at_most: messages of a group.
         size: bytes of a message; with :data:`MAX_WAITING_BYTES` waiting no more are read.
         idle: is entered while there are none.
+        idle_seconds: how long there may be none.
+        too_idle: what is raised then.
     """
 
     def __init__(
@@ -32,11 +34,15 @@ class Gathered(Generic[Message]):
         at_most: int,
         size: Callable[[Message], int],
         idle: Callable[[], AbstractContextManager[None]],
+        idle_seconds: float,
+        too_idle: Callable[[], Exception],
     ) -> None:
         self._messages = messages
         self._at_most = at_most
         self._size = size
         self._idle = idle
+        self._idle_seconds = idle_seconds
+        self._too_idle = too_idle
         self._changed = threading.Condition()
         self._waiting: list[Message] = []
         self._n_bytes = 0
@@ -52,9 +58,13 @@ class Gathered(Generic[Message]):
 
         Raises:
             grpc.RpcError: the stream has been broken off.
+            Exception: what ``too_idle`` gives; nothing has come for too long.
         """
         with self._idle(), self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._is_over)
+            if not self._changed.wait_for(
+                lambda: self._waiting or self._is_over, self._idle_seconds
+            ):
+                raise self._too_idle()
             group, self._waiting, self._n_bytes = self._waiting, [], 0
             self._changed.notify_all()
         if group:

@@ -1,8 +1,9 @@
 """What happens around every call: limits, time, numbers, the log line, and errors as statuses."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -23,6 +24,7 @@ from recsvc.server.executors import MAX_STREAMS, AtOnce, Lane, StreamExecutor
 from recsvc.server.fields import no_message
 from recsvc.server.gate import Behaviour, Guard
 from recsvc.server.gathering import Gathered
+from recsvc.server.patience import UnreadError
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
@@ -126,12 +128,14 @@ class CallInterceptor(grpc.ServerInterceptor):
         kind = handler.request_streaming, handler.response_streaming
         behaviour, make = {
             (False, False): (handler.unary_unary, grpc.unary_unary_rpc_method_handler),
-            (False, True): (handler.unary_stream, grpc.unary_stream_rpc_method_handler),
+            # As a stream, since gRPC would wait for its message as long as the caller likes.
+            (False, True): (handler.unary_stream, grpc.stream_stream_rpc_method_handler),
             (True, False): (handler.stream_unary, grpc.stream_unary_rpc_method_handler),
             (True, True): (handler.stream_stream, grpc.stream_stream_rpc_method_handler),
         }[kind]
         is_stream = handler.request_streaming
-        asked = self._reader(method) if is_stream else _checked
+        asked = self._reader(method, kind)
+        patience = self._streams.patience
         if self._gate is not None:
             behaviour = self._gate.guarded(method, behaviour, asked, is_stream=is_stream)
             asked = _as_it_came
@@ -139,7 +143,7 @@ class CallInterceptor(grpc.ServerInterceptor):
 
         def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: ANN401  # any message
             with _Observed(observer, context):
-                yield from behaviour(observer.asked(request), context)
+                yield from patience.taken(behaviour(observer.asked(request), context), context)
 
         wrapped = stream if handler.response_streaming else _answering(observer, behaviour)
         read = None if method in self._traits.unread else _lenient(handler.request_deserializer)
@@ -196,7 +200,12 @@ class CallInterceptor(grpc.ServerInterceptor):
     ) -> "_Observer":
         return _Observer(method, asked, admit, self._metrics, self._logger)
 
-    def _reader(self, method: str) -> Callable[[Iterator[Any]], Iterator[Any]]:
+    def _reader(self, method: str, kind: tuple[bool, bool]) -> Callable[[Any], Any]:
+        """What reads what is asked by a method, whose requests and responses may be streams."""
+        if not any(kind):
+            return _checked
+        if kind == (False, True):
+            return self._read_one
         at_most = self._traits.gathered.get(method)
         if at_most is None:
             return self._read
@@ -204,7 +213,11 @@ class CallInterceptor(grpc.ServerInterceptor):
 
     def _read_together(self, requests: Iterator[Any], at_most: int) -> Iterator[list[Any]]:
         """The messages of a stream, in groups; those before a malformed one are given first."""
-        groups = Gathered(requests, at_most, _n_bytes, self._streams.idle)
+        patience = self._streams.patience
+        size = _n_bytes if at_most > 1 else _uncounted  # where one waits at most, it may be large
+        groups = Gathered(
+            requests, at_most, size, self._streams.idle, patience.seconds, patience.idle
+        )
         try:
             for group in groups:
                 n_sound = next((n for n, each in enumerate(group) if each is _MALFORMED), None)
@@ -215,14 +228,16 @@ class CallInterceptor(grpc.ServerInterceptor):
         finally:
             groups.close()
 
-    def _read(self, requests: Iterator[Any]) -> Iterator[Any]:
+    def _read(self, requests: Iterator[Any]) -> Generator[Any, None, None]:
         """The messages of a stream, one after another."""
-        while True:
-            with self._streams.idle():
-                request = next(requests, None)
-            if request is None:
-                return
-            yield _checked(request)
+        for group in self._read_together(requests, 1):
+            yield from group
+
+    def _read_one(self, requests: Iterator[Any]) -> Any:  # noqa: ANN401  # any message
+        """The only message of a call with a stream of answers."""
+        with closing(self._read(requests)) as messages:
+            request = next(messages, _MALFORMED)
+        return _checked(request)
 
     def _admit_stream(self, context: grpc.ServicerContext) -> None:
         if self._streams.n_held > MAX_STREAMS:
@@ -321,7 +336,7 @@ class _Observed:
         self._observer.in_flight.add(-1)
         seconds = time.perf_counter() - self._started
         self._observer.record(_outcome(failure, self._context), seconds, failure, self._facts)
-        if failure is not None:
+        if failure is not None and not isinstance(failure, UnreadError):
             self._context.abort_with_status(rpc_status.to_status(to_status(failure)))
 
     def _failure(self, error: BaseException) -> Exception | None:
@@ -376,6 +391,10 @@ def _checked(request: Any) -> Any:  # noqa: ANN401  # any message
 
 def _n_bytes(request: Any) -> int:  # noqa: ANN401  # any message
     return 0 if request is _MALFORMED else request.ByteSize()
+
+
+def _uncounted(_request: object) -> int:
+    return 0
 
 
 def _sent(serialise: Callable[[Any], bytes]) -> Callable[[Any], bytes]:

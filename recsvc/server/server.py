@@ -19,9 +19,11 @@ from recsvc.server.executors import CallExecutor, Lane, StreamExecutor
 from recsvc.server.gate import Guard
 from recsvc.server.interceptor import CallInterceptor, Traits
 from recsvc.server.model_servicer import ModelServicer
+from recsvc.server.patience import SWEEPS, Patience
 from recsvc.server.recommendation_servicer import RecommendationServicer
 from recsvc.server.reflection import ReflectionServicer
 from recsvc.server.requests import MAX_BATCH
+from recsvc.service.poller import Poller
 from recsvc.v1 import catalog_service_pb2_grpc as catalog_service
 from recsvc.v1 import customer_service_pb2_grpc as customer_service
 from recsvc.v1 import event_service_pb2_grpc as event_service
@@ -44,6 +46,10 @@ SERVICES = (
 )
 
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+_AHEAD_BYTES = 256 * 1024
+"""What a caller may send of each call ahead of who reads it, beside one message that is waited for.
+A question is some hundred bytes."""
+
 _RECOMMEND = "RecommendationService/Recommend"
 _UNREAD = frozenset({_RECOMMEND})
 """A question that was answered a moment ago is known by its bytes."""
@@ -92,6 +98,7 @@ class ServerOptions:
         max_threads: lists worked on at once, and as many calls of other kinds.
         max_concurrent: calls held at once.
         max_wait_seconds: how long who asks for a list may have to wait for a thread.
+        stream_idle_seconds: how long a stream may neither be fed nor read.
         tls: what TLS shows and asks for; None, all is plain text.
     """
 
@@ -100,6 +107,7 @@ class ServerOptions:
     max_threads: int
     max_concurrent: int
     max_wait_seconds: float
+    stream_idle_seconds: float
     tls: grpc.ServerCredentials | None = None
 
 
@@ -141,7 +149,9 @@ class RecommendationServer:
     ) -> None:
         self._health = health
         self._executor = CallExecutor(options.max_threads, logger)
-        self._streams, self._lane = StreamExecutor(), Lane(logger)
+        patience = Patience(options.stream_idle_seconds, metrics)
+        self._streams, self._lane = StreamExecutor(patience), Lane(logger)
+        self._impatient = Poller("unread-streams", logger)
         patient = self._patient = Lane(logger, options.max_threads)
         self._reflection = ReflectionServicer(SERVICES, admit=None if gate is None else gate.admit)
         admission = Admission(
@@ -177,6 +187,8 @@ class RecommendationServer:
     def start(self) -> None:
         """Answer calls."""
         self._server.start()
+        patience = self._streams.patience
+        self._impatient.start(patience.sweep, patience.seconds / SWEEPS)
 
     def stop(self, grace_seconds: float) -> None:
         """Take no new calls, and return once the running ones have ended or been cut off."""
@@ -191,6 +203,7 @@ class RecommendationServer:
         while not stopped.wait(_IDLE_SECONDS) and n_idle < _IDLE_LOOKS:
             n_idle = 0 if self._is_busy else n_idle + 1
         self._server.stop(0).wait()
+        self._impatient.stop()
         # Or a thread would go on waiting for what another process makes, for a call that is no
         # more, and this one for the thread.
         self._recommendations.stop()
@@ -244,6 +257,10 @@ def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),
         ("grpc.keepalive_permit_without_calls", 1),
+        # Left to itself gRPC takes in four MiB of each stream that nobody reads, and more where it
+        # finds the line to be long and fast.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", _AHEAD_BYTES),
         # Clients may ping as often as gRPC's guide lets them.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ]

@@ -13,6 +13,7 @@ from grpc_status import rpc_status
 from recsvc.server.admission import Admission
 from recsvc.server.executors import CallExecutor, Lane, StreamExecutor
 from recsvc.server.interceptor import CallInterceptor, Traits
+from recsvc.server.patience import Patience
 from tests.serving import Log, new_metrics, wait_until
 
 SERVICE = "RecommendationService"
@@ -35,7 +36,7 @@ class Bench:
         )
         interceptor = CallInterceptor(
             admission,
-            StreamExecutor(),
+            StreamExecutor(Patience(60.0, metrics)),
             self.lane,
             metrics=metrics,
             logger=self.log.logger,

@@ -13,7 +13,8 @@ from recsvc.server.executors import (
     Lane,
     StreamExecutor,
 )
-from tests.serving import Log, wait_until
+from recsvc.server.patience import Patience
+from tests.serving import Log, new_metrics, wait_until
 
 
 @pytest.fixture
@@ -26,6 +27,10 @@ def executor(log: Log) -> Iterator[CallExecutor]:
     executor = CallExecutor(2, log.logger)
     yield executor
     executor.shutdown()
+
+
+def new_streams() -> StreamExecutor:
+    return StreamExecutor(Patience(60.0, new_metrics()[0]))
 
 
 def test_it_counts_what_it_holds(executor: CallExecutor) -> None:
@@ -117,7 +122,7 @@ def test_it_can_end_where_no_thread_has_begun(
 def test_a_stream_that_no_thread_can_begin_for_is_worked_on_by_the_next_one(
     full: pytest.MonkeyPatch,
 ) -> None:
-    with StreamExecutor() as streams:
+    with new_streams() as streams:
         done: list[str] = []
         streams.submit(done.append, "one")
         full.undo()
@@ -142,7 +147,7 @@ def test_the_end_waits_for_no_call_that_hangs(
 
 def test_the_end_waits_for_no_stream_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executors, "END_SECONDS", 0.05)
-    streams, gate = StreamExecutor(), threading.Event()
+    streams, gate = new_streams(), threading.Event()
     streams.submit(gate.wait)
     streams.end()
     assert streams.n_held == 1
@@ -150,7 +155,7 @@ def test_the_end_waits_for_no_stream_that_hangs(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_end_waits_for_a_stream_that_ends() -> None:
-    streams, begun, gate = StreamExecutor(), threading.Event(), threading.Event()
+    streams, begun, gate = new_streams(), threading.Event(), threading.Event()
 
     def stream() -> None:
         begun.set()

@@ -1,7 +1,7 @@
 """Messages of a stream in groups."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import grpc
@@ -51,10 +51,23 @@ def nothing(_message: int) -> int:
     return 0
 
 
+def gathered(
+    messages: Iterator[int],
+    at_most: int,
+    size: Callable[[int], int] = nothing,
+    *,
+    idle: Idle | None = None,
+    idle_seconds: float = SECONDS,
+) -> Gathered[int]:
+    return Gathered(
+        messages, at_most, size, idle or Idle(), idle_seconds, lambda: ValueError("idle")
+    )
+
+
 def test_a_group_is_what_has_come_meanwhile() -> None:
     """Nobody waits for more than the first, and no more are read than there is room for."""
     source, idle = Source(), Idle()
-    groups = Gathered(source, 3, nothing, idle)
+    groups = gathered(source, 3, idle=idle)
     source.gate.release(1)
     source.wait_for(2)
     assert next(groups) == [1]
@@ -67,15 +80,13 @@ def test_a_group_is_what_has_come_meanwhile() -> None:
 
 def test_the_end_comes_after_what_waits() -> None:
     """All that was sent is given first."""
-    assert [each for group in Gathered(iter(range(7)), 2, nothing, Idle()) for each in group] == [
-        *range(7)
-    ]
+    assert [each for group in gathered(iter(range(7)), 2) for each in group] == [*range(7)]
 
 
 def test_a_stream_that_breaks_off_says_so_to_its_reader() -> None:
     """In the thread that works on it."""
     source = Source(grpc.RpcError("gone"))
-    groups = Gathered(source, 3, nothing, Idle())
+    groups = gathered(source, 3)
     source.gate.release()
     with pytest.raises(grpc.RpcError, match="gone"):
         next(groups)
@@ -85,7 +96,7 @@ def test_who_is_closed_reads_no_further() -> None:
     """The thread ends, though there is no room, and the groups with it."""
     source = Source()
     source.gate.release(10)
-    groups = Gathered(source, 2, nothing, Idle())
+    groups = gathered(source, 2)
     source.wait_for(3)
     groups.close()
     (reader,) = [each for each in threading.enumerate() if each.name == "stream-reader"]
@@ -99,10 +110,23 @@ def test_who_is_closed_reads_no_further() -> None:
 def test_large_messages_wait_outside() -> None:
     """As many bytes are read ahead as there is room for, and one message more at most."""
     source = Source()
-    groups = Gathered(source, 100, lambda _: MAX_WAITING_BYTES // 2, Idle())
+    groups = gathered(source, 100, lambda _: MAX_WAITING_BYTES // 2)
     source.gate.release(10)
     source.wait_for(3)  # two wait, and one is in the hand of who reads
     assert next(groups) == [1, 2]
     source.wait_for(5)
     assert next(groups) == [3, 4]
     groups.close()
+
+
+def test_nothing_for_too_long_is_an_error() -> None:
+    """And what has come before it is given."""
+    source = Source()
+    groups = gathered(source, 3, idle_seconds=0.01)
+    source.gate.release()
+    source.wait_for(2)
+    assert next(groups) == [1]
+    with pytest.raises(ValueError, match="idle"):
+        next(groups)
+    groups.close()
+    source.gate.release()  # the reader ends

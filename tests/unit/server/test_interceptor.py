@@ -15,7 +15,8 @@ from recsvc.metrics import Metrics
 from recsvc.server.admission import Admission
 from recsvc.server.executors import MAX_STREAMS, CallExecutor, Lane, StreamExecutor
 from recsvc.server.interceptor import CallInterceptor, Traits
-from tests.serving import Log
+from recsvc.server.patience import Patience
+from tests.serving import Log, wait_until
 
 METHOD = "RecommendationService/Recommend"
 SIMILAR = "RecommendationService/ListSimilarProducts"
@@ -60,9 +61,10 @@ class Bench:
         self.log = Log()
         self.numbers = CollectorRegistry()
         self.executor = CallExecutor(1, self.log.logger)
-        self.streams, self.lane = StreamExecutor(), Lane(self.log.logger)
-        self.kept: dict[bytes, bytes] = {}
         metrics = Metrics(self.numbers)
+        self.streams = StreamExecutor(Patience(60.0, metrics))
+        self.lane = Lane(self.log.logger)
+        self.kept: dict[bytes, bytes] = {}
         admission = Admission(
             self.executor.backlog, max_held=MAX_HELD, max_wait_seconds=0.1, metrics=metrics
         )
@@ -315,7 +317,7 @@ def test_streams_have_threads_of_their_own_and_a_limit(bench: Bench) -> None:
     context = Context()
     with pytest.raises(AbortedError):
         bench.streams.submit(call, iter("a"), context).result(10)
-    assert (bench.streams.n_held, bench.streams.n_busy) == (MAX_STREAMS, 0)
+    wait_until(lambda: (bench.streams.n_held, bench.streams.n_busy) == (MAX_STREAMS, 0))
     gate.set()
     assert [future.result(10) for future in held] == [["a"]] * MAX_STREAMS
     assert context.status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -338,11 +340,12 @@ def test_the_cause_of_a_dead_store_is_for_the_log_alone(bench: Bench) -> None:
 
 @pytest.mark.parametrize("name", ["unary_stream", "stream_unary", "stream_stream"])
 def test_every_kind_of_method_is_wrapped(bench: Bench, name: str) -> None:
-    """Streams answer through it and are logged as one call."""
+    """Streams answer through it and are logged as one call; what is streamed is asked likewise."""
     is_stream = name.endswith("_stream")
     make = getattr(grpc, f"{name}_rpc_method_handler")
     handler = make((lambda *_: iter("ab")) if is_stream else (lambda *_: "ab"))
-    answer = getattr(bench.wrapped(handler), name)(iter(()), Context())
+    way = "stream_stream" if is_stream else name
+    answer = getattr(bench.wrapped(handler), way)(iter("q"), Context())
     assert "".join(answer) == "ab"
     assert bench.line()["code"] == "OK"
 

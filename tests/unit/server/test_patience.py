@@ -1,0 +1,77 @@
+"""Streams whose answers nobody takes."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from recsvc.metrics import Metrics
+from recsvc.server.patience import Patience, UnreadError
+from tests.stores import SetClock
+
+SECONDS = 10.0
+
+
+class Context:
+    """As much of a ``ServicerContext`` as every release of gRPC has."""
+
+    n_cancelled = 0
+
+    def cancel(self) -> None:
+        self.n_cancelled += 1
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.numbers, self.clock, self.context = CollectorRegistry(), SetClock(0.0), Context()
+        self.patience = Patience(SECONDS, Metrics(self.numbers), self.clock)
+
+    def stream(self) -> Iterator[int]:
+        context: Any = self.context
+        return self.patience.taken(iter(range(3)), context)
+
+    def n_ended(self, reason: str) -> float | None:
+        return self.numbers.get_sample_value("recsvc_streams_ended_total", {"reason": reason})
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_who_reads_in_time_is_let_go_on(bench: Bench) -> None:
+    """However long the stream lasts, and the service takes to answer."""
+    for _ in bench.stream():
+        bench.clock.now += SECONDS - 1
+        bench.patience.sweep()
+    bench.clock.now = math.inf
+    bench.patience.sweep()
+    assert bench.context.n_cancelled == 0
+
+
+def test_who_does_not_read_is_ended_once(bench: Bench) -> None:
+    """Where a release of gRPC takes no words, without any."""
+    stream = bench.stream()
+    assert next(stream) == 0
+    bench.clock.now = SECONDS
+    for _ in range(2):
+        bench.patience.sweep()
+    assert bench.context.n_cancelled == 1
+    assert bench.n_ended("unread") == 1
+    with pytest.raises(UnreadError, match="was not read for 10 s"):
+        next(stream)
+
+
+def test_a_stream_that_is_let_go_of_says_why(bench: Bench) -> None:
+    """One that was ended; who hangs up has a reason of their own."""
+    ended, left = bench.stream(), bench.stream()
+    assert next(ended) == 0
+    bench.clock.now = SECONDS
+    bench.patience.sweep()
+    assert next(left) == 0
+    with pytest.raises(UnreadError):
+        ended.close()  # type: ignore[attr-defined]  # it is a generator
+    left.close()  # type: ignore[attr-defined]  # likewise
+    assert bench.n_ended("unread") == 1
