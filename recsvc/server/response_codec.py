@@ -3,10 +3,8 @@
 import struct
 import threading
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
-
-from google.protobuf.message import DecodeError
 
 from recsvc import __version__
 from recsvc.errors import RecsvcError
@@ -25,12 +23,13 @@ from recsvc.v1 import catalog_pb2 as catalog
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
 
-_LAYOUT = b"2"
+_LAYOUT = b"3"
 """Another whenever kept bytes lie otherwise: those of before must not be read as such."""
 
-_HEAD = struct.Struct("<I")
+# Where ``serving`` begins, where it ends, and how many products are on the list.
+_HEAD = struct.Struct("<IIH")
 _HEAD_BYTES = _HEAD.size
-_read_end = _HEAD.unpack_from
+_read_end = struct.Struct("<I").unpack_from
 
 
 def _key(number: int) -> bytes:
@@ -71,31 +70,33 @@ class ResponseCodec:
         return self._schema
 
     def encode(self, answer: Answer) -> bytes:
-        """Return where ``serving`` begins, the response without it, and what is in it."""
+        """Return a head, the response without ``serving``, and what is in that."""
         response = api.RecommendResponse(next_page_token=self._pages.write(answer.next_page))
         for item in answer.items:
             write_item(response.recommendations.add(), item)
         lists = response.SerializeToString()
         serving = serving_info(answer).SerializeToString()
-        return _HEAD.pack(_HEAD_BYTES + len(lists)) + lists + serving
+        end = _HEAD_BYTES + len(lists)
+        return _HEAD.pack(end, end + len(serving), len(answer.items)) + lists + serving
 
     def kept(self, payload: bytes) -> KeptList | None:
-        """Look into bytes that were kept; None where they are no response of a model."""
+        """Look at the head of bytes that were kept; None where it is not that of them.
+
+        The messages behind it are read for who wants the products alone: most lists are sent as
+        they are, and to read one takes longer than to find it.
+        """
         if len(payload) < _HEAD_BYTES:
             return None
-        (end,) = _read_end(payload)
-        if not _HEAD_BYTES <= end <= len(payload):
+        end, n_bytes, n_items = _HEAD.unpack_from(payload)
+        if n_bytes != len(payload) or not _HEAD_BYTES <= end < n_bytes:
             return None
-        try:
-            found = api.RecommendResponse.FromString(payload[_HEAD_BYTES:end])
-            serving = api.ServingInfo.FromString(payload[end:])
-        except DecodeError:
-            return None
-        if not serving.HasField("model"):
-            return None
-        return KeptList(
-            len(found.recommendations), lambda: [each.product_id for each in found.recommendations]
-        )
+        return KeptList(n_items, partial(_product_ids, payload))
+
+
+def _product_ids(payload: bytes) -> list[str]:
+    (end,) = _read_end(payload)
+    found = api.RecommendResponse.FromString(payload[_HEAD_BYTES:end])
+    return [each.product_id for each in found.recommendations]
 
 
 class ListWriter:
