@@ -79,7 +79,10 @@ def test_every_flag_that_is_named_exists() -> None:
     """Whoever reads the message can type it."""
     command = get_command(app)
     assert isinstance(command, TyperGroup)
-    flags = {flag for option in command.commands["serve"].params for flag in option.opts}
+    # Until it is called it is listed by its name alone.
+    _, serve, _ = command.resolve_command(command.make_context("recsvc", ["serve"]), ["serve"])
+    assert serve is not None
+    flags = {flag for option in serve.params for flag in option.opts}
     assert set(_FLAGS.values()) == flags
 
 
