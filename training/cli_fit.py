@@ -14,7 +14,7 @@ from recsvc.artifacts.registry import Registry
 from recsvc.terminal import whoami
 from training.answers import REFUSED, JsonOption, RegistryOption, print_result
 from training.events import MAX_QUARANTINED_SHARE
-from training.gate import UNSHOWN, lines, unmeasured
+from training.gate import UNSHOWN, lines, no_better, unmeasured
 from training.options import (
     ConfigOption,
     CustomerSegmentsOption,
@@ -109,10 +109,12 @@ def fit_command(
         promoted = promote and refusal is None
         if promoted:
             store.promote(manifest.version_id, datetime.now(UTC), Note(whoami()))
+    warnings = no_better(manifest.metrics)
     result = {
         "version_id": manifest.version_id,
         "promoted": promoted,
         "seconds": round(monotonic() - started, 1),
+        "warnings": warnings,
         "metrics": manifest.metrics,
         "data": manifest.data,
     }
@@ -120,6 +122,7 @@ def fit_command(
     command += ["--force"] if refusal else []
     state = "current" if promoted else f"to serve it: {join(command)}"
     text = f"published {manifest.version_id} in {result['seconds']} s ({state})"
+    text = "\n".join([text, *(f"  beware: {line}" for line in warnings)])
     if refusal:
         why = f"not promoted: {UNSHOWN}" if promote else f"beware: {UNSHOWN}"
         text = "\n".join([text, why, *lines(refusal)])

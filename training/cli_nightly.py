@@ -16,7 +16,7 @@ from training.answers import REFUSED, JsonOption, RegistryOption, print_result
 from training.cli_collect import ServedDaysOption, drained
 from training.cli_promotion import ForceOption
 from training.events import MAX_QUARANTINED_SHARE
-from training.gate import lines, why_refused
+from training.gate import lines, no_better, why_refused
 from training.nightly import Outcome, as_json, nightly
 from training.options import (
     ConfigOption,
@@ -123,9 +123,12 @@ def nightly_command(
         outcome = nightly(source, settings, store, reporter, note=Note(whoami()), force=force)
     removed = _pruned(store, keep) if outcome.promoted and keep else []
     result = as_json(outcome) | as_removed(removed) | {"seconds": round(monotonic() - started, 1)}
+    warnings: list[str] = []
     if outcome.promoted:
         result["metrics"] = store.manifest(outcome.version_id).metrics
-    text = "\n".join([*_lines(outcome, registry), *removed_lines(removed)])
+        result["warnings"] = warnings = no_better(result["metrics"])
+    beware = [f"  beware: {line}" for line in warnings]
+    text = "\n".join([*_lines(outcome, registry), *beware, *removed_lines(removed)])
     print_result(result, text, to_json)
     if not outcome.promoted:
         raise typer.Exit(REFUSED)

@@ -50,23 +50,30 @@ def models_command(
     if as_json:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
         return
-    table = Table(*columns.values(), box=None)
+    table = Table(box=None)
+    for key, title in columns.items():
+        table.add_column(title, justify="right" if key in _NUMBERS else "left")
     for row in rows:
         # Text, since rich would read markup into a path's brackets; fold, not cut, a long one.
-        table.add_row(*(Text(_shown(row[key]), overflow="fold") for key in columns))
+        table.add_row(*(Text(_shown(key, row), overflow="fold") for key in columns))
     # A pipe has no width; a version that is cut off cannot be promoted.
     console = Console(width=None if sys.stdout.isatty() else 200)
     console.print(table if rows else empty)
 
+
+_NDCG = "ndcg@10"
+_MEGABYTE = 1_000_000
 
 _MODEL_COLUMNS = {
     "version_id": "version",
     "train_time": "trained",
     "n_interactions": "purchases",
     "ndcg_all": "nDCG@10 all",
-    "ndcg_new": "new",
+    "ndcg_new": "of new products",
+    "size_bytes": "MB",
     "state": "state",
 }
+_NUMBERS = frozenset({"n_interactions", "ndcg_all", "ndcg_new", "size_bytes", "generation"})
 _HISTORY_COLUMNS = {
     "time": "time",
     "action": "",
@@ -86,12 +93,16 @@ def _model_row(info: VersionInfo) -> dict[str, Any]:
             "state": f"unusable: {info.error}",
         }
     tested = info.manifest.metrics.get("test", {}).get("rankers", {}).get("recsvc", {})
+    of_all, of_new = (tested.get(task, {}) for task in ("all", "new"))
     return {
         "version_id": info.version_id,
         "train_time": f"{info.manifest.train_time:%Y-%m-%d %H:%M}",
         "n_interactions": info.manifest.data.get("n_interactions", ""),
-        "ndcg_all": tested.get("all", {}).get("ndcg@10", ""),
-        "ndcg_new": tested.get("new", {}).get("ndcg@10", ""),
+        "ndcg_all": of_all.get(_NDCG, ""),
+        "ndcg_all_interval": of_all.get("intervals", {}).get(_NDCG),
+        "ndcg_new": of_new.get(_NDCG, ""),
+        "ndcg_new_interval": of_new.get("intervals", {}).get(_NDCG),
+        "size_bytes": sum(file.size_bytes for file in info.manifest.files),
         "state": "current" if info.is_current else "",
     }
 
@@ -109,5 +120,20 @@ def _history_row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _shown(value: object) -> str:
-    return "\n".join(value) if isinstance(value, list) else str(value)
+def _shown(key: str, row: dict[str, Any]) -> str:
+    """One cell, as people read it; ``""`` where nothing is known."""
+    value = row[key]
+    match key, value:
+        case _, "":
+            return ""
+        case "n_interactions", _:
+            return f"{value:,}"
+        case "size_bytes", _:
+            return f"{value / _MEGABYTE:,.1f}"
+        case "ndcg_all" | "ndcg_new", _:
+            interval = row[f"{key}_interval"]
+            # As in the table of fit: half of the 95 % interval.
+            return f"{value:.4f}" + (f" ±{(interval[1] - interval[0]) / 2:.4f}" if interval else "")
+        case _, list():
+            return "\n".join(value)
+    return str(value)

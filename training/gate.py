@@ -23,7 +23,7 @@ from recsvc.core.ranking import Task
 from training.column import HEADLINE
 from training.compare import PURCHASES, TOTAL, Comparison, Difference
 from training.questions import TASKS
-from training.report import comparison_json
+from training.report import FEW_CUSTOMERS, comparison_json
 from training.significance import CONFIDENCE, Interval
 
 _ASKED = {Task.ALL: "all purchases", Task.NEW: "products new to the customer"}
@@ -162,6 +162,30 @@ def unmeasured(metrics: Mapping[str, Any]) -> Decision | None:
         "needed; give more history"
     )
     return Decision(passed=False, reasons=(reason,), details={"n_measured": n_measured})
+
+
+def no_better(metrics: Mapping[str, Any]) -> list[str]:
+    """A line for each simple way of ranking that did as well as a version, on what was held out.
+
+    Nothing is refused for it: somebody should look at the data before shoppers see the lists.
+
+    Args:
+        metrics: of its manifest, as for :func:`unmeasured`.
+    """
+    rankers = metrics.get("test", {}).get("rankers", {})
+    metric, said = HEADLINE[0], []
+    for task, asked in _ASKED.items():
+        ours = rankers.get("recsvc", {}).get(task.value, {})
+        if ours.get("customers", 0) < FEW_CUSTOMERS:
+            continue
+        mean, interval = ours[metric], Interval(ours[metric], *ours["intervals"][metric])
+        for name, by_task in rankers.items():
+            theirs = by_task.get(task.value, {}).get(metric, 0.0)
+            if theirs > mean:
+                figures = f"{metric} {theirs:.4f} instead of {mean:.4f} ±{interval.margin:.4f}"
+                within = "" if theirs > interval.high else ", which may be chance"
+                said.append(f"{name} alone found more: {asked}: {figures}{within}")
+    return said
 
 
 def widened(interval: Interval, n_judged: int) -> Interval:

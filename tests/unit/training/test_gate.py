@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from recsvc.core.ranking import Ranker, Task
 from recsvc.core.recommender import Recommender
 from tests.purchases import built, shop_interactions
 from training.compare import PURCHASES, REPEAT, TOTAL, Comparison, Difference, compare
-from training.gate import Decision, Policy, decide, lines, unmeasured, verdict, widened
+from training.gate import Decision, Policy, decide, lines, no_better, unmeasured, verdict, widened
 from training.interactions import Interactions
 from training.significance import Interval, paired_bootstrap
 from training.split import hold_out
@@ -212,6 +213,42 @@ def test_what_says_how_many_it_was_measured_on_needs_two(
 ) -> None:
     """A manifest that says nothing of it, of whatever release, is no fault."""
     assert (unmeasured(metrics) is not None) == is_refused
+
+
+BEHIND = "own purchases alone found more: all purchases: ndcg@10 {} instead of 0.4000 ±0.0200"
+
+
+def measured(ours: float, theirs: float, n_customers: int = 100) -> dict[str, Any]:
+    """The metrics of a manifest: of all purchases as given, of new products nobody's."""
+
+    def of(mean: float) -> dict[str, Any]:
+        if not n_customers:
+            return {"customers": 0}
+        ends = [mean - 0.02, mean + 0.02]
+        return {"customers": n_customers, "ndcg@10": mean, "intervals": {"ndcg@10": ends}}
+
+    new = {"customers": 0}
+    rankers = {"recsvc": {"all": of(ours), "new": new}, "own purchases": {"all": of(theirs)}}
+    return {"test": {"rankers": rankers}}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        (measured(0.4, 0.3), []),
+        (measured(0.4, 0.4), []),
+        (measured(0.4, 0.41), [BEHIND.format("0.4100") + ", which may be chance"]),
+        (measured(0.4, 0.5), [BEHIND.format("0.5000")]),
+        (measured(0.4, 0.5, n_customers=19), []),
+        (measured(0.4, 0.5, n_customers=0), []),
+        ({}, []),
+    ],
+)
+def test_a_model_that_is_no_better_than_a_simple_one_is_told(
+    metrics: dict[str, Any], said: list[str]
+) -> None:
+    """With the figures, unless too few were measured to tell anything."""
+    assert no_better(metrics) == said
 
 
 def test_a_decision_outlives_its_process() -> None:

@@ -21,7 +21,7 @@ from recsvc.identity import customer_hash
 from recsvc.terminal import run
 from tests.counting import DATA_END_TIME
 from tests.purchases import START, shop_events
-from tests.samples import tiny_artifact, tiny_model
+from tests.samples import PURCHASES, tiny_artifact, tiny_model
 from tests.serving import small_registry
 from training.answers import REFUSED
 from training.cli import COMMANDS, app
@@ -779,6 +779,35 @@ def test_models_lists_what_there_is(registry: Path, capsys: Capture) -> None:
     assert [line.split()[0] for line in lines] == ["version", "v2", "v1"]
     assert "current" in lines[2]
     assert "current" not in lines[1]
+
+
+def test_models_are_listed_in_figures_that_people_read(tmp_path: Path, capsys: Capture) -> None:
+    """Thousands, four decimals with a margin, megabytes; a program gets them as they are."""
+    registry = Registry(tmp_path / "registry")
+    of_all = {"ndcg@10": 0.44382, "intervals": {"ndcg@10": [0.43001, 0.45763]}}
+    tested = {"all": of_all, "new": {"ndcg@10": 0.06}}
+    registry.publish(
+        {"numbers": np.zeros(150_000)},
+        model_id="tiny",
+        train_time=DATA_END_TIME,
+        parameters={},
+        metrics={"test": {"rankers": {"recsvc": tested}}},
+        data={"n_interactions": 24417},
+        code_version="0",
+        version_id="v1",
+    )
+    tiny_artifact(registry, tiny_model(), "v0")
+
+    assert run(app, ["models", "--registry", str(registry.root)]) == 0
+    _, one, other = capsys.readouterr().out.splitlines()
+    assert one.split()[3:] == ["24,417", "0.4438", "±0.0138", "0.0600", "1.2"]
+    assert other.split()[3:] == [str(len(PURCHASES)), "0.0"]  # nobody has measured it
+
+    assert run(app, ["models", "--registry", str(registry.root), "--json"]) == 0
+    row, _ = json.loads(capsys.readouterr().out)
+    assert (row["n_interactions"], row["ndcg_all"], row["ndcg_new"]) == (24417, 0.44382, 0.06)
+    assert row["ndcg_all_interval"] == [0.43001, 0.45763]
+    assert row["size_bytes"] > 1_200_000
 
 
 def test_an_empty_registry_says_how_to_fill_it(
