@@ -152,15 +152,18 @@ def test_an_unknown_price_is_unset() -> None:
 
 
 def test_only_our_own_bytes_are_readable() -> None:
-    """Neither garbage nor an empty message passes for an answer."""
+    """Neither garbage nor an empty message passes for an answer, nor part of one."""
     codec = ResponseCodec(PAGES)
-    assert codec.kept(codec.encode(ANSWER)) is not None
+    ours = codec.encode(ANSWER)
+    assert codec.kept(ours) is not None
+    assert codec.kept(ours[:-1]) is None
+    assert codec.kept(ours + b"\0") is None
     assert codec.kept(b"\xff\xff\xff") is None
     assert codec.kept(b"") is None
-    of_no_model = b"\4\0\0\0"
+    of_no_model = b"\12\0\0\0\12\0\0\0\0\0"
     assert codec.kept(of_no_model) is None
-    for end in (0, 3, len(codec.encode(ANSWER)) + 1):
-        assert codec.kept(end.to_bytes(4, "little") + codec.encode(ANSWER)[4:]) is None
+    for end in (0, 9, len(ours) + 1):
+        assert codec.kept(end.to_bytes(4, "little") + ours[4:]) is None
     assert codec.schema == ResponseCodec(PAGES).schema
 
 

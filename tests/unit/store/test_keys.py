@@ -12,6 +12,9 @@ def test_response_key_is_spelled_as_documented() -> None:
     """The layout is an agreement between processes of different versions: it does not drift."""
     key = KeySchema("shop-1").response(CacheKey(12, "8f2e", "c41a"))
     assert key == "shop-1:v1:{p:38}:list:12:8f2e:c41a"
+    keys = KeySchema("shop-1")
+    names = keys.of_list(CacheKey(12, "8f2e", "c41a"))
+    assert names == (key, keys.live("8f2e"), keys.person("8f2e"))
     claim = KeySchema("shop-1").claim(CacheKey(12, "8f2e", "c41a"), 5)
     assert claim == "shop-1:v1:{p:38}:claim:12:8f2e:c41a:5"
 
