@@ -114,7 +114,7 @@ class Question(NamedTuple):
         wanted = self.catalogue_filter
         parts = (
             self.location.keys(),
-            _restricting(wanted) if wanted else (),
+            () if wanted is EVERYTHING or not wanted else _restricting(wanted),
             self.strict,
             self.size,
             # Few questions have any of them, and an empty tuple is none whatever its order.
