@@ -222,7 +222,7 @@ def _map_array(path: Path) -> "npt.NDArray[Any]":
         with _readable(path):
             mapped = np.lib.format.open_memmap(path, mode="r")
     # Besides ValueError, numpy lets its header parser's own errors through.
-    except (ValueError, SyntaxError, tokenize.TokenError) as error:
+    except (ValueError, TypeError, SyntaxError, tokenize.TokenError) as error:
         raise ArtifactError(
             f"{path}: is no plain .npy array (recsvc never unpickles objects); "
             "write it with recsvc's own write_artifact"

@@ -232,7 +232,13 @@ def cut_header(path: Path) -> None:
     path.write_bytes(b"\x93NUMPY\x01\x00\x06\x00{'a'(\n")
 
 
-@pytest.mark.parametrize("fake", [pickled, odd_header, cut_header])
+def odd_name(path: Path) -> None:
+    """Write a header with a name that numpy cannot put in order among the others."""
+    np.save(path, np.zeros(4, dtype=np.uint8))
+    path.write_bytes(path.read_bytes().replace(b" 'shape'", b"B'shape'"))
+
+
+@pytest.mark.parametrize("fake", [pickled, odd_header, cut_header, odd_name])
 def test_a_file_that_is_no_plain_array_is_refused(
     tmp_path: Path, fake: Callable[[Path], None]
 ) -> None:

@@ -225,6 +225,14 @@ def test_all_faults_are_told_at_once() -> None:
     assert any("rule_id: is required" in line for line in lines)
 
 
+def test_ever_so_many_faults_are_told() -> None:
+    """Each in its turn: what grew with the square of their number would not end."""
+    numbers = {"product_ids": list(range(1_000))}
+    lines = faults(*(rule(rule_id=f"r{number}", select=numbers) for number in range(40)))
+    assert len(lines) == 40_000
+    assert lines[-1].endswith("rule 'r39', select.product_ids.999: must be text, in quotes")
+
+
 @pytest.mark.parametrize(("text", "is_toml"), [("{", False), ("a = ?", True), ("[1", False)])
 def test_what_is_no_file_of_rules_says_where(text: str, *, is_toml: bool) -> None:
     """The line and column, as the parser has them."""

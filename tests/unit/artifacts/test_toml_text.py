@@ -12,6 +12,8 @@ from recsvc.artifacts.toml_text import MAX_STEPS, parse_toml
         (f"a = {'[' * 5_000}", "it is nested too deeply"),
         (f"a = {'{a=' * 5_000}", "it is nested too deeply"),
         (f"a = {'9' * 5_000}", "digits"),
+        (f"a = [{{b = 0x{'f' * 4_000}}}]", "a whole number is beyond the 64 bits"),
+        (f"a = {2**63}", "a whole number is beyond the 64 bits"),
         (f"b = 1\n{'.'.join('a' * 100_000)} = 1", "line 2: a key has more than 100 steps"),
         (f"[{'.'.join('a' * 100_000)}]", "line 1: a key has more than 100 steps"),
         (f"b = {{c = 1, {'.'.join('a' * 100_000)} = 1}}", "line 1: a key has more than 100 steps"),
@@ -22,6 +24,12 @@ def test_what_is_no_sensible_toml_is_one_line(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said) as caught:
         parse_toml(text)
     assert "\n" not in str(caught.value)
+
+
+def test_whole_numbers_are_those_of_toml() -> None:
+    """64 bits, one of which is the sign."""
+    parsed = parse_toml(f"a = {2**63 - 1}\nb = [{-(2**63)}]\nc.d = true\n")
+    assert parsed == {"a": 2**63 - 1, "b": [-(2**63)], "c": {"d": True}}
 
 
 def test_dots_elsewhere_are_no_steps() -> None:
