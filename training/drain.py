@@ -232,7 +232,12 @@ def _newest(folder: Path) -> tuple[int, dict[int, str]]:
         positions = json.loads(metadata[_METADATA])
         number = int(path.stem.removeprefix("live-"))
         return number, {int(partition): str(at) for partition, at in positions.items()}
-    except (pl.exceptions.ComputeError, KeyError, ValueError) as error:
+    except (
+        pl.exceptions.ComputeError,
+        pl.exceptions.PanicException,
+        KeyError,
+        ValueError,
+    ) as error:
         raise InputError(
             f"{path}: does not say how far the log was collected; it was not written by "
             "recsvc-train collect, or is damaged: move it elsewhere"

@@ -21,6 +21,7 @@ from training.repeats import FILE, n_alike, once_by_id, with_file
 from training.returns import net_returns
 from training.schema import CUSTOMERS, EVENTS, PRODUCTS, PURCHASE, STORES
 from training.tables import Checked, Options, read_table
+from training.trial import Trial
 
 MAX_QUARANTINED_SHARE: Final = 0.05
 
@@ -74,6 +75,7 @@ def read_events(  # options of one door, by keyword
     timezone: str = "UTC",
     quarantine: Path | None = None,
     max_quarantined_share: float = MAX_QUARANTINED_SHARE,
+    trial: Trial | None = None,
     now: datetime | None = None,
 ) -> tuple[pl.DataFrame, InputReport]:
     """Read, check and net purchases and other events.
@@ -85,6 +87,7 @@ def read_events(  # options of one door, by keyword
         quarantine: where rows that cannot be used are written.
         max_quarantined_share: more of them than this, 0 to 1, is an error.
         now: times more than a day later are impossible; the clock's time unless given.
+        trial: reads Parquet before it is read here; one of its own unless given.
 
     Returns:
         One row an event, sorted by ``event_time, customer_id, product_id`` (equal ones in
@@ -96,7 +99,7 @@ def read_events(  # options of one door, by keyword
     Raises:
         InputError: an option, a file or a column is unusable, or too many rows are.
     """
-    options = _options(mapping, timezone, quarantine, max_quarantined_share, now)
+    options = _options(mapping, timezone, quarantine, max_quarantined_share, trial, now)
     checked = read_table(EVENTS, paths, options)
     every = with_file(checked).with_columns(
         pl.col("event_type").fill_null(PURCHASE), pl.col("quantity").fill_null(1.0)
@@ -128,6 +131,7 @@ def read_products(
     timezone: str = "UTC",
     quarantine: Path | None = None,
     max_quarantined_share: float = MAX_QUARANTINED_SHARE,
+    trial: Trial | None = None,
 ) -> tuple[pl.DataFrame, InputReport]:
     """Read and check products; arguments and errors are those of ``read_events``.
 
@@ -137,7 +141,7 @@ def read_products(
         keys in order, of all other columns that the row has a value in. A product with a row that
         cannot be used is sensitive, where the file has that column: the row may have said so.
     """
-    options = _options(mapping, timezone, quarantine, max_quarantined_share)
+    options = _options(mapping, timezone, quarantine, max_quarantined_share, trial)
     checked = read_table(PRODUCTS, [path], options)
     products = _last_of_each(checked.rows, "product_id").with_columns(
         pl.col("category_path").str.replace_all(r"\s*>\s*", " > ")
@@ -156,6 +160,7 @@ def read_stores(
     mapping: Mapping[str, str] = _AS_NAMED,
     quarantine: Path | None = None,
     max_quarantined_share: float = MAX_QUARANTINED_SHARE,
+    trial: Trial | None = None,
 ) -> tuple[pl.DataFrame, InputReport]:
     """Read and check stores; arguments and errors are those of ``read_events``.
 
@@ -163,7 +168,7 @@ def read_stores(
         One row a store with the columns of ``schema.STORES``, sorted by ``store_id``; the
         last row of a store counts.
     """
-    options = _options(mapping, "UTC", quarantine, max_quarantined_share)
+    options = _options(mapping, "UTC", quarantine, max_quarantined_share, trial)
     checked = read_table(STORES, [path], options)
     stores = _last_of_each(checked.rows, "store_id")
     return stores, _report(checked, options, n_duplicates=checked.rows.height - stores.height)
@@ -174,6 +179,7 @@ def read_customers(
     *,
     quarantine: Path | None = None,
     max_quarantined_share: float = MAX_QUARANTINED_SHARE,
+    trial: Trial | None = None,
 ) -> pl.DataFrame:
     """Read whom to make lists for, and where each of them is; errors as ``read_events``.
 
@@ -181,7 +187,7 @@ def read_customers(
         The distinct rows in their order with the columns of ``schema.CUSTOMERS``; other
         columns, such as those of a file of purchases, are ignored.
     """
-    options = _options(_AS_NAMED, "UTC", quarantine, max_quarantined_share)
+    options = _options(_AS_NAMED, "UTC", quarantine, max_quarantined_share, trial)
     return read_table(CUSTOMERS, [path], options).rows.unique(maintain_order=True)
 
 
@@ -190,9 +196,11 @@ def _options(
     timezone: str,
     quarantine: Path | None,
     max_quarantined_share: float,
+    trial: Trial | None,
     now: datetime | None = None,
 ) -> Options:
-    return Options(mapping, timezone, now or datetime.now(UTC), quarantine, max_quarantined_share)
+    now = now or datetime.now(UTC)
+    return Options(mapping, timezone, now, quarantine, max_quarantined_share, trial)
 
 
 def _report(checked: Checked, options: Options, *, n_duplicates: int = 0) -> InputReport:

@@ -13,6 +13,7 @@ from training.interactions import Interactions
 from training.people import Followed, consenting
 from training.progress import Reporter
 from training.split import HoldOut, given
+from training.trial import Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,31 +70,35 @@ def read(source: FitInput, reporter: Reporter) -> Purchases:
     Raises:
         InputError: a file cannot be used, or there is no purchase in any.
     """
-    events, report = read_events(
-        source.events,
-        mapping=source.mapping,
-        timezone=source.timezone,
-        quarantine=source.quarantine,
-        max_quarantined_share=source.max_quarantined_share,
-    )
-    products = stores = None
-    if source.products is not None:
-        products, described = read_products(
-            source.products,
-            mapping=source.product_mapping,
+    with Trial() as trial:
+        events, report = read_events(
+            source.events,
+            mapping=source.mapping,
             timezone=source.timezone,
-            quarantine=_beside(source.quarantine, "products"),
+            quarantine=source.quarantine,
             max_quarantined_share=source.max_quarantined_share,
+            trial=trial,
         )
-        _log_quarantined(described, reporter)
-    if source.stores is not None:
-        stores, placed = read_stores(
-            source.stores,
-            mapping=source.store_mapping,
-            quarantine=_beside(source.quarantine, "stores"),
-            max_quarantined_share=source.max_quarantined_share,
-        )
-        _log_quarantined(placed, reporter)
+        products = stores = None
+        if source.products is not None:
+            products, described = read_products(
+                source.products,
+                mapping=source.product_mapping,
+                timezone=source.timezone,
+                quarantine=_beside(source.quarantine, "products"),
+                max_quarantined_share=source.max_quarantined_share,
+                trial=trial,
+            )
+            _log_quarantined(described, reporter)
+        if source.stores is not None:
+            stores, placed = read_stores(
+                source.stores,
+                mapping=source.store_mapping,
+                quarantine=_beside(source.quarantine, "stores"),
+                max_quarantined_share=source.max_quarantined_share,
+                trial=trial,
+            )
+            _log_quarantined(placed, reporter)
     followed = Followed(0, dict(report.collected))
     n_events = events.height
     if source.registry is not None:

@@ -9,6 +9,7 @@ from recsvc.artifacts.registry import Registry
 from recsvc.identity import customer_hash, visitor_hash
 from training.drain import FILES, UNREADABLE, alone, rewrite, set_aside
 from training.people import Said, hashing_key
+from training.reading import readable
 
 POSITION = ".purged"
 """File of the history's folder that says up to which position of the ledger it was purged."""
@@ -29,6 +30,7 @@ def purge(folder: Path, registry: Registry) -> int:
 
     Raises:
         PreconditionError: a collection is under way.
+        InputError: a file is damaged.
     """
     marker = folder / POSITION
     position = int(marker.read_text(encoding="ascii")) if marker.exists() else 0
@@ -47,7 +49,8 @@ def purge(folder: Path, registry: Registry) -> int:
 
 
 def _purge(path: Path, erased: dict[str, int], key: bytes) -> int:
-    rows = pl.read_parquet(path)
+    with readable(path):
+        rows = pl.read_parquet(path)
     gone = pl.lit(value=False)
     for column, hashed in (("customer_id", customer_hash), ("visitor_id", visitor_hash)):
         ids = rows[column].drop_nulls().unique().to_list()

@@ -99,6 +99,11 @@ def _expand(path: Path, ignored: Path | None) -> list[Path]:
     return [path]
 
 
+def is_parquet(path: Path) -> bool:
+    """Whether a file's name says that it is Parquet."""
+    return _suffix(path) in _PARQUET
+
+
 def _suffix(path: Path) -> str | None:
     name = path.name.lower()
     return next((suffix for suffix in (*_SEPARATORS, *_PARQUET) if name.endswith(suffix)), None)
@@ -110,18 +115,17 @@ def open_source(path: Path) -> Source:
     Raises:
         InputError: it cannot be read, is empty, damaged or of another encoding.
     """
-    suffix = _suffix(path)
     with readable(path):
         if path.stat().st_size == 0:
             raise InputError(f"{shown(path)}: the file is empty")
-        if suffix in _PARQUET:
+        if is_parquet(path):
             frame = pl.scan_parquet(path, glob=False, hive_partitioning=False)
             schema = frame.collect_schema()
             check_rows(path, frame.select(pl.len()).collect().item())
             own = frame.select(pl.all().name.map(raw), pl.lit(None, pl.String).alias(OVERFLOW))
             return Source(path, schema, own.with_row_index(ROW), is_csv=False)
         check_text(path)
-        separator = _SEPARATORS[suffix or ".csv"]
+        separator = _SEPARATORS[_suffix(path) or ".csv"]
         schema = _header(path, separator)
         for other in _OTHER_SEPARATORS:
             if len(schema) == 1 and other in schema.names()[0]:
@@ -166,7 +170,7 @@ def readable(path: Path) -> Iterator[None]:
             raise InputError(_wrong_encoding(path)) from error
         what = (
             "is not a Parquet file, or a damaged one"
-            if _suffix(path) in _PARQUET
+            if is_parquet(path)
             else "is not well-formed CSV; a quote opened and never closed is the usual cause"
         )
         detail = shown(str(error).partition("\n")[0])

@@ -6,6 +6,7 @@ passes over what begins so.
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -20,6 +21,7 @@ from recsvc.store.served_format import pack, unpack
 from recsvc.store.streams import Logged
 from training.drain import FILES, Collected, DrainableLog, Layout, alone, drain, received, rewrite
 from training.people import Said
+from training.reading import readable
 
 FOLDER: Final = "_served"
 """Of served lists, in the folder of the history."""
@@ -49,6 +51,8 @@ _SCHEMA: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = MappingProxyType
         "received": pl.Int64,
     }
 )
+
+_RECORD: Final = pl.col("recommendation_id", "record")
 
 
 def collect_served(
@@ -80,7 +84,8 @@ def forget_older(folder: Path, days: float, now: datetime) -> int:
     with alone(folder):
         files = sorted(folder.glob(FILES))
         for path in files:
-            rows = pl.read_parquet(path)
+            with readable(path):
+                rows = pl.read_parquet(path)
             kept = rows.filter(pl.col("served_time") >= since)
             n_forgotten += rows.height - kept.height
             if kept.is_empty() and path != files[-1]:
@@ -109,7 +114,8 @@ class ServedFiles:
                 f"{FOLDER} in the folder that --into names"
             )
         for path in files:
-            missing = _SCHEMA.keys() - pl.read_parquet_schema(path).keys()
+            with readable(path):
+                missing = _SCHEMA.keys() - pl.read_parquet_schema(path).keys()
             if missing:
                 raise InputError(
                     f"{path}: lacks {', '.join(sorted(missing))}, and so holds no served lists; "
@@ -131,8 +137,8 @@ class ServedFiles:
             InputError: the list is damaged, or of another version.
         """
         is_named = pl.col("recommendation_id") == recommendation_id
-        named = self._left(self._files).filter(is_named).select("recommendation_id", "record")
-        return next(_lists(named), None)
+        named = (self._left(path, _RECORD, is_named) for path in self._files)
+        return next(chain.from_iterable(map(_lists, named)), None)
 
     def every(self) -> Iterator[ServedList]:
         """Every list, in the order in which they were collected.
@@ -141,11 +147,11 @@ class ServedFiles:
             InputError: a list is damaged, or of another version.
         """
         for path in self._files:  # one at a time: together they may be more than memory holds
-            yield from _lists(self._left([path]).select("recommendation_id", "record"))
+            yield from _lists(self._left(path, _RECORD))
 
     def rows(self) -> pl.DataFrame:
         """What reports need of every list, but for those of who has withdrawn consent since."""
-        rows = self._left(self._files).drop("record").collect()
+        rows = pl.concat(self._left(path, pl.exclude("record")) for path in self._files)
         people = rows.select("shopper", pl.col("visitor_id").is_not_null()).unique().drop_nulls()
         silent = [
             person
@@ -155,14 +161,17 @@ class ServedFiles:
         # A visitor and a customer never have the same hash.
         return rows.filter(~pl.col("shopper").is_in(silent).fill_null(value=False))
 
-    def _left(self, files: list[Path]) -> pl.LazyFrame:
-        """The rows of files that nobody has had erased since, purged or not."""
-        return (
-            pl.scan_parquet(files)
+    def _left(self, path: Path, columns: pl.Expr, *which: pl.Expr) -> pl.DataFrame:
+        """Columns of the rows of a file that nobody has had erased since, purged or not."""
+        rows = (
+            pl.scan_parquet(path, glob=False)
             .join(self._erased, on="shopper", how="left", maintain_order="left")
-            .filter(pl.col("until").is_null() | (pl.col("received") > pl.col("until")))
+            .filter(pl.col("until").is_null() | (pl.col("received") > pl.col("until")), *which)
             .drop("until")
+            .select(columns)
         )
+        with readable(path):
+            return rows.collect()
 
 
 class Kept:
@@ -223,8 +232,8 @@ def _rows(logged: Logged[ServedList | None]) -> Iterator[tuple[object, ...]]:
     yield tuple(row[name] for name in _SCHEMA)
 
 
-def _lists(rows: pl.LazyFrame) -> Iterator[ServedList]:
-    for name, record in rows.collect().iter_rows():
+def _lists(rows: pl.DataFrame) -> Iterator[ServedList]:
+    for name, record in rows.iter_rows():
         try:
             yield unpack(record)
         except ValueError as error:

@@ -1,6 +1,7 @@
 """From files to one checked table: columns by their canonical names, unusable rows set apart."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
@@ -25,12 +26,14 @@ from training.reading import (
     Source,
     digest,
     input_files,
+    is_parquet,
     open_source,
     raw,
     readable,
     shown,
 )
 from training.schema import Column, Table, unreadable
+from training.trial import Trial
 
 _RULE: Final = "broken rule"
 _N_SHOWN_COLUMNS: Final = 30
@@ -74,6 +77,7 @@ class Options:
         now: times more than a day later are impossible.
         quarantine: where rejected rows are written, if anywhere.
         max_quarantined_share: more of them than this, 0 to 1, is an error.
+        trial: reads Parquet before it is read here; None has one of its own.
     """
 
     mapping: Mapping[str, str]
@@ -81,6 +85,7 @@ class Options:
     now: datetime
     quarantine: Path | None
     max_quarantined_share: float
+    trial: Trial | None = None
 
 
 def read_table(table: Table, paths: Sequence[Path], options: Options) -> Checked:
@@ -91,6 +96,9 @@ def read_table(table: Table, paths: Sequence[Path], options: Options) -> Checked
     """
     _check_options(table, options)
     files = input_files(paths, ignore=options.quarantine)
+    with nullcontext(options.trial) if options.trial else Trial() as trial:
+        for file in filter(is_parquet, files):
+            trial.check(file)
     sources = [open_source(file) for file in files]
     _check_columns(table, sources, options.mapping)
     others = [_others(table, source, options.mapping) for source in sources]

@@ -6,15 +6,14 @@ import os
 import random
 import re
 import resource
-import signal
 import tempfile
 import time
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from multiprocessing.sharedctypes import Synchronized, SynchronizedArray
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +29,7 @@ _ASLEEP_SECONDS: Final = 600.0
 SLOW_CPU_SECONDS: Final = 5.0
 MAX_MB: Final = 400.0
 """How much more memory one file may take."""
+_DIED: Final = "Polars ended with"
 _SLOW: Final = "s of processor time"
 _SPARE_BYTES: Final = 4 << 30
 _NOT_YET: Final = -1
@@ -48,7 +48,7 @@ class Found:
     Attributes:
         n_files: files that were read, by reader.
         n_refused: those that were refused, in words.
-        n_died: those with which a library ended the process, as it is known to.
+        n_died: those of them at which Polars ended the process that reads them first.
         n_branches: pairs of lines of our own code that followed each other; 0 unless traced.
         n_ways: different ways in which reading ended.
         peak_mb: the most memory that the process had.
@@ -91,7 +91,7 @@ class Found:
 
 def fault_of(target: Target, path: Path) -> tuple[str, str]:
     """Read a file: what is wrong with how that ends, and what such ends have in common."""
-    before, started = _peak_mb(), time.process_time()
+    before, started = _peak_mb(), _cpu_seconds(os.getpid())
     fault = ""
     try:
         target.read(path)
@@ -108,8 +108,9 @@ def fault_of(target: Target, path: Path) -> tuple[str, str]:
         where = " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(last))
         kind = f"{type(error).__name__} {where}"
         fault = f"{type(error).__name__}: {str(error)[:300]} ({where})"
-    if not fault and time.process_time() - started > SLOW_CPU_SECONDS:
-        fault = f"it took {time.process_time() - started:.0f} {_SLOW}"
+    seconds = _cpu_seconds(os.getpid()) - started
+    if not fault and seconds > SLOW_CPU_SECONDS:
+        fault = f"it took {seconds:.0f} {_SLOW}"
     if not fault and _peak_mb() - before > MAX_MB:
         fault = f"it took {_peak_mb() - before:.0f} MB"
     return fault, kind
@@ -173,9 +174,9 @@ def _watched(plan: _Plan) -> Found:
     last, used, since = _NOT_YET, 0.0, time.monotonic()
     while not ours.poll(1.0) and process.is_alive():
         if n_done.value != last:
-            last, used, since = n_done.value, _cpu_seconds(process), time.monotonic()
+            last, used, since = n_done.value, _cpu_seconds(process.pid), time.monotonic()
         elif (
-            last != _NOT_YET and _cpu_seconds(process) - used > plan.patience
+            last != _NOT_YET and _cpu_seconds(process.pid) - used > plan.patience
         ) or time.monotonic() - since > _ASLEEP_SECONDS:
             process.kill()
             return _lost(plan, by_reader[:], None)
@@ -201,12 +202,9 @@ def _lost(plan: _Plan, by_reader: Sequence[int], code: int | None) -> Found:
     if not now.exists():
         raise RuntimeError(f"before any file was read: {what}")
     name, file = json.loads(now.read_text())
-    known = {target.name: target for target in _chosen(plan)}
-    found = Found(n_files=Counter(dict(zip(known, by_reader, strict=True))))
+    names = [target.name for target in _chosen(plan)]
+    found = Found(n_files=Counter(dict(zip(names, by_reader, strict=True))))
     found.n_files[name] += 1
-    if code == -signal.SIGABRT and known[name].may_die:
-        found.n_died = 1
-        return found
     fault = f"{name}: {what}"
     if plan.failures is not None:
         fault += f" ({keep(plan.failures, name, Path(file).read_bytes())})"
@@ -252,6 +250,7 @@ def _work(
             fault, _ = fault_of(target, path)
         found.n_files[target.name] += 1
         found.n_refused += kind != "read"
+        found.n_died += _DIED in kind
         n_done.value += 1
         by_reader[numbers[target.name]] += 1
         if (branches.n_seen > n_branches or kind not in ways[target.name]) and (
@@ -278,14 +277,25 @@ def _limit_memory() -> None:
 
 
 def _peak_mb() -> float:
+    """The most memory that this process and those below it had."""
     # Not by getrusage, whose figure begins with that of the process that started this one.
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    return sum(
+        int(status.partition("VmHWM:")[2].split()[0]) / 1024
+        for status in _of_family(os.getpid(), "status")
+        if "VmHWM:" in status  # or it has ended, and nobody has looked
+    )
 
 
-def _cpu_seconds(process: BaseProcess) -> float:
-    try:
-        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:  # it has just ended
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _cpu_seconds(pid: int | None) -> float:
+    """Processor time that a process and those below it have taken."""
+    fields = (stat.rpartition(")")[2].split() for stat in _of_family(pid, "stat"))
+    return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
+
+
+def _of_family(pid: int | None, name: str) -> Iterator[str]:
+    """A file of ``/proc`` for a process and for each that its first thread has started."""
+    folder = Path(f"/proc/{pid}")
+    with suppress(OSError):  # it has just ended
+        yield (folder / name).read_text()
+        for child in (folder / f"task/{pid}/children").read_text().split():
+            yield from _of_family(int(child), name)

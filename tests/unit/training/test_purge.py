@@ -9,6 +9,7 @@ import pytest
 
 from recsvc.artifacts.ledger import Decision, LedgerEntry
 from recsvc.artifacts.registry import Registry
+from recsvc.errors import InputError
 from recsvc.identity import customer_hash, visitor_hash
 from training.purge import purge
 
@@ -93,6 +94,14 @@ def test_a_purge_is_not_done_twice(registry: Registry, history: Path) -> None:
     assert purge(history, registry) == 0
 
     assert [path.stat().st_mtime_ns for path in sorted(history.glob("*.parquet"))] == before
+
+
+def test_a_damaged_file_is_named(registry: Registry, history: Path) -> None:
+    """Nobody can say whose rows are in it."""
+    erase(registry, 1_000)
+    (history / "live-00000002.parquet").write_bytes(b"PAR1PAR1")
+    with pytest.raises(InputError, match=r"live-00000002\.parquet: is not a Parquet file, or a da"):
+        purge(history, registry)
 
 
 def test_nobody_erased_changes_nothing(registry: Registry, history: Path) -> None:

@@ -298,6 +298,26 @@ def test_a_damaged_list_is_named(lists: Later, registry: Registry, tmp_path: Pat
         list(ServedFiles(tmp_path, registry).every())
 
 
+def test_a_damaged_file_is_named(lists: Later, registry: Registry, tmp_path: Path) -> None:
+    """By whoever meets the damage first."""
+    one = served(registry, "anna")
+    lists.add([one], heeds=0)
+    (path,) = collect_served(lists, tmp_path).files
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"\x28\xb5\x2f\xfd", b"\xff\xff\xff\xff"))  # of packed pages
+    said = f"{path.name}: is not a Parquet file, or a damaged one"
+    files = ServedFiles(tmp_path, registry)
+    with pytest.raises(InputError, match=said):
+        files.find(one.recommendation_id)
+    with pytest.raises(InputError, match=said):
+        files.rows()
+    with pytest.raises(InputError, match=said):
+        forget_older(tmp_path, 1, NOW)
+    path.write_bytes(whole[:-1])
+    with pytest.raises(InputError, match=said):
+        ServedFiles(tmp_path, registry)
+
+
 def test_a_page_of_lists_says_where_each_lies(lists: Later, registry: Registry) -> None:
     """So that the next one goes on after it."""
     given = [served(registry, "anna") for _ in range(3)]
