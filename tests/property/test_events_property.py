@@ -2,6 +2,7 @@
 
 import csv
 import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from recsvc.errors import InputError
 from tests.purchases import READ_EVENTS
 from training.events import read_events
+from training.trial import Trial
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
@@ -94,9 +96,18 @@ def test_every_row_is_used_or_quarantined(rows: list[dict[str, str]], timezone: 
     assert events.select(order).equals(events.select(order).sort(order, maintain_order=True))
 
 
+@pytest.fixture(scope="module")
+def trial() -> Iterator[Trial]:
+    """One for all examples, each of which would wait for a process to start."""
+    with Trial() as shared:
+        yield shared
+
+
 @settings(deadline=None)  # each example is a real file
 @given(netted_rows)
-def test_returns_only_take_what_was_bought(rows: list[tuple[str, str, str, str, int, str]]) -> None:
+def test_returns_only_take_what_was_bought(
+    trial: Trial, rows: list[tuple[str, str, str, str, int, str]]
+) -> None:
     """Netting never takes more of a product than its returns, nor leaves less than nothing."""
     names = ["customer_id", "product_id", "event_time", "event_type", "quantity", "order_id"]
     frame = pl.DataFrame(rows, schema=names, orient="row")
@@ -104,7 +115,7 @@ def test_returns_only_take_what_was_bought(rows: list[tuple[str, str, str, str, 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "events.parquet")
         (frame if with_times else frame.drop("event_time")).write_parquet(path)
-        events, report = read_events([path], now=NOW)
+        events, report = read_events([path], now=NOW, trial=trial)
 
     kind = pl.col("event_type")
     bought, returned = (
