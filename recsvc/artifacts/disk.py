@@ -72,17 +72,15 @@ def held(directory: Path) -> Iterator[None]:
 
     Where there is none, or its file system locks no directories (NFS), nothing is held.
     """
-    try:
+    descriptor: int | None = None
+    with suppress(OSError):  # reading it says what is wrong
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        yield  # reading it says what is wrong
-        return
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
     try:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 @contextmanager

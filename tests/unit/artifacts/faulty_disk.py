@@ -69,6 +69,7 @@ class FaultyDisk:
     def __exit__(self, *_: object) -> None:
         """Let the process see its disk as it is."""
         self._leave()
+        self._flushed.close()
 
     def lose_power(self) -> None:
         """Write what is left if nothing more is flushed; it ends here."""
@@ -171,13 +172,18 @@ class _Flushed:
         self._root = root
         self._bytes: dict[int, bytes] = {}
         self._names: dict[int, Mapping[str, int]] = {}
+        self._held: list[int] = []
         for path in (root, *root.rglob("*")):
-            self.flush(os.open(path, os.O_RDONLY))
+            self.flush(self._hold(path))
+
+    def close(self) -> None:
+        """Let go of all files; nothing is known any more."""
+        for descriptor in self._held:
+            os.close(descriptor)
 
     def begin(self, path: Path) -> None:
         """Know of a new file or directory, of which nothing is on the disk yet."""
-        descriptor = os.open(path, os.O_RDONLY)
-        number = os.fstat(descriptor).st_ino
+        number = os.fstat(self._hold(path)).st_ino
         if path.is_dir():
             self._names[number] = {}
         else:
@@ -191,6 +197,10 @@ class _Flushed:
                 self._names[status.st_ino] = {entry.name: entry.inode() for entry in entries}
         else:
             self._bytes[status.st_ino] = os.pread(descriptor, status.st_size, 0)
+
+    def _hold(self, path: Path) -> int:
+        self._held.append(os.open(path, os.O_RDONLY))
+        return self._held[-1]
 
     def write_to(self, target: Path, *, all_names: bool) -> None:
         """Write what a loss of power leaves; with ``all_names``, all names as they are now."""

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from recsvc.artifacts.registry import Registry
-from tests.unit.artifacts.dying_writer import End, Job
+from tests.unit.artifacts.dying_writer import End, Job, bring_in
 from tests.unit.artifacts.faulty_disk import Fault
 from tests.unit.artifacts.samples import NOW, publish_sample, sample_arrays
 
@@ -47,19 +47,13 @@ class Writers:
         disk = self._folder / f"{fault.name}-{fatal_step}-{next(self._numbers)}"
         shutil.copytree(before, disk)
         survivors = disk.with_suffix(".survivors")
-        end = self._run(Job(str(disk / "registry"), "new", fault, fatal_step, str(survivors)))
-        return end, survivors if survivors.exists() else disk
-
-    def undisturbed(self, registry: Registry, version_id: str) -> End:
-        """Bring a version into a registry."""
-        return self._run(Job(str(registry.root), version_id, Fault.KILLED, 0, ""))
-
-    def _run(self, job: Job) -> End:
+        job = Job(str(disk / "registry"), "new", fault, fatal_step, str(survivors))
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(json.dumps(asdict(job)) + "\n")
         self._process.stdin.flush()
-        return End(**json.loads(self._process.stdout.readline()))
+        end = End(**json.loads(self._process.stdout.readline()))
+        return end, survivors if survivors.exists() else disk
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +103,7 @@ def check_version(registry: Registry, version_id: str) -> None:
         np.testing.assert_array_equal(arrays[name], array)
 
 
-def check_next(writers: Writers, registry: Registry) -> None:
+def check_next(registry: Registry) -> None:
     """Nobody holds the lock, and another version can be served, after which nothing is left."""
     if (path := registry.root / "lock").exists():
         with path.open("ab") as lock:
@@ -118,7 +112,8 @@ def check_next(writers: Writers, registry: Registry) -> None:
         day_ago = left.stat().st_mtime - A_DAY_AGO
         os.utime(left, (day_ago, day_ago))
     before = registry.pointer() if has_begun(registry) else None
-    assert writers.undisturbed(registry, "next").error == ""
+    error, _ = bring_in(Job(str(registry.root), "next", Fault.KILLED, 0, ""))
+    assert error == ""
     after = registry.pointer()
     assert after
     assert after.version_id == "next"
@@ -162,7 +157,7 @@ def test_the_old_version_or_the_new_one_is_served_whole(
         if number == len(end.steps):  # all was said to be done, and that holds
             assert pointer.version_id == "new"
             assert version_ids == {"new", "old"}
-        check_next(writers, registry)
+        check_next(registry)
     n_steps = len(end.steps) - 1
     assert n_steps >= 30
     with capsys.disabled():
@@ -182,4 +177,4 @@ def test_a_registry_can_be_made_where_making_it_was_interrupted(
         if has_begun(registry):
             for info in registry.versions():
                 check_version(registry, info.version_id)
-        check_next(writers, registry)
+        check_next(registry)
