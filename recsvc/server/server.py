@@ -46,6 +46,10 @@ SERVICES = (
 )
 
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+PING_SECONDS, PONG_SECONDS = 60.0, 20.0
+"""After so long without a word a peer is asked whether it is there, and has so long to say yes: one
+that has vanished is noticed within a minute and a half."""
+
 _AHEAD_BYTES = 256 * 1024
 """What a caller may send of each call ahead of who reads it, beside one message that is waited for.
 A question is some hundred bytes."""
@@ -253,9 +257,10 @@ def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
         ("grpc.so_reuseport", int(options.shares_port)),
         ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
-        # A peer that vanished is noticed within a minute and a half.
-        ("grpc.keepalive_time_ms", 60_000),
-        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.keepalive_time_ms", round(1000 * PING_SECONDS)),
+        ("grpc.keepalive_timeout_ms", round(1000 * PONG_SECONDS)),
+        # It is this one that ends a connection whose peer says nothing at all; else a minute.
+        ("grpc.http2.ping_timeout_ms", round(1000 * PONG_SECONDS)),
         ("grpc.keepalive_permit_without_calls", 1),
         # Left to itself gRPC takes in four MiB of each stream that nobody reads, and more where it
         # finds the line to be long and fast.

@@ -1,5 +1,9 @@
 """Streams that are held open for nothing, over a real channel: their places are others'."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +14,7 @@ import pytest
 
 from recsvc.client import Client
 from recsvc.errors import StreamEndedError
+from recsvc.server import server as server_module
 from recsvc.server.executors import MAX_STREAMS
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import event_service_pb2 as events
@@ -24,6 +29,17 @@ EXPORT = "CustomerService/ExportCustomer"
 
 NARROW = [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 0)]
 """A caller whose connection takes 64 KiB of answers that nobody reads."""
+
+PEER = f"""
+import sys, threading, grpc
+def silent():
+    threading.Event().wait()
+    yield b""
+channel = grpc.insecure_channel(sys.argv[1])
+call = channel.stream_stream("/recsvc.v1.{LISTS}")(silent())
+threading.Event().wait()
+"""
+"""A program that opens a stream and says nothing."""
 
 
 @pytest.fixture
@@ -165,3 +181,27 @@ def test_what_nobody_reads_is_not_taken_in(server: LocalServer, gate: threading.
         wait_until(lambda: n_ended(server, "unread") == 1)
         stream.cancel()
     assert n_bytes[0] < 1 << 22
+
+
+def test_a_peer_that_has_vanished_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection is whole and nobody answers at the other end, which has lost its power."""
+    monkeypatch.setattr(server_module, "PING_SECONDS", 1.0)
+    monkeypatch.setattr(server_module, "PONG_SECONDS", 2.0)
+    with local_server(small_registry(tmp_path).root, stream_idle_seconds=SECONDS) as server:
+        in_flight = server.worker.ground.metrics.in_flight
+
+        def n_open() -> float:
+            (family,) = in_flight.collect()
+            return sum(sample.value for sample in family.samples)
+
+        with subprocess.Popen([sys.executable, "-c", PEER, server.target]) as peer:
+            wait_until(lambda: n_open() == 1)
+            os.kill(peer.pid, signal.SIGSTOP)
+            try:
+                wait_until(lambda: n_open() == 0)
+            finally:
+                peer.kill()
+        (line,) = server.log.lines("request")
+        assert (line["method"], line["code"]) == (LISTS, "CANCELLED")
