@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterable
 from functools import lru_cache, partial
 from hashlib import blake2b
+from zlib import crc32
 
 from recsvc import __version__
 from recsvc.errors import RecsvcError
@@ -23,13 +24,14 @@ from recsvc.v1 import catalog_pb2 as catalog
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import recommendation_service_pb2 as api
 
-_LAYOUT = b"3"
+_LAYOUT = b"4"
 """Another whenever kept bytes lie otherwise: those of before must not be read as such."""
 
-# Where ``serving`` begins, where it ends, and how many products are on the list.
-_HEAD = struct.Struct("<IIH")
-_HEAD_BYTES = _HEAD.size
-_read_end = struct.Struct("<I").unpack_from
+# The checksum of all that follows; where ``serving`` begins, and how many products are on the list.
+_CHECKSUM = struct.Struct("<I")
+_ABOUT = struct.Struct("<IH")
+_HEAD_BYTES = _CHECKSUM.size + _ABOUT.size
+_about = struct.Struct(f"<{_CHECKSUM.size}xIH").unpack_from
 
 
 def _key(number: int) -> bytes:
@@ -76,25 +78,27 @@ class ResponseCodec:
             write_item(response.recommendations.add(), item)
         lists = response.SerializeToString()
         serving = serving_info(answer).SerializeToString()
-        end = _HEAD_BYTES + len(lists)
-        return _HEAD.pack(end, end + len(serving), len(answer.items)) + lists + serving
+        about = _ABOUT.pack(_HEAD_BYTES + len(lists), len(answer.items))
+        body = about + lists + serving
+        return _CHECKSUM.pack(crc32(body)) + body
 
     def kept(self, payload: bytes) -> KeptList | None:
-        """Look at the head of bytes that were kept; None where it is not that of them.
+        """Look at the head of bytes that were kept; None where they are damaged.
 
         The messages behind it are read for who wants the products alone: most lists are sent as
         they are, and to read one takes longer than to find it.
         """
         if len(payload) < _HEAD_BYTES:
             return None
-        end, n_bytes, n_items = _HEAD.unpack_from(payload)
-        if n_bytes != len(payload) or not _HEAD_BYTES <= end < n_bytes:
+        (checksum,) = _CHECKSUM.unpack_from(payload)
+        if crc32(memoryview(payload)[_CHECKSUM.size :]) != checksum:
             return None
+        _, n_items = _about(payload)
         return KeptList(n_items, partial(_product_ids, payload))
 
 
 def _product_ids(payload: bytes) -> list[str]:
-    (end,) = _read_end(payload)
+    end, _ = _about(payload)
     found = api.RecommendResponse.FromString(payload[_HEAD_BYTES:end])
     return [each.product_id for each in found.recommendations]
 
@@ -120,7 +124,7 @@ class ListWriter:
         # Its fields are others than those that are kept, lists aside.
         delivered = serving.SerializeToString()
         name = delivery.recommendation_id.encode()
-        (end,) = _read_end(payload)
+        end, _ = _about(payload)
         return b"".join(
             (
                 payload[_HEAD_BYTES:end],
