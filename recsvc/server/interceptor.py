@@ -1,32 +1,27 @@
-"""What happens around every call: limits, time, numbers, the log line, and errors as statuses."""
+"""Which way a call goes: worked on, given what lies in the process, or told to come again."""
 
-import time
-from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 import grpc
-from google.protobuf.message import DecodeError
-from grpc_status import rpc_status
 
-from recsvc.errors import (
-    NotYetAvailableError,
-    RecsvcError,
-    StoreUnavailableError,
-)
-from recsvc.logs import Logger, collected_facts
-from recsvc.metrics import Metrics, Totals
+from recsvc.logs import Logger
+from recsvc.metrics import Metrics
 from recsvc.server.admission import Admission
-from recsvc.server.errors import code_of, to_status
 from recsvc.server.executors import MAX_STREAMS, AtOnce, Lane, StreamExecutor
-from recsvc.server.fields import no_message
 from recsvc.server.gate import Behaviour, Guard
-from recsvc.server.gathering import Gathered
-from recsvc.server.patience import UnreadError
+from recsvc.server.observer import Observed, Observer
+from recsvc.server.patience import Patience
+from recsvc.server.reading import Asked, StreamReader, as_it_came, checked, lenient
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+_Admit: TypeAlias = Callable[[grpc.ServicerContext], None]
+"""Turns away who must not be worked for."""
+
+_Codec: TypeAlias = "tuple[Callable[[bytes], Any] | None, Callable[[Any], bytes]]"
+"""What reads a request, None where that is left to its method, and what writes an answer."""
 
 OWN_METHODS = "/recsvc.v1."
 
@@ -93,12 +88,13 @@ class CallInterceptor(grpc.ServerInterceptor):
         patient: Lane | None = None,
     ) -> None:
         self._admission = admission
-        self._patient = patient
-        self._traits = traits or Traits()
-        self._gate = gate
         self._streams = streams
         self._lane = lane
         self._at_once = AtOnce()
+        self._patient = patient
+        self._traits = traits or Traits()
+        self._requests = StreamReader(streams, self._traits.gathered)
+        self._gate = gate
         self._metrics = metrics
         self._logger = logger
         self._ways: dict[str, _Ways] = {}
@@ -125,45 +121,47 @@ class CallInterceptor(grpc.ServerInterceptor):
         return ways.turned_away
 
     def _wrap(self, handler: Any, method: str) -> _Ways:  # noqa: ANN401  # grpc's handlers are untyped
-        kind = handler.request_streaming, handler.response_streaming
-        behaviour, make = {
-            (False, False): (handler.unary_unary, grpc.unary_unary_rpc_method_handler),
-            # As a stream, since gRPC would wait for its message as long as the caller likes.
-            (False, True): (handler.unary_stream, grpc.stream_stream_rpc_method_handler),
-            (True, False): (handler.stream_unary, grpc.stream_unary_rpc_method_handler),
-            (True, True): (handler.stream_stream, grpc.stream_stream_rpc_method_handler),
-        }[kind]
-        is_stream = handler.request_streaming
-        asked = self._reader(method, kind)
-        patience = self._streams.patience
-        if self._gate is not None:
-            behaviour = self._gate.guarded(method, behaviour, asked, is_stream=is_stream)
-            asked = _as_it_came
-        observer = self._observer(method, asked, self._admit_stream if any(kind) else self._admit)
-
-        def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: ANN401  # any message
-            with _Observed(observer, context):
-                yield from patience.taken(behaviour(observer.asked(request), context), context)
-
-        wrapped = stream if handler.response_streaming else _answering(observer, behaviour)
-        read = None if method in self._traits.unread else _lenient(handler.request_deserializer)
-        if any(kind):
-            return _Ways(
-                make(_on(self._streams, wrapped), read, _sent(handler.response_serializer))
-            )
+        observer = Observer(method, self._metrics, self._logger)
+        if handler.request_streaming or handler.response_streaming:
+            return _Ways(self._streaming(handler, observer))
         is_hurried = method.startswith(self._traits.hurried)
-        if self._patient is not None and not is_hurried:
-            wrapped = _on(self._patient, wrapped)
         return _Ways(
-            make(wrapped, read, _sent(handler.response_serializer)),
+            self._working(handler, observer, is_hurried=is_hurried),
             is_hurried,
-            self._giving_kept(method) if method in self._traits.kept else None,
-            self._turning_away(method),
+            self._giving_kept(observer) if method in self._traits.kept else None,
+            self._turning_away(observer),
         )
 
-    def _giving_kept(self, method: str) -> Handler:
+    def _streaming(self, handler: Any, observer: Observer) -> Handler:  # noqa: ANN401  # likewise
+        """The handler of calls with a stream on either side."""
+        method, is_stream = observer.method, handler.request_streaming
+        asked = self._requests.of(method, is_stream=is_stream)
+        if not handler.response_streaming:
+            behaviour, asked = self._guarded(method, handler.stream_unary, asked, is_stream=True)
+            answer = _answering(observer, self._admit_stream, asked, behaviour)
+            make = grpc.stream_unary_rpc_method_handler
+        else:
+            behaviour = handler.stream_stream if is_stream else handler.unary_stream
+            behaviour, asked = self._guarded(method, behaviour, asked, is_stream=is_stream)
+            patience = self._streams.patience
+            answer = _streaming(observer, self._admit_stream, asked, behaviour, patience)
+            # As a stream also where one message is asked, since gRPC would wait for that as long as
+            # the caller likes.
+            make = grpc.stream_stream_rpc_method_handler
+        return make(_on(self._streams, answer), *self._codec(handler, method))
+
+    def _working(self, handler: Any, observer: Observer, *, is_hurried: bool) -> Handler:  # noqa: ANN401  # likewise
+        """The handler of calls with one message each way."""
+        method = observer.method
+        behaviour, asked = self._guarded(method, handler.unary_unary, checked)
+        answer = _answering(observer, self._admit, asked, behaviour)
+        if self._patient is not None and not is_hurried:
+            answer = _on(self._patient, answer)
+        return grpc.unary_unary_rpc_method_handler(answer, *self._codec(handler, method))
+
+    def _giving_kept(self, observer: Observer) -> Handler:
         """The handler of calls for which no thread is free, and whose answer may be at hand."""
-        kept = self._traits.kept[method]
+        kept = self._traits.kept[observer.method]
 
         def give(request: Any, _: grpc.ServicerContext) -> bytes:  # noqa: ANN401  # its bytes
             answer = kept(request)
@@ -171,13 +169,11 @@ class CallInterceptor(grpc.ServerInterceptor):
                 raise self._admission.refused()
             return answer
 
-        behaviour: Behaviour = give
-        if self._gate is not None:
-            behaviour = self._gate.guarded(method, give, _as_it_came, is_stream=False)
-        observer = self._observer(method, _as_it_came, self._admit)
-        return grpc.unary_unary_rpc_method_handler(_on(self._lane, _answering(observer, behaviour)))
+        behaviour, asked = self._guarded(observer.method, give, as_it_came)
+        answer = _answering(observer, self._admit, asked, behaviour)
+        return grpc.unary_unary_rpc_method_handler(_on(self._lane, answer))
 
-    def _turning_away(self, method: str) -> Handler:
+    def _turning_away(self, observer: Observer) -> Handler:
         """The handler of calls for which no thread is free.
 
         It runs on the thread that takes calls in, which costs half of what a change of threads
@@ -188,56 +184,20 @@ class CallInterceptor(grpc.ServerInterceptor):
         def refuse(_: object, __: grpc.ServicerContext) -> bytes:
             raise self._admission.refused()
 
-        observer = self._observer(method, _as_it_came, self._admit)
-        answer = _on(self._at_once, _answering(observer, refuse))
-        return grpc.stream_unary_rpc_method_handler(answer)
+        answer = _answering(observer, self._admit, as_it_came, refuse)
+        return grpc.stream_unary_rpc_method_handler(_on(self._at_once, answer))
 
-    def _observer(
-        self,
-        method: str,
-        asked: Callable[[Any], Any],
-        admit: Callable[[grpc.ServicerContext], None],
-    ) -> "_Observer":
-        return _Observer(method, asked, admit, self._metrics, self._logger)
+    def _guarded(
+        self, method: str, behaviour: Behaviour, asked: Asked, *, is_stream: bool = False
+    ) -> tuple[Behaviour, Asked]:
+        """A behaviour behind the gate, which reads what is asked itself, for who may pass."""
+        if self._gate is None:
+            return behaviour, asked
+        return self._gate.guarded(method, behaviour, asked, is_stream=is_stream), as_it_came
 
-    def _reader(self, method: str, kind: tuple[bool, bool]) -> Callable[[Any], Any]:
-        """What reads what is asked by a method, whose requests and responses may be streams."""
-        if not any(kind):
-            return _checked
-        if kind == (False, True):
-            return self._read_one
-        at_most = self._traits.gathered.get(method)
-        if at_most is None:
-            return self._read
-        return lambda requests: self._read_together(requests, at_most)
-
-    def _read_together(self, requests: Iterator[Any], at_most: int) -> Iterator[list[Any]]:
-        """The messages of a stream, in groups; those before a malformed one are given first."""
-        patience = self._streams.patience
-        size = _n_bytes if at_most > 1 else _uncounted  # where one waits at most, it may be large
-        groups = Gathered(
-            requests, at_most, size, self._streams.idle, patience.seconds, patience.idle
-        )
-        try:
-            for group in groups:
-                n_sound = next((n for n, each in enumerate(group) if each is _MALFORMED), None)
-                if sound := group[:n_sound]:
-                    yield sound
-                if n_sound is not None:
-                    raise no_message()
-        finally:
-            groups.close()
-
-    def _read(self, requests: Iterator[Any]) -> Generator[Any, None, None]:
-        """The messages of a stream, one after another."""
-        for group in self._read_together(requests, 1):
-            yield from group
-
-    def _read_one(self, requests: Iterator[Any]) -> Any:  # noqa: ANN401  # any message
-        """The only message of a call with a stream of answers."""
-        with closing(self._read(requests)) as messages:
-            request = next(messages, _MALFORMED)
-        return _checked(request)
+    def _codec(self, handler: Any, method: str) -> _Codec:  # noqa: ANN401  # likewise
+        read = None if method in self._traits.unread else lenient(handler.request_deserializer)
+        return read, _sent(handler.response_serializer)
 
     def _admit_stream(self, context: grpc.ServicerContext) -> None:
         if self._streams.n_held > MAX_STREAMS:
@@ -251,150 +211,34 @@ class CallInterceptor(grpc.ServerInterceptor):
             raise self._admission.expired()
 
 
-class _Observer:
-    """What watches the calls of one method.
-
-    Args:
-        method: its name.
-        asked: checks what a call asks, a message or an iterator of them.
-        admit: turns away who must not be worked for.
-        metrics: counts and times the calls.
-        logger: gets one line a call.
-    """
-
-    def __init__(
-        self,
-        method: str,
-        asked: Callable[[Any], Any],
-        admit: Callable[[grpc.ServicerContext], None],
-        metrics: Metrics,
-        logger: Logger,
-    ) -> None:
-        self.method = method
-        self.asked = asked
-        self.admit = admit
-        self.in_flight = metrics.tallies.total(metrics.in_flight.inc)
-        self._requests = Totals(metrics.requests, metrics.tallies)
-        self._latency = metrics.tallies.tally(metrics.latency.labels(method).observe_all)
-        self._logger = logger
-
-    def record(
-        self, code: str, seconds: float, failure: BaseException | None, facts: dict[str, Any]
-    ) -> None:
-        """Count, time and log a call that has ended."""
-        self._requests[self.method, code].add()
-        self._latency.add(seconds)
-        details = {
-            "method": self.method,
-            "code": code,
-            "duration_ms": round(1000 * seconds, 3),
-            **facts,
-        }
-        if failure is None:
-            self._logger.info("request", **details)
-            return
-        if isinstance(failure, RecsvcError):
-            details["reason"] = failure.reason
-        if isinstance(failure, StoreUnavailableError):
-            details["error"] = str(failure)  # of which the caller is told nothing
-        if code == grpc.StatusCode.INTERNAL.name:
-            self._logger.error("request", **details, exc_info=failure)
-        else:
-            self._logger.info("request", **details)
-
-
-class _Observed:
-    """Admits a call, watches it, and turns what it raises into a status.
-
-    A class, since a generator would cost more on the path of every answer than what it does.
-    """
-
-    __slots__ = ("_collecting", "_context", "_facts", "_observer", "_started")
-
-    def __init__(self, observer: _Observer, context: grpc.ServicerContext) -> None:
-        self._observer = observer
-        self._context = context
-
-    def __enter__(self) -> None:
-        self._started = time.perf_counter()
-        self._observer.in_flight.add()
-        self._collecting = collected_facts()
-        self._facts = self._collecting.__enter__()
-        try:
-            self._observer.admit(self._context)
-        except RecsvcError as error:
-            self._end(error)
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        self._end(error)
-        return error is not None and isinstance(error, Exception)
-
-    def _end(self, error: BaseException | None) -> None:
-        """Leave the call as it is counted, and abort it where it has failed."""
-        failure = None if error is None else self._failure(error)
-        self._collecting.__exit__()
-        self._observer.in_flight.add(-1)
-        seconds = time.perf_counter() - self._started
-        self._observer.record(_outcome(failure, self._context), seconds, failure, self._facts)
-        if failure is not None and not isinstance(failure, UnreadError):
-            self._context.abort_with_status(rpc_status.to_status(to_status(failure)))
-
-    def _failure(self, error: BaseException) -> Exception | None:
-        """What the caller is told of an error; None where there is nobody to tell."""
-        if isinstance(error, NotImplementedError):  # a generated base class, not filled in yet
-            return NotYetAvailableError(f"{self._observer.method} comes in a later version")
-        if isinstance(error, grpc.RpcError):  # what is read of a stream whose caller has left
-            return None
-        return error if isinstance(error, Exception) else None
-
-
-def _answering(observer: _Observer, behaviour: Behaviour) -> Behaviour:
-    """A behaviour, watched."""
+def _answering(observer: Observer, admit: _Admit, asked: Asked, behaviour: Behaviour) -> Behaviour:
+    """What gRPC calls for one answer."""
 
     def answer(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401  # any message
-        with _Observed(observer, context):
-            return behaviour(observer.asked(request), context)
+        with Observed(observer, context):
+            admit(context)
+            return behaviour(asked(request), context)
 
     return answer
+
+
+def _streaming(
+    observer: Observer, admit: _Admit, asked: Asked, behaviour: Behaviour, patience: Patience
+) -> Behaviour:
+    """What gRPC calls for a stream of answers."""
+
+    def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:  # noqa: ANN401  # any message
+        with Observed(observer, context):
+            admit(context)
+            yield from patience.taken(behaviour(asked(request), context), context)
+
+    return stream
 
 
 def _on(pool: ThreadPoolExecutor, behaviour: Any) -> Any:  # noqa: ANN401  # a function, with an attribute
     """Have gRPC run a behaviour on a pool of its own, which it finds by this name."""
     behaviour.experimental_thread_pool = pool
     return behaviour
-
-
-_MALFORMED = object()
-
-
-def _lenient(deserialise: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-    """Let malformed bytes through as a mark: grpc itself would call them an INTERNAL error."""
-
-    def read(data: bytes) -> Any:  # noqa: ANN401  # any message
-        try:
-            return deserialise(data)
-        except DecodeError:
-            return _MALFORMED
-
-    return read
-
-
-def _as_it_came(request: Any) -> Any:  # noqa: ANN401  # any message
-    return request
-
-
-def _checked(request: Any) -> Any:  # noqa: ANN401  # any message
-    if request is _MALFORMED:
-        raise no_message()
-    return request
-
-
-def _n_bytes(request: Any) -> int:  # noqa: ANN401  # any message
-    return 0 if request is _MALFORMED else request.ByteSize()
-
-
-def _uncounted(_request: object) -> int:
-    return 0
 
 
 def _sent(serialise: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
@@ -404,10 +248,3 @@ def _sent(serialise: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
         return answer if isinstance(answer, bytes) else serialise(answer)
 
     return write
-
-
-def _outcome(failure: Exception | None, context: grpc.ServicerContext) -> str:
-    """Name of the code that the call ends with."""
-    if failure is not None:
-        return code_of(failure).name
-    return "OK" if context.is_active() else "CANCELLED"

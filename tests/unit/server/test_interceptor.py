@@ -1,4 +1,4 @@
-"""What happens around a call, without a network."""
+"""Which way a call goes, without a network."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,42 +9,18 @@ import pytest
 from google.protobuf.message import DecodeError
 from prometheus_client import CollectorRegistry
 
-from recsvc.errors import NotFoundError, StoreUnavailableError
-from recsvc.logs import note
 from recsvc.metrics import Metrics
 from recsvc.server.admission import Admission
 from recsvc.server.executors import MAX_STREAMS, CallExecutor, Lane, StreamExecutor
 from recsvc.server.interceptor import CallInterceptor, Traits
 from recsvc.server.patience import Patience
+from tests.calls import AbortedError, Context
 from tests.serving import Log, wait_until
 
 METHOD = "RecommendationService/Recommend"
 SIMILAR = "RecommendationService/ListSimilarProducts"
 RECALL = "CatalogService/WithdrawProducts"
 MAX_HELD = 4
-
-
-class AbortedError(Exception):
-    """What gRPC raises when a call is aborted."""
-
-
-class Context:
-    """As much of a ``ServicerContext`` as the interceptor uses."""
-
-    def __init__(self, *, seconds: float = 10.0, is_active: bool = True) -> None:
-        self._seconds = seconds
-        self._is_active = is_active
-        self.status: Any = None
-
-    def time_remaining(self) -> float:
-        return self._seconds
-
-    def is_active(self) -> bool:
-        return self._is_active
-
-    def abort_with_status(self, status: object) -> None:
-        self.status = status
-        raise AbortedError
 
 
 class CallDetails:
@@ -102,51 +78,6 @@ def bench() -> Iterator[Bench]:
     bench.streams.end()
 
 
-def test_a_call_is_timed_counted_and_logged(bench: Bench) -> None:
-    """Once, with what was noted on the way."""
-
-    def answer(request: str, _: Context) -> str:
-        note(n_items=3)
-        return request.upper()
-
-    assert bench.call(answer, Context()) == "QUESTION"
-    assert (bench.line()["code"], bench.line()["n_items"]) == ("OK", 3)
-    labels = {"method": METHOD, "code": "OK"}
-    assert bench.numbers.get_sample_value("recsvc_requests_total", labels) == 1
-    assert bench.numbers.get_sample_value("recsvc_requests_in_flight") == 0
-    timed = {"method": METHOD}
-    assert bench.numbers.get_sample_value("recsvc_request_seconds_count", timed) == 1
-
-
-def test_an_error_becomes_a_status(bench: Bench) -> None:
-    """With the reason in the log line."""
-
-    def fail(*_: object) -> str:
-        raise NotFoundError("no such model", reason="MODEL_NOT_FOUND")
-
-    context = Context()
-    with pytest.raises(AbortedError):
-        bench.call(fail, context)
-    assert context.status.code is grpc.StatusCode.NOT_FOUND
-    assert context.status.details == "no such model"
-    assert bench.line()["reason"] == "MODEL_NOT_FOUND"
-    assert bench.line()["level"] == "info"
-
-
-def test_a_defect_is_logged_with_its_trace_and_told_to_nobody(bench: Bench) -> None:
-    """The caller learns that it was our fault, and no more."""
-
-    def fail(*_: object) -> str:
-        raise ZeroDivisionError("the secret cause")
-
-    context = Context()
-    with pytest.raises(AbortedError):
-        bench.call(fail, context)
-    assert context.status.code is grpc.StatusCode.INTERNAL
-    assert "secret" not in context.status.details
-    assert "the secret cause" in bench.line()["exception"]
-
-
 def test_a_call_that_nobody_waits_for_is_not_worked_on(bench: Bench) -> None:
     """Its deadline passed while it waited for a thread."""
     worked: list[object] = []
@@ -155,12 +86,6 @@ def test_a_call_that_nobody_waits_for_is_not_worked_on(bench: Bench) -> None:
         bench.call(lambda request, _: worked.append(request), context)
     assert not worked
     assert context.status.code is grpc.StatusCode.DEADLINE_EXCEEDED
-
-
-def test_a_caller_who_left_is_not_counted_as_answered(bench: Bench) -> None:
-    """The work was done, and nobody read it."""
-    bench.call(lambda request, _: request, Context(is_active=False))
-    assert bench.line()["code"] == "CANCELLED"
 
 
 @pytest.fixture
@@ -283,19 +208,6 @@ def test_a_message_of_a_stream_that_is_none_is_refused(bench: Bench) -> None:
     assert context.status.code is grpc.StatusCode.INVALID_ARGUMENT
 
 
-def test_a_caller_who_leaves_a_stream_is_no_error(bench: Bench) -> None:
-    """Whoever hangs up fills no log with our faults."""
-
-    def leave() -> Iterator[str]:
-        yield "a"
-        raise grpc.RpcError  # as gRPC does
-
-    handler: Any = grpc.stream_stream_rpc_method_handler(lambda requests, _: requests)
-    answers = bench.wrapped(handler).stream_stream(leave(), Context(is_active=False))
-    assert list(answers) == ["a"]
-    assert (bench.line()["code"], bench.line()["level"]) == ("CANCELLED", "info")
-
-
 def test_streams_have_threads_of_their_own_and_a_limit(bench: Bench) -> None:
     """Beyond it they are turned away; those that wait for their callers hold up no end."""
     gate, opened = threading.Event(), threading.Barrier(MAX_STREAMS + 1)
@@ -322,20 +234,6 @@ def test_streams_have_threads_of_their_own_and_a_limit(bench: Bench) -> None:
     assert [future.result(10) for future in held] == [["a"]] * MAX_STREAMS
     assert context.status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert (bench.streams.n_held, bench.streams.n_busy) == (0, 0)
-
-
-def test_the_cause_of_a_dead_store_is_for_the_log_alone(bench: Bench) -> None:
-    """Another library's words may name hosts and paths."""
-
-    def fail(*_: object) -> str:
-        raise StoreUnavailableError("no answer from 10.0.0.5") from OSError("10.0.0.5")
-
-    context = Context()
-    with pytest.raises(AbortedError):
-        bench.call(fail, context)
-    assert context.status.code is grpc.StatusCode.UNAVAILABLE
-    assert "10.0.0.5" not in context.status.details
-    assert bench.line()["error"] == "no answer from 10.0.0.5"
 
 
 @pytest.mark.parametrize("name", ["unary_stream", "stream_unary", "stream_stream"])
