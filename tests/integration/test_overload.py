@@ -69,7 +69,8 @@ class Bench:
 
     def jam(self, n_calls: int) -> None:
         """Make calls of which each takes a second, as far as the server knows; all are held."""
-        self.executor.backlog.learn(1.0)
+        for _ in range(N_THREADS):
+            self.executor.backlog.learn(1.0)
         self.held = [self.ask(b"made") for _ in range(n_calls)]  # gRPC cancels what is let go of
         wait_until(lambda: self.executor.n_held == n_calls)
 

@@ -54,14 +54,16 @@ def test_who_has_a_thread_does_not_wait(backlog: Backlog) -> None:
 def test_the_wait_is_what_stands_before_at_the_pace_of_late(
     backlog: Backlog, end: Callable[[float], None]
 ) -> None:
-    """Nothing is known of it before two calls have ended of one jam."""
+    """Nothing is known of it before each thread may have ended a call of the jam."""
     begin(backlog, 6)
     end(5.0)
     assert backlog.wait_seconds == 0
-    end(0.25)
-    assert (backlog.n_waiting, backlog.wait_seconds) == (2, 0.5)
     end(0.75)
+    assert (backlog.n_waiting, backlog.wait_seconds) == (2, 0)
+    end(0.25)
     assert backlog.wait_seconds == pytest.approx(0.5)  # one waits; 0.25 and 0.75 are 0.5
+    begin(backlog, 3)
+    assert backlog.wait_seconds == pytest.approx(2.0)
 
 
 def test_a_pace_that_changes_is_learnt(backlog: Backlog, end: Callable[[float], None]) -> None:
@@ -77,8 +79,9 @@ def test_a_time_without_a_jam_says_nothing_of_the_pace(
     backlog: Backlog, end: Callable[[float], None]
 ) -> None:
     """Threads that had nothing to do were not slow."""
-    begin(backlog, 4)
+    begin(backlog, 5)
     end(1.0)
+    end(0.5)
     end(0.5)
     end(0.5)  # nobody has waited since the one before
     end(60.0)
