@@ -10,7 +10,10 @@ import typer
 from recsvc.cli_options import DataDirOption, FormatOption, LevelOption, RedisOption, RegistryOption
 from recsvc.errors import InputError
 from recsvc.logs import make_logger
-from recsvc.settings import LogSettings, ServerSettings, TargetSettings, TokenSettings
+from recsvc.settings.access import TokenSettings
+from recsvc.settings.logs import LogSettings
+from recsvc.settings.server import ServerSettings
+from recsvc.settings.target import TargetSettings
 
 
 class Channel(StrEnum):

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from recsvc.errors import RecsvcError
-from recsvc.settings import TargetSettings
+from recsvc.settings.target import TargetSettings
 from recsvc.terminal import asking, attributes_of, new_console
 
 if TYPE_CHECKING:

@@ -51,6 +51,6 @@ def _tls() -> "ChannelCredentials | None":
     if not any(name.upper().startswith(_TARGET) for name in os.environ):
         return None
     from recsvc.client.target import tls_of
-    from recsvc.settings import TargetSettings
+    from recsvc.settings.target import TargetSettings
 
     return tls_of(TargetSettings.load())

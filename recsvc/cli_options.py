@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from recsvc.settings import LogFormat, LogLevel
+from recsvc.settings.logs import LogFormat, LogLevel
 
 RegistryOption = Annotated[
     str | None,

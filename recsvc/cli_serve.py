@@ -15,7 +15,7 @@ from recsvc.cli_options import (
     RegistryOption,
 )
 from recsvc.logs import make_logger
-from recsvc.settings import ServerSettings
+from recsvc.settings.server import ServerSettings
 from recsvc.signals import ended_by_sigterm
 from recsvc.terminal import new_console
 

@@ -22,7 +22,9 @@ from recsvc.errors import RecsvcError, SettingsError, StoreUnavailableError
 from recsvc.logs import Logger, make_logger
 from recsvc.server.address import reserved
 from recsvc.service.models import load_model
-from recsvc.settings import LogLevel, ServerSettings, TargetSettings
+from recsvc.settings.logs import LogLevel
+from recsvc.settings.server import ServerSettings
+from recsvc.settings.target import TargetSettings
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.connection import connect, redacted
 from recsvc.store.embedded import EmbeddedValkey, HeldDirectoryError, check_directory

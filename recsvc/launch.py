@@ -13,7 +13,8 @@ from recsvc.artifacts.registry import Registry
 from recsvc.logs import Logger
 from recsvc.metrics import MetricsPage, metrics_page
 from recsvc.server.address import reserved
-from recsvc.settings import ServerSettings, split_address
+from recsvc.settings.addresses import split_address
+from recsvc.settings.server import ServerSettings
 from recsvc.store.embedded import EmbeddedValkey
 from recsvc.supervisor import Supervisor
 from recsvc.variables import unknown_variables

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from recsvc.settings import LogFormat, LogLevel
+from recsvc.settings.logs import LogFormat, LogLevel
 
 _DEBUG, _INFO, _WARNING, _ERROR = 10, 20, 30, 40
 LINGER_SECONDS = 0.05

@@ -17,7 +17,9 @@ from recsvc.app.shop import build_shop
 from recsvc.client.target import client_of
 from recsvc.errors import InputError
 from recsvc.logs import Logger
-from recsvc.settings import ServerSettings, TargetSettings, TokenSettings
+from recsvc.settings.access import TokenSettings
+from recsvc.settings.server import ServerSettings
+from recsvc.settings.target import TargetSettings
 from recsvc.store.embedded import EmbeddedValkey
 
 ANSWER_SECONDS = 2.0

@@ -14,7 +14,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from recsvc.errors import SettingsError
-from recsvc.settings import join_address, split_address
+from recsvc.settings.addresses import join_address, split_address
 from recsvc.tallies import Tallies, Tally
 
 _LATENCY_SECONDS = (

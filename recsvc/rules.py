@@ -183,7 +183,7 @@ def preview_command(
     from recsvc.core.stages import Stage
     from recsvc.service.defaults import Defaults
     from recsvc.service.rules_preview import preview
-    from recsvc.settings import ListSettings
+    from recsvc.settings.lists import ListSettings
 
     if stage not in set(Stage):
         raise InputError(f"--stage {stage}: take one of {', '.join(Stage)}")

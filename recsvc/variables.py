@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Final
 
-from recsvc.settings import PREFIX, ServerSettings, TargetSettings
+from recsvc.settings.base import PREFIX
+from recsvc.settings.server import ServerSettings
+from recsvc.settings.target import TargetSettings
 
 _OTHERS: Final = frozenset({"KEEP_MODELS", "READY_FD", "WORKER_INDEX"})
 """Those of the trainer, and what a supervisor tells its workers."""

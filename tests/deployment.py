@@ -12,7 +12,9 @@ from jsonschema import Draft202012Validator
 
 from recsvc import cli
 from recsvc.access.binding import check_binding
-from recsvc.settings import PREFIX, ServerSettings, TargetSettings
+from recsvc.settings.base import PREFIX
+from recsvc.settings.server import ServerSettings
+from recsvc.settings.target import TargetSettings
 from training import cli as training_cli
 
 ROOT = Path(__file__).parents[1]

@@ -39,7 +39,8 @@ from recsvc.service.models import ModelSlot
 from recsvc.service.shop_rules import ShopRules
 from recsvc.service.standing import Standing
 from recsvc.service.stock import Stock
-from recsvc.settings import LogFormat, LogLevel, ServerSettings
+from recsvc.settings.logs import LogFormat, LogLevel
+from recsvc.settings.server import ServerSettings
 from recsvc.store.catalogue_store import TableCatalogueStore
 from recsvc.store.tables import InMemoryTables
 from tests.samples import tiny_artifact, tiny_model

@@ -18,7 +18,7 @@ from recsvc.core.recommender import Recommender
 from recsvc.core.rules import Rulebook
 from recsvc.errors import ArtifactError, InputError
 from recsvc.service.defaults import Defaults
-from recsvc.settings import ListSettings
+from recsvc.settings.lists import ListSettings
 from training.progress import ConsoleReporter
 from training.purchases import FitInput
 from training.settings import PRESETS, REMOVABLE

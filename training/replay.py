@@ -24,7 +24,7 @@ from recsvc.service.replay import Replayed, Scene, replay
 from recsvc.service.served import ServedList
 from recsvc.service.standing import Standing
 from recsvc.service.wording import Wording
-from recsvc.settings import LogFormat, LogLevel
+from recsvc.settings.logs import LogFormat, LogLevel
 
 
 def standing_of(registry: Registry) -> Standing:

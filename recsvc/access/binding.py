@@ -3,7 +3,8 @@
 import ipaddress
 
 from recsvc.errors import SettingsError
-from recsvc.settings import ServerSettings, split_address
+from recsvc.settings.addresses import split_address
+from recsvc.settings.server import ServerSettings
 
 _REMEDY = (
     "give RECSVC_API_KEYS_FILE (recsvc keys add writes it), RECSVC_JWT_KEYS_FILE, "

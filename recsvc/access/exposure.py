@@ -4,7 +4,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 
-from recsvc.settings import AccessSettings
+from recsvc.settings.access import AccessSettings
 
 
 def exposed_files(settings: AccessSettings) -> Iterator[str]:

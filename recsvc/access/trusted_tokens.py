@@ -18,7 +18,7 @@ from recsvc.access.token_verifier import (
 from recsvc.access.watched import NamedFile, Watched
 from recsvc.errors import CredentialError, UnavailableError
 from recsvc.logs import Logger
-from recsvc.settings import TokenSettings
+from recsvc.settings.access import TokenSettings
 
 MAX_CHECKED = 10_000
 """Tokens whose check is remembered, about half a kilobyte each."""

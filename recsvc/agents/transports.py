@@ -18,7 +18,8 @@ from starlette.applications import Starlette
 from recsvc.access.trusted_tokens import TrustedTokens
 from recsvc.errors import CredentialError, SettingsError, UnavailableError
 from recsvc.logs import Logger
-from recsvc.settings import TokenSettings, join_address, split_address
+from recsvc.settings.access import TokenSettings
+from recsvc.settings.addresses import join_address, split_address
 
 PATH = "/mcp"
 

@@ -19,7 +19,8 @@ from recsvc.server.gate import Gate, Guard
 from recsvc.server.rates import PeerGate, Rates
 from recsvc.service.poller import Poller
 from recsvc.service.stopping import stop_all
-from recsvc.settings import AccessSettings, ServerSettings
+from recsvc.settings.access import AccessSettings
+from recsvc.settings.server import ServerSettings
 
 if TYPE_CHECKING:
     from recsvc.access.certificates import Identity

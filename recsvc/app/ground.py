@@ -30,7 +30,7 @@ from recsvc.service.shop_rules import ShopRules
 from recsvc.service.standing import Standing
 from recsvc.service.stock import Stock
 from recsvc.service.stopping import stop_all
-from recsvc.settings import ConsentDefault, ServerSettings
+from recsvc.settings.server import ConsentDefault, ServerSettings
 
 SWEEP_SECONDS = 10.0
 """So often lists are let go of that may no longer be given, with the models that they hold."""

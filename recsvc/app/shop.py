@@ -6,7 +6,7 @@ from recsvc.app.lists import lists_on
 from recsvc.logs import Logger
 from recsvc.service.catalogue import Catalogue
 from recsvc.service.events import Events
-from recsvc.settings import ServerSettings
+from recsvc.settings.server import ServerSettings
 
 
 def build_shop(settings: ServerSettings, logger: Logger) -> tuple[LocalShop, Ground]:

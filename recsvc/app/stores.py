@@ -18,7 +18,7 @@ from recsvc.service.ports import (
     ServedLists,
 )
 from recsvc.service.process_cache import ProcessCache
-from recsvc.settings import ServerSettings
+from recsvc.settings.server import ServerSettings
 from recsvc.store.answers import RedisAnswerStore
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.catalogue_store import TableCatalogueStore

@@ -31,7 +31,7 @@ from recsvc.service.model_admin import ModelAdmin
 from recsvc.service.poller import Poller
 from recsvc.service.rate_limits import RENEW_SECONDS, RateLimits
 from recsvc.service.recalls import Recalls
-from recsvc.settings import Scheduling, ServerSettings
+from recsvc.settings.server import Scheduling, ServerSettings
 from recsvc.signals import EXIT_CONFIGURATION, STOP_SIGNALS, signal_pipe, signals_within
 
 _READY_FD = "RECSVC_READY_FD"

@@ -10,7 +10,7 @@ from recsvc.client.client import Client
 from recsvc.errors import SettingsError
 
 if TYPE_CHECKING:  # who uses the client needs no settings, and they take longer to load than it
-    from recsvc.settings import TargetSettings
+    from recsvc.settings.target import TargetSettings
 
 
 def client_of(target: str, settings: "TargetSettings", deadline_seconds: float | None) -> Client:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from recsvc.errors import SettingsError
-from recsvc.settings import join_address, split_address
+from recsvc.settings.addresses import join_address, split_address
 
 
 @contextmanager

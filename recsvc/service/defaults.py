@@ -7,7 +7,7 @@ from recsvc.core.diversity import Diversity
 from recsvc.core.recommendation_id import Surface
 from recsvc.core.rules import Rulebook
 from recsvc.service.questions import Question
-from recsvc.settings import ListSettings
+from recsvc.settings.lists import ListSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from recsvc.launch import EXTRA_GRACE_SECONDS, _worker_env
 from recsvc.logs import END_SECONDS
 from recsvc.metrics import MetricsPage
 from recsvc.service.stopping import STOP_SECONDS
-from recsvc.settings import ServerSettings
+from recsvc.settings.server import ServerSettings
 
 
 def hash_key(tmp_path: Path) -> str:

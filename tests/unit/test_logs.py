@@ -8,7 +8,7 @@ import time
 import pytest
 
 from recsvc.logs import LINGER_SECONDS, Logger, collected_facts, make_logger, note
-from recsvc.settings import LogFormat, LogLevel
+from recsvc.settings.logs import LogFormat, LogLevel
 from tests.serving import wait_until
 
 

@@ -19,7 +19,7 @@ import grpc
 from google.rpc.error_details_pb2 import RetryInfo
 from grpc_status import rpc_status
 
-from recsvc.settings import ServerSettings
+from recsvc.settings.server import ServerSettings
 from recsvc.v1 import recommendation_service_pb2 as api
 from tests.benchmarks.speed.load import cpu_seconds
 from tests.benchmarks.speed.paths import (

@@ -6,7 +6,7 @@ import pytest
 
 from recsvc.access.binding import check_binding, is_loopback
 from recsvc.errors import SettingsError
-from recsvc.settings import ServerSettings
+from recsvc.settings.server import ServerSettings
 
 OPEN = {"registry": "models", "listen": "0.0.0.0:50051"}
 

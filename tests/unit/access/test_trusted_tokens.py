@@ -13,7 +13,7 @@ from recsvc.access import trusted_tokens
 from recsvc.access.token_verifier import TokenVerifier, parse_keys
 from recsvc.access.trusted_tokens import TrustedTokens
 from recsvc.errors import CredentialError, ForbiddenError, UnavailableError
-from recsvc.settings import TokenSettings
+from recsvc.settings.access import TokenSettings
 from tests.serving import Log
 
 SECRET = "s" * 32

@@ -7,7 +7,7 @@ import pytest
 
 from recsvc.launch import EXTRA_GRACE_SECONDS
 from recsvc.server.server import SERVICES
-from recsvc.settings import split_address
+from recsvc.settings.addresses import split_address
 from tests.deployment import DEPLOY, documents, faults, parsed, schema, usable
 from tests.unit.deploy.gather_schemas import KINDS
 

@@ -6,7 +6,7 @@ import pytest
 
 from recsvc.errors import SettingsError
 from recsvc.server.address import reserved
-from recsvc.settings import split_address
+from recsvc.settings.addresses import split_address
 
 
 def test_a_free_port_is_taken_and_shared_by_our_own() -> None:

@@ -1,4 +1,4 @@
-"""Settings: where they come from, and how a bad one is refused."""
+"""The settings of the service."""
 
 from pathlib import Path
 
@@ -8,36 +8,15 @@ from typer.main import get_command
 
 from recsvc.cli import app
 from recsvc.errors import SettingsError
-from recsvc.settings import (
-    _FLAGS,
-    ConsentDefault,
-    LogFormat,
-    Scheduling,
-    ServerSettings,
-    TokenSettings,
-    join_address,
-    split_address,
-)
+from recsvc.settings.base import Flag
+from recsvc.settings.logs import LogFormat
+from recsvc.settings.server import ConsentDefault, Scheduling, ServerSettings
 
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RECSVC_REGISTRY", raising=False)
     monkeypatch.delenv("RECSVC_REDIS_URL", raising=False)
-
-
-def test_arguments_go_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A flag wins over a variable, a variable over the default, and None is no flag."""
-    monkeypatch.setenv("RECSVC_REGISTRY", "from-env")
-    monkeypatch.setenv("RECSVC_WORKERS", "3")
-    settings = ServerSettings.load({"registry": "from-flag", "workers": None})
-    assert (settings.registry, settings.workers, settings.max_threads) == ("from-flag", 3, 8)
-
-
-def test_an_empty_variable_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``RECSVC_REDIS_URL=`` in a file of variables means no Redis, not a bad URL."""
-    monkeypatch.setenv("RECSVC_REDIS_URL", "")
-    assert ServerSettings.load({"registry": "models"}).redis_url is None
 
 
 @pytest.mark.parametrize(
@@ -83,16 +62,8 @@ def test_every_flag_that_is_named_exists() -> None:
     _, serve, _ = command.resolve_command(command.make_context("recsvc", ["serve"]), ["serve"])
     assert serve is not None
     flags = {flag for option in serve.params for flag in option.opts}
-    assert set(_FLAGS.values()) == flags
-
-
-def test_secrets_are_never_shown() -> None:
-    """Neither an error nor the settings' own text shows what may hold a password."""
-    with pytest.raises(SettingsError) as caught:
-        ServerSettings.load({"registry": "models", "redis_url": 5})
-    assert "the value cannot be used" in str(caught.value)
-    settings = ServerSettings.load({"registry": "models", "hash_key": "hush"})
-    assert "hush" not in repr(settings)
+    marks = [mark for field in ServerSettings.model_fields.values() for mark in field.metadata]
+    assert {mark.option for mark in marks if isinstance(mark, Flag)} == flags
 
 
 def test_a_worker_reads_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,21 +95,3 @@ def test_valkey_lies_beside_its_registry() -> None:
     settings = ServerSettings.load({"registry": "models", "data_dir": "elsewhere"})
     assert settings.valkey_dir == Path("elsewhere")
     assert settings.redis_timeout_seconds == 0.05
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1:0", "localhost:65535", "[::1]:80"])
-def test_addresses_come_apart_and_together(address: str) -> None:
-    """Host and port are split at the right colon."""
-    assert join_address(*split_address(address)) == address
-
-
-def test_what_tokens_are_checked_with_is_optional_and_secret(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Either kind of key will do, and neither is shown."""
-    assert not TokenSettings.load().has_keys
-    assert TokenSettings.load({"jwt_keys_file": "keys.json"}).has_keys
-    monkeypatch.setenv("RECSVC_JWT_SECRET", "hush" * 8)
-    settings = TokenSettings.load()
-    assert settings.has_keys
-    assert "hush" not in repr(settings)
