@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recsvc.artifacts.disk import disk_errors, fsync_directory, held, make_directory, unheld
-from recsvc.artifacts.format import Manifest, read_artifact, read_manifest
+from recsvc.artifacts.format import MANIFEST_NAME, Manifest, read_artifact, read_manifest
 from recsvc.artifacts.pointer import Pointer
 from recsvc.artifacts.staging import Staging
 from recsvc.artifacts.version_ids import CURRENT, matching_version
@@ -95,11 +95,19 @@ class Versions:
     def removable_ids(self) -> list[str]:
         """List those that lie here themselves, the oldest first: no links, nor what strayed in.
 
+        A folder that was never published (a file system's own, somebody's copies) is nobody's to
+        remove, and takes the place of none that is to be kept.
+
         Raises:
             OSError: they cannot be looked at.
         """
-        paths = [path for path in self._path.iterdir() if path.is_dir() and not path.is_symlink()]
-        return sorted(path.name for path in paths)
+        return sorted(
+            path.name
+            for path in self._path.iterdir()
+            if _VERSION_ID.fullmatch(path.name)
+            and not path.is_symlink()
+            and (path / MANIFEST_NAME).is_file()
+        )
 
     def size_bytes(self, version_id: str) -> int:
         """The room that a version takes.

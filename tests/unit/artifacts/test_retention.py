@@ -130,14 +130,17 @@ def test_a_rollback_ends_where_the_versions_do(registry: Registry) -> None:
 
 
 def test_what_is_no_version_is_left_alone(registry: Registry, tmp_path: Path) -> None:
-    """Files that strayed in, and versions that lie elsewhere."""
-    elsewhere = tmp_path / "elsewhere"
-    (registry.root / "versions" / "v0").rename(elsewhere)
-    (registry.root / "versions" / "v0").symlink_to(elsewhere)
-    (registry.root / "versions" / "a.txt").touch()
+    """What strayed in, and versions that lie elsewhere; none of it stays in a version's stead."""
+    versions, elsewhere = registry.root / "versions", tmp_path / "elsewhere"
+    (versions / "v0").rename(elsewhere)
+    (versions / "v0").symlink_to(elsewhere)
+    (versions / "a.txt").touch()
+    folders = {".snapshot", "a-copy", "w"}  # before all versions, and behind
+    for name in folders:
+        (versions / name).mkdir()
+    (versions / ".snapshot" / "manifest.json").touch()
     prune(registry, 1)
-    left = {path.name for path in (registry.root / "versions").iterdir()}
-    assert left == {"a.txt", "v0", "v2", "v9"}
+    assert {path.name for path in versions.iterdir()} == {"a.txt", "v0", "v2", "v9", *folders}
 
 
 def test_at_least_one_stays(registry: Registry) -> None:
