@@ -19,7 +19,8 @@ from recsvc.store.embedded import EmbeddedValkey
 from recsvc.supervisor import Supervisor
 from recsvc.variables import unknown_variables
 
-_WORKER = [sys.executable, "-m", "recsvc.app.worker"]
+# -P: what lies in the working directory, which may be anybody's, is no module of a worker.
+_WORKER = [sys.executable, "-P", "-m", "recsvc.app.worker"]
 
 # The workers' threads fill the cores already; BLAS threads of their own would only queue.
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -62,7 +62,8 @@ class Trial:
 
 def _begun() -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "training.trial"],
+        # -P: a folder of data may hold a training/ or a select.py of its own.
+        [sys.executable, "-P", "-m", "training.trial"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # what Polars says of its panics is for its makers

@@ -55,6 +55,16 @@ def serve(*flags: str, **env: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_what_lies_in_the_working_directory_is_no_module_of_a_worker(
+    registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be anybody's, and ``recsvc serve`` does not look there either."""
+    (tmp_path / "grpc.py").write_text("raise SystemExit(9)")  # the supervisor needs none
+    monkeypatch.chdir(tmp_path)
+    with running_service(registry, tmp_path / "service") as service, Client(service.target) as shop:
+        assert shop.within(20).recommend("anna").recommendations
+
+
 def test_two_workers_share_a_port_a_cache_and_a_metrics_page(
     registry: Path, tmp_path: Path
 ) -> None:

@@ -67,6 +67,18 @@ def test_a_trial_that_does_not_start_is_no_fault_of_the_file(
         trial.check(good)
 
 
+def test_what_lies_in_the_working_directory_is_no_module_of_the_trial(
+    good: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People call their folders as they like, and the command itself does not look there either."""
+    folder = good.with_name("training")
+    folder.mkdir()
+    (folder / "__init__.py").write_text("raise SystemExit(9)")
+    monkeypatch.chdir(good.parent)
+    with Trial() as trial:
+        trial.check(good)
+
+
 def test_files_are_read_whole(good: Path, broken: Path) -> None:
     """Their pages too: the footer of a broken file may be as it should."""
     questions = [json.dumps(str(path)) for path in (good, broken, good / "missing.parquet")]
