@@ -18,10 +18,11 @@ from functools import partial
 from hashlib import blake2b
 from itertools import islice
 
-from recsvc.service.answer_cache import AnswerCache, Found, Waiting
+from recsvc.service.answer_cache import AnswerCache, Waiting
 from recsvc.service.basis import Basis
 from recsvc.service.cache_port import ANONYMOUS, CacheKey, Claimed
 from recsvc.service.deliveries import DEADLINE, Deliveries, Served, degraded
+from recsvc.service.found import Found
 from recsvc.service.inquiries import Inquiries
 from recsvc.service.inquiry import Inquiry
 from recsvc.service.making import Ahead, Begun, ListMaker

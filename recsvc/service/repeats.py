@@ -11,9 +11,9 @@ from functools import partial
 from typing import NamedTuple
 
 from recsvc.logs import note
-from recsvc.service.answer_cache import Found
 from recsvc.service.basis import Basis
 from recsvc.service.deliveries import Deliveries, Served
+from recsvc.service.found import Found
 from recsvc.service.inquiries import Inquiries, Moment
 from recsvc.service.inquiry import Inquiry
 from recsvc.service.models import LoadedModel

@@ -21,8 +21,9 @@ from typing import NamedTuple, Self
 
 from recsvc.errors import InvalidRequestError
 from recsvc.metrics import Totals
-from recsvc.service.answer_cache import CLAIM_SECONDS, AnswerCache, CacheSlot, Found
+from recsvc.service.answer_cache import CLAIM_SECONDS, AnswerCache, CacheSlot
 from recsvc.service.cache_port import CacheKey, Claimed
+from recsvc.service.found import Found
 from recsvc.service.questions import KeptList
 
 PATIENCE_SECONDS = 2 * CLAIM_SECONDS

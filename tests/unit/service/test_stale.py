@@ -9,7 +9,6 @@ from recsvc.artifacts.registry import Registry
 from recsvc.core.catalogue import Product
 from recsvc.core.live import Act
 from recsvc.core.places import Location
-from recsvc.service.answer_cache import is_due
 from recsvc.service.cache_port import Claim, Claimed
 from recsvc.service.ledger_state import Consent
 from recsvc.service.ports import Person
@@ -34,25 +33,6 @@ def aged(bench: Bench, seconds: float, question: Question = OF_ANNA) -> str:
     bench.now += seconds
     bench.monotonic += seconds
     return payload
-
-
-@pytest.mark.parametrize(
-    ("left", "cost", "drawn", "due"),
-    [
-        (0.0, 0.0, 0.0, True),  # over
-        (-1.0, 0.0, 0.0, True),
-        (60.0, 1.0, 0.5, False),  # e^-60 of all who ask
-        (1.0, 1.0, 0.63, False),  # 1 - 1/e of them, a cost before the end
-        (1.0, 1.0, 0.64, True),
-        (1.0, 0.1, 0.64, False),  # what costs less is made later
-        (1e-9, 0.0, 1 - 1e-16, False),  # what costs nothing only when it is over
-    ],
-)
-def test_the_chance_grows_with_the_cost_and_towards_the_end(
-    left: float, cost: float, drawn: float, *, due: bool
-) -> None:
-    """As e to the power of minus so many costs as there are until then."""
-    assert is_due(left, cost, drawn) is due
 
 
 def test_an_old_list_is_given_at_once_and_made_again_behind(bench: Bench) -> None:
