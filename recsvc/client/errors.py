@@ -54,6 +54,9 @@ def to_error(
         return UnavailableError(f"cannot reach {target}{_hint(message)}", reason="UNREACHABLE")
     if info is None and code is grpc.StatusCode.CANCELLED:
         return was_cancelled(target)
+    if info is None and code is grpc.StatusCode.ABORTED:
+        # Details would wait behind the answers that this client has not read.
+        return StreamEndedError(message, reason="STREAM_UNREAD")
     reason = code.name if info is None else info.reason
     metadata = {} if info is None else dict(info.metadata)
     if code is grpc.StatusCode.INVALID_ARGUMENT and "field" in metadata:

@@ -17,6 +17,7 @@ from recsvc.errors import (
     ForbiddenError,
     OverloadedError,
     RecsvcError,
+    StreamEndedError,
     UnavailableError,
 )
 from recsvc.v1 import recommendation_service_pb2 as api
@@ -65,6 +66,17 @@ def test_nothing_but_unavailable_is_asked_again(
     ):
         client.recommend()
     assert (str(caught.value), len(recorder.peers)) == ("as you wish", 1)
+
+
+def test_a_stream_that_was_not_read_has_its_reason() -> None:
+    """Though its status comes without details, which would wait behind what is not read."""
+    with (
+        recording(Recorder(grpc.StatusCode.ABORTED)) as target,
+        Client(target, deadline_seconds=SECONDS) as client,
+        pytest.raises(StreamEndedError, match="as you wish") as caught,
+    ):
+        client.recommend()
+    assert caught.value.reason == "STREAM_UNREAD"
 
 
 def test_unavailable_is_asked_again() -> None:
