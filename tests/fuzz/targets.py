@@ -1,20 +1,15 @@
 """Every reader of files: what it is given, and how it is called."""
 
-import contextlib
 import gzip
 import hashlib
-import io
 import json
 import os
-import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
-
-import polars as pl
 
 from recsvc.access.certificates import identity_reader
 from recsvc.access.keys_file import read_keys_file
@@ -27,15 +22,10 @@ from recsvc.artifacts.registry import Registry
 from recsvc.client import event_file
 from recsvc.errors import RecsvcError
 from recsvc.rules import _read as read_rules_file  # what every command of rules reads its file by
-from tests.fuzz import seeds
-from tests.fuzz.structure import mutated_csv, mutated_json, mutated_toml
-from tests.fuzz.wire import mutated
+from tests.fuzz import forged, seeds
 from training.events import read_customers, read_events, read_products, read_stores
 from training.settings_file import read_settings
 from training.trial import Trial
-
-_SEAL: Final = '  "manifest_sha256": "'
-Make = Callable[[random.Random], bytes]
 
 
 @dataclass(frozen=True)
@@ -53,7 +43,7 @@ class Target:
 
     name: str
     file: str
-    make: Make
+    make: forged.Make
     read: Callable[[Path], object]
     allowed: tuple[type[Exception], ...] = (RecsvcError,)
     weight: float = 1.0
@@ -94,18 +84,18 @@ def _tables() -> Iterator[Target]:
         ("customers", seeds.CUSTOMERS, lambda path: read_customers(path, trial=_trial())),
     )
     for name, text, read in readers:
-        yield Target(f"{name}.csv", f"{name}.csv", _either(_csv(text), text), read)
-        yield Target(f"{name}.parquet", f"{name}.parquet", _parquet(text), read)
+        yield Target(f"{name}.csv", f"{name}.csv", forged.either(forged.csv(text), text), read)
+        yield Target(f"{name}.parquet", f"{name}.parquet", forged.parquet(text), read)
     zipped = gzip.compress(seeds.EVENTS.encode(), mtime=0)
     yield Target(
         "events.csv.gz",
         "events.csv.gz",
-        _any_of(_bytes(zipped), lambda chance: gzip.compress(_csv(seeds.EVENTS)(chance), 1)),
+        forged.any_of(forged.broken(zipped), forged.zipped(seeds.EVENTS)),
         lambda path: read_events([path], now=seeds.NOW),
     )
     for name, make in (
-        ("ingest.csv", _either(_csv(seeds.EVENTS), seeds.EVENTS)),
-        ("ingest.jsonl", _either(_json_lines(seeds.EVENT_LINES), seeds.EVENT_LINES)),
+        ("ingest.csv", forged.either(forged.csv(seeds.EVENTS), seeds.EVENTS)),
+        ("ingest.jsonl", forged.either(forged.json_lines(seeds.EVENT_LINES), seeds.EVENT_LINES)),
     ):
         yield Target(name, name, make, lambda path: list(event_file.read_events(path)), weight=2.0)
 
@@ -122,7 +112,7 @@ def _documents() -> Iterator[Target]:
     yield Target(
         "rules.toml",
         "rules.toml",
-        _either(lambda chance: _utf8(mutated_toml(seeds.RULES_TOML, chance)), seeds.RULES_TOML),
+        forged.either(forged.toml(seeds.RULES_TOML), seeds.RULES_TOML),
         read_rules_file,
         weight=2.0,
     )
@@ -134,7 +124,7 @@ def _documents() -> Iterator[Target]:
     yield Target(
         "settings.toml",
         "settings.toml",
-        _either(lambda chance: _utf8(mutated_toml(seeds.SETTINGS, chance)), seeds.SETTINGS),
+        forged.either(forged.toml(seeds.SETTINGS), seeds.SETTINGS),
         read_settings,
         weight=2.0,
     )
@@ -148,13 +138,19 @@ def _registry() -> Iterator[Target]:
         ("ledger.jsonl", seeds.ledger(), lambda registry: registry.ledger.read(0)),
         ("secret", "ab" * 32, lambda registry: registry.secret()),
     ):
-        make = _either(_json_lines(text), text) if "json" in name else _bytes(text.encode())
+        make = (
+            forged.either(forged.json_lines(text), text)
+            if "json" in name
+            else forged.broken(text.encode())
+        )
         yield Target(name, name, make, _in_registry(read), weight=2.0 if "json" in name else 0.5)
     for kind, document in (("rules", seeds.RULES), ("experiments", {"experiments": []})):
         yield _document(f"{kind}-shelf.json", document, _on_shelf(kind))
     yield _document("running.json", {"experiments": [seeds.EXPERIMENT]}, _read_running)
-    yield Target("manifest.json", MANIFEST_NAME, _manifest, lambda path: read_manifest(path.parent))
-    yield Target("array.npy", "array.npy", _bytes(seeds.npy()), _read_array, weight=2.0)
+    yield Target(
+        "manifest.json", MANIFEST_NAME, forged.manifest, lambda path: read_manifest(path.parent)
+    )
+    yield Target("array.npy", "array.npy", forged.broken(seeds.npy()), _read_array, weight=2.0)
 
 
 def _secrets() -> Iterator[Target]:
@@ -166,7 +162,7 @@ def _secrets() -> Iterator[Target]:
     yield Target(
         "published-keys.json",
         "published-keys.json",
-        _json(seeds.web_keys()),
+        forged.json_document(seeds.web_keys()),
         lambda path: published_keys(path.read_bytes()),
         allowed=(ValueError,),
     )
@@ -174,105 +170,28 @@ def _secrets() -> Iterator[Target]:
     yield Target(
         "token.jwt",
         "token.jwt",
-        _any_of(_token, _token, _bytes(seeds.token())),
+        forged.any_of(forged.token, forged.token, forged.broken(seeds.token())),
         lambda path: verifier.verify(path.read_text(errors="surrogateescape")),
         weight=4.0,
     )
     pair, public = seeds.pems()
     yield Target(
-        "public.pem", "public.pem", _bytes(public), lambda path: parse_keys(path, path.read_bytes())
+        "public.pem",
+        "public.pem",
+        forged.broken(public),
+        lambda path: parse_keys(path, path.read_bytes()),
     )
-    yield Target("pair.pem", "pair.pem", _pem(pair), _read_pair, weight=2.0)
+    yield Target("pair.pem", "pair.pem", forged.pem(pair), _read_pair, weight=2.0)
 
 
 def _document(name: str, document: Any, read: Callable[[Path], object]) -> Target:  # noqa: ANN401  # JSON
-    return Target(name, name, _either(_json(document), json.dumps(document)), read, weight=2.0)
-
-
-def _either(made: Make, text: str) -> Make:
-    """Mostly what is well-formed and wrong, else broken bytes."""
-    return _any_of(made, made, _bytes(text.encode()))
-
-
-def _any_of(*makes: Make) -> Make:
-    return lambda chance: chance.choice(makes)(chance)
-
-
-def _bytes(data: bytes) -> Make:
-    return lambda chance: mutated(data, [data], chance)
-
-
-def _utf8(text: str) -> bytes:
-    return text.encode(errors="surrogatepass")
-
-
-def _csv(text: str) -> Make:
-    return lambda chance: _utf8(mutated_csv(text, chance))
-
-
-def _json(document: Any) -> Make:  # noqa: ANN401  # JSON
-    return lambda chance: _utf8(mutated_json(document, chance))
-
-
-def _json_lines(text: str) -> Make:
-    lines = [json.loads(line) for line in text.splitlines()] if "\n{" in text else None
-
-    def make(chance: random.Random) -> bytes:
-        if lines is None:
-            return _utf8(mutated_json(json.loads(text), chance))
-        changed = chance.randrange(len(lines))
-        return b"".join(
-            _utf8(mutated_json(line, chance) if number == changed else json.dumps(line)) + b"\n"
-            for number, line in enumerate(lines)
-        )
-
-    return make
-
-
-_TYPES: Final = (
-    *(pl.Int8, pl.UInt64, pl.Float32, pl.Float64, pl.String, pl.Binary, pl.Boolean, pl.Date),
-    *(pl.Time, pl.Datetime("ns"), pl.Datetime("ms", "Asia/Kathmandu"), pl.Duration("us")),
-    *(pl.Decimal(38, 9), pl.Categorical, pl.Null, pl.List(pl.String), pl.Struct({"a": pl.Int8})),
-)
-
-
-def _parquet(text: str) -> Make:
-    def make(chance: random.Random) -> bytes:
-        frame = seeds.frame(text)
-        for name in chance.sample(frame.columns, chance.choice((0, 0, 1, 2))):
-            column = pl.Series(name, [None] * frame.height, chance.choice(_TYPES))
-            # What cannot be cast is left out.
-            with contextlib.suppress(pl.exceptions.PolarsError):
-                column = frame[name].cast(column.dtype, strict=False)
-            frame = frame.with_columns(column.alias(name))
-        file = io.BytesIO()
-        frame.write_parquet(file, compression=chance.choice(("uncompressed", "zstd", "snappy")))
-        return (
-            mutated(file.getvalue(), [], chance) if chance.random() < 0.7 else file.getvalue()
-        )  # mostly broken
-
-    return make
-
-
-@cache
-def _sealed_manifest() -> str:
-    from recsvc.artifacts.manifest import ArtifactFile, Manifest  # noqa: PLC0415  # beside its use
-
-    file = ArtifactFile("array.npy", "0" * 64, 1)
-    return Manifest(
-        schema_version=1, model_id="m", version_id="v1", train_time=seeds.NOW, code_version="1",
-        parameters={"a": [1]}, metrics={"ndcg": 0.5}, data={"n": 3}, files=(file,),
-    ).to_json()  # fmt: skip
-
-
-def _manifest(chance: random.Random) -> bytes:
-    text = _sealed_manifest()
-    if chance.random() < 0.3:  # mostly with a seal that holds
-        return mutated(text.encode(), [], chance)
-    document = json.loads(text)
-    del document["manifest_sha256"]
-    body = _utf8(mutated_json(document, chance).rstrip().removesuffix("}")) + b",\n"
-    return body + _SEAL.encode() + hashlib.sha256(body).hexdigest().encode() + b'"\n}\n'
+    return Target(
+        name,
+        name,
+        forged.either(forged.json_document(document), json.dumps(document)),
+        read,
+        weight=2.0,
+    )
 
 
 def _read_array(path: Path) -> object:
@@ -315,33 +234,6 @@ def _on_shelf(kind: str) -> Callable[[Path], object]:
 
 def _read_running(path: Path) -> object:
     return read_running(path.read_text(encoding="utf-8", errors="replace"))
-
-
-def _token(chance: random.Random) -> bytes:
-    """A token that is signed as it should be, and says what it should not."""
-    header, claims = json.dumps(seeds.TOKEN_HEADER), json.dumps(seeds.TOKEN_CLAIMS)
-    if chance.random() < 0.3:  # the claims have more to get wrong
-        header = mutated_json(seeds.TOKEN_HEADER, chance)
-    else:
-        claims = mutated_json(seeds.TOKEN_CLAIMS, chance)
-    return seeds.signed(_utf8(header), _utf8(claims))
-
-
-def _pem(data: bytes) -> Make:
-    """Broken PEM, and whole PEM of broken DER."""
-    import base64  # noqa: PLC0415  # beside its use
-
-    def make(chance: random.Random) -> bytes:
-        if chance.random() < 0.3:  # the text around is soon seen through
-            return mutated(data, [data], chance)
-        blocks = data.decode().split("-----")
-        # BEGIN X, base64, END X, blank, again.
-        number = chance.choice(range(2, len(blocks), 4))
-        der = mutated(base64.b64decode(blocks[number]), [], chance)
-        blocks[number] = f"\n{base64.encodebytes(der).decode()}"
-        return "-----".join(blocks).encode()
-
-    return make
 
 
 def _read_pair(path: Path) -> object:
