@@ -188,8 +188,10 @@ def _reaching(settings: ServerSettings) -> tuple[ChannelCredentials | None, str]
     """What a service of these settings is asked with, and the name in its certificate."""
     credentials = tls_of(TargetSettings.load())
     identity = identity_of(settings, _quiet(settings))
-    if credentials is not None or identity is None:
+    if identity is None:
         return credentials, ""
-    # It shows this certificate, and may well believe it too.
-    credentials = tls_credentials(settings.tls_cert, settings.tls_cert, settings.tls_key)
+    if credentials is None:
+        # It shows this certificate, and may well believe it too.
+        credentials = tls_credentials(settings.tls_cert, settings.tls_cert, settings.tls_key)
+    # What it listens on, all addresses or this machine's, need not be in its certificate.
     return credentials, next(iter(identity.value.names), "")

@@ -248,8 +248,9 @@ def test_the_doctor_may_be_asked_beside_a_service_with_tls(
         assert f"{listen} already: SERVING" in capsys.readouterr().out
         for name, path in (("CA", ca), ("CERT", files[0]), ("KEY", files[1])):
             monkeypatch.setenv(f"RECSVC_TARGET_{name}", str(path))
+        for address in (listen, server.target):
+            assert run(app, [*command, address]) == 0
         command.append(server.target)
-        assert run(app, command) == 0
         other = signed_pair("other")
         other.write(tmp_path)
         for name in ("CA", "CERT", "KEY"):
