@@ -295,5 +295,8 @@ class AnswerCodec(Protocol):
         ...
 
     def kept(self, payload: bytes) -> KeptList | None:
-        """Look into bytes that were kept; None where they cannot be sent any more."""
+        """Look into bytes that were kept; None where they cannot be sent any more.
+
+        What it returns may be kept beside them, and holds on to nothing else.
+        """
         ...

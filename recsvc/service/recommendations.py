@@ -86,9 +86,7 @@ class Recommendations:
         self._turns = Turns(cache)
         self._refreshes = refreshes
         self._deliveries = deliveries
-        self._repeats = Repeats(
-            inquiries, deliveries, cache.codec, process, now=now, monotonic=monotonic
-        )
+        self._repeats = Repeats(inquiries, deliveries, process, now=now, monotonic=monotonic)
         self._now = now
         self._monotonic = monotonic
 

@@ -7,7 +7,6 @@ what was found in the store in the meantime.
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import NamedTuple
 
 from recsvc.logs import note
@@ -18,7 +17,7 @@ from recsvc.service.inquiries import Inquiries, Moment
 from recsvc.service.inquiry import Inquiry
 from recsvc.service.models import LoadedModel
 from recsvc.service.process_cache import MAX_SECONDS, KeptAnswer, Permit, ProcessCache
-from recsvc.service.questions import AnswerCodec, Question, ServedFrom
+from recsvc.service.questions import Question, ServedFrom
 from recsvc.service.selling import NOTHING
 from recsvc.service.standing import Heeded
 
@@ -43,7 +42,6 @@ class Repeats:
     Args:
         inquiries: knows what answers depend on.
         deliveries: says what is true of each.
-        codec: looks into answers.
         process: keeps them; without one, and without room in it, nothing is.
         now: unix seconds.
         monotonic: monotonic seconds.
@@ -53,7 +51,6 @@ class Repeats:
         self,
         inquiries: Inquiries,
         deliveries: Deliveries,
-        codec: AnswerCodec,
         process: ProcessCache | None,
         *,
         now: Callable[[], float] = time.time,
@@ -61,7 +58,6 @@ class Repeats:
     ) -> None:
         self._inquiries = inquiries
         self._deliveries = deliveries
-        self._codec = codec
         self._process = process if process is not None and process.is_on else None
         self._now = now
         self._monotonic = monotonic
@@ -169,11 +165,8 @@ class Repeats:
         )
         if until <= now:  # the clock has passed an edge since the list was begun
             return
-        payload = found.payload
-        # What was found is looked into anew should anybody ask: the message would lie here too.
-        basis = basis._replace(product_ids=partial(_product_ids, self._codec, payload))
         answer = KeptAnswer(
-            payload,
+            found.payload,
             found.kept.n_items,
             basis.made_time,
             until,
@@ -197,8 +190,3 @@ def _facts(inquiry: Inquiry, heeded: Heeded, n_items: int) -> dict[str, str | fl
     if inquiry.asker.shopper:
         facts["visitor" if heeded.is_visitor else "customer"] = inquiry.asker.shopper
     return facts
-
-
-def _product_ids(codec: AnswerCodec, payload: bytes) -> Sequence[str]:
-    kept = codec.kept(payload)
-    return () if kept is None else kept.product_ids()
