@@ -3,7 +3,8 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 import grpc
@@ -55,7 +56,7 @@ class Patience:
         """Give the answers of a stream, and be found by :meth:`sweep` while one is not taken.
 
         Args:
-            answers: of any message.
+            answers: of any message; closed at the end, before what stands around this one ends.
             context: of the call.
 
         Raises:
@@ -65,18 +66,19 @@ class Patience:
         with self._lock:
             self._sendings.add(sending)
         try:
-            for answer in answers:
-                sending.since = self._monotonic()
-                try:
-                    yield answer
-                except GeneratorExit:
-                    # gRPC lets go of a call that has ended; this one has ended for a reason.
+            with closing(_each(answers)) as given:
+                for answer in given:
+                    sending.since = self._monotonic()
+                    try:
+                        yield answer
+                    except GeneratorExit:
+                        # gRPC lets go of a call that has ended; this one has ended for a reason.
+                        if sending.is_ended:
+                            raise self._unread() from None
+                        raise
+                    sending.since = math.inf
                     if sending.is_ended:
-                        raise self._unread() from None
-                    raise
-                sending.since = math.inf
-                if sending.is_ended:
-                    raise self._unread()
+                        raise self._unread()
         finally:
             with self._lock:
                 self._sendings.discard(sending)
@@ -97,6 +99,11 @@ class Patience:
             f"an answer was not read for {self.seconds:g} s; read answers as they come, and ask "
             "again on another stream for those that are missing"
         )
+
+
+def _each(answers: Iterable[Any]) -> Generator[Any, None, None]:
+    """The same, to be closed also where they are no generator."""
+    yield from answers
 
 
 class _Sending:

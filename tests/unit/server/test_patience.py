@@ -1,12 +1,13 @@
 """Streams whose answers nobody takes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from recsvc.logs import collected_facts, note
 from recsvc.metrics import Metrics
 from recsvc.server.patience import Patience, UnreadError
 from tests.stores import SetClock
@@ -30,7 +31,11 @@ class Bench:
 
     def stream(self) -> Iterator[int]:
         context: Any = self.context
-        return self.patience.taken(iter(range(3)), context)
+        return self.patience.taken(self.answers(), context)
+
+    def answers(self) -> Generator[int, None, None]:
+        with collected_facts():
+            yield from range(3)
 
     def n_ended(self, reason: str) -> float | None:
         return self.numbers.get_sample_value("recsvc_streams_ended_total", {"reason": reason})
@@ -75,3 +80,17 @@ def test_a_stream_that_is_let_go_of_says_why(bench: Bench) -> None:
         ended.close()  # type: ignore[attr-defined]  # it is a generator
     left.close()  # type: ignore[attr-defined]  # likewise
     assert bench.n_ended("unread") == 1
+
+
+def test_what_answers_has_ended_before_what_stands_around_it(bench: Bench) -> None:
+    """Or the facts that it collects for itself would go on hiding those of the call."""
+    with collected_facts() as facts:
+        stream = bench.stream()
+        assert next(stream) == 0
+        bench.clock.now = SECONDS
+        bench.patience.sweep()
+        with pytest.raises(UnreadError) as raised:
+            next(stream)
+        note(n_items=1)
+    assert facts == {"n_items": 1}
+    assert raised.traceback  # holds on to the stream
