@@ -10,7 +10,8 @@ import grpc
 Message = TypeVar("Message")
 
 MAX_WAITING_BYTES = 1 << 20
-"""A message is some hundred bytes; whoever sends more of larger ones waits until they are read."""
+"""A message is some hundred bytes; whoever sends more of larger ones waits until they are read. The
+last one may go beyond."""
 
 
 class Gathered(Generic[Message]):
@@ -85,12 +86,14 @@ class Gathered(Generic[Message]):
         try:
             for message in self._messages:
                 with self._changed:
-                    self._changed.wait_for(lambda: self._has_room or self._is_over)
-                    if self._is_over:
-                        return
                     self._waiting.append(message)
                     self._n_bytes += self._size(message)
                     self._changed.notify_all()
+                    # Before the next one is asked for, which may be as large as a message can be.
+                    self._changed.wait_for(lambda: self._has_room or self._is_over)
+                    if self._is_over:
+                        return
+                del message  # or it would stay here until the next one comes
         except grpc.RpcError as error:
             self._error = error
         finally:

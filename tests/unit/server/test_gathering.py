@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from recsvc.server.gathering import MAX_WAITING_BYTES, Gathered
+from tests.serving import wait_until
 
 SECONDS = 20.0
 
@@ -72,7 +73,8 @@ def test_a_group_is_what_has_come_meanwhile() -> None:
     source.wait_for(2)
     assert next(groups) == [1]
     source.gate.release(10)
-    source.wait_for(5)  # three wait, and one is in the hand of who reads
+    wait_until(lambda: len(groups._waiting) == 3)
+    assert source.n_asked == 4  # the next one stays where it is
     assert next(groups) == [2, 3, 4]
     assert idle.n_times == 2
     groups.close()
@@ -97,7 +99,7 @@ def test_who_is_closed_reads_no_further() -> None:
     source = Source()
     source.gate.release(10)
     groups = gathered(source, 2)
-    source.wait_for(3)
+    wait_until(lambda: len(groups._waiting) == 2)
     groups.close()
     (reader,) = [each for each in threading.enumerate() if each.name == "stream-reader"]
     reader.join(SECONDS)
@@ -108,14 +110,14 @@ def test_who_is_closed_reads_no_further() -> None:
 
 
 def test_large_messages_wait_outside() -> None:
-    """As many bytes are read ahead as there is room for, and one message more at most."""
+    """As many bytes are read ahead as there is room for, and the rest of one message at most."""
     source = Source()
     groups = gathered(source, 100, lambda _: MAX_WAITING_BYTES // 2)
     source.gate.release(10)
-    source.wait_for(3)  # two wait, and one is in the hand of who reads
-    assert next(groups) == [1, 2]
-    source.wait_for(5)
-    assert next(groups) == [3, 4]
+    for group in ([1, 2], [3, 4]):
+        wait_until(lambda: len(groups._waiting) == 2)
+        assert source.n_asked == group[-1]
+        assert next(groups) == group
     groups.close()
 
 
