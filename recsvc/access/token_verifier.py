@@ -227,7 +227,8 @@ def _web_key(entry: dict[str, Any]) -> Key:
     key = _public_key(jwt.PyJWK(entry).key)
     if entry.get("alg", key.algorithm) != key.algorithm:
         raise ValueError(f"{entry['alg']}: only RS256, ES256 and EdDSA are supported")
-    return Key(key.value, key.algorithm, str(entry.get("kid", "")))
+    name = entry.get("kid")
+    return Key(key.value, key.algorithm, "" if name is None else str(name))  # null is no name
 
 
 def _public_key(key: object) -> Key:

@@ -26,6 +26,7 @@ from recsvc.access.token_verifier import (
     TokenVerifier,
     UnknownKeyError,
     parse_keys,
+    published_keys,
     secret_key,
 )
 from recsvc.errors import CredentialError, ForbiddenError, RecsvcError, SettingsError
@@ -207,6 +208,15 @@ def test_a_single_key_without_a_name_checks_named_tokens() -> None:
     """As a PEM file has no place for a name."""
     verifier = TokenVerifier([Key(EC.public_key(), "ES256")])
     assert verifier.verify(signed(EC, "ES256", {"kid": "any"})).customer_id == "anna"
+
+
+def test_a_name_that_is_null_is_none() -> None:
+    """Some issuers write out every field of a key."""
+    content = json.dumps({"keys": [web_key(EC, "ES256", kid=None)]}).encode()
+    for keys in (parse_keys(FILE, content), published_keys(content)):
+        verifier = TokenVerifier(keys)
+        assert verifier.verify(signed(EC, "ES256")).customer_id == "anna"
+        assert verifier.verify(signed(EC, "ES256", {"kid": "any"})).customer_id == "anna"
 
 
 def test_of_keys_without_names_each_is_tried() -> None:
