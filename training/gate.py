@@ -165,7 +165,7 @@ def unmeasured(metrics: Mapping[str, Any]) -> Decision | None:
 
 
 def no_better(metrics: Mapping[str, Any]) -> list[str]:
-    """A line for each simple way of ranking that did as well as a version, on what was held out.
+    """A line for each simple way of ranking that found more than a version, of what was held out.
 
     Nothing is refused for it: somebody should look at the data before shoppers see the lists.
 
