@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from recsvc.artifacts.journal import Note
-from recsvc.artifacts.registry import Registry, RemovedVersion
+from recsvc.artifacts.registry import Registry
+from recsvc.artifacts.removal import RemovalError, RemovedVersion
 from recsvc.artifacts.retention import KEPT, prune
 from recsvc.errors import InputError, RegistryError
 from recsvc.terminal import whoami
@@ -164,7 +165,7 @@ def _pruned(registry: Registry, keep: int) -> list[RemovedVersion]:
     except (RegistryError, InputError) as error:
         with reporting() as reporter:
             reporter.log(f"nightly: old versions are not removed: {error}")
-        return []
+        return error.removed if isinstance(error, RemovalError) else []
 
 
 def _lines(outcome: Outcome, registry: str) -> list[str]:

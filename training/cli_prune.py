@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from recsvc.artifacts.registry import Registry
+from recsvc.artifacts.removal import RemovalError
 from recsvc.artifacts.retention import KEPT, prune
 from training.answers import JsonOption, RegistryOption, print_result
 from training.pruned import as_removed, removed_lines
@@ -29,7 +30,14 @@ def prune_command(
     The current version stays, the newest --keep, as many that a rollback would return to, and those
     of experiments that run. A server that still has an older one loaded goes on with it.
     """
-    removed = prune(Registry.open(registry), keep, dry_run=dry_run)
+    nothing = "nothing to remove"
+    failed: RemovalError | None = None
+    try:
+        removed = prune(Registry.open(registry), keep, dry_run=dry_run)
+    except RemovalError as error:
+        removed, failed, nothing = error.removed, error, "nothing removed"
     result = as_removed(removed) | {"dry_run": dry_run}
-    lines = removed_lines(removed, dry_run=dry_run) or ["nothing to remove"]
+    lines = removed_lines(removed, dry_run=dry_run) or [nothing]
     print_result(result, "\n".join(lines), as_json)
+    if failed is not None:
+        raise failed

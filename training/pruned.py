@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from recsvc.artifacts.registry import RemovedVersion
+from recsvc.artifacts.removal import RemovedVersion
 
 _MEGABYTE = 1_000_000
 

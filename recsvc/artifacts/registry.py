@@ -33,6 +33,7 @@ from recsvc.artifacts.journal import UNSAID, Entry, Note
 from recsvc.artifacts.ledger import Ledger
 from recsvc.artifacts.pointer import Pointer
 from recsvc.artifacts.pointer_file import PointerFile, PointerStamp
+from recsvc.artifacts.removal import RemovalError, RemovedVersion
 from recsvc.artifacts.secret import read_or_make_secret
 from recsvc.artifacts.staging import Staging
 from recsvc.artifacts.version_ids import new_version_id
@@ -61,19 +62,6 @@ class VersionInfo:
     manifest: Manifest | None
     error: str | None
     is_current: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RemovedVersion:
-    """A version that is no longer there.
-
-    Attributes:
-        version_id: its name.
-        size_bytes: of all its files.
-    """
-
-    version_id: str
-    size_bytes: int
 
 
 class Registry:
@@ -277,13 +265,22 @@ class Registry:
 
         Returns:
             What was removed, in that order, without those that somebody was loading.
+
+        Raises:
+            RemovalError: some cannot be removed, such as another user's; the others are.
         """
-        removed = []
+        removed: list[RemovedVersion] = []
+        failed: dict[str, OSError] = {}
         with self._os_errors("written"), self._locked():
             for version_id in doomed(self._versions.removable_ids(), self.pointer()):
-                version = RemovedVersion(version_id, self._versions.size_bytes(version_id))
-                if dry_run or self._versions.remove(version_id):
-                    removed.append(version)
+                try:
+                    version = RemovedVersion(version_id, self._versions.size_bytes(version_id))
+                    if dry_run or self._versions.remove(version_id):
+                        removed.append(version)
+                except OSError as error:  # or it would keep all that are newer
+                    failed[version_id] = error
+        if failed:
+            raise RemovalError(self.root, failed, removed)
         return removed
 
     def record_refusal(self, version_id: str, now: datetime, note: Note) -> None:

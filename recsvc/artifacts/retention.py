@@ -5,7 +5,8 @@ from typing import Final
 
 from recsvc.artifacts.experiment_shelf import KIND, running
 from recsvc.artifacts.pointer import Pointer
-from recsvc.artifacts.registry import Registry, RemovedVersion
+from recsvc.artifacts.registry import Registry
+from recsvc.artifacts.removal import RemovedVersion
 from recsvc.artifacts.version_ids import CURRENT
 
 KEPT: Final = 7
@@ -25,8 +26,8 @@ def prune(registry: Registry, keep: int, *, dry_run: bool = False) -> list[Remov
         dry_run: remove nothing, and only say what would be.
 
     Raises:
-        RegistryError: a version, or the experiments, cannot be read, or a version not removed;
-            those before it are.
+        RegistryError: the registry, or the experiments, cannot be read; nothing is removed.
+        RemovalError: a version cannot be removed; all the others are.
         InputError: the experiments were written by a newer recsvc; nothing is removed.
     """
     if keep < 1:

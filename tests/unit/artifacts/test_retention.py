@@ -9,9 +9,11 @@ from recsvc.artifacts.disk import held, unheld
 from recsvc.artifacts.experiment_shelf import KIND, activate
 from recsvc.artifacts.journal import UNSAID
 from recsvc.artifacts.registry import Registry
+from recsvc.artifacts.removal import RemovalError
 from recsvc.artifacts.retention import prune
 from recsvc.errors import InputError, NotFoundError, PreconditionError
 from tests.experiments import CONTROL, experiment
+from tests.unit.artifacts.others import not_ours
 from tests.unit.artifacts.samples import NOW, publish_sample, sample_arrays
 
 
@@ -100,6 +102,20 @@ def test_what_is_being_loaded_stays_until_the_next_time(registry: Registry) -> N
         assert "v0" not in {version.version_id for version in prune(registry, 1)}
         assert there(registry) == "920"
     assert [version.version_id for version in prune(registry, 1)] == ["v0"]
+
+
+def test_a_version_that_cannot_be_removed_keeps_no_other(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user's, say: it is named at the end, with the reason, and tried again."""
+    with monkeypatch.context() as patch:
+        not_ours(patch, "v0", "v4")
+        with pytest.raises(RemovalError, match=r"v0 \(.*not permitted.*\); v4 \(") as raised:
+            prune(registry, 1)
+        names = [version.version_id for version in raised.value.removed]
+        assert names == ["v1", "v3", "v5", "v6", "v7", "v8"]
+        assert there(registry) == "9420"
+    assert [version.version_id for version in prune(registry, 1)] == ["v0", "v4"]
 
 
 def test_nobody_loads_what_is_being_removed(registry: Registry) -> None:

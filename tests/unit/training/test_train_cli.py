@@ -23,8 +23,10 @@ from tests.counting import DATA_END_TIME
 from tests.purchases import START, shop_events
 from tests.samples import PURCHASES, tiny_artifact, tiny_model
 from tests.serving import small_registry
+from tests.unit.artifacts.others import not_ours
 from training.answers import REFUSED
 from training.cli import COMMANDS, app
+from training.cli_nightly import _pruned
 
 Capture = pytest.CaptureFixture[str]
 
@@ -769,6 +771,29 @@ def test_old_versions_are_pruned(registry: Path, capsys: Capture) -> None:
 
     assert run(app, prune) == 0
     assert capsys.readouterr().out == "nothing to remove\n"
+
+
+def test_what_was_pruned_is_told_before_what_could_not_be(
+    registry: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command fails, and leaves nobody to guess what is gone; a night has ended well."""
+    run(app, ["promote", "v2", "--registry", str(registry)])
+    for version_id in ("v0", "u9"):
+        shutil.copytree(registry / "versions" / "v1", registry / "versions" / version_id)
+    capsys.readouterr()
+    not_ours(monkeypatch, "u9")
+    prune = ["prune", "--keep", "1", "--registry", str(registry)]
+
+    assert run(app, prune) == 1
+    told = capsys.readouterr()
+    assert told.out.startswith("removed v0, ")
+    assert "cannot be removed: u9 (" in told.err
+    assert run(app, prune) == 1
+    assert capsys.readouterr().out == "nothing removed\n"
+
+    shutil.copytree(registry / "versions" / "u9", registry / "versions" / "v0")
+    assert [version.version_id for version in _pruned(Registry(registry), 1)] == ["v0"]
+    assert "old versions are not removed: " in capsys.readouterr().err
 
 
 def test_models_lists_what_there_is(registry: Path, capsys: Capture) -> None:
