@@ -8,14 +8,20 @@ import json
 import os
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from signal import Signals
+from threading import Thread
 from typing import Self
 
 from recsvc.errors import InputError
 from training.reading import open_source, readable, shown
+
+_LAST_LINES = 20
+"""Of what the process says on standard error: shown where it ends for a reason of ours. What Polars
+says there of its panics is for its makers."""
 
 
 class Trial:
@@ -26,6 +32,8 @@ class Trial:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
+        self._said = deque[str](maxlen=_LAST_LINES)
+        self._listener = Thread()
 
     def __enter__(self) -> Self:
         return self
@@ -41,12 +49,14 @@ class Trial:
         Raises:
             InputError: it cannot be read, or who tried has ended of it.
         """
-        process = self._process = self._process or _begun()
+        process = self._process = self._process or self._begun()
         answer = _asked(process, json.dumps(os.fspath(path)))
         if not answer:
             code = self._ended(process)
             if code >= 0:
-                raise RuntimeError(f"who reads Parquet first ended with {code}")
+                raise RuntimeError(
+                    f"who reads Parquet first ended with {code}\n{''.join(self._said)}"
+                )
             raise InputError(
                 f"{shown(path)}: Polars ended with {Signals(-code).name} when it read this: it is "
                 "damaged, or unpacks to more than the memory holds; write it anew"
@@ -54,21 +64,28 @@ class Trial:
         if said := json.loads(answer):
             raise InputError(said)
 
+    def _begun(self) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            # -P: a folder of data may hold a training/ or a select.py of its own.
+            [sys.executable, "-P", "-m", "training.trial"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        )
+        assert process.stderr is not None  # noqa: S101  # a pipe
+        self._said.clear()
+        # While it lives: who fills a pipe that nobody reads from waits for ever.
+        self._listener = Thread(target=self._said.extend, args=(process.stderr,), daemon=True)
+        self._listener.start()
+        return process
+
     def _ended(self, process: "subprocess.Popen[str]") -> int:
+        self._listener.join()
         process.communicate()
         self._process = None
         return process.returncode
-
-
-def _begun() -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        # -P: a folder of data may hold a training/ or a select.py of its own.
-        [sys.executable, "-P", "-m", "training.trial"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # what Polars says of its panics is for its makers
-        text=True,
-    )
 
 
 def _asked(process: "subprocess.Popen[str]", question: str) -> str:

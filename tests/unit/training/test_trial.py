@@ -61,10 +61,18 @@ def test_a_trial_goes_on_after_a_death(good: Path, broken: Path) -> None:
 def test_a_trial_that_does_not_start_is_no_fault_of_the_file(
     good: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is ours has a stack trace."""
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    with Trial() as trial, pytest.raises(RuntimeError, match="ended with 1"):
-        trial.check(good)
+    """What is ours has a stack trace, and the last that the other process has said."""
+    program = good.with_name("python")
+    program.write_text("#!/bin/sh\nseq 99999 >&2\necho no module named training >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    with Trial() as trial:
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="ended with 1") as raised:
+                trial.check(good)
+            lines = str(raised.value).splitlines()
+            assert lines[-2:] == ["99999", "no module named training"]
+            assert len(lines) < 50
 
 
 def test_what_lies_in_the_working_directory_is_no_module_of_the_trial(
