@@ -186,12 +186,15 @@ def _status(settings: ServerSettings) -> str:
 
 def _reaching(settings: ServerSettings) -> tuple[ChannelCredentials | None, str]:
     """What a service of these settings is asked with, and the name in its certificate."""
-    credentials = tls_of(TargetSettings.load())
+    target = TargetSettings.load()
     identity = identity_of(settings, _quiet(settings))
     if identity is None:
-        return credentials, ""
-    if credentials is None:
-        # It shows this certificate, and may well believe it too.
-        credentials = tls_credentials(settings.tls_cert, settings.tls_cert, settings.tls_key)
+        return tls_of(target), ""
+    roots, pair = target.target_ca, (target.target_cert, target.target_key)
+    if pair == (None, None):
+        # The service shows this certificate, and may well believe it too.
+        pair = settings.tls_cert, settings.tls_key
+        if roots is None and not target.target_tls:
+            roots = settings.tls_cert
     # What it listens on, all addresses or this machine's, need not be in its certificate.
-    return credentials, next(iter(identity.value.names), "")
+    return tls_credentials(roots, *pair), next(iter(identity.value.names), "")

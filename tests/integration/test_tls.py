@@ -246,7 +246,9 @@ def test_the_doctor_may_be_asked_beside_a_service_with_tls(
         command = ["doctor", "--registry", str(registry), "--listen"]
         assert run(app, [*command, listen]) == 0
         assert f"{listen} already: SERVING" in capsys.readouterr().out
-        for name, path in (("CA", ca), ("CERT", files[0]), ("KEY", files[1])):
+        monkeypatch.setenv("RECSVC_TARGET_CA", str(ca))
+        assert run(app, [*command, listen]) == 0
+        for name, path in (("CERT", files[0]), ("KEY", files[1])):
             monkeypatch.setenv(f"RECSVC_TARGET_{name}", str(path))
         for address in (listen, server.target):
             assert run(app, [*command, address]) == 0
