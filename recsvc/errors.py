@@ -176,7 +176,7 @@ class RateLimitedError(OverloadedError):
 
 
 class StreamEndedError(RecsvcError):
-    """A stream was held open, and nothing was asked on it, or its answers were not read."""
+    """A call was held open, and nothing was asked on it, or its answers were not read."""
 
     default_reason = "STREAM_IDLE"
 

@@ -109,8 +109,8 @@ class Metrics:
         )
         self.streams_ended = Counter(
             "recsvc_streams_ended",
-            "Streams that were ended for what their callers did not do: idle (nothing was asked), "
-            "unread (answers were not taken).",
+            "Streams and calls ended for what their callers did not do: idle (nothing was "
+            "asked on a stream), unread (answers were not taken), silent (a call sent no message).",
             ["reason"],
             registry=registry,
         )

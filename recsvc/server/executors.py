@@ -9,6 +9,7 @@ from queue import SimpleQueue
 from typing import Any, TypeAlias
 
 from recsvc.logs import Logger
+from recsvc.server.arrivals import Arrivals
 from recsvc.server.backlog import Backlog
 from recsvc.server.patience import Patience
 
@@ -43,14 +44,16 @@ class CallExecutor(Executor):
     Args:
         max_workers: threads at most; each begins when it is needed.
         logger: told of what a call raises past gRPC.
+        arrivals: waits for the messages of calls; None, its threads do.
 
     Attributes:
         backlog: what it holds.
     """
 
-    def __init__(self, max_workers: int, logger: Logger) -> None:
+    def __init__(self, max_workers: int, logger: Logger, arrivals: Arrivals | None = None) -> None:
         self._max_workers = max_workers
         self._logger = logger
+        self._arrivals = arrivals
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
@@ -66,12 +69,12 @@ class CallExecutor(Executor):
         return self.backlog.n_held
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run ``fn`` when a thread is free; what is returned says only that it was taken."""
-        with self._lock:
-            self.backlog.begin()
-            if len(self._threads) < min(self.backlog.n_held, self._max_workers):
-                self._begin_thread()
-        self._tasks.put((fn, args, kwargs))
+        """Run ``fn`` when a thread is free; what is returned says only that it was taken.
+
+        A call for which gRPC would wait there is not held before its message has come.
+        """
+        if self._arrivals is None or not self._arrivals.expect(fn, args, self._take):
+            self._take(fn, *args, **kwargs)
         return self._taken
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002  # the base class's
@@ -89,6 +92,13 @@ class CallExecutor(Executor):
         n_left = sum(thread.is_alive() for thread in self._threads) if wait else 0
         if n_left:
             self._logger.warning("calls_left_behind", n_calls=n_left)
+
+    def _take(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+        with self._lock:
+            self.backlog.begin()
+            if len(self._threads) < min(self.backlog.n_held, self._max_workers):
+                self._begin_thread()
+        self._tasks.put((fn, args, kwargs))
 
     def _begin_thread(self) -> None:
         name = f"grpc_{len(self._threads)}"
@@ -201,11 +211,14 @@ class Lane(ThreadPoolExecutor):
     Args:
         logger: told of what a call raises past gRPC.
         n_threads: at most; each begins when it is needed.
+        arrivals: waits for the messages of calls; None, the threads do.
     """
 
-    def __init__(self, logger: Logger, n_threads: int = 1) -> None:
+    def __init__(
+        self, logger: Logger, n_threads: int = 1, arrivals: Arrivals | None = None
+    ) -> None:
         super().__init__(1)  # likewise
-        self._calls = CallExecutor(n_threads, logger)
+        self._calls = CallExecutor(n_threads, logger, arrivals)
 
     @property
     def n_held(self) -> int:

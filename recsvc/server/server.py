@@ -12,11 +12,13 @@ from recsvc.errors import SettingsError
 from recsvc.logs import Logger
 from recsvc.metrics import Metrics
 from recsvc.server.admission import Admission
+from recsvc.server.arrivals import MANY_SECONDS, Arrivals
 from recsvc.server.catalogue_servicer import CatalogueServicer
 from recsvc.server.customer_servicer import CustomerServicer
 from recsvc.server.event_servicer import EventServicer
 from recsvc.server.executors import CallExecutor, Lane, StreamExecutor
 from recsvc.server.gate import Guard
+from recsvc.server.handing_over import known_insides
 from recsvc.server.interceptor import CallInterceptor, Traits
 from recsvc.server.model_servicer import ModelServicer
 from recsvc.server.patience import SWEEPS, Patience
@@ -102,7 +104,7 @@ class ServerOptions:
         max_threads: lists worked on at once, and as many calls of other kinds.
         max_concurrent: calls held at once.
         max_wait_seconds: how long who asks for a list may have to wait for a thread.
-        stream_idle_seconds: how long a stream may neither be fed nor read.
+        stream_idle_seconds: how long a stream may neither be fed nor read, nor a call send nothing.
         tls: what TLS shows and asks for; None, all is plain text.
     """
 
@@ -152,14 +154,24 @@ class RecommendationServer:
         gate: Guard | None = None,
     ) -> None:
         self._health = health
-        self._executor = CallExecutor(options.max_threads, logger)
+        insides = known_insides()
+        if insides is None:
+            logger.warning("messages_awaited_on_threads", grpcio=grpc.__version__)
+        arrivals = self._arrivals = Arrivals(
+            options.stream_idle_seconds,
+            options.max_concurrent,
+            metrics,
+            n_worked_on=lambda: executor.n_held + patient.n_held,
+            insides=insides,
+        )
+        executor = self._executor = CallExecutor(options.max_threads, logger, arrivals)
         patience = Patience(options.stream_idle_seconds, metrics)
-        self._streams, self._lane = StreamExecutor(patience), Lane(logger)
-        self._impatient = Poller("unread-streams", logger)
-        patient = self._patient = Lane(logger, options.max_threads)
+        self._streams, self._lane = StreamExecutor(patience), Lane(logger, arrivals=arrivals)
+        self._impatient = Poller("silent-callers", logger)
+        patient = self._patient = Lane(logger, options.max_threads, arrivals)
         self._reflection = ReflectionServicer(SERVICES, admit=None if gate is None else gate.admit)
         admission = Admission(
-            self._executor.backlog,
+            executor.backlog,
             max_held=options.max_concurrent,
             max_wait_seconds=options.max_wait_seconds,
             metrics=metrics,
@@ -180,9 +192,9 @@ class RecommendationServer:
             gate=gate,
             patient=self._patient,
         )
-        executor: Any = self._executor  # its stub wants the library's pool, it takes any
+        pool: Any = executor  # its stub wants the library's, it takes any
         self._server = grpc.server(
-            executor, interceptors=[interceptor], options=_channel_options(options)
+            pool, interceptors=[interceptor], options=_channel_options(options)
         )
         self._recommendations = servicers.recommendations
         self._add_services(servicers)
@@ -191,8 +203,13 @@ class RecommendationServer:
     def start(self) -> None:
         """Answer calls."""
         self._server.start()
-        patience = self._streams.patience
-        self._impatient.start(patience.sweep, patience.seconds / SWEEPS)
+        patience, arrivals = self._streams.patience, self._arrivals
+
+        def sweep() -> None:
+            patience.sweep()
+            arrivals.sweep()
+
+        self._impatient.start(sweep, min(patience.seconds / SWEEPS, MANY_SECONDS))
 
     def stop(self, grace_seconds: float) -> None:
         """Take no new calls, and return once the running ones have ended or been cut off."""
@@ -216,6 +233,11 @@ class RecommendationServer:
         self._patient.end()
         self._streams.end()
         self._reflection.shutdown()
+
+    @property
+    def n_silent(self) -> int:
+        """Calls whose message has not come."""
+        return self._arrivals.n_held
 
     @property
     def _is_busy(self) -> bool:
