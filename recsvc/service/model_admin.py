@@ -223,12 +223,14 @@ class ModelAdmin:
 
 @contextmanager
 def _worded_for_callers(version_ref: str) -> Iterator[None]:
-    """Say the registry's errors without its paths and shell commands, which the log line gets."""
+    """Say the registry's errors without its paths and shell commands, which the log line gets.
+
+    Of what is not there it gets nothing: that is a text of the caller's, and may be anybody's id.
+    """
     shown = version_ref[:80]
     try:
         yield
     except NotFoundError as error:
-        note(cause=str(error))
         raise NotFoundError(
             f"model {shown!r} is not in the registry; list what there is with ListModels",
             reason=error.reason,

@@ -33,7 +33,7 @@ _SHARE_HUGE: Final = 0.00002
 _LOOK_EVERY: Final = 1_000
 _N_STREAMED: Final = (0, 1, 2, 5, 20, 100)
 _N_LONG: Final = 20
-_SILENT: Final = {"DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", LEFT_EARLY}
+_SILENT: Final = {"DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "UNAVAILABLE", LEFT_EARLY}
 """Ends without a word of the service, which may have seen nothing of the call."""
 _CUSTOMERS: Final = ("anna", "ben", "clara", "dora", "emil", "filipa")
 

@@ -32,9 +32,11 @@ REASONS: Final = {
     "PERMISSION_DENIED": {"SCOPE_MISSING", "CUSTOMER_MISMATCH"},
     "RESOURCE_EXHAUSTED": {"RATE_LIMITED", "OVERLOADED"},
     "UNAVAILABLE": {"WARMING_UP", "DRAINING", "STORE_UNAVAILABLE"},
+    "ABORTED": {"STREAM_IDLE"},
     "UNIMPLEMENTED": {"NOT_YET_AVAILABLE"},
 }
 """What the API promises; the server has its own table, which is what is tested."""
+_UNREAD: Final = {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE}
 _WAITS: Final = {"RESOURCE_EXHAUSTED", "UNAVAILABLE"}
 _NUMBERS: Final = re.compile(r"\d+|\[[^]]*\]|'[^']*'|\"[^\"]*\"")
 
@@ -67,8 +69,9 @@ def verdict_of(call: Any, *, may_expire: bool, n_bytes: int) -> Verdict:  # noqa
         return Verdict("OK", "", "OK")
     name, said = code.name, call.details() or ""
     if (code is grpc.StatusCode.DEADLINE_EXCEEDED and may_expire) or (
-        # gRPC itself turns it away before anybody reads it.
-        code is grpc.StatusCode.RESOURCE_EXHAUSTED and n_bytes > MAX_MESSAGE_BYTES
+        # gRPC itself turns it away before anybody reads it, or ends its connection for its age
+        # while it comes in.
+        code in _UNREAD and n_bytes > MAX_MESSAGE_BYTES
     ):
         return Verdict(name, "", name)
     packed = [value for key, value in call.trailing_metadata() or () if key == DETAILS]

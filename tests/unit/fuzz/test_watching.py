@@ -81,10 +81,12 @@ def test_what_is_not_in_the_table_of_the_api_is_a_fault(ended: Ended, fault: str
 
 
 def test_what_grpc_itself_turns_away_is_no_fault() -> None:
-    """A call that could not be in time, and a message that is too large."""
+    """A call that could not be in time, and a message that is too large, whatever ends first."""
     assert not verdict_of(Ended(LATE, has_status=False), may_expire=True, n_bytes=10).fault
     large = MAX_MESSAGE_BYTES + 1
-    assert not verdict_of(Ended(FULL, has_status=False), may_expire=False, n_bytes=large).fault
+    for code in (FULL, GONE):
+        assert not verdict_of(Ended(code, has_status=False), may_expire=False, n_bytes=large).fault
+        assert verdict_of(Ended(code, has_status=False), may_expire=False, n_bytes=10).fault
 
 
 def test_an_entry_of_a_batch_may_be_late_where_the_call_was_in_a_hurry() -> None:
