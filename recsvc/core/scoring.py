@@ -19,16 +19,25 @@ def scored(case: Case, ranker: Ranker) -> NDArray[np.float32]:
     trees = ranker.trees
     if trees is None:
         return _fused(case, ranker)
-    if not 0 < ranker.n_sifted < len(case.items):
+    kept = sifted(case, ranker)
+    if kept is None:
         return _learnt(case, trees, ranker)
     fusion = _fused(case, ranker)
-    kept = np.zeros(len(fusion), np.bool_)
-    kept[fusion.argpartition(-ranker.n_sifted)[-ranker.n_sifted :]] = True
     scores = np.empty_like(fusion)
     scores[kept] = learnt = _learnt(case, trees, ranker, kept)
     # Below the others, by as much as the weighted sum has them below.
     scores[~kept] = learnt.min() + (fusion[~kept] - fusion[kept].min())
     return scores
+
+
+def sifted(case: Case, ranker: Ranker) -> NDArray[np.bool_] | None:
+    """The candidates that the trees look at: bool, shape ``(len(case.items),)``, or None for all."""
+    if not 0 < ranker.n_sifted < len(case.items):
+        return None
+    fusion = _fused(case, ranker)
+    kept = np.zeros(len(fusion), np.bool_)
+    kept[fusion.argpartition(-ranker.n_sifted)[-ranker.n_sifted :]] = True
+    return kept
 
 
 def _learnt(

@@ -16,6 +16,7 @@ from recsvc.core.model import Model
 from recsvc.core.places import Location
 from recsvc.core.query import Query
 from recsvc.core.recommender import Recommender
+from recsvc.core.scoring import sifted
 from recsvc.core.sources import Collaborative, Source
 from tests.benchmarks.speed.paths import PAGE_SIZE, somebody
 
@@ -56,10 +57,10 @@ def _of(recommender: Recommender, query: Query) -> dict[str, float]:
             found[f"{source.name}: scores"] = _least(partial(matmul, source.factors.items, user))
         else:
             found[source.name] = _least(partial(_scored, source, case))
-    features = case.panel.features
-    found["features"] = _least(partial(features.of, case))
+    features, kept = case.panel.features, sifted(case, ranker)
+    found["features"] = _least(partial(features.of, case, kept))
     if ranker.trees is not None:
-        found["trees"] = _least(partial(ranker.trees.predict, features.of(case)))
+        found["trees"] = _least(partial(ranker.trees.predict, features.of(case, kept)))
     found["recommend"] = _least(partial(recommender.recommend, query))
     return found
 
