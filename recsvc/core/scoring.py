@@ -31,7 +31,7 @@ def scored(case: Case, ranker: Ranker) -> NDArray[np.float32]:
 
 
 def sifted(case: Case, ranker: Ranker) -> NDArray[np.bool_] | None:
-    """The candidates that the trees look at: bool, shape ``(len(case.items),)``, or None for all."""
+    """Which candidates the trees look at: bool, shape ``(len(case.items),)``, or None for all."""
     if not 0 < ranker.n_sifted < len(case.items):
         return None
     fusion = _fused(case, ranker)
