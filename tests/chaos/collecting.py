@@ -32,7 +32,7 @@ def main() -> None:
             collect(redis, history, registry, runs)
         except (RecsvcError, OSError) as error:
             sys.stderr.write(f"{error}\n")
-        time.sleep(float(seconds))  # as a timer would
+        time.sleep(float(seconds))  # the pace of a shop's timer, asked for by who runs it
 
 
 if __name__ == "__main__":

@@ -74,6 +74,7 @@ class RedisSlowed(Fault):
 
     def _slow(self) -> None:
         while not self._ending.is_set():
+            # The two spans are the fault itself; nothing is waited for.
             self.signal_valkey(signal.SIGSTOP)
             time.sleep(self.ASLEEP_SECONDS)
             self.signal_valkey(signal.SIGCONT)
