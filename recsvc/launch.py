@@ -97,6 +97,10 @@ def _warn_of_openness(settings: ServerSettings, logger: Logger) -> None:
         )
 
 
+_ENDS = frozenset({"worker_exited", "worker_replaced", "roll_stopped"})
+"""Each tells of a process that is no more; the last one may not have come to start any."""
+
+
 class _Events:
     """Takes the supervisor's events: a log line each, and dead workers leave the metrics."""
 
@@ -105,9 +109,10 @@ class _Events:
         self._page = page
 
     def __call__(self, event: str, /, **details: float | str) -> None:
-        if event == "worker_exited":
+        if event in _ENDS and "pid" in details:
             self._page.forget(int(details["pid"]))
-        log = self._logger.warning if event.endswith(("_exited", "_killed")) else self._logger.info
+        is_warning = event.endswith(("_exited", "_killed", "_stopped"))
+        log = self._logger.warning if is_warning else self._logger.info
         log(event, **details)
 
 

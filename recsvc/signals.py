@@ -14,6 +14,19 @@ STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 """What ends a supervisor, and what ends its workers."""
 
 
+ROLL_SIGNAL = signal.SIGHUP
+"""What has a supervisor replace its workers, one after another."""
+
+
+def has_terminal() -> bool:
+    """Whether there is a terminal that Ctrl-C would come from."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 def signals_within(
     seconds: float | None, signals: int, words: Sequence[int] = ()
 ) -> frozenset[int]:
@@ -38,14 +51,14 @@ def ended_by_sigterm() -> Iterator[None]:
 
 @contextmanager
 def signal_pipe() -> Iterator[int]:
-    """Turn the stop signals and SIGCHLD into bytes on a pipe; yields its read end.
+    """Turn the stop signals, SIGHUP and SIGCHLD into bytes on a pipe; yields its read end.
 
     A handler in Python would not do: it waits for the main thread, which nothing wakes where the
     kernel gave the signal to another thread.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    handled = (*STOP_SIGNALS, signal.SIGCHLD)
+    handled = (*STOP_SIGNALS, ROLL_SIGNAL, signal.SIGCHLD)
     # The handlers do nothing: what matters is the byte that the interpreter writes for them.
     previous = {number: signal.signal(number, lambda *_: None) for number in handled}
     previous_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)

@@ -3,86 +3,46 @@
 The supervisor knows no transport and loads no model, so there is little in it that could fail.
 A worker is any command that writes a line ``ready`` to the descriptor in ``RECSVC_READY_FD`` once
 it serves, drains on SIGTERM, and exits with ``EXIT_CONFIGURATION`` when its configuration cannot
-work, having said so in one line on stderr.
+work, having said so in one line on stderr. Its ``RECSVC_WORKER_INDEX`` is the number of its place,
+from 0; where ``RECSVC_WORKER_REPLACES`` is not empty another one serves there until it is ready.
 """
 
-import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
 
 from recsvc.errors import SettingsError
-from recsvc.signals import EXIT_CONFIGURATION, STOP_SIGNALS, signal_pipe, signals_within
+from recsvc.rolling import READY_SECONDS, EventSink, Place, RestartDelay, Roll
+from recsvc.signals import (
+    EXIT_CONFIGURATION,
+    ROLL_SIGNAL,
+    STOP_SIGNALS,
+    has_terminal,
+    signal_pipe,
+    signals_within,
+)
 from recsvc.store.embedded import EmbeddedValkey
-from recsvc.store.lifeline import tied
+from recsvc.worker_process import WorkerProcess
 
 # A Valkey that ran for this long is restarted at once when it dies.
 _VALKEY_HEALTHY_SECONDS = 1.0
 
 
-class EventSink(Protocol):
-    """Receives what happens, as a logger's ``info`` would."""
-
-    def __call__(self, event: str, /, **details: float | str) -> object:
-        """Take one event, ``worker_exited`` for example, with its details."""
-        ...
-
-
-@dataclass
-class RestartDelay:
-    """How long to wait before a process that died is started again.
-
-    Attributes:
-        first_seconds: the first delay; each further one is twice as long.
-        max_seconds: their ceiling.
-        healthy_seconds: a process that was well for this long starts the series anew.
-    """
-
-    first_seconds: float = 0.1
-    max_seconds: float = 5.0
-    healthy_seconds: float = 30.0
-    _next_seconds: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._next_seconds = self.first_seconds
-
-    def after(self, well_seconds: float) -> float:
-        """Return the delay in seconds after a process that was well for ``well_seconds``."""
-        if well_seconds >= self.healthy_seconds:
-            self._next_seconds = self.first_seconds
-        delay = self._next_seconds
-        self._next_seconds = min(2 * delay, self.max_seconds)
-        return delay
-
-
-@dataclass
-class _Worker:
-    """One place for a worker process, which may be empty for the moment."""
-
-    index: int
-    process: subprocess.Popen[bytes] | None = None
-    ready_fd: int | None = None  # read end; None once it has spoken
-    ready_at: float | None = None
-    was_ever_ready: bool = False
-    restart_at: float = 0.0
-    delay: RestartDelay = field(default_factory=RestartDelay)
-
-
 class Supervisor:
     """Starts and restarts workers until SIGTERM or SIGINT, then stops them in order.
+
+    SIGHUP replaces them, one after another. From a terminal that is no more it ends them, unless
+    the process was started to outlive it (``nohup``).
 
     Args:
         worker_command: argument list of one worker.
         n_workers: how many to run.
-        env: their whole environment; each also gets ``RECSVC_READY_FD`` and
-            ``RECSVC_WORKER_INDEX`` (from 0).
+        env: their whole environment, beside what tells them of their places.
         valkey: the embedded server; started before the workers, stopped after them.
         on_ready: called once, when all workers are ready for the first time.
         on_event: told of everything that happens.
         grace_seconds: longest wait for workers to drain.
+        ready_seconds: longest wait for one that replaces another to answer.
     """
 
     def __init__(  # each argument is a part that launch.py wires in
@@ -95,6 +55,7 @@ class Supervisor:
         on_ready: Callable[[], object],
         on_event: EventSink,
         grace_seconds: float = 30.0,
+        ready_seconds: float = READY_SECONDS,
     ) -> None:
         self._worker_command = list(worker_command)
         self._env = dict(env)
@@ -105,8 +66,11 @@ class Supervisor:
         self._on_ready = on_ready
         self._on_event = on_event
         self._grace_seconds = grace_seconds
-        self._workers = [_Worker(index) for index in range(n_workers)]
+        self._ready_seconds = ready_seconds
+        self._places = [Place(index) for index in range(n_workers)]
         self._announced = False
+        self._roll: Roll | None = None
+        self._is_roll_due = False
 
     def run(self) -> int:
         """Supervise until told to stop; call it in the main thread, once.
@@ -117,16 +81,22 @@ class Supervisor:
         Raises:
             SettingsError: the embedded Valkey does not start.
         """
+        ends_with_terminal = signal.getsignal(ROLL_SIGNAL) != signal.SIG_IGN and has_terminal()
         with signal_pipe() as signals:
             try:
                 self._start_valkey()
                 while True:
                     if not self._tend_workers():
                         return 1
+                    self._tend_roll()
                     self._tend_valkey()
-                    if self._wait(signals) & STOP_SIGNALS:
+                    received = self._wait(signals)
+                    is_roll = ROLL_SIGNAL in received
+                    is_hung_up = is_roll and ends_with_terminal and not has_terminal()
+                    if received & STOP_SIGNALS or is_hung_up:
                         self._drain(signals)
                         return 0
+                    self._is_roll_due = self._is_roll_due or is_roll
             finally:
                 # After a drain nothing is left; after an error nothing may be left either.
                 self._kill_workers()
@@ -138,74 +108,74 @@ class Supervisor:
 
     def _tend_workers(self) -> bool:
         """Notice who became ready or died and start who is due; False if none can ever work."""
-        for worker in self._workers:
-            self._read_ready(worker)
-            if worker.process is not None and (code := worker.process.poll()) is not None:
-                if code == EXIT_CONFIGURATION and not worker.was_ever_ready:
+        for place in self._places:
+            process = place.process
+            if process is None:
+                continue
+            if process.becomes_ready():
+                place.was_ever_ready = True
+                self._on_event("worker_ready", index=place.index, pid=process.pid)
+            if (code := process.exit_code()) is not None:
+                if code == EXIT_CONFIGURATION and not place.was_ever_ready:
                     return False
-                self._schedule_restart(worker, worker.process.pid, code)
-        for worker in self._vacant():
-            if time.monotonic() >= worker.restart_at:
-                self._start_worker(worker)
-        if not self._announced and all(worker.ready_at is not None for worker in self._workers):
+                self._schedule_restart(place, process, code)
+        for place in self._vacant():
+            if time.monotonic() >= place.restart_at:
+                place.process = self._start_worker(place.index)
+        if not self._announced and all(place.is_ready for place in self._places):
             self._announced = True
             self._on_ready()
         return True
 
-    def _vacant(self) -> list[_Worker]:
+    def _tend_roll(self) -> None:
+        """Go on with replacing the workers, if that was asked for.
+
+        Not before all are there: what one of them reads while it starts is not known. And not two
+        at once: who asks during a roll may have changed what some have read by then.
+        """
+        if self._roll is None and self._is_roll_due and self._announced:
+            self._is_roll_due = False
+            self._roll = Roll(
+                self._places,
+                self._start_successor,
+                self._on_event,
+                grace_seconds=self._grace_seconds,
+                ready_seconds=self._ready_seconds,
+            )
+        if self._roll is not None and not self._roll.tend():
+            self._roll = None
+            self._tend_roll()
+
+    def _vacant(self) -> list[Place]:
         """Return the places without a process that may be filled now or later.
 
         The first worker proves the configuration before the others start: a mistake is then
         reported once, not once a worker.
         """
-        is_proven = any(worker.was_ever_ready for worker in self._workers)
-        places = self._workers if is_proven else self._workers[:1]
-        return [worker for worker in places if worker.process is None]
+        is_proven = any(place.was_ever_ready for place in self._places)
+        places = self._places if is_proven else self._places[:1]
+        return [place for place in places if place.process is None]
 
-    def _start_worker(self, worker: _Worker) -> None:
-        reader, writer = os.pipe()
-        os.set_blocking(reader, False)
-        worker.process = subprocess.Popen(
-            # SIGKILL: whatever a worker is doing, it must not serve on without its supervisor.
-            tied(self._worker_command, signal.SIGKILL),
-            env={
-                **self._env,
-                "RECSVC_READY_FD": str(writer),
-                "RECSVC_WORKER_INDEX": str(worker.index),
-            },
-            stdin=subprocess.DEVNULL,
-            pass_fds=(writer,),
-            # Ctrl-C goes to the supervisor alone, which drains in order.
-            process_group=0,
-        )
-        os.close(writer)
-        worker.ready_fd = reader
-        self._on_event("worker_started", index=worker.index, pid=worker.process.pid)
+    def _start_worker(self, index: int, *, replaces: bool = False) -> WorkerProcess:
+        process = WorkerProcess(self._worker_command, self._env, index, replaces=replaces)
+        self._on_event("worker_started", index=index, pid=process.pid)
+        return process
 
-    def _read_ready(self, worker: _Worker) -> None:
-        """Take the worker's word that it serves, if it has come."""
-        if worker.ready_fd is None or worker.process is None:
-            return
-        try:
-            word = os.read(worker.ready_fd, 64)
-        except BlockingIOError:
-            return
-        os.close(worker.ready_fd)
-        worker.ready_fd = None
-        if word.startswith(b"ready"):  # else it died, or closed the pipe
-            worker.ready_at = time.monotonic()
-            worker.was_ever_ready = True
-            self._on_event("worker_ready", index=worker.index, pid=worker.process.pid)
+    def _start_successor(self, index: int) -> WorkerProcess:
+        return self._start_worker(index, replaces=True)
 
-    def _schedule_restart(self, worker: _Worker, pid: int, code: int) -> None:
+    def _schedule_restart(self, place: Place, process: WorkerProcess, code: int) -> None:
         now = time.monotonic()
-        well_seconds = 0.0 if worker.ready_at is None else now - worker.ready_at
-        delay = worker.delay.after(well_seconds)
-        worker.process = None
-        worker.ready_at = None
-        worker.restart_at = now + delay
+        well_seconds = 0.0 if process.ready_at is None else now - process.ready_at
+        delay = place.delay.after(well_seconds)
+        place.process = None
+        place.restart_at = now + delay
         self._on_event(
-            "worker_exited", index=worker.index, pid=pid, code=code, restart_in_seconds=delay
+            "worker_exited",
+            index=place.index,
+            pid=process.pid,
+            code=code,
+            restart_in_seconds=delay,
         )
 
     # Valkey
@@ -247,32 +217,35 @@ class Supervisor:
 
     def _wait(self, signals: int) -> frozenset[int]:
         """Sleep until a signal, a worker's word or a restart that is due; return the signals."""
-        due = [worker.restart_at for worker in self._vacant()]
+        due = [place.restart_at for place in self._vacant()]
         if self._valkey_restart_at is not None:
             due.append(self._valkey_restart_at)
-        words = [worker.ready_fd for worker in self._workers if worker.ready_fd is not None]
+        if self._roll is not None:
+            due.append(self._roll.due)
+        words = [word for process in self._processes() for word in process.words]
         return signals_within(
             max(0.0, min(due) - time.monotonic()) if due else None, signals, words
         )
 
+    def _processes(self) -> list[WorkerProcess]:
+        """All that run, or were not known to have ended."""
+        at_places = [place.process for place in self._places if place.process is not None]
+        return at_places if self._roll is None else at_places + self._roll.processes
+
     def _drain(self, signals: int) -> None:
         """Let the workers finish what they serve: until they have, or the grace ends."""
         self._on_event("draining", grace_seconds=self._grace_seconds)
-        running = [worker.process for worker in self._workers if worker.process is not None]
+        running = self._processes()
         for process in running:
             process.terminate()
         deadline = time.monotonic() + self._grace_seconds
-        while any(process.poll() is None for process in running):
+        while any(process.exit_code() is None for process in running):
             seconds = deadline - time.monotonic()
             if seconds <= 0 or signals_within(seconds, signals) & STOP_SIGNALS:
                 return
 
     def _kill_workers(self) -> None:
-        for worker in self._workers:
-            if worker.process is not None and worker.process.poll() is None:
-                self._on_event("worker_killed", index=worker.index, pid=worker.process.pid)
-                worker.process.kill()
-                worker.process.wait()
-            if worker.ready_fd is not None:
-                os.close(worker.ready_fd)
-                worker.ready_fd = None
+        for process in self._processes():
+            if process.exit_code() is None:
+                self._on_event("worker_killed", index=process.index, pid=process.pid)
+                process.kill()

@@ -11,7 +11,7 @@ from recsvc.app.access import Access, build_access
 from recsvc.app.ground import Ground, build_ground
 from recsvc.app.lists import lists_on
 from recsvc.app.scheduling import let_threads_run_on
-from recsvc.errors import RecsvcError
+from recsvc.errors import RecsvcError, RegistryError
 from recsvc.logs import Logger, make_logger
 from recsvc.server.catalogue_servicer import CatalogueServicer, CatalogueUses
 from recsvc.server.customer_servicer import CustomerServicer
@@ -34,7 +34,7 @@ from recsvc.service.recalls import Recalls
 from recsvc.settings.server import Scheduling, ServerSettings
 from recsvc.signals import EXIT_CONFIGURATION, STOP_SIGNALS, signal_pipe, signals_within
 
-_READY_FD = "RECSVC_READY_FD"
+_READY_FD, _REPLACES = "RECSVC_READY_FD", "RECSVC_WORKER_REPLACES"
 
 _COLLECT_AFTER = 20_000
 """So many new objects, beyond those that are gone, have the collector look for circles among them.
@@ -47,7 +47,7 @@ class Worker:
     """One server process, wired.
 
     Attributes:
-        server: the gRPC server; its ``port`` is bound already.
+        server: the gRPC server.
         ground: what it stands on.
         access: who may call it.
         limits: how often.
@@ -60,13 +60,23 @@ class Worker:
     limits: RateLimits
     leases: Poller
 
-    def start(self) -> None:
+    def start(self, *, needs_model: bool = False) -> None:
         """Load the current model, if there is one, and answer.
 
+        Args:
+            needs_model: whether nothing is answered without one.
+
         Raises:
-            RegistryError: the ledger cannot be read.
+            RegistryError: the ledger cannot be read, or there is no model that can be loaded and
+                must be.
+            SettingsError: the address cannot be listened on.
         """
         self.ground.start()
+        if needs_model and self.ground.slot.loaded is None:
+            raise RegistryError(
+                f"{self.ground.settings.registry}: no current model can be loaded, and a worker "
+                "takes the place of another one only with a model; promote one that is whole"
+            )
         self.access.start(self.ground.settings.poll_interval_seconds, self.ground.metrics)
         self.leases.start(self.limits.renew, RENEW_SECONDS)
         self.server.start()
@@ -89,7 +99,7 @@ def build_worker(settings: ServerSettings, logger: Logger, *, shares_port: bool)
         shares_port: other processes listen on the same port.
 
     Raises:
-        SettingsError: the Redis URL, the address, the language, or what says who may call cannot be
+        SettingsError: the Redis URL, the language, or what says who may call cannot be
             used.
         RegistryError: there is no registry.
     """
@@ -152,7 +162,7 @@ def run_worker() -> int:
                 let_threads_run_on()  # before there are any but this one
             logger = make_logger(settings.log_level, settings.log_format, sys.stderr)
             worker = build_worker(settings, logger, shares_port=True)
-            worker.start()
+            worker.start(needs_model=bool(os.environ.get(_REPLACES)))
         except RecsvcError as error:
             sys.stderr.write(f"error: {error}\n")
             return EXIT_CONFIGURATION
@@ -160,7 +170,7 @@ def run_worker() -> int:
         with logger.lingering(), worker.ground.metrics.tallies.lingering():
             _say_ready()
             while not signals_within(None, signals) & STOP_SIGNALS:
-                pass  # a child's end is of no interest
+                pass  # a child's end is of no interest, nor what its supervisor should have got
             worker.stop()
     return 0
 

@@ -139,8 +139,8 @@ class RecommendationServer:
         logger: gets one line a call.
         gate: stands before every method; None, nothing does.
 
-    Raises:
-        SettingsError: the address cannot be listened on.
+    Attributes:
+        port: that it listens on, once it has started.
     """
 
     def __init__(
@@ -198,10 +198,19 @@ class RecommendationServer:
         )
         self._recommendations = servicers.recommendations
         self._add_services(servicers)
-        self.port = self._bind(options)
+        self._options = options
+        self.port = 0
 
     def start(self) -> None:
-        """Answer calls."""
+        """Listen, and answer calls.
+
+        gRPC listens as soon as it has a port: connections would come to one that may load its model
+        for a while, or never start, beside others on the port that would have answered.
+
+        Raises:
+            SettingsError: the address cannot be listened on.
+        """
+        self.port = self._bind(self._options)
         self._server.start()
         patience, arrivals = self._streams.patience, self._arrivals
 

@@ -1,5 +1,6 @@
 """The gRPC server on loopback, in this process: every method, and every refusal."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,11 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from recsvc.app.worker import build_worker
 from recsvc.errors import SettingsError
+from recsvc.server.address import reserved
 from recsvc.service.cache_port import Claimed
+from recsvc.settings.server import ServerSettings
 from recsvc.store.memory_responses import InMemoryResponseCache
 from recsvc.v1 import catalog_service_pb2, customer_service_pb2, event_service_pb2
 from recsvc.v1 import catalog_service_pb2_grpc as catalog_service
@@ -24,6 +28,7 @@ from recsvc.v1 import recommendation_service_pb2 as api
 from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
 from tests.serving import (
     LocalServer,
+    Log,
     corrupt,
     local_server,
     refusal,
@@ -63,6 +68,19 @@ def ids(
     | api.ListBoughtTogetherResponse,
 ) -> list[str]:
     return [item.product_id for item in response.recommendations]
+
+
+def test_it_listens_only_once_it_can_answer(tmp_path: Path) -> None:
+    """Beside others on the port it would else take connections while its model loads."""
+    with reserved("127.0.0.1:0") as address:
+        given = {"registry": str(small_registry(tmp_path).root), "listen": address}
+        worker = build_worker(ServerSettings.load(given), Log().logger, shares_port=True)
+        host, port = address.split(":")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((host, int(port)))
+        worker.start()
+        socket.create_connection((host, int(port))).close()
+        worker.stop()
 
 
 def test_a_known_customer_at_home_and_elsewhere(stub: api_grpc.RecommendationServiceStub) -> None:

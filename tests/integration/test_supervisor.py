@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,9 +19,10 @@ from types import FrameType
 import pytest
 
 from recsvc.errors import SettingsError
+from recsvc.rolling import RestartDelay
 from recsvc.store.connection import connect
 from recsvc.store.embedded import EmbeddedValkey
-from recsvc.supervisor import RestartDelay, Supervisor
+from recsvc.supervisor import Supervisor
 
 # A worker that says ready and waits; each of the modes departs from that in one way.
 WORKER = """
@@ -36,6 +38,8 @@ def drain(*_):
     note("drained")
     sys.exit(0)
 
+if mode.endswith(" later"):  # of those that replace others
+    mode = mode.removesuffix(" later") if os.environ["RECSVC_WORKER_REPLACES"] else "plain"
 if mode == "misconfigured":
     sys.stderr.write("RECSVC_REGISTRY: no such folder\\n")
     sys.exit(2)
@@ -47,6 +51,7 @@ note("started")
 if mode == "crashes once" and open(journal).read().count("started") == 1:
     sys.exit(3)
 if mode != "silent":
+    note("ready")
     os.write(int(os.environ["RECSVC_READY_FD"]), b"ready\\n")
 while True:
     signal.pause()
@@ -69,6 +74,8 @@ sys.exit(Supervisor(
 """
 
 Details = dict[str, float | str]
+
+GIVEN_BACK = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Observer:
@@ -127,6 +134,11 @@ def stop(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def roll(*_: object) -> None:
+    """Send this process the signal that asks for other workers."""
+    os.kill(os.getpid(), signal.SIGHUP)
+
+
 def kill(details: Details) -> None:
     """SIGKILL the process that an event tells of."""
     os.kill(int(details["pid"]), signal.SIGKILL)
@@ -140,6 +152,7 @@ def supervise(
     valkey: EmbeddedValkey | None = None,
     on_ready: Callable[[], object] = lambda: None,
     grace_seconds: float = 10.0,
+    ready_seconds: float = 10.0,
 ) -> int:
     return Supervisor(
         command,
@@ -149,6 +162,7 @@ def supervise(
         on_ready=on_ready,
         on_event=observer,
         grace_seconds=grace_seconds,
+        ready_seconds=ready_seconds,
     ).run()
 
 
@@ -300,11 +314,138 @@ def test_valkey_that_cannot_start_is_an_error(
     assert observer.named("worker_started") == []
 
 
+def test_workers_make_room_one_after_another(journal: Path, observer: Observer) -> None:
+    """Each once the new one is ready, and the next only once it has ended."""
+    for nth in (3, 4):  # it looks up while the new one still starts
+        observer.on("worker_started", nth, lambda _: os.kill(os.getpid(), signal.SIGCHLD))
+    observer.on("roll_ended", 1, stop)
+    assert supervise(worker("plain", journal), 2, observer, on_ready=roll) == 0
+    started = ["started 0", "ready 0", "started 1", "ready 1"]
+    rolled = [f"{word} {index}" for index in range(2) for word in ("started", "ready", "drained")]
+    words = journal.read_text().splitlines()
+    assert words[:-2] == started + rolled
+    assert sorted(words[-2:]) == ["drained 0", "drained 1"]
+    old = [details["pid"] for details in observer.named("worker_ready")[:2]]
+    assert [details["pid"] for details in observer.named("worker_replaced")] == old
+    assert observer.named("worker_exited") == observer.named("worker_killed") == []
+
+
+def test_rolls_asked_for_during_a_roll_are_one(journal: Path, observer: Observer) -> None:
+    """And it follows the first, also where the first has not begun: the workers still start."""
+    observer.on("worker_started", 1, roll)
+    observer.on("roll_started", 1, roll)
+    observer.on("worker_replaced", 1, roll)
+    observer.on("roll_ended", 2, lambda _: threading.Timer(0.3, stop).start())  # a third would show
+    assert supervise(worker("plain", journal), 2, observer) == 0
+    names = [name for name, _ in observer.events]
+    assert names[: names.index("roll_started")].count("worker_ready") == 2
+    rolls = [name for name in names if name.startswith("roll_")]
+    assert rolls == ["roll_started", "roll_ended"] * 2
+    assert len(observer.named("worker_replaced")) == 4
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [("misconfigured later", "ended before it answered, with code 2"), ("silent later", "0.5 s")],
+)
+def test_a_new_worker_that_does_not_answer_replaces_nobody(
+    journal: Path, observer: Observer, mode: str, expected: str
+) -> None:
+    """The roll ends there and says what to do; those before it serve on."""
+    observer.on("roll_stopped", 1, stop)
+    assert supervise(worker(mode, journal), 2, observer, on_ready=roll, ready_seconds=0.5) == 0
+    (stopped,) = observer.named("roll_stopped")
+    assert expected in str(stopped["hint"])
+    assert "send SIGHUP again" in str(stopped["hint"])
+    assert len(observer.named("worker_started")) == 3
+    assert journal.read_text().count("drained") == 2
+    assert observer.named("worker_exited") == observer.named("worker_replaced") == []
+
+
+def test_no_room_for_a_new_worker_replaces_nobody(
+    tmp_path: Path, journal: Path, observer: Observer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is where the interpreter is no more, in the midst of an installation."""
+    interpreter = tmp_path / "python"
+    interpreter.symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(interpreter))
+    observer.on("roll_stopped", 1, stop)
+
+    def on_ready() -> None:
+        interpreter.unlink()
+        roll()
+
+    assert supervise(worker("plain", journal), 2, observer, on_ready=on_ready) == 0
+    assert "No such file" in str(observer.named("roll_stopped")[0]["hint"])
+    assert journal.read_text().count("drained") == 2
+
+
+def test_a_roll_kills_who_will_not_drain(journal: Path, observer: Observer) -> None:
+    """And goes on."""
+    observer.on("roll_ended", 1, stop)
+    command = worker("stubborn", journal)
+    assert supervise(command, 2, observer, on_ready=roll, grace_seconds=0.2) == 0
+    assert len(observer.named("worker_replaced")) == 2
+
+
+def test_a_worker_that_dies_while_it_is_replaced(journal: Path, observer: Observer) -> None:
+    """Its place is the new one's, or that of who was started meanwhile and makes room too."""
+    observer.on("worker_started", 2, lambda _: kill(observer.named("worker_ready")[0]))
+    observer.on("roll_ended", 1, stop)
+    assert supervise(worker("plain", journal), 1, observer, on_ready=roll) == 0
+    assert len(observer.named("worker_exited")) == 1
+    assert observer.named("worker_killed") == []
+
+
+@pytest.mark.parametrize("moment", ["worker_started", "worker_ready"])
+def test_the_end_during_a_roll_ends_all(journal: Path, observer: Observer, moment: str) -> None:
+    """Those that do not answer yet, and those that drain already, too."""
+    observer.on(moment, 3, stop)
+    mode = "silent later" if moment == "worker_started" else "plain"
+    assert supervise(worker(mode, journal), 2, observer, on_ready=roll) == 0
+    for details in observer.named("worker_started"):
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(details["pid"]), 0)
+    assert len(observer.named("worker_started")) == 3
+    assert observer.named("worker_killed") == []
+
+
+@pytest.mark.parametrize("outlives", [False, True])
+def test_the_end_of_the_terminal(tmp_path: Path, journal: Path, *, outlives: bool) -> None:
+    """It is the end of the service too, unless that was started with ``nohup``."""
+    ours, theirs = os.openpty()
+    arguments = [json.dumps(worker("plain", journal)), str(tmp_path / "valkey")]
+    # As a shell in a window does.
+    take_terminal = (
+        "import fcntl, os, signal, sys, termios\n"
+        "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+        f"signal.signal(signal.SIGHUP, signal.{'SIG_IGN' if outlives else 'SIG_DFL'})\n"
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", take_terminal, "-c", SUPERVISOR, *arguments],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as supervisor:
+        os.close(theirs)
+        assert supervisor.stdout is not None
+        events = []
+        for line in supervisor.stdout:
+            events.append(json.loads(line)["event"])
+            if events[-1] == "ready":
+                os.close(ours)
+            if events[-1] == "roll_ended":
+                supervisor.terminate()
+    assert supervisor.returncode == 0
+    assert ("roll_ended" in events) == outlives
+
+
 def test_signal_handlers_are_given_back(journal: Path, observer: Observer) -> None:
     """After ``run`` the process reacts to signals as it did before."""
-    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    before = [signal.getsignal(number) for number in GIVEN_BACK]
     supervise(worker("plain", journal), 1, observer, on_ready=stop)
-    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+    assert [signal.getsignal(number) for number in GIVEN_BACK] == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -34,6 +34,7 @@ def test_what_is_no_setting_is_named_with_what_may_be_meant() -> None:
         "RECSVC_TARGET_TOKEN_FILE",
         "RECSVC_KEEP_MODELS",
         "RECSVC_WORKER_INDEX",
+        "RECSVC_WORKER_REPLACES",
         "RECSVC_SERVICE_HOST",
         "RECSVC_SERVICE_PORT",
         "RECSVC_SERVICE_PORT_GRPC",
