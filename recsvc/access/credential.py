@@ -1,6 +1,6 @@
 """What a caller may do, as a key or a token says that was checked. Imports next to nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from recsvc.errors import ForbiddenError
 
@@ -17,6 +17,7 @@ class Credential:
         name: who it is in the log.
         caller: tells it from all others of its issuer.
         rate: requests a second that it may make, 0 for any number; None, as many as is usual.
+        payer: whose requests are counted together; made once, and not for every call of a key.
     """
 
     customer_id: str
@@ -26,6 +27,12 @@ class Credential:
     name: str = "shopper"
     caller: str = ""
     rate: float | None = None
+    payer: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # An issuer may name a shopper like a key.
+        kind = "shopper" if self.customer_id else "service"
+        object.__setattr__(self, "payer", f"{kind} {self.issuer} {self.caller}")
 
     def require(self, scope: str) -> None:
         """Refuse what the token does not allow.

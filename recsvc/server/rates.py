@@ -37,10 +37,7 @@ class Rates:
         """
         rate = self._rate if credential.rate is None else credential.rate
         if rate:
-            # An issuer may name a shopper like a key.
-            kind = "shopper" if credential.customer_id else "service"
-            caller = f"{kind} {credential.issuer} {credential.caller}"
-            self.take(caller, rate, message, credential.name)
+            self.take(credential.payer, rate, message, credential.name)
 
     def take(self, caller: str, rate: float, message: object, name: str) -> None:
         """Count a message against a rate.
@@ -100,10 +97,8 @@ class PeerGate:
 
 def _n_requests(message: object) -> int:
     """How many requests a message is: of a batch of questions each is one."""
-    match message:
-        case api.BatchRecommendRequest():
-            return max(1, len(message.requests))
-        case list():
-            return len(message)
-        case _:
-            return 1
+    if isinstance(message, bytes):  # a single question that is read further on: first, as most are
+        return 1
+    if isinstance(message, api.BatchRecommendRequest):
+        return max(1, len(message.requests))
+    return len(message) if isinstance(message, list) else 1
