@@ -27,13 +27,16 @@ local level, at = tonumber(kept[1]) or burst, tonumber(kept[2]) or now
 level = math.min(burst, level + rate * math.max(0, now - at)) - owed
 local given = math.max(0, math.min(wanted, level))
 level = level - given
-redis.call('HSET', KEYS[1], 'level', string.format('%.6f', level), 'at', string.format('%.6f', now))
-redis.call('EXPIRE', KEYS[1], ARGV[5])
-return string.format('%.6f', given)
+redis.call('HSET', KEYS[1], 'level', string.format('%.17g', level))
+redis.call('HSET', KEYS[1], 'at', string.format('%.6f', now))
+-- Once it is full again it is as that of who was never here.
+local seconds = math.ceil((burst - level) / rate) + 1
+redis.call('EXPIRE', KEYS[1], string.format('%.0f', math.min(seconds, tonumber(ARGV[5]))))
+return string.format('%.17g', given)
 """
 
-_KEPT_SECONDS = 60
-"""Longer than anything is owed, but by who has asked for a minute's worth at once."""
+_KEPT_SECONDS = 30 * 86_400
+"""The longest that a debt is remembered: a month's worth of requests."""
 
 
 class RedisRateStore:
