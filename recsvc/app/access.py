@@ -18,7 +18,7 @@ from recsvc.metrics import Metrics
 from recsvc.server.gate import Gate, Guard
 from recsvc.server.rates import PeerGate, Rates
 from recsvc.service.poller import Poller
-from recsvc.service.stopping import stop_all
+from recsvc.service.stopping import STOP_SECONDS, stop_all
 from recsvc.settings.access import AccessSettings
 from recsvc.settings.server import ServerSettings
 
@@ -90,9 +90,9 @@ class Access:
         if self._looks:
             self.files.start(partial(self._look, metrics), interval_seconds, at_once=True)
 
-    def stop(self) -> None:
-        """Follow nothing any more."""
-        stop_all([self.files.stop, self.fetches.stop])
+    def stop(self, wait_seconds: float = STOP_SECONDS) -> None:
+        """Follow nothing any more; what is under way is waited for so long."""
+        stop_all([self.files.stop, self.fetches.stop], wait_seconds)
 
     @property
     def _looks(self) -> list[Callable[[], object]]:

@@ -31,6 +31,7 @@ from recsvc.service.model_admin import ModelAdmin
 from recsvc.service.poller import Poller
 from recsvc.service.rate_limits import RENEW_SECONDS, RateLimits
 from recsvc.service.recalls import Recalls
+from recsvc.service.stopping import stop_all
 from recsvc.settings.server import Scheduling, ServerSettings
 from recsvc.signals import EXIT_CONFIGURATION, STOP_SIGNALS, signal_pipe, signals_within
 
@@ -85,8 +86,7 @@ class Worker:
     def stop(self) -> None:
         """Let running calls end, at most for the grace time."""
         self.server.stop(self.ground.settings.grace_seconds)
-        self.leases.stop()
-        self.access.stop()
+        stop_all([self.leases.stop, self.access.stop])
         self.ground.stop()
 
 

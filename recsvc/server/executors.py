@@ -20,9 +20,10 @@ few callers who say nothing would keep everybody else waiting, so streams have t
 LANE_CALLS = 8
 """Each takes some hundred microseconds, where it is let run."""
 
-END_SECONDS = 5.0
-"""So long at most the end waits for a call that was cut off and goes on. Its thread is left behind:
-all else that a process has to do at its end is worth more, and comes before it is killed."""
+END_SECONDS = 3.0
+"""So long at most the end waits for calls that were cut off and go on, all together. Their threads
+are left behind: all else that a process has to do at its end is worth more, and comes before it is
+killed."""
 
 _Task: TypeAlias = "tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]"
 
@@ -78,20 +79,24 @@ class CallExecutor(Executor):
         return self._taken
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002  # the base class's
-        """End the threads once they have done what was submitted before; submit nothing after.
+        """As :meth:`stop`, as gRPC and the library know it.
 
         Args:
-            wait: whether for them, :data:`END_SECONDS` at most; who is left then is logged.
+            wait: whether for them, :data:`END_SECONDS` at most.
             cancel_futures: makes no difference: nobody waits for what was submitted.
+        """
+        self.stop(END_SECONDS if wait else 0.0)
+
+    def stop(self, wait_seconds: float = END_SECONDS) -> None:
+        """End the threads once they have done what was submitted before; submit nothing after.
+
+        They are waited for so long at most; what is still held then is left behind.
         """
         for _ in self._threads:
             self._tasks.put(None)
-        end = time.monotonic() + END_SECONDS
-        for thread in self._threads if wait else ():
+        end = time.monotonic() + wait_seconds
+        for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
-        n_left = sum(thread.is_alive() for thread in self._threads) if wait else 0
-        if n_left:
-            self._logger.warning("calls_left_behind", n_calls=n_left)
 
     def _take(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         with self._lock:
@@ -146,8 +151,8 @@ class StreamExecutor(ThreadPoolExecutor):
 
     @property
     def n_busy(self) -> int:
-        """Those of them that do not wait for their own callers."""
-        return self._n_held - self._n_idle
+        """Those of them that do not wait for their own callers, to ask or to read."""
+        return self._n_held - self._n_idle - self.patience.n_unread
 
     @contextmanager
     def idle(self) -> Iterator[None]:
@@ -168,11 +173,11 @@ class StreamExecutor(ThreadPoolExecutor):
         future.add_done_callback(self._done)
         return future
 
-    def end(self) -> None:
-        """End the threads; those that are held up are waited for :data:`END_SECONDS` at most."""
+    def stop(self, wait_seconds: float = END_SECONDS) -> None:
+        """End the threads; those that are held up are waited for so long at most."""
         self.shutdown(wait=False)
         with self._count_lock:
-            self._count_lock.wait_for(lambda: not self._n_held, END_SECONDS)
+            self._count_lock.wait_for(lambda: not self._n_held, wait_seconds)
 
     def _adjust_thread_count(self) -> None:
         with _as_far_as_there_are_threads():
@@ -234,6 +239,6 @@ class Lane(ThreadPoolExecutor):
         """Run ``fn`` after those before it."""
         return self._calls.submit(fn, *args, **kwargs)
 
-    def end(self) -> None:
-        """End the threads, as :meth:`CallExecutor.shutdown`."""
-        self._calls.shutdown()
+    def stop(self, wait_seconds: float = END_SECONDS) -> None:
+        """End the threads, as :meth:`CallExecutor.stop`."""
+        self._calls.stop(wait_seconds)

@@ -40,8 +40,8 @@ class ReflectionServicer(reflection.ReflectionServicer):  # type: ignore[misc]  
         self.ServerReflectionInfo = _LimitedStreams(answer, idle_seconds, admit)
 
     def shutdown(self) -> None:
-        """Wait for its threads; the server has ended their streams."""
-        self.ServerReflectionInfo.experimental_thread_pool.shutdown()
+        """End its threads, whose streams the server has ended."""
+        self.ServerReflectionInfo.experimental_thread_pool.shutdown(wait=False)
 
 
 class _LimitedStreams:

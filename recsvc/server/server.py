@@ -16,7 +16,7 @@ from recsvc.server.arrivals import MANY_SECONDS, Arrivals
 from recsvc.server.catalogue_servicer import CatalogueServicer
 from recsvc.server.customer_servicer import CustomerServicer
 from recsvc.server.event_servicer import EventServicer
-from recsvc.server.executors import CallExecutor, Lane, StreamExecutor
+from recsvc.server.executors import END_SECONDS, CallExecutor, Lane, StreamExecutor
 from recsvc.server.gate import Guard
 from recsvc.server.handing_over import known_insides
 from recsvc.server.interceptor import CallInterceptor, Traits
@@ -26,6 +26,7 @@ from recsvc.server.recommendation_servicer import RecommendationServicer
 from recsvc.server.reflection import ReflectionServicer
 from recsvc.server.requests import MAX_BATCH
 from recsvc.service.poller import Poller
+from recsvc.service.stopping import stop_all
 from recsvc.v1 import catalog_service_pb2_grpc as catalog_service
 from recsvc.v1 import customer_service_pb2_grpc as customer_service
 from recsvc.v1 import event_service_pb2_grpc as event_service
@@ -154,6 +155,7 @@ class RecommendationServer:
         gate: Guard | None = None,
     ) -> None:
         self._health = health
+        self._logger = logger
         insides = known_insides()
         if insides is None:
             logger.warning("messages_awaited_on_threads", grpcio=grpc.__version__)
@@ -233,14 +235,13 @@ class RecommendationServer:
         while not stopped.wait(_IDLE_SECONDS) and n_idle < _IDLE_LOOKS:
             n_idle = 0 if self._is_busy else n_idle + 1
         self._server.stop(0).wait()
-        self._impatient.stop()
         # Or a thread would go on waiting for what another process makes, for a call that is no
         # more, and this one for the thread.
         self._recommendations.stop()
-        self._executor.shutdown()
-        self._lane.end()
-        self._patient.end()
-        self._streams.end()
+        pools = (self._executor, self._lane, self._patient, self._streams)
+        stop_all([self._impatient.stop, *(pool.stop for pool in pools)], END_SECONDS)
+        if n_left := sum(pool.n_held for pool in pools):
+            self._logger.warning("calls_left_behind", n_calls=n_left)
         self._reflection.shutdown()
 
     @property

@@ -8,16 +8,19 @@ STOP_SECONDS = 2.0
 
 
 def stop_all(
-    stops: Sequence[Callable[[float], object]], monotonic: Callable[[], float] = time.monotonic
+    stops: Sequence[Callable[[float], object]],
+    wait_seconds: float = STOP_SECONDS,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Stop several, within ``STOP_SECONDS`` all together.
+    """Stop several, within one time for all together.
 
     Args:
         stops: each begins an end when it is first called, and waits for it so many seconds at most.
+        wait_seconds: that time.
         monotonic: monotonic seconds.
     """
     for stop in stops:
         stop(0.0)
-    end = monotonic() + STOP_SECONDS
+    end = monotonic() + wait_seconds
     for stop in stops:
         stop(max(0.0, end - monotonic()))

@@ -14,6 +14,7 @@ import pytest
 
 from recsvc.client import Client
 from recsvc.errors import StreamEndedError
+from recsvc.server import patience
 from recsvc.server import server as server_module
 from recsvc.server.executors import MAX_STREAMS
 from recsvc.v1 import common_pb2 as common
@@ -150,6 +151,27 @@ def test_a_stream_of_which_nothing_is_read_is_ended(
         assert stream.code() is grpc.StatusCode.ABORTED
         told = f"an answer was not read for {IDLE_SECONDS:g} s; read answers as they come"
         assert told in stream.details()
+
+
+def test_who_reads_nothing_does_not_hold_up_the_end(
+    tmp_path: Path, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes long before the grace, which is for those who wait for an answer."""
+    monkeypatch.setattr(patience, "UNREAD_SECONDS", 0.2)
+    registry = small_registry(tmp_path).root
+    with (
+        local_server(registry, stream_idle_seconds=SECONDS, grace_seconds=SECONDS) as server,
+        grpc.insecure_channel(server.target, NARROW) as channel,
+    ):
+        streams = server.worker.server._streams
+        stream = opened(channel, LISTS, then_silent(gate, *(question() for _ in range(2_000))))
+        wait_until(lambda: streams.patience.n_unread == 1)
+        stopping = threading.Thread(target=server.worker.stop)
+        stopping.start()
+        stopping.join(SECONDS / 3)
+        has_ended = not stopping.is_alive()
+        stream.cancel()
+        assert has_ended
 
 
 def test_the_client_tells_which_error_it_was(server: LocalServer, gate: threading.Event) -> None:

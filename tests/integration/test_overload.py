@@ -53,7 +53,7 @@ class Bench:
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
         stack.callback(self.executor.shutdown)
-        stack.callback(self.lane.end)
+        stack.callback(self.lane.stop)
         stack.callback(lambda: server.stop(0).wait())
         stack.callback(self.may_end.set)
         channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}"))

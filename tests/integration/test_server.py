@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from recsvc.app.worker import build_worker
 from recsvc.errors import SettingsError
+from recsvc.server import server as server_module
 from recsvc.server.address import reserved
 from recsvc.service.cache_port import Claimed
 from recsvc.settings.server import ServerSettings
@@ -480,6 +481,34 @@ def test_a_call_that_waits_for_another_process_does_not_hold_up_the_end(
         server.worker.stop()
         assert call.code() is not grpc.StatusCode.OK
     assert [line["served_from"] for line in server.log.lines("request")] == ["FALLBACK"]
+
+
+def test_calls_that_hang_are_left_behind_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever threads they hold: one time for all, and one line of the log."""
+    waits: list[float] = []
+    gate = threading.Event()
+    monkeypatch.setattr(server_module, "END_SECONDS", 0.2)
+    with local_server(small_registry(tmp_path).root, grace_seconds=0.1) as server:
+        running = server.worker.server
+        pools = (running._executor, running._lane, running._patient, running._streams)
+        for pool in pools:
+            pool.submit(gate.wait)
+
+            def stop(wait_seconds: float, stop: Callable[[float], None] = pool.stop) -> None:
+                waits.append(wait_seconds)
+                stop(wait_seconds)
+
+            monkeypatch.setattr(pool, "stop", stop)
+        server.worker.stop()
+        (line,) = server.log.lines("calls_left_behind")
+        gate.set()
+    assert line["n_calls"] == len(pools)
+    # All are told first; who comes later waits for what the ones before have left.
+    assert waits[:4] == [0.0] * 4
+    assert waits[4:8] == sorted(waits[4:8], reverse=True)
+    assert waits[7] == 0.0
 
 
 def test_models_are_listed_activated_and_rolled_back(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from recsvc.server import executors
 from recsvc.server.executors import (
     LANE_CALLS,
     AtOnce,
@@ -131,25 +130,21 @@ def test_a_stream_that_no_thread_can_begin_for_is_worked_on_by_the_next_one(
     assert streams.n_held == 0
 
 
-def test_the_end_waits_for_no_call_that_hangs(
-    executor: CallExecutor, log: Log, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is left behind, and told of."""
-    monkeypatch.setattr(executors, "END_SECONDS", 0.05)
+def test_the_end_waits_for_no_call_that_hangs(executor: CallExecutor) -> None:
+    """It is still held, by which who ends it knows what it leaves behind."""
     gate = threading.Event()
     executor.submit(gate.wait)
-    executor.shutdown()
+    executor.stop(0.05)
     assert executor.n_held == 1
-    (line,) = log.lines("calls_left_behind")
-    assert line["n_calls"] == 1
     gate.set()
+    executor.stop()  # however often
+    assert executor.n_held == 0
 
 
-def test_the_end_waits_for_no_stream_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executors, "END_SECONDS", 0.05)
+def test_the_end_waits_for_no_stream_that_hangs() -> None:
     streams, gate = new_streams(), threading.Event()
     streams.submit(gate.wait)
-    streams.end()
+    streams.stop(0.05)
     assert streams.n_held == 1
     gate.set()
 
@@ -164,7 +159,7 @@ def test_the_end_waits_for_a_stream_that_ends() -> None:
     streams.submit(stream)
     assert begun.wait(10)
     threading.Timer(0.05, gate.set).start()
-    streams.end()
+    streams.stop()
     assert streams.n_held == 0
 
 
@@ -187,5 +182,5 @@ def test_the_lane_has_one_thread_and_little_room(log: Log) -> None:
         lane.submit(work)
     assert lane.is_full
     gate.set()
-    lane.end()
+    lane.stop()
     assert (len(names), len(set(names)), lane.n_held) == (LANE_CALLS, 1, 0)

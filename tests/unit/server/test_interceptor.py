@@ -74,8 +74,8 @@ def bench() -> Iterator[Bench]:
     bench = Bench()
     yield bench
     bench.executor.shutdown()
-    bench.lane.end()
-    bench.streams.end()
+    bench.lane.stop()
+    bench.streams.stop()
 
 
 def test_a_call_that_nobody_waits_for_is_not_worked_on(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from recsvc.logs import collected_facts, note
 from recsvc.metrics import Metrics
-from recsvc.server.patience import Patience, UnreadError
+from recsvc.server.patience import UNREAD_SECONDS, Patience, UnreadError
 from tests.stores import SetClock
 
 SECONDS = 10.0
@@ -54,6 +54,21 @@ def test_who_reads_in_time_is_let_go_on(bench: Bench) -> None:
     bench.clock.now = math.inf
     bench.patience.sweep()
     assert bench.context.n_cancelled == 0
+
+
+def test_an_answer_that_is_not_taken_is_seen_before_its_stream_is_ended(bench: Bench) -> None:
+    """The end of a process waits for who reads, not for who does not."""
+    stream = bench.stream()
+    assert next(stream) == 0
+    bench.clock.now = UNREAD_SECONDS - 1
+    assert bench.patience.n_unread == 0
+    bench.clock.now = UNREAD_SECONDS
+    assert bench.patience.n_unread == 1
+    assert next(stream) == 1
+    assert bench.patience.n_unread == 0
+    assert [*stream] == [2]
+    bench.clock.now = math.inf
+    assert bench.patience.n_unread == 0
 
 
 def test_who_does_not_read_is_ended_once(bench: Bench) -> None:

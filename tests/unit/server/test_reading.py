@@ -40,7 +40,7 @@ def reader() -> Iterator[StreamReader]:
     metrics, _ = new_metrics()
     streams = StreamExecutor(Patience(60.0, metrics))
     yield StreamReader(streams, {GATHERED: 8})
-    streams.end()
+    streams.stop()
 
 
 def messages(*data: bytes) -> Iterator[Any]:

@@ -24,7 +24,7 @@ def test_all_are_told_before_any_is_waited_for() -> None:
     """Who takes a moment ends while another one is waited for, and costs nothing."""
     clock = Clock()
     stops = [partial(clock.wait, name, STOP_SECONDS / 2) for name in "abc"]
-    stop_all(stops, lambda: clock.now)
+    stop_all(stops, monotonic=lambda: clock.now)
     assert clock.waits[:3] == [("a", 0), ("b", 0), ("c", 0)]
     assert [name for name, _ in clock.waits[3:]] == ["a", "b", "c"]
     assert clock.now == pytest.approx(1_000 + STOP_SECONDS / 2)
@@ -33,6 +33,6 @@ def test_all_are_told_before_any_is_waited_for() -> None:
 def test_however_many_hang_the_end_comes_in_time() -> None:
     """One deadline holds for all; those that come after it are only looked at."""
     clock = Clock()
-    stop_all([partial(clock.wait, name, 60.0) for name in "abcdefgh"], lambda: clock.now)
+    stop_all([partial(clock.wait, name, 60.0) for name in "abcdefgh"], monotonic=lambda: clock.now)
     assert clock.now == pytest.approx(1_000 + STOP_SECONDS)
     assert clock.waits[-1] == ("h", 0)
