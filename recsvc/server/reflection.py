@@ -3,13 +3,17 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, nullcontext
+from typing import NoReturn
 
 import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 from grpc_status import rpc_status
 
-from recsvc.errors import RecsvcError
+from recsvc.errors import RecsvcError, StreamEndedError
 from recsvc.server.errors import to_status
+from recsvc.server.gathering import Gathered
+from recsvc.server.patience import idle_error
 
 MAX_STREAMS = 4
 IDLE_SECONDS = 10.0
@@ -74,31 +78,31 @@ class _LimitedStreams:
             try:
                 self._admit(context)
             except RecsvcError as refused:
-                context.abort_with_status(rpc_status.to_status(to_status(refused)))
+                _end(context, refused)
         if not self._free.acquire(blocking=False):
             error = RecsvcError(
                 f"{MAX_STREAMS} reflection streams are open already; try again in a moment",
                 reason="OVERLOADED",
             )
-            context.abort_with_status(rpc_status.to_status(to_status(error)))
+            _end(context, error)
         try:
-            yield from self._answer(self._while_busy(requests, context), context)
+            yield from self._answer(self._while_busy(requests), context)
+        except StreamEndedError as idle:
+            _end(context, idle)
         finally:
             self._free.release()
 
     def _while_busy(
-        self,
-        requests: "Iterator[reflection_pb2.ServerReflectionRequest]",
-        context: grpc.ServicerContext,
+        self, requests: "Iterator[reflection_pb2.ServerReflectionRequest]"
     ) -> "Iterator[reflection_pb2.ServerReflectionRequest]":
-        while True:
-            idle = threading.Timer(self._idle_seconds, context.cancel)
-            idle.daemon = True
-            idle.start()
-            try:
-                request = next(requests, None)
-            finally:
-                idle.cancel()
-            if request is None:
-                return
-            yield request
+        seconds = self._idle_seconds
+        groups = Gathered(
+            requests, 1, lambda _: 0, nullcontext, seconds, lambda: idle_error(seconds)
+        )
+        with closing(groups):
+            for group in groups:
+                yield from group
+
+
+def _end(context: grpc.ServicerContext, error: RecsvcError) -> NoReturn:
+    context.abort_with_status(rpc_status.to_status(to_status(error)))

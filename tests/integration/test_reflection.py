@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from recsvc.server.reflection import MAX_STREAMS, ReflectionServicer
 from recsvc.v1 import recommendation_service_pb2 as api
 from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
-from tests.serving import local_server, small_registry, wait_until
+from tests.serving import local_server, refused, small_registry, wait_until
 
 LIST = reflection_pb2.ServerReflectionRequest(list_services="")
 SYMBOL = reflection_pb2.ServerReflectionRequest(
@@ -38,8 +38,8 @@ def test_idle_streams_keep_nobody_waiting(tmp_path: Path) -> None:
             ]
             for stream in streams:
                 assert next(stream).HasField("list_services_response")
-            refused = reflection.ServerReflectionInfo(iter([LIST]), timeout=10)
-            assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            beyond = reflection.ServerReflectionInfo(iter([LIST]), timeout=10)
+            assert beyond.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
             recommend = api_grpc.RecommendationServiceStub(server.channel).Recommend
             assert recommend(api.RecommendRequest(), timeout=10).recommendations
         finally:
@@ -52,7 +52,7 @@ def test_idle_streams_keep_nobody_waiting(tmp_path: Path) -> None:
 
 
 def test_an_idle_stream_is_ended() -> None:
-    """Its place is then free for another caller."""
+    """With the words of any other, and its place is then free for another caller."""
     gate = threading.Event()
     pool = ThreadPoolExecutor(1)
     servicer = ReflectionServicer(("a.Service",), idle_seconds=0.2)
@@ -68,9 +68,11 @@ def test_an_idle_stream_is_ended() -> None:
             ]
             for stream in streams:
                 assert next(stream).HasField("list_services_response")
-                with pytest.raises(grpc.RpcError):
+                with pytest.raises(grpc.RpcError) as raised:
                     next(stream)
-                assert stream.code() is grpc.StatusCode.CANCELLED
+                told = refused(raised.value)
+                assert (told.code, told.info.reason) == (grpc.StatusCode.ABORTED, "STREAM_IDLE")
+                assert "nothing was asked on this stream for 0.2 s" in told.message
 
             def is_answered() -> bool:
                 call = reflection.ServerReflectionInfo(iter(()), timeout=10)
