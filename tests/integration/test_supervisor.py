@@ -381,7 +381,8 @@ def test_no_room_for_a_new_worker_replaces_nobody(
 
 
 def test_a_roll_kills_who_will_not_drain(journal: Path, observer: Observer) -> None:
-    """And goes on."""
+    """After the grace, however often it looks up before; and goes on."""
+    observer.on("worker_ready", 3, lambda _: os.kill(os.getpid(), signal.SIGCHLD))
     observer.on("roll_ended", 1, stop)
     command = worker("stubborn", journal)
     assert supervise(command, 2, observer, on_ready=roll, grace_seconds=0.2) == 0
