@@ -166,7 +166,9 @@ def test_large_messages_that_wait_for_a_thread_have_a_bound(
     monkeypatch.setattr(arrivals_module, "MAX_LARGE_BYTES", 5_000)
     worked_on = bench.ask(b"first" * 900)
     wait_until(lambda: bench.asked == [b"first"])
-    waiting = [bench.ask(b"other" * 900), bench.ask(b"small")]
+    waiting = [bench.ask(b"other" * 900)]
+    wait_until(lambda: bench.executor.n_held == 2)
+    waiting.append(bench.ask(b"small"))
     wait_until(lambda: bench.executor.n_held == 3)
     told = refused(bench.ask(b"third" * 900).exception())
     assert (told.code, told.info.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
