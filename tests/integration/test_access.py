@@ -247,7 +247,7 @@ def test_keys_of_an_issuer_are_there_from_the_first_call_on(tmp_path: Path) -> N
 
 def test_the_log_says_who_called_and_nothing_of_what_they_showed(door: Door) -> None:
     """Neither of what was believed nor of what was not; the client is told as little."""
-    channel, method = door.server.channel, "ModelService/ListModels"
+    channel, method = door.server.channel, "RecommendationService/Recommend"
     token = signed()
     shown = [door.keys["all"], door.keys["revoked"], token, "nonsense-of-a-caller"]
     for credential in shown:
