@@ -501,9 +501,11 @@ def test_calls_that_hang_are_left_behind_together(
                 stop(wait_seconds)
 
             monkeypatch.setattr(pool, "stop", stop)
-        server.worker.stop()
+        try:
+            server.worker.stop()
+        finally:
+            gate.set()  # or the threads would never end
         (line,) = server.log.lines("calls_left_behind")
-        gate.set()
     assert line["n_calls"] == len(pools)
     # All are told first; who comes later waits for what the ones before have left.
     assert waits[:4] == [0.0] * 4

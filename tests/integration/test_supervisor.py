@@ -345,15 +345,19 @@ def test_rolls_asked_for_during_a_roll_are_one(journal: Path, observer: Observer
 
 
 @pytest.mark.parametrize(
-    ("mode", "expected"),
-    [("misconfigured later", "ended before it answered, with code 2"), ("silent later", "0.5 s")],
+    ("mode", "seconds", "expected"),
+    [
+        ("misconfigured later", 15.0, "ended before it answered, with code 2"),
+        ("silent later", 0.5, "0.5 s"),
+    ],
 )
 def test_a_new_worker_that_does_not_answer_replaces_nobody(
-    journal: Path, observer: Observer, mode: str, expected: str
+    journal: Path, observer: Observer, mode: str, seconds: float, expected: str
 ) -> None:
     """The roll ends there and says what to do; those before it serve on."""
     observer.on("roll_stopped", 1, stop)
-    assert supervise(worker(mode, journal), 2, observer, on_ready=roll, ready_seconds=0.5) == 0
+    command = worker(mode, journal)
+    assert supervise(command, 2, observer, on_ready=roll, ready_seconds=seconds) == 0
     (stopped,) = observer.named("roll_stopped")
     assert expected in str(stopped["hint"])
     assert "send SIGHUP again" in str(stopped["hint"])
