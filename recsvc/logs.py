@@ -101,7 +101,8 @@ class Logger:
                 self._has_lines.set()
             return
         self._lines.append(self._line(said))  # here, where its exception is being handled
-        self.flush()
+        with suppress(OSError):  # who reads the log has left, a terminal for example
+            self.flush()
 
     def _line(self, said: _Said) -> str:
         level, event, time, fields = said

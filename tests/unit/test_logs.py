@@ -179,6 +179,17 @@ def test_a_log_that_nobody_reads_stops_no_call() -> None:
         wait_until(lambda: stream.said() == ["there"])
 
 
+def test_who_has_left_the_log_stops_nobody_who_speaks_at_once() -> None:
+    """A supervisor writes into a terminal that is closed, and must still end in order."""
+    stream = Stream()
+    logger = make_logger(LogLevel.INFO, LogFormat.JSON, stream)
+    stream.is_broken = True
+    logger.info("draining")
+    logger.warning("worker_killed")
+    assert stream.n_writes == 2
+    assert stream.said() == []
+
+
 def test_a_line_that_waited_tells_the_time_of_its_event() -> None:
     """Not that of its writing."""
     stream, clock = Stream(), iter([0.25, 1.5])
