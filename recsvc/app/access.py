@@ -175,7 +175,7 @@ def identity_of(settings: AccessSettings, logger: Logger) -> "Watched[Identity] 
             f"{missing}: is not given; TLS needs a certificate (RECSVC_TLS_CERT) and its key "
             "(RECSVC_TLS_KEY)"
         )
-    from recsvc.access.certificates import identity_reader  # noqa: PLC0415  # slow to load
+    from recsvc.access.certificates import identity_reader  # noqa: PLC0415  # cryptography, unused without TLS
 
     files = [NamedFile("RECSVC_TLS_CERT", cert), NamedFile("RECSVC_TLS_KEY", key)]
     client_ca = None
@@ -210,6 +210,6 @@ def keys_of(settings: AccessSettings, logger: Logger) -> Watched[KeyRing] | None
 def _tokens_of(settings: AccessSettings, logger: Logger) -> "TrustedTokens | None":
     if not settings.has_keys:
         return None
-    from recsvc.access.trusted_tokens import TrustedTokens  # noqa: PLC0415  # likewise
+    from recsvc.access.trusted_tokens import TrustedTokens  # noqa: PLC0415  # jwt and urllib, unused without tokens
 
     return TrustedTokens(settings, logger)

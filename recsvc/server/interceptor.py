@@ -132,7 +132,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             self._turning_away(observer),
         )
 
-    def _streaming(self, handler: Any, observer: Observer) -> Handler:  # noqa: ANN401  # gRPC's
+    def _streaming(self, handler: Any, observer: Observer) -> Handler:  # noqa: ANN401  # grpc's handlers are untyped
         """The handler of calls with a stream on either side."""
         method, is_stream = observer.method, handler.request_streaming
         asked = self._requests.of(method, is_stream=is_stream)
@@ -150,7 +150,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             make = grpc.stream_stream_rpc_method_handler
         return make(_on(self._streams, answer), *self._codec(handler, method))
 
-    def _working(self, handler: Any, observer: Observer, *, is_hurried: bool) -> Handler:  # noqa: ANN401  # gRPC's
+    def _working(self, handler: Any, observer: Observer, *, is_hurried: bool) -> Handler:  # noqa: ANN401  # grpc's handlers are untyped
         """The handler of calls with one message each way."""
         method = observer.method
         behaviour, asked = self._guarded(method, handler.unary_unary, checked)
@@ -195,7 +195,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             return behaviour, asked
         return self._gate.guarded(method, behaviour, asked, is_stream=is_stream), as_it_came
 
-    def _codec(self, handler: Any, method: str) -> _Codec:  # noqa: ANN401  # gRPC's
+    def _codec(self, handler: Any, method: str) -> _Codec:  # noqa: ANN401  # grpc's handlers are untyped
         read = None if method in self._traits.unread else lenient(handler.request_deserializer)
         return read, _sent(handler.response_serializer)
 

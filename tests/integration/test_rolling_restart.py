@@ -40,7 +40,7 @@ class Load:
         self.n_answered = 0
         self.failures: list[RecsvcError] = []
 
-    def _call(self, keeps: bool) -> None:  # noqa: FBT001  # of a thread
+    def _call(self, keeps: bool) -> None:  # noqa: FBT001  # threads hand arguments over by place
         while not self._stop.is_set():
             with Client(self._target, deadline_seconds=20) as client:
                 self._ask(client)
