@@ -6,11 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from grpc_status import rpc_status
-
 from recsvc.errors import OverloadedError, RecsvcError, StreamEndedError
 from recsvc.metrics import Metrics, Totals
-from recsvc.server.errors import to_status
+from recsvc.server.errors import to_grpc_status
 from recsvc.server.handing_over import HandedOver, Insides
 
 MANY_SILENT, MANY_SECONDS = 64, 1.0
@@ -151,4 +149,4 @@ class Arrivals:
 
 
 def _tell(call: HandedOver, error: RecsvcError) -> None:
-    call.end(rpc_status.to_status(to_status(error)))
+    call.end(to_grpc_status(error))

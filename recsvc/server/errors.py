@@ -1,11 +1,15 @@
 """Errors as gRPC sends them: a code, one line, and details for programs."""
 
+from functools import lru_cache
+
+import grpc
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc import StatusCode
+from grpc_status import rpc_status
 
 from recsvc.errors import (
     InvalidRequestError,
@@ -91,6 +95,29 @@ def to_status(error: Exception) -> Status:
     if error.reason in _RETRY_SECONDS:
         details.append(RetryInfo(retry_delay=_duration(_retry_seconds(error))))
     return _status(code, _told(error), details)
+
+
+def to_grpc_status(error: Exception) -> grpc.Status:
+    """What a caller is told of an error, as gRPC takes it."""
+    # Thousands a second are told so when there is least time for it: few of them differ.
+    if type(error) is OverloadedError and error.retry_seconds is not None:
+        seconds = round(error.retry_seconds, 2)
+        return _overloaded(str(error), error.reason, seconds, *error.metadata.items())
+    return _packed(error)
+
+
+@lru_cache(maxsize=1024)
+def _overloaded(
+    message: str, reason: str, seconds: float, *metadata: tuple[str, str]
+) -> grpc.Status:
+    return _packed(
+        OverloadedError(message, reason=reason, metadata=dict(metadata), retry_seconds=seconds)
+    )
+
+
+def _packed(error: Exception) -> grpc.Status:
+    packed: grpc.Status = rpc_status.to_status(to_status(error))
+    return packed
 
 
 def _retry_seconds(error: RecsvcError) -> float:

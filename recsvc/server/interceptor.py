@@ -14,6 +14,7 @@ from recsvc.server.executors import MAX_STREAMS, AtOnce, Lane, StreamExecutor
 from recsvc.server.gate import Behaviour, Guard
 from recsvc.server.observer import Observed, Observer
 from recsvc.server.patience import Patience
+from recsvc.server.prospects import Prospects
 from recsvc.server.reading import Asked, StreamReader, as_it_came, checked, lenient
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -91,6 +92,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         self._streams = streams
         self._lane = lane
         self._at_once = AtOnce()
+        self._prospects = Prospects()
         self._patient = patient
         self._traits = traits or Traits()
         self._requests = StreamReader(streams, self._traits.gathered)
@@ -116,9 +118,9 @@ class CallInterceptor(grpc.ServerInterceptor):
             return ways.worked_on
         if not self._admission.is_full and not (ways.is_hurried and self._admission.is_slow):
             return ways.worked_on
-        if ways.kept is not None and not self._lane.is_full:
-            return ways.kept
-        return ways.turned_away
+        if ways.kept is None or self._lane.is_full or not self._prospects.are_good():
+            return ways.turned_away
+        return ways.kept
 
     def _wrap(self, handler: Any, method: str) -> _Ways:  # noqa: ANN401  # grpc's handlers are untyped
         observer = Observer(method, self._metrics, self._logger)
@@ -165,6 +167,7 @@ class CallInterceptor(grpc.ServerInterceptor):
 
         def give(request: Any, _: grpc.ServicerContext) -> bytes:  # noqa: ANN401  # its bytes
             answer = kept(request)
+            self._prospects.learn(found=answer is not None)
             if answer is None:
                 raise self._admission.refused()
             return answer

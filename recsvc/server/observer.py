@@ -4,7 +4,6 @@ import time
 from typing import Any
 
 import grpc
-from grpc_status import rpc_status
 
 from recsvc.errors import (
     NotYetAvailableError,
@@ -13,7 +12,7 @@ from recsvc.errors import (
 )
 from recsvc.logs import Logger, collected_facts
 from recsvc.metrics import Metrics, Totals
-from recsvc.server.errors import code_of, to_status
+from recsvc.server.errors import code_of, to_grpc_status
 from recsvc.server.patience import UnreadError
 
 
@@ -91,7 +90,7 @@ class Observed:
         seconds = time.perf_counter() - self._started
         self._observer.record(_outcome(failure, self._context), seconds, failure, self._facts)
         if failure is not None and not isinstance(failure, UnreadError):
-            self._context.abort_with_status(rpc_status.to_status(to_status(failure)))
+            self._context.abort_with_status(to_grpc_status(failure))
         return error is not None and isinstance(error, Exception)
 
     def _failure(self, error: BaseException) -> Exception | None:

@@ -8,10 +8,9 @@ from typing import NoReturn
 
 import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
-from grpc_status import rpc_status
 
 from recsvc.errors import RecsvcError, StreamEndedError
-from recsvc.server.errors import to_status
+from recsvc.server.errors import to_grpc_status
 from recsvc.server.gathering import Gathered
 from recsvc.server.patience import idle_error
 
@@ -105,4 +104,4 @@ class _LimitedStreams:
 
 
 def _end(context: grpc.ServicerContext, error: RecsvcError) -> NoReturn:
-    context.abort_with_status(rpc_status.to_status(to_status(error)))
+    context.abort_with_status(to_grpc_status(error))

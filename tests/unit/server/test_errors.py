@@ -1,12 +1,14 @@
 """Errors as statuses."""
 
+import grpc
 import pytest
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, QuotaFailure, RetryInfo
+from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
 from recsvc import errors
 from recsvc.errors import InvalidRequestError, NotFoundError, RecsvcError, UnavailableError
-from recsvc.server.errors import INTERNAL_MESSAGE, code_of, to_status
+from recsvc.server.errors import INTERNAL_MESSAGE, code_of, to_grpc_status, to_status
 from recsvc.v1 import errors_pb2
 
 API_REASONS = [
@@ -72,3 +74,22 @@ def test_a_rate_that_is_used_up_is_a_quota() -> None:
     assert (violation.subject, violation.description) == ("web", "more than 5 requests a second")
     assert status.details[2].Unpack(retry)
     assert retry.retry_delay.ToMilliseconds() == 750
+
+
+@pytest.mark.parametrize("metadata", [{}, {"what": "streams"}])
+def test_those_who_are_told_the_same_get_the_same_status(metadata: dict[str, str]) -> None:
+    """It is made once; delays are told apart by hundredths of a second."""
+
+    def told(message: str, seconds: float) -> grpc.Status:
+        error = errors.OverloadedError(message, metadata=metadata, retry_seconds=seconds)
+        return to_grpc_status(error)
+
+    status = told("full", 0.2512)
+    assert told("full", 0.2488) is status
+    assert (status.code, status.details) == (StatusCode.RESOURCE_EXHAUSTED, "full")
+    assert told("slow", 0.25).details == "slow"
+    ((_, written),) = status.trailing_metadata
+    error = errors.OverloadedError("full", metadata=metadata, retry_seconds=0.25)
+    assert Status.FromString(written) == to_status(error)
+    ((_, later),) = told("full", 0.26).trailing_metadata
+    assert later != written

@@ -14,6 +14,7 @@ from recsvc.server.admission import Admission
 from recsvc.server.executors import MAX_STREAMS, CallExecutor, Lane, StreamExecutor
 from recsvc.server.interceptor import CallInterceptor, Traits
 from recsvc.server.patience import Patience
+from recsvc.server.prospects import N_MISSES, ONE_OF
 from tests.calls import AbortedError, Context
 from tests.serving import Log, wait_until
 
@@ -149,6 +150,26 @@ def test_what_lies_in_the_process_is_given_all_the_same(
     with pytest.raises(AbortedError):
         kept(b"cold", context)
     assert context.status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_nobody_looks_for_long_where_nothing_is_found(
+    bench: Bench, jam: Callable[[int], None]
+) -> None:
+    """But now and then, and always again once something was."""
+    bench.kept[b"hot"] = b"list"
+    handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
+    jam(2)
+
+    def n_looked_for(n_calls: int) -> int:
+        return sum(bench.wrapped(handler).unary_unary is not None for _ in range(n_calls))
+
+    kept = bench.wrapped(handler).unary_unary
+    for _ in range(N_MISSES):
+        with pytest.raises(AbortedError):
+            kept(b"cold", Context())
+    assert n_looked_for(10 * ONE_OF) == 10
+    kept(b"hot", Context())
+    assert n_looked_for(10) == 10
 
 
 def test_a_full_lane_is_waited_for_by_nobody(bench: Bench, jam: Callable[[int], None]) -> None:
