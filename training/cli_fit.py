@@ -163,6 +163,7 @@ def validate_command(
         "reasons": report.reasons,
         "n_duplicates": report.n_duplicates,
         "n_alike": report.n_alike,
+        "ignored_columns": report.ignored,
         "quarantine": report.quarantine_path,
         "n_customers": len(purchases.interactions.customers),
         "n_products": len(purchases.interactions.items),

@@ -51,6 +51,7 @@ class InputReport:
         n_alike: purchases and returns without one that an earlier file has as often, alike in
             everything; they are used.
         collected: for each partition of shoppers its latest collected event, unix milliseconds.
+        ignored: the files' columns that are of no use.
     """
 
     n_rows: int
@@ -66,6 +67,7 @@ class InputReport:
     n_duplicates: int = 0
     n_alike: int = 0
     collected: Mapping[int, int] = field(default_factory=dict)
+    ignored: tuple[str, ...] = ()
 
 
 def read_events(  # options of one door, by keyword
@@ -217,6 +219,7 @@ def _report(checked: Checked, options: Options, *, n_duplicates: int = 0) -> Inp
         time_min=None,
         time_max=None,
         n_duplicates=n_duplicates,
+        ignored=checked.ignored,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
@@ -12,8 +13,11 @@ from training.events import InputReport, read_events, read_products, read_stores
 from training.interactions import Interactions
 from training.people import Followed, consenting
 from training.progress import Reporter
+from training.reading import shown
 from training.split import HoldOut, given
 from training.trial import Trial
+
+_N_SHOWN_COLUMNS: Final = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +121,7 @@ def read(source: FitInput, reporter: Reporter) -> Purchases:
     )
     if n_left_out := n_events - events.height:
         reporter.log(f"  {n_left_out:,} rows of customers erased or without consent are left out")
+    _log_unread(report, reporter)
     _log_repeated(report, reporter)
     _log_quarantined(report, reporter)
     _log_strangers(source.products, products, "product_id", events, reporter)
@@ -173,6 +178,19 @@ def _log_strangers(
     """Say that a file describes nothing of what was bought: its ids are written another way."""
     if described is not None and described.join(events, on=key, how="semi").is_empty():
         reporter.log(f"  {path}: no {key} of it is among the events; it is of no use as it is")
+
+
+def _log_unread(report: InputReport, reporter: Reporter) -> None:
+    """What the files lack, and what they have that is not read: it may be one by another name."""
+    if report.time_min is None:
+        reporter.log(
+            "  no column event_time: all are equally old, and nothing tells what was bought next; "
+            "if there is one by another name, map it, --map event_time=COLUMN"
+        )
+    if report.ignored:
+        names = [shown(name) for name in report.ignored[:_N_SHOWN_COLUMNS]]
+        more = f" and {n} more" if (n := len(report.ignored) - len(names)) else ""
+        reporter.log(f"  columns that are not used: {', '.join(names)}{more}")
 
 
 def _log_repeated(report: InputReport, reporter: Reporter) -> None:

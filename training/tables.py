@@ -52,6 +52,7 @@ class Checked:
         unusable: what could be read of those; the canonical columns that their files have.
         digest: SHA-256 of the files' bytes.
         heights: how many of ``rows`` each file has, in their order.
+        ignored: the files' columns that are of no use.
     """
 
     rows: pl.DataFrame
@@ -60,6 +61,7 @@ class Checked:
     unusable: pl.DataFrame
     digest: str
     heights: tuple[int, ...]
+    ignored: tuple[str, ...]
 
     @property
     def n_rows(self) -> int:
@@ -113,6 +115,7 @@ def read_table(table: Table, paths: Sequence[Path], options: Options) -> Checked
         unusable=pl.concat([unusable for _, _, unusable in parts], how="diagonal"),
         digest=digest(files),
         heights=tuple(rows.height for rows, _, _ in parts),
+        ignored=_ignored(table, sources, options.mapping),
     )
     if checked.n_rows == 0:
         raise InputError(f"{_listed(files)}: no {table.name} in it, only column names")
@@ -246,6 +249,17 @@ def _others(table: Table, source: Source, mapping: Mapping[str, str]) -> list[st
         for name, dtype in source.schema.items()
         if table.keeps_others and name not in used and is_flat(dtype)
     ]
+
+
+def _ignored(
+    table: Table, sources: Sequence[Source], mapping: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Name the files' columns that have no canonical name and are not kept."""
+    if table.keeps_others:
+        return ()
+    names = dict.fromkeys(chain.from_iterable(source.schema for source in sources))
+    used = {mapping.get(name, name) for name in table.names}
+    return tuple(name for name in names if name not in used)
 
 
 def _listed(files: Sequence[Path]) -> str:

@@ -925,6 +925,23 @@ def test_validate_without_times_has_none(events: Path, capsys: Capture) -> None:
     assert (said["n_customers"], said["n_products"], said["n_stores"]) == (3, 10, 0)
 
 
+def test_validate_names_columns_that_nobody_reads(tmp_path: Path, capsys: Capture) -> None:
+    """A column of times by another name would be missed by nobody else."""
+    shop = shop_events().head(50).rename({"event_time": "SoldAt\n"})
+    shop.with_columns(till=pl.lit("7")).write_csv(tmp_path / "shop.csv")
+    arguments = ["validate", "--events", "shop.csv"]
+
+    assert run(app, arguments) == 0
+    _, err = capsys.readouterr()
+    assert "no column event_time: all are equally old" in err
+    assert "columns that are not used: SoldAt\\n, till\n" in err
+
+    assert run(app, [*arguments, "--json", "--map", "event_time=SoldAt\n"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["ignored_columns"] == ["till"]
+    assert "no column event_time" not in err
+
+
 def test_columns_of_products_and_stores_can_be_mapped(
     tmp_path: Path, events: Path, capsys: Capture
 ) -> None:
