@@ -12,7 +12,7 @@ from typing import ClassVar
 from tests.chaos.scene import Scene
 
 SURVIVOR, VICTIM = 0, 1
-"""Places of workers: one lives as long as the run, so that its memory tells of leaks."""
+"""Places of workers: one lives until the last faults, so that its memory tells of leaks."""
 
 
 class Fault(ABC):
@@ -25,6 +25,8 @@ class Fault(ABC):
     name: ClassVar[str]
     forgets: ClassVar[bool] = False
     """Whether Redis loses what waits there, or what it knows of event ids."""
+    spares_survivor: ClassVar[bool] = True
+    """Whether the worker whose memory is watched lives on."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -179,6 +181,24 @@ class WorkerKilled(Fault):
         self.scene.processes.wait_until_ready(self._n_ready + 1)
 
 
+class WorkersRolled(Fault):
+    """Each worker makes room for a new one, as for another release: nobody may feel it."""
+
+    name = "workers rolled"
+    spares_survivor = False
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._n_rolled = 0
+
+    def begin(self) -> None:
+        self._n_rolled = self.scene.processes.n_rolled()
+        os.kill(self.scene.processes.supervisor, signal.SIGHUP)
+
+    def end(self) -> None:
+        self.scene.processes.wait_until_rolled(self._n_rolled + 1)
+
+
 class CollectKilled(Fault):
     """What drains the event log dies, wherever it is."""
 
@@ -268,6 +288,7 @@ CHEAP: tuple[type[Fault], ...] = (
     RedisReadOnly,
     RedisFlushed,
     WorkerKilled,
+    WorkersRolled,
     ModelSwapped,
     ClockStepped,
     CertificateRotated,

@@ -3,12 +3,15 @@
 import os
 import signal
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
 from tests.serving import Service
 
 READY_SECONDS = 120.0
+READY, ROLLED = "worker_ready", "roll_ended"
+"""What the log calls a worker that serves, and the end of a roll."""
 
 
 class Processes:
@@ -21,7 +24,7 @@ class Processes:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._log_read = 0
-        self._n_ready = 0
+        self._n_logged: Counter[str] = Counter()
 
     @property
     def supervisor(self) -> int:
@@ -53,21 +56,40 @@ class Processes:
         Raises:
             TimeoutError: they have not.
         """
-        deadline = time.monotonic() + READY_SECONDS
-        while self.n_ready() < n_started:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"only {self.n_ready()} workers of {n_started} became ready")
-            time.sleep(0.1)  # they load a model meanwhile
+        self._wait_for(READY, n_started)
+
+    def wait_until_rolled(self, n_rolls: int) -> None:
+        """Wait until all workers have been replaced so many times, since the start.
+
+        Raises:
+            TimeoutError: they have not.
+        """
+        self._wait_for(ROLLED, n_rolls)
 
     def n_ready(self) -> int:
         """How many workers have said that they serve, since the start."""
+        return self._count(READY)
+
+    def n_rolled(self) -> int:
+        """How many times all workers have been replaced, since the start."""
+        return self._count(ROLLED)
+
+    def _wait_for(self, event: str, number: int) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while self._count(event) < number:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{event} was logged {self._count(event)} times, not {number}")
+            time.sleep(0.1)  # they load a model meanwhile
+
+    def _count(self, event: str) -> int:
         with self._service.log_path.open("rb") as log:  # a line a call: only what is new
             log.seek(self._log_read)
             new = log.read()
         whole = new[: new.rfind(b"\n") + 1]
         self._log_read += len(whole)
-        self._n_ready += whole.count(b'"worker_ready"')
-        return self._n_ready
+        for each in (READY, ROLLED):
+            self._n_logged[each] += whole.count(f'"{each}"'.encode())
+        return self._n_logged[event]
 
     def memory_mib(self) -> dict[str, float]:
         """Proportional set size of each process: what would be free without it."""

@@ -7,7 +7,8 @@ from tests.chaos.faults import SURVIVOR
 
 MAX_GROWTH = 1.10
 LASTING = ("supervisor", f"worker {SURVIVOR}")
-"""Processes that no fault kills. What Valkey has grows with the event ids that it remembers."""
+"""Processes that no fault ends while memory is watched. What Valkey has grows with the event ids
+that it remembers."""
 
 LONG_SECONDS = 240.0
 """Memory is judged of runs that last so long at least: before, caches are filling."""

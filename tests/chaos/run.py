@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -20,9 +20,11 @@ from tests.chaos.load import BEGUN
 from tests.chaos.memory import MemoryWatch, growth
 from tests.chaos.patience import PROMISED, Patience
 from tests.chaos.scene import Scene, scene
-from tests.chaos.schedule import Pace, drawn, rounds
+from tests.chaos.schedule import Pace, drawn, in_turn
 
 FINISH_SECONDS = 180.0
+SPARING_SHARE = 0.9
+"""Of the time is for faults that spare the worker whose memory is watched, until they are over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,9 @@ def run(
             load.wait_until_begun()
             memory.start()
             started = time.monotonic()
-            happened, wipes = _disturb(load, faults, seconds, Random(seed), pace, tell)
+            random = Random(seed)
+            turns = _turns(faults, started, seconds, random, memory.stop)
+            happened, wipes = _disturb(load, turns, random, pace, tell)
             time.sleep(pace.after)
             seen = load.finish()
             _name_moments(seen, started, happened)
@@ -145,10 +149,33 @@ def _products(shop: Scene) -> list[str]:
     )
 
 
+def _turns(
+    faults: Sequence[Fault],
+    started: float,
+    seconds: float,
+    random: Random,
+    before_others: Callable[[], object],
+) -> Iterator[Fault]:
+    """Which fault comes next: those that do not spare the survivor come after all others.
+
+    Args:
+        faults: all.
+        started: when the run began, monotonic seconds.
+        seconds: how long it lasts.
+        random: the lot.
+        before_others: called once those are over that spare it.
+    """
+    sparing = [fault for fault in faults if fault.spares_survivor]
+    others = [fault for fault in faults if not fault.spares_survivor]
+    share = SPARING_SHARE if others else 1.0
+    yield from in_turn(sparing, started + share * seconds, random)
+    before_others()
+    yield from in_turn(others, started + seconds, random)
+
+
 def _disturb(
     load: Load,
-    faults: Sequence[Fault],
-    seconds: float,
+    turns: Iterable[Fault],
     random: Random,
     pace: Pace,
     tell: Callable[[str], object],
@@ -158,9 +185,7 @@ def _disturb(
     happened: list[Event] = []
     wipes: list[Span] = []
     time.sleep(pace.quiet)
-    for number, fault in enumerate(rounds(faults, random)):
-        if number >= len(faults) and time.monotonic() - started > seconds:
-            return happened, wipes
+    for fault in turns:
         assert load.is_running, "the load has ended by itself"
         began = time.monotonic()
         tell(f"{began - started:6.1f} s  {fault.name}")
@@ -172,7 +197,7 @@ def _disturb(
         if fault.forgets:
             wipes.append(Span(began, ended))
         time.sleep(drawn(pace.between, random))
-    raise AssertionError("rounds have no end")
+    return happened, wipes
 
 
 def _history(

@@ -1,6 +1,7 @@
-"""When what goes wrong: drawn from a seed, each fault at least once where there is time."""
+"""When what goes wrong: drawn from a seed, each fault at least once."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
@@ -33,8 +34,28 @@ SHORT = Pace(quiet=2.0, lasting=(1.0, 1.5), between=(0.5, 1.0), after=2.0, share
 
 def rounds(faults: Sequence[T], random: Random) -> Iterator[T]:
     """All faults in an order drawn by lot, and then again in another, without end."""
-    while True:
+    while faults:
         yield from random.sample(faults, len(faults))
+
+
+def in_turn(
+    faults: Sequence[T],
+    until: float,
+    random: Random,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Iterator[T]:
+    """Rounds until a moment, each fault at least once.
+
+    Args:
+        faults: which.
+        until: none begins later that has had its turn, monotonic seconds.
+        random: the lot.
+        monotonic: monotonic seconds.
+    """
+    for number, fault in enumerate(rounds(faults, random)):
+        if number >= len(faults) and monotonic() > until:
+            return
+        yield fault
 
 
 def drawn(bounds: tuple[float, float], random: Random) -> float:

@@ -4,15 +4,16 @@ import os
 import subprocess
 import sys
 import time
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from random import Random
 
 from tests.chaos.clock import SteppedClock
-from tests.chaos.faults import ALL
+from tests.chaos.faults import ALL, Fault, WorkersRolled
 from tests.chaos.memory import Sample, growth
 from tests.chaos.report import broken
-from tests.chaos.schedule import rounds
+from tests.chaos.run import _turns
+from tests.chaos.schedule import in_turn, rounds
 
 FINE = {
     "seconds": 600.0,
@@ -26,6 +27,27 @@ def test_each_fault_has_its_turn_before_any_has_another() -> None:
     drawn = list(islice(rounds(ALL, Random(1)), 2 * len(ALL)))
     assert set(drawn[: len(ALL)]) == set(drawn[len(ALL) :]) == set(ALL)
     assert drawn[: len(ALL)] != drawn[len(ALL) :]
+
+
+def test_faults_come_until_the_time_is_up() -> None:
+    """Each once all the same; where there are none, none come."""
+    clock = count(1.0).__next__  # a second at each look
+    assert sorted(in_turn("abc", 0.0, Random(1), clock)) == ["a", "b", "c"]
+    clock = count(1.0).__next__
+    drawn = list(in_turn("abc", 2.5, Random(1), clock))
+    assert (len(drawn), set(drawn)) == (5, set("abc"))
+    assert list(in_turn("", 2.5, Random(1), clock)) == []
+
+
+def test_the_survivor_dies_last() -> None:
+    """Its memory has been watched by then."""
+    faults: list[Fault] = [object.__new__(kind) for kind in ALL]  # nothing is done by them
+    watched: list[int] = []
+    came: list[str] = []
+    for fault in _turns(faults, 0.0, 0.0, Random(1), lambda: watched.append(len(came))):
+        came.append(fault.name)  # noqa: PERF401  # how far it has come is looked at on the way
+    assert sorted(came) == sorted(kind.name for kind in ALL)
+    assert came[watched[0] :] == [WorkersRolled.name]
 
 
 def test_a_process_has_the_time_that_it_is_given(tmp_path: Path) -> None:
