@@ -390,7 +390,11 @@ def test_a_roll_kills_who_will_not_drain(journal: Path, observer: Observer) -> N
     observer.on("roll_ended", 1, stop)
     command = worker("stubborn", journal)
     assert supervise(command, 2, observer, on_ready=roll, grace_seconds=0.2) == 0
-    assert len(observer.named("worker_replaced")) == 2
+    replaced = observer.named("worker_replaced")
+    assert len(replaced) == 2
+    assert [details["pid"] for details in observer.named("worker_killed")[:2]] == [
+        details["pid"] for details in replaced
+    ]
 
 
 def test_a_worker_that_dies_while_it_is_replaced(journal: Path, observer: Observer) -> None:
