@@ -111,7 +111,7 @@ class _Events:
     def __call__(self, event: str, /, **details: float | str) -> None:
         if event in _ENDS and "pid" in details:
             self._page.forget(int(details["pid"]))
-        is_warning = event.endswith(("_exited", "_killed", "_stopped"))
+        is_warning = "_not_" in event or event.endswith(("_exited", "_killed", "_stopped"))
         log = self._logger.warning if is_warning else self._logger.info
         log(event, **details)
 

@@ -161,8 +161,8 @@ class Roll:
             if time.monotonic() < self._end:
                 return False
             self._on_event("worker_killed", index=old.index, pid=old.pid)
-            old.kill()
-        self._on_event("worker_replaced", index=old.index, pid=old.pid)
+            code = old.kill()
+        self._on_event("worker_replaced", index=old.index, pid=old.pid, code=code)
         self._old = None
         return True
 

@@ -96,7 +96,8 @@ class Supervisor:
                     if received & STOP_SIGNALS or is_hung_up:
                         self._drain(signals)
                         return 0
-                    self._is_roll_due = self._is_roll_due or is_roll
+                    if is_roll:
+                        self._ask_for_roll()
             finally:
                 # After a drain nothing is left; after an error nothing may be left either.
                 self._kill_workers()
@@ -121,11 +122,18 @@ class Supervisor:
                 self._schedule_restart(place, process, code)
         for place in self._vacant():
             if time.monotonic() >= place.restart_at:
-                place.process = self._start_worker(place.index)
+                self._fill(place)
         if not self._announced and all(place.is_ready for place in self._places):
             self._announced = True
             self._on_ready()
         return True
+
+    def _ask_for_roll(self) -> None:
+        self._is_roll_due = True
+        if not self._announced:
+            self._on_event("roll_waits", hint="it begins once all workers have been ready")
+        elif self._roll is not None:
+            self._on_event("roll_waits", hint="it begins once the roll under way has ended")
 
     def _tend_roll(self) -> None:
         """Go on with replacing the workers, if that was asked for.
@@ -155,6 +163,20 @@ class Supervisor:
         is_proven = any(place.was_ever_ready for place in self._places)
         places = self._places if is_proven else self._places[:1]
         return [place for place in places if place.process is None]
+
+    def _fill(self, place: Place) -> None:
+        """Start a worker at a place, or say why not and when that is tried again."""
+        try:
+            place.process = self._start_worker(place.index)
+        except OSError as error:  # too many processes or files, or too little memory, for now
+            delay = place.delay.after(0.0)
+            place.restart_at = time.monotonic() + delay
+            self._on_event(
+                "worker_not_started",
+                index=place.index,
+                error=str(error),
+                restart_in_seconds=delay,
+            )
 
     def _start_worker(self, index: int, *, replaces: bool = False) -> WorkerProcess:
         process = WorkerProcess(self._worker_command, self._env, index, replaces=replaces)

@@ -87,11 +87,11 @@ class WorkerProcess:
         """Have it finish what it serves."""
         self._process.terminate()
 
-    def kill(self) -> None:
-        """End it, and wait until it has ended."""
+    def kill(self) -> int:
+        """End it, wait until it has ended, and say how it did, as :meth:`exit_code`."""
         self._process.kill()
-        self._process.wait()
         self._forget_word()
+        return self._process.wait()
 
     def _forget_word(self) -> None:
         if self._ready_fd is not None:

@@ -214,6 +214,30 @@ def test_crash_before_readiness_is_retried(journal: Path, observer: Observer) ->
     assert exited["restart_in_seconds"] == 0.1
 
 
+def test_a_worker_that_cannot_be_started_is_tried_again(
+    tmp_path: Path, journal: Path, observer: Observer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where the machine has no room for a process; the others serve on meanwhile."""
+    interpreter = tmp_path / "python"
+    interpreter.symlink_to(sys.executable)
+    command = worker("plain", journal)
+    monkeypatch.setattr(sys, "executable", str(interpreter))
+
+    def on_ready() -> None:
+        interpreter.unlink()
+        kill(observer.named("worker_ready")[1])
+
+    observer.on("worker_not_started", 2, lambda _: interpreter.symlink_to(command[0]))
+    observer.on("worker_ready", 3, stop)
+    assert supervise(command, 2, observer, on_ready=on_ready) == 0
+    failed = observer.named("worker_not_started")
+    assert [details["index"] for details in failed] == [1, 1]
+    assert "No such file" in str(failed[0]["error"])
+    assert [details["restart_in_seconds"] for details in failed] == [0.2, 0.4]
+    assert [details["index"] for details in observer.named("worker_exited")] == [1]
+    assert journal.read_text().count("drained") == 2
+
+
 def test_configuration_error_ends_it(
     journal: Path, observer: Observer, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -326,7 +350,9 @@ def test_workers_make_room_one_after_another(journal: Path, observer: Observer) 
     assert words[:-2] == started + rolled
     assert sorted(words[-2:]) == ["drained 0", "drained 1"]
     old = [details["pid"] for details in observer.named("worker_ready")[:2]]
-    assert [details["pid"] for details in observer.named("worker_replaced")] == old
+    replaced = observer.named("worker_replaced")
+    assert [details["pid"] for details in replaced] == old
+    assert [details["code"] for details in replaced] == [0, 0]
     assert observer.named("worker_exited") == observer.named("worker_killed") == []
 
 
@@ -340,7 +366,11 @@ def test_rolls_asked_for_during_a_roll_are_one(journal: Path, observer: Observer
     names = [name for name, _ in observer.events]
     assert names[: names.index("roll_started")].count("worker_ready") == 2
     rolls = [name for name in names if name.startswith("roll_")]
-    assert rolls == ["roll_started", "roll_ended"] * 2
+    assert [name for name in rolls if name != "roll_waits"] == ["roll_started", "roll_ended"] * 2
+    assert rolls[:3] == ["roll_waits", "roll_started", "roll_waits"]
+    hints = [str(details["hint"]) for details in observer.named("roll_waits")]
+    assert "workers" in hints[0]
+    assert all("under way" in hint for hint in hints[1:])
     assert len(observer.named("worker_replaced")) == 4
 
 
@@ -391,10 +421,9 @@ def test_a_roll_kills_who_will_not_drain(journal: Path, observer: Observer) -> N
     command = worker("stubborn", journal)
     assert supervise(command, 2, observer, on_ready=roll, grace_seconds=0.2) == 0
     replaced = observer.named("worker_replaced")
-    assert len(replaced) == 2
-    assert [details["pid"] for details in observer.named("worker_killed")[:2]] == [
-        details["pid"] for details in replaced
-    ]
+    assert [details["code"] for details in replaced] == [-signal.SIGKILL] * 2
+    killed = [details["pid"] for details in observer.named("worker_killed")]
+    assert killed[:2] == [details["pid"] for details in replaced]
 
 
 def test_a_worker_that_dies_while_it_is_replaced(journal: Path, observer: Observer) -> None:
