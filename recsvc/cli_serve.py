@@ -16,7 +16,7 @@ from recsvc.cli_options import (
 )
 from recsvc.logs import make_logger
 from recsvc.settings.server import ServerSettings
-from recsvc.signals import ended_by_sigterm
+from recsvc.signals import ended_by_sigterm, hold_roll
 from recsvc.terminal import new_console
 
 # gRPC and the model's libraries are imported by the commands that need them: the supervisor
@@ -58,6 +58,7 @@ def serve_command(
 
     Example: recsvc serve --registry models --listen 127.0.0.1:50051 --workers 2
     """
+    hold_roll()
     from recsvc.launch import serve as launch
 
     settings = ServerSettings.load(

@@ -49,9 +49,20 @@ def ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
+def hold_roll() -> None:
+    """Have SIGHUP wait for :func:`signal_pipe`, which may be a moment away: it would end us.
+
+    Not where there is a terminal: whether that was closed meanwhile nobody could tell later.
+    """
+    if not has_terminal():
+        signal.pthread_sigmask(signal.SIG_BLOCK, {ROLL_SIGNAL})
+
+
 @contextmanager
 def signal_pipe() -> Iterator[int]:
     """Turn the stop signals, SIGHUP and SIGCHLD into bytes on a pipe; yields its read end.
+
+    What was held before comes as well, and is held again afterwards.
 
     A handler in Python would not do: it waits for the main thread, which nothing wakes where the
     kernel gave the signal to another thread.
@@ -62,9 +73,11 @@ def signal_pipe() -> Iterator[int]:
     # The handlers do nothing: what matters is the byte that the interpreter writes for them.
     previous = {number: signal.signal(number, lambda *_: None) for number in handled}
     previous_fd = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    held = signal.pthread_sigmask(signal.SIG_UNBLOCK, handled)
     try:
         yield reader
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         signal.set_wakeup_fd(previous_fd)
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -166,6 +168,51 @@ def test_sigterm_during_a_roll_ends_all(registry: Path, tmp_path: Path) -> None:
             with pytest.raises(ProcessLookupError):
                 os.kill(pid, 0)
         assert not service.lines("worker_killed")  # as the end of the grace would have
+
+
+def test_a_roll_that_is_asked_for_while_the_service_starts(registry: Path, tmp_path: Path) -> None:
+    """SIGHUP waits until somebody waits for it; without a terminal it ends nobody."""
+    pointer, aside, log = registry / "current.json", tmp_path / "aside", tmp_path / "log"
+    pointer.rename(aside)
+    os.mkfifo(pointer)  # whoever reads it waits for who writes
+    with log.open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "recsvc.cli", "serve", "--registry", str(registry)],
+            stderr=stderr,
+            env={
+                **os.environ,
+                "RECSVC_DATA_DIR": str(tmp_path / "valkey"),
+                "RECSVC_LISTEN": "127.0.0.1:0",
+            },
+            start_new_session=True,
+        )
+    try:
+        starting = _writer(pointer)
+        process.send_signal(signal.SIGHUP)
+        content = aside.read_bytes()
+        aside.replace(pointer)
+        os.write(starting, content)
+        os.close(starting)
+        wait_until(lambda: "roll_ended" in log.read_text(), START_SECONDS)
+        process.terminate()
+        assert process.wait(START_SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert "roll_waits" in log.read_text()
+
+
+def _writer(pipe: Path) -> int:
+    """The writing end of a named pipe, once somebody reads it."""
+    found: list[int] = []
+
+    def is_open() -> bool:
+        with suppress(OSError):  # nobody does yet
+            found.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(found)
+
+    wait_until(is_open, START_SECONDS)
+    return found[0]
 
 
 def test_a_worker_takes_no_notice_of_a_signal_meant_for_its_supervisor(

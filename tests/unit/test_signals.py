@@ -15,6 +15,22 @@ with ended_by_sigterm():
 """
 
 
+_HOLDS = """
+import os, signal
+from recsvc.signals import ROLL_SIGNAL, hold_roll, signal_pipe, signals_within
+hold_roll()
+os.kill(os.getpid(), ROLL_SIGNAL)
+with signal_pipe() as signals:
+    assert signals_within(5.0, signals) == {ROLL_SIGNAL}
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())  # or what it starts would hold it too
+os.kill(os.getpid(), ROLL_SIGNAL)
+"""
+
+
+def test_a_roll_is_held_before_and_after_it_is_waited_for() -> None:
+    subprocess.run([sys.executable, "-c", _HOLDS], check=True, start_new_session=True)
+
+
 def test_who_is_ended_by_sigterm_ends_what_it_runs() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", _STARTS_ANOTHER],
