@@ -46,12 +46,21 @@ class CallExecutor(Executor):
         max_workers: threads at most; each begins when it is needed.
         logger: told of what a call raises past gRPC.
         arrivals: waits for the messages of calls; None, its threads do.
+        name: of its threads, each with a number.
 
     Attributes:
         backlog: what it holds.
     """
 
-    def __init__(self, max_workers: int, logger: Logger, arrivals: Arrivals | None = None) -> None:
+    def __init__(
+        self,
+        max_workers: int,
+        logger: Logger,
+        arrivals: Arrivals | None = None,
+        *,
+        name: str = "grpc",
+    ) -> None:
+        self._name = name
         self._max_workers = max_workers
         self._logger = logger
         self._arrivals = arrivals
@@ -106,7 +115,7 @@ class CallExecutor(Executor):
         self._tasks.put((fn, args, kwargs))
 
     def _begin_thread(self) -> None:
-        name = f"grpc_{len(self._threads)}"
+        name = f"{self._name}_{len(self._threads)}"
         thread = threading.Thread(target=self._work, name=name, daemon=True)
         with _as_far_as_there_are_threads():
             thread.start()
@@ -123,70 +132,6 @@ class CallExecutor(Executor):
             del task, fn, args, kwargs
             with self._lock:
                 self.backlog.end()
-
-
-class StreamExecutor(ThreadPoolExecutor):
-    """The threads of streams; gRPC takes a pool of its own for a method only of this kind.
-
-    It has one thread more than there may be streams, so that there is always one to refuse with.
-
-    Args:
-        patience: ends streams whose callers do nothing.
-
-    Attributes:
-        patience: likewise.
-    """
-
-    def __init__(self, patience: Patience) -> None:
-        super().__init__(MAX_STREAMS + 1, thread_name_prefix="streams")
-        self.patience = patience
-        self._count_lock = threading.Condition()
-        self._n_held = 0
-        self._n_idle = 0
-
-    @property
-    def n_held(self) -> int:
-        """Streams that run or wait for a thread."""
-        return self._n_held
-
-    @property
-    def n_busy(self) -> int:
-        """Those of them that do not wait for their own callers, to ask or to read."""
-        return self._n_held - self._n_idle - self.patience.n_unread
-
-    @contextmanager
-    def idle(self) -> Iterator[None]:
-        """Wait for a caller, in a stream that this pool holds."""
-        with self._count_lock:
-            self._n_idle += 1
-        try:
-            yield
-        finally:
-            with self._count_lock:
-                self._n_idle -= 1
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run ``fn`` when a thread is free."""
-        with self._count_lock:
-            self._n_held += 1
-        future = super().submit(fn, *args, **kwargs)
-        future.add_done_callback(self._done)
-        return future
-
-    def stop(self, wait_seconds: float = END_SECONDS) -> None:
-        """End the threads; those that are held up are waited for so long at most."""
-        self.shutdown(wait=False)
-        with self._count_lock:
-            self._count_lock.wait_for(lambda: not self._n_held, wait_seconds)
-
-    def _adjust_thread_count(self) -> None:
-        with _as_far_as_there_are_threads():
-            super()._adjust_thread_count()
-
-    def _done(self, _future: Future[Any]) -> None:
-        with self._count_lock:
-            self._n_held -= 1
-            self._count_lock.notify_all()
 
 
 class AtOnce(ThreadPoolExecutor):
@@ -213,17 +158,26 @@ class Lane(ThreadPoolExecutor):
     Or as many as they are, for what would hold them up: who waits for a store to write, seconds
     where that hangs, must not keep those waiting who can do without it.
 
+    It is of this kind because gRPC takes a pool of its own for a method only of this kind, but has
+    none of its threads: the interpreter would wait for those at its end, however long they hang.
+
     Args:
         logger: told of what a call raises past gRPC.
         n_threads: at most; each begins when it is needed.
         arrivals: waits for the messages of calls; None, the threads do.
+        name: of its threads, each with a number.
     """
 
     def __init__(
-        self, logger: Logger, n_threads: int = 1, arrivals: Arrivals | None = None
+        self,
+        logger: Logger,
+        n_threads: int = 1,
+        arrivals: Arrivals | None = None,
+        *,
+        name: str = "grpc",
     ) -> None:
-        super().__init__(1)  # likewise
-        self._calls = CallExecutor(n_threads, logger, arrivals)
+        super().__init__(1)  # which begins no thread before something is submitted to it
+        self._calls = CallExecutor(n_threads, logger, arrivals, name=name)
 
     @property
     def n_held(self) -> int:
@@ -242,3 +196,39 @@ class Lane(ThreadPoolExecutor):
     def stop(self, wait_seconds: float = END_SECONDS) -> None:
         """End the threads, as :meth:`CallExecutor.stop`."""
         self._calls.stop(wait_seconds)
+
+
+class StreamExecutor(Lane):
+    """The threads of streams.
+
+    It has one thread more than there may be streams, so that there is always one to refuse with.
+
+    Args:
+        patience: ends streams whose callers do nothing.
+        logger: told of what a stream raises past gRPC.
+
+    Attributes:
+        patience: likewise.
+    """
+
+    def __init__(self, patience: Patience, logger: Logger) -> None:
+        super().__init__(logger, MAX_STREAMS + 1, name="streams")
+        self.patience = patience
+        self._count_lock = threading.Lock()
+        self._n_idle = 0
+
+    @property
+    def n_busy(self) -> int:
+        """Streams that do not wait for their own callers, to ask or to read."""
+        return self.n_held - self._n_idle - self.patience.n_unread
+
+    @contextmanager
+    def idle(self) -> Iterator[None]:
+        """Wait for a caller, in a stream that this pool holds."""
+        with self._count_lock:
+            self._n_idle += 1
+        try:
+            yield
+        finally:
+            with self._count_lock:
+                self._n_idle -= 1

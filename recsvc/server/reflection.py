@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from typing import NoReturn
 
@@ -10,7 +9,9 @@ import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from recsvc.errors import RecsvcError, StreamEndedError
+from recsvc.logs import Logger
 from recsvc.server.errors import to_grpc_status
+from recsvc.server.executors import Lane
 from recsvc.server.gathering import Gathered
 from recsvc.server.patience import idle_error
 
@@ -27,24 +28,27 @@ class ReflectionServicer(reflection.ReflectionServicer):  # type: ignore[misc]  
 
     Args:
         service_names: full names of all services.
+        logger: told of what a stream raises past gRPC.
         idle_seconds: a stream without a question for so long is ended.
         admit: turns away who may not ask; None, everybody may.
+
+    Attributes:
+        pool: its threads.
     """
 
     def __init__(
         self,
         service_names: tuple[str, ...],
+        logger: Logger,
         idle_seconds: float = IDLE_SECONDS,
         *,
         admit: Callable[[grpc.ServicerContext], None] | None = None,
     ) -> None:
         super().__init__(service_names)
         answer = super().ServerReflectionInfo
-        self.ServerReflectionInfo = _LimitedStreams(answer, idle_seconds, admit)
-
-    def shutdown(self) -> None:
-        """End its threads, whose streams the server has ended."""
-        self.ServerReflectionInfo.experimental_thread_pool.shutdown(wait=False)
+        # One more than there may be streams, so that there is always one to refuse with.
+        self.pool = Lane(logger, MAX_STREAMS + 1, name="reflection")
+        self.ServerReflectionInfo = _LimitedStreams(answer, self.pool, idle_seconds, admit)
 
 
 class _LimitedStreams:
@@ -57,6 +61,7 @@ class _LimitedStreams:
     def __init__(
         self,
         answer: "reflection.ReflectionServicer",
+        pool: Lane,
         idle_seconds: float,
         admit: Callable[[grpc.ServicerContext], None] | None,
     ) -> None:
@@ -64,8 +69,7 @@ class _LimitedStreams:
         self._admit = admit
         self._idle_seconds = idle_seconds
         self._free = threading.BoundedSemaphore(MAX_STREAMS)
-        # One more than there may be streams, so that there is always one to refuse with.
-        self.experimental_thread_pool = ThreadPoolExecutor(MAX_STREAMS + 1, "reflection")
+        self.experimental_thread_pool = pool
 
     def __call__(
         self,

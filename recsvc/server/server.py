@@ -168,10 +168,13 @@ class RecommendationServer:
         )
         executor = self._executor = CallExecutor(options.max_threads, logger, arrivals)
         patience = Patience(options.stream_idle_seconds, metrics)
-        self._streams, self._lane = StreamExecutor(patience), Lane(logger, arrivals=arrivals)
+        self._streams = StreamExecutor(patience, logger)
+        self._lane = Lane(logger, arrivals=arrivals)
         self._impatient = Poller("silent-callers", logger)
         patient = self._patient = Lane(logger, options.max_threads, arrivals)
-        self._reflection = ReflectionServicer(SERVICES, admit=None if gate is None else gate.admit)
+        self._reflection = ReflectionServicer(
+            SERVICES, logger, admit=None if gate is None else gate.admit
+        )
         admission = Admission(
             executor.backlog,
             max_held=options.max_concurrent,
@@ -238,11 +241,11 @@ class RecommendationServer:
         # Or a thread would go on waiting for what another process makes, for a call that is no
         # more, and this one for the thread.
         self._recommendations.stop()
-        pools = (self._executor, self._lane, self._patient, self._streams)
+        reflection = self._reflection.pool
+        pools = (self._executor, self._lane, self._patient, self._streams, reflection)
         stop_all([self._impatient.stop, *(pool.stop for pool in pools)], END_SECONDS)
         if n_left := sum(pool.n_held for pool in pools):
             self._logger.warning("calls_left_behind", n_calls=n_left)
-        self._reflection.shutdown()
 
     @property
     def n_silent(self) -> int:

@@ -36,7 +36,7 @@ class Bench:
         )
         interceptor = CallInterceptor(
             admission,
-            StreamExecutor(Patience(60.0, metrics)),
+            StreamExecutor(Patience(60.0, metrics), Log().logger),
             self.lane,
             metrics=metrics,
             logger=self.log.logger,

@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from recsvc.server.reflection import MAX_STREAMS, ReflectionServicer
 from recsvc.v1 import recommendation_service_pb2 as api
 from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
-from tests.serving import local_server, refused, small_registry, wait_until
+from tests.serving import Log, local_server, refused, small_registry, wait_until
 
 IDLE_SECONDS = 1.0
 """More than a caller's thread waits for the processor before its first question."""
@@ -58,7 +58,7 @@ def test_an_idle_stream_is_ended() -> None:
     """With the words of any other, and its place is then free for another caller."""
     gate = threading.Event()
     pool = ThreadPoolExecutor(1)
-    servicer = ReflectionServicer(("a.Service",), idle_seconds=IDLE_SECONDS)
+    servicer = ReflectionServicer(("a.Service",), Log().logger, idle_seconds=IDLE_SECONDS)
     server = grpc.server(pool)
     reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -85,5 +85,5 @@ def test_an_idle_stream_is_ended() -> None:
     finally:
         gate.set()
         server.stop(None).wait()
-        servicer.shutdown()
+        servicer.pool.stop()
         pool.shutdown()

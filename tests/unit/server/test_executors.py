@@ -1,5 +1,7 @@
 """The threads that work on calls."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -29,7 +31,7 @@ def executor(log: Log) -> Iterator[CallExecutor]:
 
 
 def new_streams() -> StreamExecutor:
-    return StreamExecutor(Patience(60.0, new_metrics()[0]))
+    return StreamExecutor(Patience(60.0, new_metrics()[0]), Log().logger)
 
 
 def test_it_counts_what_it_holds(executor: CallExecutor) -> None:
@@ -121,11 +123,11 @@ def test_it_can_end_where_no_thread_has_begun(
 def test_a_stream_that_no_thread_can_begin_for_is_worked_on_by_the_next_one(
     full: pytest.MonkeyPatch,
 ) -> None:
-    with new_streams() as streams:
-        done: list[str] = []
-        streams.submit(done.append, "one")
-        full.undo()
-        streams.submit(done.append, "other")
+    streams, done = new_streams(), list[str]()
+    streams.submit(done.append, "one")
+    full.undo()
+    streams.submit(done.append, "other")
+    streams.stop()
     assert sorted(done) == ["one", "other"]
     assert streams.n_held == 0
 
@@ -147,6 +149,25 @@ def test_the_end_waits_for_no_stream_that_hangs() -> None:
     streams.stop(0.05)
     assert streams.n_held == 1
     gate.set()
+
+
+_HANGS = """
+import threading
+from tests.unit.server.test_executors import new_streams
+streams, begun = new_streams(), threading.Event()
+streams.submit(lambda: [begun.set(), threading.Event().wait()])
+assert begun.wait(10)
+streams.stop(0.05)
+print("at its end")
+"""
+
+
+def test_a_stream_that_hangs_keeps_no_process_from_its_end() -> None:
+    """Those of a pool of the library would."""
+    ended = subprocess.run(
+        [sys.executable, "-c", _HANGS], check=True, timeout=60, stdout=subprocess.PIPE, text=True
+    )
+    assert ended.stdout == "at its end\n"
 
 
 def test_the_end_waits_for_a_stream_that_ends() -> None:

@@ -11,7 +11,7 @@ from recsvc.errors import InvalidRequestError
 from recsvc.server.executors import StreamExecutor
 from recsvc.server.patience import Patience
 from recsvc.server.reading import StreamReader, as_it_came, checked, lenient
-from tests.serving import new_metrics
+from tests.serving import Log, new_metrics
 
 GATHERED = "Service/Gathered"
 OTHER = "Service/Other"
@@ -38,7 +38,7 @@ read = lenient(deserialise)
 @pytest.fixture
 def reader() -> Iterator[StreamReader]:
     metrics, _ = new_metrics()
-    streams = StreamExecutor(Patience(60.0, metrics))
+    streams = StreamExecutor(Patience(60.0, metrics), Log().logger)
     yield StreamReader(streams, {GATHERED: 8})
     streams.stop()
 
