@@ -14,6 +14,8 @@ FREE_BYTES: Final = 64 << 20
 """Whatever unpacks to no more than this does no harm."""
 MAX_ROWS_A_BYTE: Final = 20
 FREE_ROWS: Final = 1_000_000
+MAX_HEADER_BYTES: Final = 1 << 20
+"""Of the names of all columns. Polars takes up to ninety times the memory of what they hold."""
 
 _BLOCK_BYTES: Final = 1 << 20
 _GZIP: Final = b"\x1f\x8b"
@@ -22,10 +24,12 @@ _OTHERS: Final = (b"\x28\xb5\x2f\xfd", b"x\x01", b"x\x5e", b"x\x9c", b"x\xda")
 
 
 def check_text(path: Path) -> None:
-    """Refuse a file of text that is packed in another way than by gzip, or far too well.
+    """Refuse a file of text whose names of columns have no end, or that is packed far too well.
+
+    Or in another way than by gzip.
 
     Args:
-        path: the file; one that is not packed is not read.
+        path: the file; of one that is not packed only the beginning is read.
 
     Raises:
         InputError: it is such a file.
@@ -33,21 +37,35 @@ def check_text(path: Path) -> None:
     """
     with path.open("rb") as file:
         first = file.read(4)
-    if first.startswith(_OTHERS):
-        raise InputError(f"{path}: is packed in another way than by gzip; unpack it, or use gzip")
-    if not first.startswith(_GZIP):
-        return
+        if first.startswith(_OTHERS):
+            raise InputError(
+                f"{path}: is packed in another way than by gzip; unpack it, or use gzip"
+            )
+        if not first.startswith(_GZIP):
+            _check_header(path, first + file.read(MAX_HEADER_BYTES))
+            return
     size = path.stat().st_size
     most = max(FREE_BYTES, MAX_RATIO * size)
     n_bytes = 0
     try:
         with gzip.open(path) as file:
+            _check_header(path, file.read(MAX_HEADER_BYTES + 1))
+            file.seek(0)
             while n_bytes <= most and (block := file.read(_BLOCK_BYTES)):
                 n_bytes += len(block)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         return  # who reads it says what is wrong
     if n_bytes > most:
         raise _too_much(path, size)
+
+
+def _check_header(path: Path, beginning: bytes) -> None:
+    header = beginning.lstrip().partition(b"\n")[0]
+    if len(header) > MAX_HEADER_BYTES:
+        raise InputError(
+            f"{path}: its first line, which should name the columns, is longer than "
+            f"{MAX_HEADER_BYTES:,} bytes; look what it is, and write it anew"
+        )
 
 
 def check_rows(path: Path, n_rows: int) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from recsvc.errors import InputError
 from training.events import read_events, read_stores
-from training.packing import FREE_BYTES, FREE_ROWS
+from training.packing import FREE_BYTES, FREE_ROWS, MAX_HEADER_BYTES
 
 HEADER = "customer_id,product_id,event_time\n"
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
@@ -23,6 +23,22 @@ def test_gzip_that_unpacks_to_a_thousand_times_its_size_is_refused(tmp_path: Pat
 
     with pytest.raises(InputError, match=r"events\.csv\.gz: its [\d,]+ bytes unpack to far more"):
         read_events([path], now=NOW)
+
+
+@pytest.mark.parametrize("name", ["events.csv", "events.csv.gz"])
+def test_names_of_columns_without_an_end_are_refused(tmp_path: Path, name: str) -> None:
+    """Polars would take a hundred times the memory for them; as long as that they may be."""
+    path = tmp_path / name
+    pack = gzip.compress if name.endswith(".gz") else bytes
+
+    def read(n_bytes: int) -> int:
+        header = f"{HEADER.strip()},{'y' * (n_bytes - len(HEADER))}\n"
+        path.write_bytes(pack(f"{header}anna,tea,2026-03-01,1\n".encode()))
+        return read_events([path], now=NOW)[0].height
+
+    assert read(MAX_HEADER_BYTES) == 1
+    with pytest.raises(InputError, match=f"{name}: its first line, .* is longer than 1,048,576"):
+        read(MAX_HEADER_BYTES + 1)
 
 
 def test_gzip_that_packs_well_is_read(tmp_path: Path) -> None:
