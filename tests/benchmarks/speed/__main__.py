@@ -15,6 +15,7 @@ from recsvc.errors import InputError
 from recsvc.terminal import run
 from tests.benchmarks.quality import datasets
 from tests.benchmarks.speed import (
+    access,
     catalogue,
     kernels,
     latency,
@@ -57,6 +58,7 @@ def all_command(
     with _work() as scratch:
         folder = Path(scratch)
         found["paths"] = paths.measure(registry, folder, rounds=rounds, seconds=seconds)
+        found["access"] = access.measure(registry, folder, rounds=rounds, seconds=seconds)
         found["kernels"] = kernels.measure(registry)
         found["latency"] = latency.measure(registry, folder, rounds=rounds, seconds=seconds)
         found["overload"] = overload.measure(registry, folder, rounds=rounds, seconds=seconds)
@@ -76,6 +78,16 @@ def paths_command(
     _check_h2load()
     with _work() as work:
         _say(paths.measure(registry, Path(work), rounds=rounds, seconds=seconds))
+
+
+@app.command("access")
+def access_command(
+    registry: RegistryOption, rounds: RoundsOption = 5, seconds: SecondsOption = 4
+) -> None:
+    """A list from the process for who has an API key and a limit, beside anybody's."""
+    _check_h2load()
+    with _work() as work:
+        _say(access.measure(registry, Path(work), rounds=rounds, seconds=seconds))
 
 
 @app.command("kernels")

@@ -10,6 +10,8 @@ from pathlib import Path
 
 WARM_UP_SECONDS = 1
 N_CLIENTS = 8
+GRPC = (("content-type", "application/grpc"), ("te", "trailers"))
+"""Headers that every call has."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def run(  # each says one thing of the load
     rate: int | None = None,
     calls: int | None = None,
     core: int = 1,
+    headers: Sequence[tuple[str, str]] = (),
 ) -> Load:
     """Send one request again and again from one core.
 
@@ -84,6 +87,7 @@ def run(  # each says one thing of the load
         calls: so many calls one after another, for whatever time they take: of those that take
             long a few seconds would cut off too many.
         core: where the load runs.
+        headers: what each call says beside :data:`GRPC`, as of who makes it.
     """
     body, log = work / "request.bin", work / "requests.log"
     body.write_bytes(b"\0" + len(message).to_bytes(4, "big") + message)
@@ -94,8 +98,8 @@ def run(  # each says one thing of the load
         pace = ["-D", str(seconds), "--warm-up-time", str(WARM_UP_SECONDS), "-c", str(N_CLIENTS)]
         pace += ["-m", "8"] if rate is None else ["-m", "100", "--rps", str(rate // N_CLIENTS)]
     command = [
-        *("taskset", "-c", str(core), "h2load", *pace, "-t", "1"),
-        *("-d", str(body), "-H", "content-type: application/grpc", "-H", "te: trailers"),
+        *("taskset", "-c", str(core), "h2load", *pace, "-t", "1", "-d", str(body)),
+        *(part for name, value in (*GRPC, *headers) for part in ("-H", f"{name}: {value}")),
         *("--log-file", str(log), f"http://127.0.0.1:{port}{path}"),
     ]
     before, begun = cpu_seconds(pids), time.perf_counter()

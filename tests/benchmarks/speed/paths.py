@@ -57,6 +57,7 @@ class Side:
         message: the request, serialised.
         pids: the processes whose CPU counts.
         calls: so many calls in each turn; None as many as there is time for.
+        headers: what each call says beside what gRPC asks for.
     """
 
     port: int
@@ -64,6 +65,7 @@ class Side:
     message: bytes
     pids: tuple[int, ...]
     calls: int | None = None
+    headers: Sequence[tuple[str, str]] = ()
 
 
 def question(customer_id: str, store_id: str) -> api.RecommendRequest:
@@ -153,12 +155,17 @@ PATIENT = {"RECSVC_MAX_WAIT_MS": "60000"}
 
 @contextmanager
 def serving(
-    registry: Path, work: Path, valkey: EmbeddedValkey, env: Mapping[str, str]
+    registry: Path,
+    work: Path,
+    valkey: EmbeddedValkey,
+    env: Mapping[str, str],
+    headers: Sequence[tuple[str, str]] = (),
 ) -> Iterator[tuple[Service, int, tuple[int, ...]]]:
     """A service of one worker, pinned to the server's core.
 
     It turns nobody away for the wait, unless ``env`` says otherwise: with 64 calls under way of a
-    list or a batch that takes milliseconds, what is to be timed would be refused.
+    list or a batch that takes milliseconds, what is to be timed would be refused. ``headers`` are
+    those of a caller whom it answers.
     """
     env = PATIENT | dict(env)
     directory = Path(tempfile.mkdtemp(dir=work))
@@ -169,7 +176,7 @@ def serving(
             end = time.monotonic() + PATIENCE_SECONDS
             while True:  # until the model is there
                 try:
-                    stub.Recommend(question("nobody", ""), timeout=5)
+                    stub.Recommend(question("nobody", ""), timeout=5, metadata=tuple(headers))
                     break
                 except grpc.RpcError:
                     assert time.monotonic() < end, service.log
@@ -205,6 +212,7 @@ def in_turns(
                 seconds=seconds,
                 calls=side.calls,
                 core=LOAD_CORE,
+                headers=side.headers,
             )
             found[name].append(load)
     return found
