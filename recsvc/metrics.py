@@ -141,6 +141,11 @@ class Metrics:
         self.degraded = Counter(
             "recsvc_degraded_answers", "Degraded lists, by reason.", ["reason"], registry=registry
         )
+        self.last_resorts = Counter(
+            "recsvc_last_resort_answers",
+            "Lists of what was just bought or is in the basket, as nothing else is allowed.",
+            registry=registry,
+        )
         self.experiment_answers = Counter(
             "recsvc_experiment_answers",
             "Lists, by experiment and variant.",

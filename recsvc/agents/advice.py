@@ -78,6 +78,7 @@ _NOTES = {
     UNKNOWN_STORE: "store_id: nothing has been sold there yet; find_stores lists the stores.",
     "PRICE_CURRENCY": "Products without a price in the currency of the budget are left out.",
     "STOCK_UNKNOWN": "in_stock_only: nobody has said what is in stock at this store.",
+    "ONLY_RESTING": "Nothing else fits: all of it was just bought, or is in the basket.",
     "STALE_DATA": "The purchases behind this list ended more than a week ago.",
     "STORE_UNAVAILABLE": "What the customer did of late, and what is in stock, cannot be read now.",
     "DEADLINE": "There was little time: the list is simpler than usual.",

@@ -32,6 +32,8 @@ class Ranking:
         picked: places, from 0, of the products that a rule alone put there.
         applied: ids of the rules that touched the list.
         basket: int32, learnt items of the basket, where that is what was asked about.
+        is_last_resort: whether all of it should rest, as it was just bought or put into the basket,
+            and is there because nothing else may be.
     """
 
     items: NDArray[np.int32]
@@ -47,6 +49,7 @@ class Ranking:
     picked: tuple[int, ...] = ()
     applied: tuple[str, ...] = ()
     basket: NDArray[np.int32] = field(default_factory=lambda: NO_ITEMS)
+    is_last_resort: bool = False
 
     def where(self, positions: NDArray[np.intp]) -> "Ranking":
         """The products at these positions alone, in their order."""

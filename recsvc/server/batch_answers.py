@@ -78,6 +78,7 @@ class BatchAnswers:
         loaded: LoadedModel,
         end: float,
         counts: BatchCounts,
+        is_wanted: Callable[[], bool],
     ) -> Iterator[tuple[int, bytes]]:
         """Answer each with a response or a status of its own, as soon as it is ready.
 
@@ -89,6 +90,7 @@ class BatchAnswers:
             loaded: the model that answers.
             end: when there is no time left, monotonic seconds.
             counts: counts the answers.
+            is_wanted: whether the caller is still there; else the rest is not made.
 
         Yields:
             The number of an entry, from 0, and its ``RecommendResult`` as it is sent.
@@ -98,9 +100,10 @@ class BatchAnswers:
         waiting = dict.fromkeys(range(len(entries)))
         at_most = len(entries)
         with collected_facts():  # an entry's would pass for those of the whole call
-            while waiting:
+            while waiting and is_wanted():
                 looked, n_waiting = self._monotonic(), len(waiting)
-                for at, result in self._round([*waiting][:at_most], entries, written, loaded, end):
+                numbers = [*waiting][:at_most]
+                for at, result in self._round(numbers, entries, written, loaded, end, is_wanted):
                     del waiting[at]
                     if isinstance(result, RecsvcError):
                         counts.n_failed += 1
@@ -123,6 +126,7 @@ class BatchAnswers:
         written: Sequence[bytes],
         loaded: LoadedModel,
         end: float,
+        is_wanted: Callable[[], bool],
     ) -> Iterator[tuple[int, Served | RecsvcError]]:
         """Answer entries by what is known as it begins; each is made when it is asked for."""
         known = self._recommendations.all_again([written[at] for at in numbers], loaded)
@@ -141,6 +145,8 @@ class BatchAnswers:
                 self._recommendations.look_up(together)
             with closing(self._recommendations.prepare(together)) as prepared:
                 for (at, each), ahead in zip(begun, prepared, strict=True):
+                    if not is_wanted():
+                        return
                     started = self._monotonic() if is_shared else None
                     try:
                         yield at, self._finished(each, started, end, ahead)

@@ -80,9 +80,10 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         """Answer several questions, each with a response or a status of its own."""
         check_batch("requests", len(request.requests), requests.MAX_BATCH)
         loaded, counts = self._slot.current(), BatchCounts()
-        answers = dict(self._batches.answer(request.requests, loaded, self._end(context), counts))
+        end, is_wanted = self._end(context), context.is_active
+        answers = dict(self._batches.answer(request.requests, loaded, end, counts, is_wanted))
         note(version_id=loaded.reference.version_id, **counts.facts())
-        return response_codec.batch_response(answers[at] for at in range(len(answers)))
+        return response_codec.batch_response(answers[at] for at in sorted(answers))
 
     def StreamBatchRecommend(  # noqa: N802  # the API's name
         self,
@@ -109,7 +110,8 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
                     result = response_codec.failed_result(error)
                     yield response_codec.streamed_response(request.correlation_id, result)
             entries = [request.request for request in asked]
-            for at, result in self._batches.answer(entries, loaded, self._end(context), counts):
+            end, is_wanted = self._end(context), context.is_active
+            for at, result in self._batches.answer(entries, loaded, end, counts, is_wanted):
                 yield response_codec.streamed_response(asked[at].correlation_id, result)
             note(version_id=loaded.reference.version_id, **counts.facts())
 

@@ -19,7 +19,7 @@ from recsvc.core.sources import Strategy
 from recsvc.core.vocabulary import MISSING
 from recsvc.service.models import LoadedModel
 from recsvc.service.questions import Answer, Item, Question, Reason
-from recsvc.service.situations import PRICE_CURRENCY, Situation
+from recsvc.service.situations import ONLY_RESTING, PRICE_CURRENCY, Situation
 from recsvc.service.wording import Voice, Wording
 
 MAX_EVIDENCE = 5
@@ -104,7 +104,7 @@ class Answers:
             model=loaded.reference,
             location=model.places.describe(ranking.place) if ranking.is_placed else Location(),
             level=ranking.place.level if ranking.is_placed else None,
-            warnings=_warnings(question, situation, products),
+            warnings=_warnings(question, situation, products, ranking),
             rules_version_id=situation.rules_version_id,
             applied_rules=ranking.applied,
             store_id=situation.store_id if question.looks_at_shelf else "",
@@ -112,13 +112,16 @@ class Answers:
 
 
 def _warnings(
-    question: Question, situation: Situation, products: Sequence[Product]
+    question: Question, situation: Situation, products: Sequence[Product], ranking: Ranking
 ) -> tuple[str, ...]:
-    """Those of the situation, and whether a price is told that the caller does not show."""
+    """Those of the situation, and what is peculiar to the list and the prices that are told."""
+    warnings = situation.warnings
+    if ranking.is_last_resort:
+        warnings = (*warnings, ONLY_RESTING)
     currencies = {product.currency for product in products if not math.isnan(product.price)}
     if not question.currency or currencies <= {question.currency}:
-        return situation.warnings
-    return tuple(dict.fromkeys((*situation.warnings, PRICE_CURRENCY)))
+        return warnings
+    return tuple(dict.fromkeys((*warnings, PRICE_CURRENCY)))
 
 
 def _product(assortment: Assortment, item: int, shelf: Shelf | None) -> Product:

@@ -83,6 +83,7 @@ class Deliveries:
         self._names = ListNames()
         self._answers = Totals(metrics.answers, metrics.tallies)
         self._degraded: Children[Counter] = Children(metrics.degraded)
+        self._last_resorts = metrics.tallies.total(metrics.last_resorts.inc)
         self._of_experiments: Children[Counter] = Children(metrics.experiment_answers)
         self._now = now
         self._monotonic = monotonic
@@ -96,6 +97,7 @@ class Deliveries:
         started: float | None = None,
         cache_age_seconds: float | None = None,
         degraded_reason: str = "",
+        is_last_resort: bool = False,
     ) -> Delivery:
         """Deliver the answer to a question.
 
@@ -106,8 +108,11 @@ class Deliveries:
             started: when the work began, monotonic seconds; None as the inquiry says.
             cache_age_seconds: since it was computed; None where it was computed now.
             degraded_reason: why it is less than it should be, ``""`` where it is not.
+            is_last_resort: whether it was made of what should rest, as nothing else is allowed.
         """
         self._answers[served_from].add()
+        if is_last_resort:
+            self._last_resorts.add()
         if degraded_reason:
             self._degraded[degraded_reason].inc()
         now = self._now()

@@ -97,6 +97,7 @@ class Made(NamedTuple):
         basis: what it was made from.
         stocked: the stock of the store that it is for.
         fresh_seconds: how long it is as good as a new one, 0 or less where it is for nobody else.
+        is_last_resort: whether it holds only what should rest.
     """
 
     payload: bytes
@@ -104,6 +105,7 @@ class Made(NamedTuple):
     basis: Basis
     stocked: Stocked
     fresh_seconds: float
+    is_last_resort: bool
 
 
 class ListMaker:
@@ -209,7 +211,7 @@ class ListMaker:
                 unchanged -= self._monotonic() - inquiry.started
                 fresh_seconds = cached.put(payload, unchanged, cost_seconds)
         kept = KeptList(len(made.items), basis.product_ids)
-        return Made(payload, kept, basis, stocked, fresh_seconds)
+        return Made(payload, kept, basis, stocked, fresh_seconds, ranking.is_last_resort)
 
     def _ahead(self, begun: Begun, live: LiveProfile) -> Ahead:
         """The situation of a question.
@@ -262,7 +264,10 @@ def recommended(
     live = loaded.recommender.live(query)
     ranking = rank(_without_acts(loaded, query))
     # What was done of late has not shaped the list, and is told with it all the same.
-    return replace(ranking, profile=live.profile, undated=live.undated)
+    is_last_resort = len(ranking.items) > 0
+    return replace(
+        ranking, profile=live.profile, undated=live.undated, is_last_resort=is_last_resort
+    )
 
 
 def _without_acts(loaded: LoadedModel, query: Query) -> Query:

@@ -258,7 +258,13 @@ class Recommendations:
             made = self._maker.make(begun, now, is_late=is_late, ahead=ahead)
         if started is not None and ahead is not None:
             started -= ahead.seconds
-        deliver = partial(self._deliveries.delivery, inquiry, basis=made.basis, started=started)
+        deliver = partial(
+            self._deliveries.delivery,
+            inquiry,
+            basis=made.basis,
+            started=started,
+            is_last_resort=made.is_last_resort,
+        )
         if is_late:
             # Who waited, for another's list or for a place, lacks the time for that reason.
             if lacks_time and (turn is None or not turn.has_waited):

@@ -22,6 +22,8 @@ from recsvc.service.shopping import NO_DEEDS, LiveProfile
 
 PRICE_CURRENCY = "PRICE_CURRENCY"
 UNKNOWN_CUSTOMER = "UNKNOWN_CUSTOMER"
+ONLY_RESTING = "ONLY_RESTING"
+"""All of the list was just bought, or is in the basket: nothing else may be on it."""
 
 
 @dataclass(frozen=True, slots=True)

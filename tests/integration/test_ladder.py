@@ -137,6 +137,9 @@ def test_each_rung_is_taken_said_and_counted(tmp_path: Path) -> None:
         last = shop.recommend("newcomer", categories=["Drinks > Tea"])
         assert take(last) == ("MODEL", "")
         assert [item.product_id for item in last.recommendations] == ["tea"]
+        assert "ONLY_RESTING" in last.serving.warnings
+        assert "ONLY_RESTING" not in known.serving.warnings
+        wait_until(lambda: "recsvc_last_resort_answers_total 1.0" in service.metrics())
         with stopped(client):
             blind = shop.recommend("newcomer", page_size=3)
             assert take(blind) == ("MODEL", "STORE_UNAVAILABLE")

@@ -1,7 +1,7 @@
 """Several questions of one call: what was looked up together does not grow old in between."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -45,12 +45,15 @@ class AsItLies(ListWriter):
 
 
 def asked(
-    bench: Bench, counts: BatchCounts, entries: Sequence[api.RecommendRequest] = ENTRIES
+    bench: Bench,
+    counts: BatchCounts,
+    entries: Sequence[api.RecommendRequest] = ENTRIES,
+    is_wanted: Callable[[], bool] = lambda: True,
 ) -> Iterator[tuple[int, bytes]]:
     answers = BatchAnswers(
         bench.recommendations, AsItLies(), Tokens.of(b"key"), lambda: bench.monotonic
     )
-    return answers.answer(entries, bench.slot.current(), math.inf, counts)
+    return answers.answer(entries, bench.slot.current(), math.inf, counts, is_wanted)
 
 
 def test_what_is_known_together_is_asked_for_once(bench: Bench) -> None:
@@ -81,6 +84,15 @@ def test_what_is_made_together_is_ranked_with_one_pass(bench: Bench, shared: lis
     """Over the factors, for all entries that nothing is known of."""
     assert [at for at, _ in asked(bench, BatchCounts())] == [0, 1, 2]
     assert shared == [3]
+
+
+def test_for_who_has_left_nothing_more_is_made(bench: Bench) -> None:
+    """Neither what is left of a round, nor another one."""
+    left = iter([True, True, True, False, False])
+    counts = BatchCounts()
+    seen = [at for at, _ in asked(bench, counts, [*ENTRIES, *MORE], lambda: next(left))]
+    assert seen == [0, 1]
+    assert counts.facts()["n_model"] == 2
 
 
 def test_for_who_reads_slowly_no_more_is_prepared_than_they_take(

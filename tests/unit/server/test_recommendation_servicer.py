@@ -49,6 +49,10 @@ class Context:
         """Seconds until the caller stops waiting."""
         return self._seconds
 
+    def is_active(self) -> bool:
+        """Whether they still do."""
+        return True
+
 
 @pytest.fixture(scope="module")
 def slot(tmp_path_factory: pytest.TempPathFactory) -> ModelSlot:

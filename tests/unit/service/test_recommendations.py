@@ -30,7 +30,7 @@ from recsvc.service.ports import Person
 from recsvc.service.questions import Question, ServedFrom, listed
 from recsvc.service.selling import Written
 from recsvc.service.shopping import Line, LiveProfile
-from recsvc.service.situations import Asker, situate, store_of
+from recsvc.service.situations import ONLY_RESTING, Asker, situate, store_of
 from tests.bench import FOREVER, JUST_AFTER, Bench
 from tests.counting import DATA_END, DATA_END_TIME, DAY
 from tests.samples import tiny_artifact, tiny_model
@@ -514,6 +514,9 @@ def test_there_is_a_list_for_who_has_everything(bench: Bench, act: Act) -> None:
     for seconds in (FOREVER, 0.005):
         served = bench.ask(question, seconds)
         assert set(served.payload.decode().split()) == {"espresso", "filter"}
+    # For who has no time it is not looked up what rests.
+    assert [answer.warnings for answer in bench.codec.answers] == [(ONLY_RESTING,), ()]
+    assert bench.count("recsvc_last_resort_answers_total") == 1
     # Where the caller's own filter leaves nothing, there is nothing.
     assert bench.ids(question._replace(excluded=("espresso", "filter"))) == []
 
