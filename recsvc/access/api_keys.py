@@ -83,6 +83,14 @@ def parse_api_keys(content: bytes) -> tuple[ApiKey, ...]:
         raise ValueError("it is no file of recsvc keys") from error
     if len({key.key_id for key in keys}) < len(keys):
         raise ValueError("it has two keys with one id")
+    seen: dict[bytes, str] = {}
+    for key in keys:
+        first = seen.setdefault(key.digest, key.key_id)
+        if first != key.key_id:  # whoever revokes one of them would leave the secret good
+            raise ValueError(
+                f"its keys {first!r:.40} and {key.key_id!r:.40} have one sha256: leave one of them "
+                "out"
+            )
     return keys
 
 

@@ -61,6 +61,8 @@ def document(*entries: object, schema: object = 1) -> bytes:
         (b'{"schema": 1}', "no file of recsvc keys"),
         (document(schema=2), "of schema 2"),
         (document(entry(), entry()), "two keys with one id"),
+        (document(entry(), entry(id="other", scopes=["events"])), "'other' have one sha256"),
+        (document(entry(), entry(id="x", sha256=KEY.digest.hex().upper())), "have one sha256"),
         (document(entry(sha256="00")), "no SHA-256"),
         (document(entry(sha256="zz")), "hexadecimal"),
         (document(entry(sha256=None)), "no file of recsvc keys"),

@@ -5,6 +5,7 @@ import json
 import time
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
+from datetime import UTC, datetime, tzinfo
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -92,15 +93,73 @@ def test_a_good_token_says_who_and_what(verifier: TokenVerifier) -> None:
     assert verifier.verify(signed(scope=5)).scopes == frozenset()
 
 
-def test_clocks_may_differ_a_little(verifier: TokenVerifier) -> None:
-    """A token that has just expired, or will hold in a moment, is good."""
-    now = int(time.time())
-    assert (
-        verifier.verify(
-            signed(exp=now - LEEWAY_SECONDS // 2, nbf=now + LEEWAY_SECONDS // 2)
-        ).customer_id
-        == "anna"
-    )
+NOW = 1_800_000_000
+
+
+class Stopped(datetime):
+    """A clock that stands, so that edges can be met to the second."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> "Stopped":
+        return cls.fromtimestamp(NOW, tz or UTC)
+
+
+@pytest.fixture
+def _stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jwt.api_jwt.datetime", Stopped)
+
+
+@pytest.mark.usefixtures("_stopped")
+@pytest.mark.parametrize("leeway", [LEEWAY_SECONDS, 0, 300])
+@pytest.mark.parametrize(
+    ("claim", "within", "beyond", "said"),
+    [
+        ("exp", lambda leeway: -leeway + 1, lambda leeway: -leeway, "has expired"),
+        ("nbf", lambda leeway: leeway, lambda leeway: leeway + 1, "does not hold yet"),
+        ("iat", lambda leeway: leeway, lambda leeway: leeway + 1, "does not hold yet"),
+    ],
+    ids=["exp", "nbf", "iat"],
+)
+def test_clocks_may_differ_a_little(
+    leeway: int, claim: str, within: Callable[[int], int], beyond: Callable[[int], int], said: str
+) -> None:
+    """A token that has just expired, or will hold in a moment, is good, and not a second longer."""
+    verifier = TokenVerifier([secret_key(SECRET)], leeway_seconds=leeway)
+
+    def token(seconds: int) -> str:
+        changes: dict[str, Any] = {"exp": NOW + 600, claim: NOW + seconds}
+        return signed(**changes)
+
+    assert verifier.verify(token(within(leeway))).customer_id == "anna"
+    with pytest.raises(CredentialError, match=said):
+        verifier.verify(token(beyond(leeway)))
+
+
+def test_a_token_may_be_for_several_services(verifier: TokenVerifier) -> None:
+    """As long as this one is among them (RFC 7519, 4.1.3)."""
+    assert verifier.verify(signed(aud=["mail", "shop"])).customer_id == "anna"
+
+
+@pytest.mark.parametrize(
+    ("critical", "more"),
+    [
+        (["cnf"], {"cnf": "of a key that the caller shows"}),
+        (["b64"], {"b64": True}),
+        (["exp"], {}),
+        ([], {}),
+        ("cnf", {"cnf": 1}),
+        (None, {}),
+    ],
+)
+def test_what_a_token_calls_critical_must_be_understood(
+    verifier: TokenVerifier, critical: object, more: dict[str, Any]
+) -> None:
+    """And none of it is (RFC 7515, 4.1.11); unsaid it is passed over."""
+    assert verifier.verify(signed(headers=more)).customer_id == "anna"
+    token = signed(headers={"crit": critical, **more})
+    assert reason(verifier, token) == "CREDENTIAL_INVALID"
+    with pytest.raises(CredentialError, match="cannot be read"):
+        verifier.verify(token)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +173,10 @@ def test_clocks_may_differ_a_little(verifier: TokenVerifier) -> None:
         ({"sub": "\ud800"}, "no customer id"),
         ({"nbf": 4_000_000_000}, "does not hold yet"),
         ({"aud": "other"}, "for another service"),
+        ({"aud": ["other", "shop.example"]}, "for another service"),
+        ({"aud": ["other", 5]}, "for another service"),
+        ({"aud": {"shop": True}}, "for another service"),
+        ({"aud": []}, "needs exp and sub, and aud"),
         ({"aud": None}, "needs exp and sub, and aud"),
         ({"iss": "https://evil"}, "issuer that is not trusted"),
         ({"iss": None}, "and aud and iss"),
