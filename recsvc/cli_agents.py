@@ -1,5 +1,6 @@
 """The command that serves agents: ``recsvc mcp``."""
 
+import os
 import sys
 from enum import StrEnum
 from importlib.util import find_spec
@@ -14,6 +15,7 @@ from recsvc.settings.access import TokenSettings
 from recsvc.settings.logs import LogSettings
 from recsvc.settings.server import ServerSettings
 from recsvc.settings.target import TargetSettings
+from recsvc.variables import unknown_variables
 
 
 class Channel(StrEnum):
@@ -87,6 +89,8 @@ def mcp_command(
     tokens = TokenSettings.load()
     logs = LogSettings.load({"log_level": log_level, "log_format": log_format})
     logger = make_logger(logs.log_level, logs.log_format, sys.stderr)
+    for name, hint in unknown_variables(os.environ):
+        logger.warning("unknown_setting", variable=name, hint=hint)
 
     def announce(url: str) -> None:
         sys.stdout.write(f"listening on {url}\n")

@@ -1,5 +1,9 @@
 """The ``recsvc-train`` command."""
 
+import os
+import sys
+from collections.abc import Mapping
+
 from recsvc.terminal import Place, new_app, run
 
 COMMANDS = {
@@ -77,4 +81,15 @@ app = new_app(
 
 def main() -> None:
     """Entry point of the console script."""
+    _warn_of_unknown_variables(os.environ)
     raise SystemExit(run(app))
+
+
+def _warn_of_unknown_variables(environment: Mapping[str, str]) -> None:
+    """Name those that look like settings and are none; the command goes on."""
+    if not any(name.startswith("RECSVC_") for name in environment):
+        return
+    from recsvc.variables import unknown_variables  # noqa: PLC0415  # .15 s, for who sets none
+
+    for name, hint in unknown_variables(environment):
+        sys.stderr.write(f"warning: {name}: {hint}\n")

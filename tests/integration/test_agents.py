@@ -1,5 +1,6 @@
 """The agents' door as agents meet it: the SDK's client, every transport, two revisions."""
 
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
@@ -224,6 +225,22 @@ def test_recalled_products_leave_every_answer(server: LocalServer, guarded: str)
             in_a_loop(ask)
         finally:
             caller.restore_products(["espresso"])
+
+
+def test_a_variable_that_nobody_reads_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else happens; with the one that may be meant, and not with its value."""
+    monkeypatch.setenv("RECSVC_JWT_SECRETS", "hush")
+
+    assert run(app, ["mcp", "--target", "host:1", "--http", "192.0.2.1:1"]) == 1
+
+    warning, *_ = capsys.readouterr().err.splitlines()
+    line = json.loads(warning)
+    assert (line["event"], line["level"]) == ("unknown_setting", "warning")
+    assert line["variable"] == "RECSVC_JWT_SECRETS"
+    assert line["hint"].endswith("did you mean RECSVC_JWT_SECRET?")
+    assert "hush" not in warning
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from tests.samples import PURCHASES, tiny_artifact, tiny_model
 from tests.serving import small_registry
 from tests.unit.artifacts.others import not_ours
 from training.answers import REFUSED
-from training.cli import COMMANDS, app
+from training.cli import COMMANDS, app, main
 from training.cli_nightly import _pruned
 
 Capture = pytest.CaptureFixture[str]
@@ -1028,6 +1028,39 @@ def test_who_must_go_back_does_not_wait_for_what_trains(tmp_path: Path) -> None:
     pointer = registry.pointer()
     assert pointer is not None
     assert pointer.version_id == "v1"
+
+
+def test_a_variable_that_nobody_reads_is_named(
+    registry: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the one that may be meant, and not with its value; the command goes on."""
+    monkeypatch.setattr("sys.argv", ["recsvc-train", "models", "--registry", str(registry)])
+    monkeypatch.setenv("RECSVC_KEEP_MODEL", "hush")
+
+    with pytest.raises(SystemExit) as caught:
+        main()
+
+    assert caught.value.code == 0
+    out, err = capsys.readouterr()
+    assert "v2" in out
+    assert err == (
+        "warning: RECSVC_KEEP_MODEL: this release has no such setting; "
+        "did you mean RECSVC_KEEP_MODELS?\n"
+    )
+
+
+def test_nothing_is_said_of_variables_that_are_read(
+    registry: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the trainer, or by the service, whose environment it may share."""
+    monkeypatch.setattr("sys.argv", ["recsvc-train", "models"])
+    monkeypatch.setenv("RECSVC_REGISTRY", str(registry))
+    monkeypatch.setenv("RECSVC_WORKERS", "2")
+
+    with pytest.raises(SystemExit):
+        main()
+
+    assert capsys.readouterr().err == ""
 
 
 def test_every_command_can_be_called(capsys: pytest.CaptureFixture[str]) -> None:
