@@ -18,20 +18,24 @@ class Clients:
     Args:
         target: ``HOST:PORT``.
         ca: roots that the server's certificate is checked with.
+        key: file of the shop's API key.
         answer_seconds: how long a question may take.
     """
 
-    def __init__(self, target: str, ca: Path, answer_seconds: float) -> None:
+    def __init__(self, target: str, ca: Path, key: Path, answer_seconds: float) -> None:
         self._target = target
         self._answer_seconds = answer_seconds
         self._credentials = tls_credentials(ca)
+        self._key = key.read_text()
         self._lock = threading.Lock()
         self._clients = [self._new() for _ in range(N_CLIENTS)]
         self._leaving: list[Client] = []
         self._turn = 0
 
     def _new(self) -> Client:
-        return Client(self._target, channels=CHANNELS, credentials=self._credentials)
+        return Client(
+            self._target, channels=CHANNELS, credentials=self._credentials, token=self._key
+        )
 
     def take(self) -> Client:
         """The next one."""

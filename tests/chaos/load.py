@@ -51,6 +51,7 @@ class Plan:
     Attributes:
         target: ``HOST:PORT``.
         ca: roots of its certificate.
+        key: file of the shop's API key.
         seed: of the lot.
         share: of :data:`RATES`.
         patience: how soon everything must be.
@@ -60,6 +61,7 @@ class Plan:
 
     target: str
     ca: Path
+    key: Path
     seed: int
     share: float
     patience: Patience
@@ -130,7 +132,7 @@ class Arrivals:
 def run(plan: Plan, stopping: threading.Event) -> dict[str, Any]:
     """Load a service until told to stop, and say what was seen."""
     record, tallies = Record(frozenset(plan.products), plan.patience.sight), Tallies()
-    clients = Clients(plan.target, plan.ca, plan.patience.answer)
+    clients = Clients(plan.target, plan.ca, plan.key, plan.patience.answer)
     random = Random(plan.seed)
     errors: list[str] = []
     with plan.events.open("w") as file, ThreadPoolExecutor(N_THREADS) as pool:
@@ -182,6 +184,7 @@ def main() -> None:
     plan = Plan(
         target=told["target"],
         ca=Path(told["ca"]),
+        key=Path(told["key"]),
         seed=told["seed"],
         share=told["share"],
         patience=Patience(**told["patience"]),

@@ -102,6 +102,7 @@ def run(
             {
                 "target": shop.service.target,
                 "ca": str(folder / "ca.crt"),
+                "key": str(folder / "key"),
                 "seed": seed,
                 "share": pace.share,
                 "patience": asdict(patience),

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import redis
 
+from recsvc.access.api_keys import new_key, write_api_keys
+from recsvc.access.scopes import Scope
 from recsvc.artifacts.registry import Registry
 from recsvc.store.connection import connect
 from tests.certificates import Pair, signed_pair
@@ -23,6 +25,8 @@ from training.purchases import FitInput
 
 DISK_MIB = 192
 COLLECT_SECONDS = 3.0
+REQUESTS_A_SECOND = 10_000.0
+"""That the shop may make: more than it does, so that they are counted and none is turned away."""
 
 
 @dataclass
@@ -30,7 +34,7 @@ class Scene:
     """What faults are done to.
 
     Attributes:
-        service: two workers over an embedded Valkey, which listen with TLS.
+        service: two workers over an embedded Valkey, which listen with TLS and ask for a key.
         processes: of the service.
         registry: of the models.
         versions: two that can be served.
@@ -111,10 +115,14 @@ def scene(folder: Path, settings: Mapping[str, str], *, wants_own_disk: bool) ->
         certificates.mkdir()
         (folder / "ca.crt").write_bytes(authority.pem)
         cert, key = signed_pair("first", authority).write(certificates)
+        api_key, secret = new_key("shop", Scope, datetime.now(UTC), REQUESTS_A_SECOND)
+        (folder / "keys.json").write_bytes(write_api_keys([api_key]))
+        (folder / "key").write_text(secret)
         clock = SteppedClock(folder / "clock")
         environment = {
             "RECSVC_TLS_CERT": str(cert),
             "RECSVC_TLS_KEY": str(key),
+            "RECSVC_API_KEYS_FILE": str(folder / "keys.json"),
             "RECSVC_DATA_DIR": str(disk / "valkey"),
             **clock.environment(),
             **settings,
