@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from recsvc.redis_option import without_password
 from recsvc.settings.logs import LogFormat, LogLevel
 
 RegistryOption = Annotated[
@@ -28,8 +29,10 @@ RedisOption = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
-        help="Redis or Valkey, for example redis://localhost:6379/0. Else RECSVC_REDIS_URL, "
-        "else an embedded Valkey is started and stopped with the service.",
+        callback=without_password,
+        help="Redis or Valkey, for example redis://localhost:6379/0; a URL with a password in "
+        "RECSVC_REDIS_URL alone. Else that, else an embedded Valkey is started and stopped with "
+        "the service.",
         show_default=False,
     ),
 ]

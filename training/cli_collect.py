@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from recsvc.artifacts.registry import Registry
+from recsvc.redis_option import without_password
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.connection import connect
 from recsvc.store.event_log import RedisEventLog
@@ -30,6 +31,7 @@ RedisOption = Annotated[
     typer.Option(
         "--redis",
         envvar="RECSVC_REDIS_URL",
+        callback=without_password,
         help="Redis or Valkey of the service: redis://, rediss:// or unix://; the embedded one is "
         "unix://REGISTRY.valkey/valkey.sock while the service runs.",
     ),

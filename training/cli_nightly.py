@@ -12,6 +12,7 @@ from recsvc.artifacts.registry import Registry
 from recsvc.artifacts.removal import RemovalError, RemovedVersion
 from recsvc.artifacts.retention import KEPT, prune
 from recsvc.errors import InputError, RegistryError
+from recsvc.redis_option import without_password
 from recsvc.terminal import whoami
 from training.answers import REFUSED, JsonOption, RegistryOption, print_result
 from training.cli_collect import ServedDaysOption, drained
@@ -54,6 +55,7 @@ def nightly_command(
         typer.Option(
             "--redis",
             envvar="RECSVC_REDIS_URL",
+            callback=without_password,
             help="Redis or Valkey of the service, to collect its live events from first, with "
             "--collect-into.",
         ),

@@ -17,6 +17,7 @@ from recsvc.core.model import Model
 from recsvc.core.recommender import Recommender
 from recsvc.core.rules import Rulebook
 from recsvc.errors import ArtifactError, InputError
+from recsvc.redis_option import without_password
 from recsvc.service.defaults import Defaults
 from recsvc.settings.lists import ListSettings
 from training.progress import ConsoleReporter
@@ -43,6 +44,7 @@ ShopRedisOption = Annotated[
     typer.Option(
         "--redis",
         envvar="RECSVC_REDIS_URL",
+        callback=without_password,
         help="Redis of the service, whose catalogue says what has changed since the model learnt: "
         "what is sold, what is new, and which products are sensitive.",
     ),

@@ -301,20 +301,23 @@ def test_the_doctor_asks_a_redis_that_is_there(
 
 
 def test_the_doctor_misses_the_right_to_the_channel(
-    registry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    registry: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Before anything that people do fails to be written."""
     with running_valkey(tmp_path / "valkey") as valkey, connect(valkey.url) as client:
-        flags = ["--registry", str(registry), "--listen", "127.0.0.1:0", "--redis"]
-        url = f"{valkey.url}?username=shop&password=p"
+        flags = ["--registry", str(registry), "--listen", "127.0.0.1:0"]
+        monkeypatch.setenv("RECSVC_REDIS_URL", f"{valkey.url}?username=shop&password=p")
         rights = ["on", ">p", "~recsvc:*", "+@all", "-@dangerous"]
         client.execute_command("ACL", "SETUSER", "shop", *rights, "resetchannels")
-        assert run(app, ["doctor", *flags, url]) == 1
+        assert run(app, ["doctor", *flags]) == 1
         said = capsys.readouterr().out.splitlines()[2]
         assert said.startswith("FAIL  redis: Redis refused: ")
         assert "needs the channel &recsvc:v1:changed" in said
         client.execute_command("ACL", "SETUSER", "shop", "&recsvc:*")
-        assert run(app, ["doctor", *flags, url]) == 0
+        assert run(app, ["doctor", *flags]) == 0
 
 
 def test_the_doctor_needs_settings(capsys: pytest.CaptureFixture[str]) -> None:
