@@ -238,14 +238,6 @@ def test_openness_that_was_asked_for_is_told(given: dict[str, Any], event: str) 
     )
 
 
-def test_no_flag_takes_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
-    """Command lines are seen by every user of the machine."""
-    for command in (["serve"], ["recommend"], ["ingest"], ["doctor"], ["mcp"], ["keys", "add"]):
-        assert run(app, [*command, "--help"]) == 0
-        shown = capsys.readouterr().out
-        assert not re.search(r"--\S*(secret|token|password|key)\b", shown), command
-
-
 def test_the_agents_door_follows_its_keys(tmp_path: Path) -> None:
     """And nothing is followed where there are none."""
     log, path = Log(), tmp_path / "jwks.json"
