@@ -139,10 +139,10 @@ def _bearer(context: grpc.ServicerContext) -> str:
     Raises:
         CredentialError: there is none, or it does not come as a bearer token, once.
     """
-    found = ""
+    found: str | None = None
     for name, value in context.invocation_metadata():
         if name == "authorization":
-            if found:
+            if found is not None:
                 raise CredentialError("there are two 'authorization' entries; send one")
             found = str(value)
     if not found:

@@ -116,13 +116,15 @@ def scene(folder: Path, settings: Mapping[str, str], *, wants_own_disk: bool) ->
         (folder / "ca.crt").write_bytes(authority.pem)
         cert, key = signed_pair("first", authority).write(certificates)
         api_key, secret = new_key("shop", Scope, datetime.now(UTC), REQUESTS_A_SECOND)
-        (folder / "keys.json").write_bytes(write_api_keys([api_key]))
+        keys = folder / "keys.json"
+        keys.touch(0o600)
+        keys.write_bytes(write_api_keys([api_key]))
         (folder / "key").write_text(secret)
         clock = SteppedClock(folder / "clock")
         environment = {
             "RECSVC_TLS_CERT": str(cert),
             "RECSVC_TLS_KEY": str(key),
-            "RECSVC_API_KEYS_FILE": str(folder / "keys.json"),
+            "RECSVC_API_KEYS_FILE": str(keys),
             "RECSVC_DATA_DIR": str(disk / "valkey"),
             **clock.environment(),
             **settings,

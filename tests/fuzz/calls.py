@@ -5,14 +5,23 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 import grpc
 from google.protobuf.message import DecodeError
 
+from tests.fuzz.credentials import Credential
 from tests.fuzz.methods import Method
-from tests.fuzz.verdicts import CALL_SECONDS, HANGS, LEFT_EARLY, Verdict, fault_of, verdict_of
+from tests.fuzz.verdicts import (
+    CALL_SECONDS,
+    HANGS,
+    LEFT_EARLY,
+    UNHEARD,
+    Verdict,
+    fault_of,
+    verdict_of,
+)
 
 _N_CHANNELS: Final = 4
 _N_UNDER_WAY: Final = 16
@@ -36,10 +45,17 @@ _GIVEN: Final = {
 
 @dataclass(frozen=True)
 class Sent:
-    """What was sent in one call: one message, or those of a stream."""
+    """What was sent in one call.
+
+    Attributes:
+        method: of the API.
+        messages: one, or those of a stream.
+        credential: what was shown with it.
+    """
 
     method: Method
     messages: Sequence[bytes]
+    credential: Credential
 
     @property
     def n_bytes(self) -> int:
@@ -98,6 +114,7 @@ class Calls:
         call = method.future(
             sent.messages[0],
             timeout=self._chance.choice(_SHORT_SECONDS) if is_short else CALL_SECONDS,
+            metadata=sent.credential.metadata,
         )
 
         def end() -> None:
@@ -111,7 +128,7 @@ class Calls:
                 verdict, given = _looked_at(sent.method, call.result(), may_expire=is_short)
             else:
                 given = {}
-            self._judge(sent, verdict, given)
+            self._judge(sent, _admitted(sent, verdict), given)
 
         return end
 
@@ -121,7 +138,7 @@ class Calls:
         future: Future[Verdict] = self._streams.submit(_streamed, channel, sent, reads)
 
         def end() -> None:
-            self._judge(sent, future.result(), {})
+            self._judge(sent, _admitted(sent, future.result()), {})
 
         return end
 
@@ -129,13 +146,14 @@ class Calls:
 def _streamed(channel: grpc.Channel, sent: Sent, reads: int) -> Verdict:
     """Make a call of a stream, and leave early after so many responses."""
     is_sent, is_read = sent.method.is_streamed
+    metadata = sent.credential.metadata
     call: Any  # an iterator of responses, and a Call
     if is_sent and is_read:
         both: grpc.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(sent.method.path)
-        call = both(_each(sent.messages), timeout=CALL_SECONDS)
+        call = both(_each(sent.messages), timeout=CALL_SECONDS, metadata=metadata)
     else:
         one: grpc.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(sent.method.path)
-        call = one(sent.messages[0], timeout=CALL_SECONDS)
+        call = one(sent.messages[0], timeout=CALL_SECONDS, metadata=metadata)
     faults = []
     with suppress(grpc.RpcError):  # what it ended with is judged below
         for number, response in enumerate(call):
@@ -150,6 +168,16 @@ def _streamed(channel: grpc.Channel, sent: Sent, reads: int) -> Verdict:
     verdict = verdict_of(call, may_expire=False, n_bytes=sent.n_bytes)
     fault = next(filter(None, faults), verdict.fault)
     return Verdict(verdict.code, fault, verdict.kind)
+
+
+def _admitted(sent: Sent, verdict: Verdict) -> Verdict:
+    """The same, or what is wrong with who was let in and who was not."""
+    is_refused, is_good = verdict.code == "UNAUTHENTICATED", sent.credential.is_good
+    if is_good and is_refused:
+        return replace(verdict, fault="the shop's own key was refused")
+    if is_good is False and verdict.code not in {*UNHEARD, HANGS, "UNAUTHENTICATED"}:
+        return replace(verdict, fault=f"{sent.credential.metadata} was let in: {verdict.kind}")
+    return verdict
 
 
 def _each(messages: Sequence[bytes]) -> Iterator[bytes]:

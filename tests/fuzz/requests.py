@@ -8,18 +8,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import DecodeError
 
+from recsvc.access.api_keys import new_key, write_api_keys
+from recsvc.access.scopes import Scope
 from recsvc.artifacts.registry import Registry
 from recsvc.core.vocabulary import Vocabulary
+from tests.fuzz import seeds
 from tests.fuzz.calls import Calls, Sent
+from tests.fuzz.credentials import Credentials, bearer
 from tests.fuzz.kept import joined, keep, kept, parted
 from tests.fuzz.messages import Messages
 from tests.fuzz.methods import Method, methods
 from tests.fuzz.texts import PERSON, Texts
-from tests.fuzz.verdicts import LEFT_EARLY, Verdict
+from tests.fuzz.verdicts import UNHEARD, Verdict
 from tests.fuzz.watch import LogWatch, Memory
 from tests.fuzz.wire import mutated
 from tests.samples import PRODUCTS, STORES, tiny_artifact
@@ -33,8 +37,8 @@ _SHARE_HUGE: Final = 0.00002
 _LOOK_EVERY: Final = 1_000
 _N_STREAMED: Final = (0, 1, 2, 5, 20, 100)
 _N_LONG: Final = 20
-_SILENT: Final = {"DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "UNAVAILABLE", LEFT_EARLY}
-"""Ends without a word of the service, which may have seen nothing of the call."""
+_REQUESTS_A_SECOND: Final = 1_000_000.0
+"""That may be made: they are counted, and none is turned away."""
 _CUSTOMERS: Final = ("anna", "ben", "clara", "dora", "emil", "filipa")
 
 
@@ -78,8 +82,20 @@ class Found:
         }
 
 
+class Ground(NamedTuple):
+    """Where all is sent.
+
+    Attributes:
+        service: that is sent it.
+        key: with which everything may be done there.
+    """
+
+    service: Service
+    key: str
+
+
 @contextmanager
-def hostile_ground(directory: Path) -> Iterator[Service]:
+def hostile_ground(directory: Path) -> Iterator[Ground]:
     """A service with a small model, whose customers are told from all else by their ids."""
     registry = Registry(directory / "models")
     for version_id, prefix in (("v1", ""), ("v2", "b-")):
@@ -89,8 +105,18 @@ def hostile_ground(directory: Path) -> Iterator[Service]:
     registry.promote("v1", NOW)
     # Patience: a busy machine is not a dead Valkey, and who is turned away there tests nothing.
     patience = {"RECSVC_REDIS_TIMEOUT_MS": "1000", "RECSVC_MAX_WAIT_MS": "10000"}
-    with running_service(registry.root, directory / "service", **patience) as service:
-        yield service
+    key, secret = new_key("fuzz", Scope, NOW, _REQUESTS_A_SECOND)
+    keys = directory / "keys.json"
+    keys.touch(0o600)
+    keys.write_bytes(write_api_keys([key]))
+    access = {
+        "RECSVC_API_KEYS_FILE": str(keys),
+        "RECSVC_JWT_SECRET": seeds.TOKEN_SECRET,
+        "RECSVC_JWT_ISSUER": seeds.TOKEN_ISSUER,
+        "RECSVC_JWT_AUDIENCE": seeds.TOKEN_AUDIENCE,
+    }
+    with running_service(registry.root, directory / "service", **patience, **access) as service:
+        yield Ground(service, secret)
 
 
 def new_texts(chance: random.Random) -> Texts:
@@ -110,10 +136,15 @@ class Requests:
 
     Nothing is measured inside the service: that a call ends in a way (code, reason, field) that no
     call of its method has ended in before says that it went where none has gone.
+
+    Args:
+        seed: where chance begins.
+        key: with which everything may be done.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, key: str) -> None:
         self._chance = random.Random(seed)
+        self._credentials = Credentials(self._chance, key)
         self._texts = new_texts(self._chance)
         self._messages = Messages(self._texts)
         self._methods = list(methods())
@@ -128,14 +159,15 @@ class Requests:
     def next(self) -> Sent:
         """What to send now."""
         method = self._chance.choices(self._methods, self._weights)[0]
+        credential = self._credentials.next()
         if not method.is_streamed[0]:
-            return Sent(method, [self._message(method)])
+            return Sent(method, [self._message(method)], credential)
         messages = [self._message(method) for _ in range(self._chance.choice(_N_STREAMED))]
         if len(messages) >= _N_LONG:
             # What is no message ends the stream: the others of a long one would be for nobody.
             *others, last = messages
             messages = [*filter(partial(is_readable, method), others), last]
-        return Sent(method, messages)
+        return Sent(method, messages, credential)
 
     def learn(self, sent: Sent, *, is_new: bool, given: Mapping[str, str]) -> None:
         """Keep what went a new way, and what the service gave out."""
@@ -177,7 +209,6 @@ def run_requests(  # options of one run, by keyword
         failures: where what failed is written.
     """
     found = Found()
-    requests = Requests(seed)
 
     def judge(sent: Sent, verdict: Verdict, given: Mapping[str, str]) -> None:
         ways = found.kinds[sent.method.name]
@@ -185,7 +216,7 @@ def run_requests(  # options of one run, by keyword
         requests.learn(sent, is_new=is_new, given=given)
         ways.add(verdict.kind)
         found.codes[verdict.code] += 1
-        found.n_silent += verdict.kind in _SILENT
+        found.n_silent += verdict.kind in UNHEARD
         if verdict.fault and (is_new or verdict.code == "OK") and len(found.faults) < _N_FAULTS:
             fault = f"{sent.method.name}: {verdict.fault}"
             if failures is not None:
@@ -193,7 +224,8 @@ def run_requests(  # options of one run, by keyword
             found.faults.append(fault)
 
     started = time.monotonic()
-    with hostile_ground(directory) as service:
+    with hostile_ground(directory) as (service, key):
+        requests = Requests(seed, key)
         log = LogWatch(directory / "service" / "service.log")
         memory = Memory(service.process.pid)
         with Calls(service.target, judge, requests.chance) as calls:
@@ -241,12 +273,13 @@ def replayed(directory: Path, corpus: Path) -> Found:
         found.faults += [f"{sent.method.name}: {verdict.fault}"] if verdict.fault else []
 
     with (
-        hostile_ground(directory) as service,
+        hostile_ground(directory) as (service, key),
         Calls(service.target, judge, random.Random(0)) as calls,
     ):
         for method in methods():
             for path in kept(corpus, method.name):
-                calls.send(Sent(method, parted(path.read_bytes())))
+                messages = parted(path.read_bytes())
+                calls.send(Sent(method, messages, bearer(key, is_good=True)))
     return found
 
 

@@ -116,11 +116,12 @@ regularization = 10.0
 
 
 TOKEN_SECRET: Final = "s" * 32
+TOKEN_ISSUER, TOKEN_AUDIENCE = "shop", "recsvc"
 TOKEN_HEADER: Final = {"alg": "HS256", "typ": "JWT"}
 TOKEN_CLAIMS: Final = {
     "sub": "anna",
-    "iss": "shop",
-    "aud": ["recsvc"],
+    "iss": TOKEN_ISSUER,
+    "aud": [TOKEN_AUDIENCE],
     "exp": 4_000_000_000,
     "nbf": 1_700_000_000,
     "iat": 1_700_000_000,

@@ -166,7 +166,9 @@ def _secrets() -> Iterator[Target]:
         lambda path: published_keys(path.read_bytes()),
         allowed=(ValueError,),
     )
-    verifier = TokenVerifier([secret_key(seeds.TOKEN_SECRET)], issuer="shop", audience="recsvc")
+    verifier = TokenVerifier(
+        [secret_key(seeds.TOKEN_SECRET)], issuer=seeds.TOKEN_ISSUER, audience=seeds.TOKEN_AUDIENCE
+    )
     yield Target(
         "token.jwt",
         "token.jwt",

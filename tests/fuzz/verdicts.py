@@ -14,6 +14,8 @@ MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 HANGS: Final = "hangs"
 LEFT_EARLY: Final = "left early"
 """In place of a code: the call never ended; the caller did not wait for the end."""
+UNHEARD: Final = {"DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "UNAVAILABLE", LEFT_EARLY}
+"""Ends without a word of the service, which may have seen nothing of the call."""
 DETAILS: Final = "grpc-status-details-bin"
 
 REASONS: Final = {

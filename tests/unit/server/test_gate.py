@@ -72,6 +72,7 @@ def event(customer_id: str) -> events.StreamEventsRequest:
         (("Bearer ",), "CREDENTIAL_INVALID"),
         (("Bearer  t",), "CREDENTIAL_INVALID"),
         (("Bearer t", "Bearer t"), "CREDENTIAL_INVALID"),
+        (("", "Bearer t"), "CREDENTIAL_INVALID"),
     ],
 )
 def test_nothing_is_read_for_who_shows_no_credential(
