@@ -9,6 +9,7 @@ wherever a caller's connections end.
 import random
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,7 +24,13 @@ FORGET_SECONDS = 5.0
 """Of who was quiet for so long, nothing is held here."""
 
 MAX_CALLERS = 10_000
-"""Held at once, some hundred bytes each; who was first here is forgotten first."""
+"""Held at once, some hundred bytes each, and as many who have gone and are not told of yet."""
+
+_MAX_LOOKS = 16
+"""So many of the eldest are looked at for one who can go."""
+
+_NOTHING = 1e-6
+"""Of a token; less is what sums of fractions are off by."""
 
 
 def burst_of(rate: float) -> float:
@@ -54,6 +61,11 @@ class _Purse:
     def wanted(self) -> float:
         """What it takes to go on, should twice as many be used as of late."""
         return max(0.0, min(2 * self.n_used + 1, burst_of(self.rate)) - self.tokens)
+
+    @property
+    def debt(self) -> float:
+        """What the store is to charge once nothing of it is held here; below 0, what it gets."""
+        return self.owed - self.tokens
 
     def change(self, rate: float) -> None:
         """Go on at another rate: what is left stays the same share of what there may be."""
@@ -94,7 +106,8 @@ class RateLimits:
         self._monotonic = monotonic
         self._draw = draw
         self._lock = threading.Lock()
-        self._purses: dict[str, _Purse] = {}
+        self._purses: OrderedDict[str, _Purse] = OrderedDict()  # the eldest first
+        self._gone: OrderedDict[str, _Purse] = OrderedDict()  # until the store knows of them
         self._renewed_at = monotonic()
 
     def take(self, caller: str, rate: float, n_requests: int = 1) -> None:
@@ -114,7 +127,7 @@ class RateLimits:
             purse = self._purses.get(caller)
             if purse is None:
                 purse = self._opened(caller, rate)
-            elif purse.rate != rate:
+            if purse.rate != rate:
                 purse.change(rate)
             tokens = purse.tokens
             if tokens >= 1:
@@ -132,35 +145,51 @@ class RateLimits:
         """Fetch tokens for those who use them, and give back those of who has gone."""
         now = self._monotonic()
         with self._lock:
-            leases = self._leases(now)
+            asked = self._leases(now)
             seconds, self._renewed_at = now - self._renewed_at, now
-        if not leases:
+        if not asked:
             return
         try:
-            given = self._store.lease(leases)
+            given = self._store.lease([lease for _, lease in asked])
         except StoreUnavailableError:
             with self._lock:
                 self._grow(seconds)
             return
         with self._lock:
-            for lease, tokens in zip(leases, given, strict=True):
-                purse = self._purses.get(lease.caller)
-                if purse is not None:
-                    purse.owed -= lease.owed
-                    purse.tokens += tokens
-                    purse.keep()
+            # Meanwhile who was here may have gone, and who had gone may be back.
+            for (purse, lease), tokens in zip(asked, given, strict=True):
+                purse.owed -= lease.owed
+                purse.tokens += tokens
+                purse.keep()
+                if self._gone.get(lease.caller) is purse and abs(purse.debt) < _NOTHING:
+                    del self._gone[lease.caller]
 
     def _opened(self, caller: str, rate: float) -> _Purse:
-        # Nobody asks the store now: the caller is trusted with what it may have had, and the store
-        # is told.
         while len(self._purses) >= MAX_CALLERS:
-            del self._purses[next(iter(self._purses))]
+            self._let_go(self._one_who_can_go())
+        # Nobody asks the store now: of whom it has been told all, the caller is trusted with what
+        # it may have had, and the store is told.
         burst = burst_of(rate)
-        purse = self._purses[caller] = _Purse(rate, burst, burst, self._renewed_at)
+        purse = self._gone.pop(caller, None) or _Purse(rate, burst, burst, self._renewed_at)
+        self._purses[caller] = purse
         return purse
 
-    def _leases(self, now: float) -> list[Lease]:
-        leases = []
+    def _one_who_can_go(self) -> str:
+        """Who has been here for long and has a token: who has none would come back to a burst."""
+        for _ in range(_MAX_LOOKS):
+            caller = next(iter(self._purses))
+            if self._purses[caller].tokens >= 1:
+                return caller
+            self._purses.move_to_end(caller)
+        return next(iter(self._purses))
+
+    def _let_go(self, caller: str) -> None:
+        while len(self._gone) >= MAX_CALLERS:  # the store has not answered for long
+            self._gone.popitem(last=False)
+        self._gone[caller] = self._purses.pop(caller)
+
+    def _leases(self, now: float) -> list[tuple[_Purse, Lease]]:
+        asked = []
         for caller, purse in list(self._purses.items()):
             wanted = purse.wanted
             if purse.n_used:
@@ -168,12 +197,14 @@ class RateLimits:
             # Who has no token is remembered until there is one: forgotten before, they would be
             # given credit again.
             elif purse.tokens >= 1 and now - purse.used_at > FORGET_SECONDS:
-                del self._purses[caller]
-                leases.append(Lease(caller, purse.rate, purse.owed - purse.tokens, 0.0))
+                self._let_go(caller)
                 continue
             if wanted or purse.owed:
-                leases.append(Lease(caller, purse.rate, purse.owed, wanted))
-        return leases
+                asked.append((purse, Lease(caller, purse.rate, purse.owed, wanted)))
+        gone = self._gone.items()
+        return asked + [
+            (purse, Lease(caller, purse.rate, purse.debt, 0.0)) for caller, purse in gone
+        ]
 
     def _grow(self, seconds: float) -> None:
         """Give the callers this process's share of their rates, as nobody can be asked."""

@@ -1,6 +1,6 @@
 """How many requests each caller may make."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -59,6 +59,20 @@ class Bench:
             n_passed += sum(self.passed(at, rate, n) for at, n in enumerate(n_calls))
             self.renew()
         return n_passed
+
+
+def renew_meanwhile(bench: Bench, meanwhile: Callable[[], object]) -> None:
+    """Renew, and do something between the asking and the answer."""
+    lease = bench.store.lease
+
+    def answer(leases: Sequence[Lease]) -> list[float]:
+        given = lease(leases)
+        meanwhile()
+        return given
+
+    bench.store.lease = answer  # type: ignore[method-assign]  # until the line below
+    bench.processes[0].renew()
+    bench.store.lease = lease  # type: ignore[method-assign]  # as before
 
 
 @pytest.fixture
@@ -174,24 +188,83 @@ def test_what_comes_after_a_rate_was_lowered_is_not_more_than_its_burst(bench: B
     bench.run(100, 3, (50, 0))
     bench.passed(0, 100, 50)
     bench.clock.now += 0.2
-    lease, limits = bench.store.lease, bench.processes[0]
-
-    def lowered(leases: Sequence[Lease]) -> list[float]:
-        given = lease(leases)
-        bench.passed(0, 5, 1)
-        return given
-
-    bench.store.lease = lowered  # type: ignore[method-assign]  # between the asking and the answer
-    limits.renew()
-    bench.store.lease = lease  # type: ignore[method-assign]  # as before
+    renew_meanwhile(bench, lambda: bench.passed(0, 5, 1))
     assert bench.passed(0, 5, 200) <= 5
 
 
-def test_there_is_room_for_so_many_callers(bench: Bench) -> None:
-    """Who was first here is forgotten first."""
-    for number in range(MAX_CALLERS):
-        bench.passed(0, 1, 1, caller=str(number))
-    assert bench.passed(0, 1, 1, caller="0") == 0
+def crowd(bench: Bench, rate: float, name: str = "", n_callers: int = MAX_CALLERS) -> None:
+    """So many others make a call each."""
+    for number in range(n_callers):
+        bench.processes[0].take(f"{name}{number}", rate)
+
+
+def told(bench: Bench, caller: str) -> list[Lease]:
+    """What the store is told of a caller, in all."""
+    return [lease for leases in bench.store.asked for lease in leases if lease.caller == caller]
+
+
+def test_who_has_used_up_its_rate_stays_known_among_many(bench: Bench) -> None:
+    """However many others come, who have some left: those go."""
+    n_passed = 0
+    for number in range(5):
+        n_passed += bench.passed(0, 5, 10, caller="heavy")
+        crowd(bench, 5, f"{number}-")
+        bench.renew(seconds=0)
+    assert n_passed == 5
+
+
+def test_of_whom_there_is_no_room_the_store_is_told(bench: Bench) -> None:
+    """What they have used, once."""
+    assert bench.passed(0, 5, 4, caller="anna") == 4
+    crowd(bench, 5)
+    bench.renew()
+    assert told(bench, "anna") == [Lease("anna", 5, 4.0, 0.0)]
+    bench.renew()
+    assert len(told(bench, "anna")) == 1
+
+
+def test_who_comes_back_before_the_store_is_told_has_what_it_had(bench: Bench) -> None:
+    """Where all have used up theirs somebody has to go, and has no more for it."""
+    crowd(bench, 1)
     bench.passed(0, 1, 1, caller="one more")
-    assert bench.passed(0, 1, 1, caller="1") == 0
-    assert bench.passed(0, 1, 1, caller="0") == 1
+    assert sum(bench.passed(0, 1, 1, caller=str(number)) for number in range(MAX_CALLERS)) == 0
+    bench.store.is_down = True
+    bench.processes[0].renew()
+    bench.store.is_down = False
+    bench.store.asked.clear()
+    bench.processes[0].renew()
+    asked = {lease.caller: lease.owed for lease in bench.store.asked[0]}
+    assert asked == {str(number): 1.0 for number in range(MAX_CALLERS)} | {"one more": 1.0}
+    assert bench.passed(1, 1, 1, caller="0") == 1  # on credit: it is asked for at once
+    bench.renew(seconds=1)
+    assert bench.passed(1, 1, 1, caller="0") == 0
+
+
+def test_who_comes_back_while_the_store_is_told_is_charged_once(bench: Bench) -> None:
+    """And has what it had."""
+    assert bench.passed(0, 5, 2, caller="anna") == 2
+    crowd(bench, 5)
+    renew_meanwhile(bench, lambda: bench.passed(0, 5, 3, caller="anna"))
+    assert bench.passed(0, 5, 1, caller="anna") == 0
+    bench.processes[0].renew()
+    assert sum(lease.owed for lease in told(bench, "anna")) == 5
+
+
+def test_who_goes_while_the_store_is_asked_gives_back_what_comes(bench: Bench) -> None:
+    """What was asked for it may be used elsewhere."""
+    assert bench.passed(0, 5, 3, caller="anna") == 3
+    bench.processes[0].renew()
+    bench.passed(0, 5, 1, caller="anna")  # one is left here, and none in the bucket
+    bench.clock.now += 0.6
+    renew_meanwhile(bench, lambda: crowd(bench, 5))  # two of the three that came in are given
+    bench.processes[0].renew()
+    assert told(bench, "anna")[-1].owed == pytest.approx(-3)
+    assert bench.store.lease([Lease("anna", 5, 0.0, 10.0)]) == [pytest.approx(4)]
+
+
+def test_what_is_kept_of_callers_is_bounded(bench: Bench) -> None:
+    """Also while the store does not answer."""
+    bench.store.is_down = True
+    crowd(bench, 1, n_callers=3 * MAX_CALLERS)
+    bench.renew()
+    assert len(bench.store.asked[-1]) == 2 * MAX_CALLERS
