@@ -74,6 +74,10 @@ class Calls:
         target: ``HOST:PORT``.
         judge: is told of every call that has ended, by the thread that sends.
         chance: where chance comes from.
+
+    Attributes:
+        n_sent: messages that gRPC has taken, of calls that have ended; a stream that ends early
+            leaves some behind.
     """
 
     def __init__(self, target: str, judge: Judge, chance: random.Random) -> None:
@@ -82,6 +86,7 @@ class Calls:
         self._chance = chance
         self._under_way: deque[Callable[[], None]] = deque()
         self._streams = ThreadPoolExecutor(_N_STREAMS, "fuzz-streams")
+        self.n_sent = 0
 
     def __enter__(self) -> Self:
         return self
@@ -118,6 +123,7 @@ class Calls:
         )
 
         def end() -> None:
+            self.n_sent += 1
             try:
                 call.exception(_GRACE_SECONDS)  # waits; its class is of no interest
             except grpc.FutureTimeoutError:
@@ -135,25 +141,40 @@ class Calls:
     def _stream(self, sent: Sent) -> Callable[[], None]:
         channel = self._chance.choice(self._channels)
         reads = self._chance.choice((0, 1, 1_000_000, 1_000_000))
-        future: Future[Verdict] = self._streams.submit(_streamed, channel, sent, reads)
+        messages = _Taken(sent.messages)
+        future: Future[Verdict] = self._streams.submit(_streamed, channel, sent, messages, reads)
 
         def end() -> None:
             self._judge(sent, _admitted(sent, future.result()), {})
+            self.n_sent += messages.n_taken
 
         return end
 
 
-def _streamed(channel: grpc.Channel, sent: Sent, reads: int) -> Verdict:
+class _Taken(Iterator[bytes]):
+    """Messages of a stream, and how many of them have been taken."""
+
+    def __init__(self, messages: Sequence[bytes]) -> None:
+        self._messages = iter(messages)
+        self.n_taken = 0
+
+    def __next__(self) -> bytes:
+        message = next(self._messages)
+        self.n_taken += 1
+        return message
+
+
+def _streamed(channel: grpc.Channel, sent: Sent, messages: Iterator[bytes], reads: int) -> Verdict:
     """Make a call of a stream, and leave early after so many responses."""
     is_sent, is_read = sent.method.is_streamed
     metadata = sent.credential.metadata
     call: Any  # an iterator of responses, and a Call
     if is_sent and is_read:
         both: grpc.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(sent.method.path)
-        call = both(_each(sent.messages), timeout=CALL_SECONDS, metadata=metadata)
+        call = both(messages, timeout=CALL_SECONDS, metadata=metadata)
     else:
         one: grpc.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(sent.method.path)
-        call = one(sent.messages[0], timeout=CALL_SECONDS, metadata=metadata)
+        call = one(next(messages), timeout=CALL_SECONDS, metadata=metadata)
     faults = []
     with suppress(grpc.RpcError):  # what it ended with is judged below
         for number, response in enumerate(call):
@@ -178,10 +199,6 @@ def _admitted(sent: Sent, verdict: Verdict) -> Verdict:
     if is_good is False and verdict.code not in {*UNHEARD, HANGS, "UNAUTHENTICATED"}:
         return replace(verdict, fault=f"{sent.credential.metadata} was let in: {verdict.kind}")
     return verdict
-
-
-def _each(messages: Sequence[bytes]) -> Iterator[bytes]:
-    yield from messages
 
 
 def _looked_at(

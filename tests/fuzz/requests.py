@@ -47,9 +47,11 @@ class Found:
     """What a run has seen.
 
     Attributes:
-        n_requests: messages that were sent.
-        n_calls: calls that they were sent in.
-        n_unreadable: messages that were no message of their method.
+        n_requests: messages that were made for calls: one for each, or those of a stream.
+        n_sent: such that gRPC was given: all but what streams that ended early left behind.
+        n_unreadable: such that were no message of their method.
+        n_calls: calls that they were made for.
+        n_streams: calls that take a stream of messages, none to a hundred.
         n_silent: calls that gRPC may have ended without the service.
         codes: how calls ended.
         kinds: different ways in which they ended, by method.
@@ -57,8 +59,10 @@ class Found:
     """
 
     n_requests: int = 0
-    n_calls: int = 0
+    n_sent: int = 0
     n_unreadable: int = 0
+    n_calls: int = 0
+    n_streams: int = 0
     n_silent: int = 0
     codes: Counter[str] = field(default_factory=Counter)
     kinds: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -70,9 +74,16 @@ class Found:
     def to_json(self) -> dict[str, Any]:
         """For a report."""
         return {
-            "requests": self.n_requests,
-            "calls": self.n_calls,
-            "unreadable": self.n_unreadable,
+            "messages": {
+                "generated": self.n_requests,
+                "sent": self.n_sent,
+                "no message of their method": self.n_unreadable,
+            },
+            "calls": {
+                "all": self.n_calls,
+                "of one message": self.n_calls - self.n_streams,
+                "of a stream of messages": self.n_streams,
+            },
             "codes": dict(self.codes.most_common()),
             "ways to end": sum(map(len, self.kinds.values())),
             "seconds": round(self.seconds, 1),
@@ -236,6 +247,7 @@ def run_requests(  # options of one run, by keyword
                 sent = requests.next()
                 found.n_requests += len(sent.messages)
                 found.n_calls += 1
+                found.n_streams += sent.method.is_streamed[0]
                 found.n_unreadable += sum(not is_readable(sent.method, m) for m in sent.messages)
                 calls.send(sent)
                 if not found.n_calls % _LOOK_EVERY:
@@ -243,6 +255,7 @@ def run_requests(  # options of one run, by keyword
                     memory.look(
                         is_warm=max(found.n_requests / n_requests, passed / seconds) > _SHARE_WARM
                     )
+        found.n_sent = calls.n_sent
         found.seconds = time.monotonic() - started
         code = service.process.poll()
         if code is None:

@@ -20,6 +20,8 @@ def test_hostile_requests_are_answered_in_the_words_of_the_api(tmp_path: Path) -
 
     assert found.faults == []
     assert found.n_requests >= 1_500
+    assert found.n_calls - found.n_streams < found.n_sent <= found.n_requests
+    assert found.n_streams > 0
     assert found.codes["OK"] > 100
     assert len(found.kinds) > 20
 
