@@ -1,6 +1,9 @@
 """The compose file: against the Compose Specification, and against the code."""
 
+import os
 import re
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,8 @@ COMPOSE = documents(DEPLOY / "compose.yaml")[0]
 SERVICES = COMPOSE["services"]
 OURS = {"server": "recsvc", "nightly": "recsvc-train"}
 """Services of our images, by the entry point that the Containerfile gives them."""
+
+DIGEST = "sha256:" + "0" * 64
 
 _VARIABLE = re.compile(r"(?<!\$)\$\{[A-Z_]+(?::-(?P<default>[^}]*)|:\?[^}]*)\}")
 
@@ -77,3 +82,30 @@ def test_the_log_of_valkey_is_on_the_disk_and_is_not_evicted() -> None:
     assert settings["appendonly"] == "yes"
     assert settings["maxmemory-policy"].startswith("volatile-")
     assert SERVICES["valkey"]["volumes"] == ["valkey:/data"]
+
+
+def test_images_of_others_can_be_pinned(tmp_path: Path) -> None:
+    """By the commands of the README, which ask for the tags that are built and started."""
+    text = (DEPLOY / "README.md").read_text().partition("### Digests")[2].partition("\n## ")[0]
+    script = "\n".join(line[4:] for line in text.splitlines() if line.startswith("    "))
+    (tmp_path / "deploy").mkdir()
+    docker = tmp_path / "docker"
+    # What `imagetools inspect` prints of an image of several platforms begins so.
+    docker.write_text(
+        '#!/bin/sh\n[ "$1 $2 $3" = "buildx imagetools inspect" ] || exit 1\n'
+        f'printf "Name:      $4\\nDigest:    {DIGEST}\\n \\nManifests:\\n  Name:  x\\n"\n'
+    )
+    docker.chmod(0o700)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run(["/bin/sh", "-euc", script], cwd=tmp_path, env={"PATH": path}, check=True)
+
+    build = [SERVICES[name]["build"]["args"]["PYTHON"] for name in OURS]
+    assert build[0] == build[1]
+    of_python, of_valkey = filled(build[0]), filled(SERVICES["valkey"]["image"])
+    assert f"ARG PYTHON={of_python}\n" in (DEPLOY / "Containerfile").read_text()
+    assert (tmp_path / "deploy" / ".env").read_text().splitlines() == [
+        f"PYTHON_IMAGE={of_python}@{DIGEST}",
+        f"VALKEY_IMAGE={of_valkey}@{DIGEST}",
+    ]
+    assert build[0].startswith("${PYTHON_IMAGE:-")
+    assert SERVICES["valkey"]["image"].startswith("${VALKEY_IMAGE:-")
