@@ -5,7 +5,8 @@ to and on the disk before anybody is told that it is done. It lies beside the mo
 so that an emptied Redis or a new model changes nothing of it. People stand in it as keyed hashes
 alone.
 
-Every process reads on from where it was, a few times a second.
+Every process reads on from where it was, a few times a second. Nobody reads while somebody writes:
+what did not reach the disk can so be taken back before anybody has heeded it.
 """
 
 import fcntl
@@ -17,8 +18,9 @@ from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from datetime import datetime
 from enum import StrEnum
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Self
+from typing import NamedTuple, Self
 
 from recsvc.artifacts.disk import fsync_directory
 from recsvc.artifacts.json_fields import field, parse_object, time_field, utc_text
@@ -82,6 +84,24 @@ class LedgerEntry:
         return cls(time_field(document, "time"), decision, subjects)
 
 
+class UncertainError(OSError):
+    """What could not be written for good could not be taken back either: it may hold."""
+
+
+class Tail(NamedTuple):
+    """What lies in the file after a position.
+
+    Attributes:
+        entries: whole ones.
+        position: after them.
+        size: of the file, as far as it was read; more than ``position`` where a line is torn.
+    """
+
+    entries: list[LedgerEntry]
+    position: int
+    size: int
+
+
 class Ledger:
     """The file of a registry; safe for any number of processes and threads.
 
@@ -99,7 +119,8 @@ class Ledger:
             The position after them: who has read so far has read them.
 
         Raises:
-            OSError: the file cannot be written.
+            UncertainError: the file could not be written, and the entries may hold all the same.
+            OSError: the file cannot be written; nothing was added.
         """
         lines = _lines(entries)
         with self._alone() as file:
@@ -109,7 +130,8 @@ class Ledger:
         """Likewise, but only where nothing has been added after ``position``; else None.
 
         Raises:
-            OSError: the file cannot be written.
+            UncertainError: as for :meth:`append`.
+            OSError: likewise.
         """
         lines = _lines(entries)
         with self._alone() as file:
@@ -120,22 +142,28 @@ class Ledger:
             return self._add(file, lines)
 
     @contextmanager
-    def _alone(self) -> Iterator[BinaryIO]:
-        with self._path.open("a+b") as file:
+    def _alone(self) -> Iterator[FileIO]:
+        # Without a buffer, which would be written after all when the file is closed.
+        with self._path.open("a+b", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)  # closing the file unlocks it
             yield file
 
-    def _add(self, file: BinaryIO, lines: bytes) -> int:
+    def _add(self, file: FileIO, lines: bytes) -> int:
         end = file.seek(0, os.SEEK_END)
         if end:
             file.seek(end - 1)
             if file.read(1) != b"\n":  # a writer died within its line
                 lines = b"\n" + lines
-        file.write(lines)
-        file.flush()
-        os.fsync(file.fileno())
-        if not end:
-            fsync_directory(self._path.parent)
+        try:
+            written = 0
+            while written < len(lines):
+                written += file.write(lines[written:])
+            os.fsync(file.fileno())
+            if not end:
+                fsync_directory(self._path.parent)
+        except OSError as error:
+            _take_back(file, end, error)
+            raise
         return file.seek(0, os.SEEK_END)
 
     def end(self) -> int:
@@ -148,19 +176,53 @@ class Ledger:
     def read(self, position: int) -> tuple[list[LedgerEntry], int]:
         """Return what was added after ``position``, and the position after that.
 
-        Lines that a crash has torn are left out, and so is one that is being written.
+        Lines that a crash has torn are left out; who is writing is waited for.
+
+        Raises:
+            OSError: the file is there and cannot be read.
+        """
+        tail = self.tail(position)
+        return tail.entries, tail.position
+
+    def tail(self, position: int, *, waits: bool = True, known: int = 0) -> Tail:
+        """Likewise, with the size of what was looked at.
+
+        Args:
+            position: where to begin.
+            waits: whether to wait for who is writing, as long as their disk takes.
+            known: else how far to read meanwhile: a position that somebody was told who wrote.
 
         Raises:
             OSError: the file is there and cannot be read.
         """
         try:
             with self._path.open("rb") as file:
+                is_quiet = _shared(file.fileno(), waits=waits)
                 file.seek(position)
-                content = file.read()
+                content = file.read(-1 if is_quiet else max(0, known - position))
         except FileNotFoundError:
-            return [], 0
+            return Tail([], 0, 0)
         whole = content[: content.rfind(b"\n") + 1]
-        return list(_parsed(whole.splitlines(keepends=True), position)), position + len(whole)
+        entries = list(_parsed(whole.splitlines(keepends=True), position))
+        return Tail(entries, position + len(whole), position + len(content))
+
+
+def _shared(descriptor: int, *, waits: bool) -> bool:
+    """Keep writers out until the file is closed; tell whether there is none."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | (0 if waits else fcntl.LOCK_NB))
+    except OSError as error:
+        # Else a file system has no locks, and nobody can write such a file there.
+        return not isinstance(error, BlockingIOError)
+    return True
+
+
+def _take_back(file: FileIO, end: int, error: OSError) -> None:
+    try:
+        file.truncate(end)
+        os.fsync(file.fileno())
+    except OSError as again:
+        raise UncertainError(error.errno, error.strerror, error.filename) from again
 
 
 def _lines(entries: Iterable[LedgerEntry]) -> bytes:

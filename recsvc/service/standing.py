@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from recsvc.artifacts.ledger import Decision, Ledger, LedgerEntry
+from recsvc.artifacts.ledger import Decision, Ledger, LedgerEntry, UncertainError
 from recsvc.errors import ErasedMeanwhileError, StoreUnavailableError
 from recsvc.logs import Logger
 from recsvc.service.ledger_state import DECISIONS, Consent, Erasure, LedgerState
@@ -128,8 +128,11 @@ class Standing:
         """Visitors (hashes) who turned out to be a customer (a hash), since the last erasure."""
         return self._state.visitors(customer)
 
-    def refresh(self) -> None:
-        """Read on, if there is anything new.
+    def refresh(self, known: int = 0) -> None:
+        """Read on, if there is anything new; nobody who is writing is waited for.
+
+        Args:
+            known: how far to read even so.
 
         Raises:
             OSError: the ledger cannot be read.
@@ -138,12 +141,12 @@ class Standing:
             return
         with self._lock:
             if self._ledger.end() != self._size:  # unless who had the lock has read it
-                self._read_on()
+                self._read_on(waits=False, known=known)
 
     def sees(self, position: int) -> bool:
         """Read on as far as a position, and tell whether everything up to it is known."""
         if position > self._state.position:
-            self.follow()
+            self.follow(position)
         return position <= self._state.position
 
     def withdraw(self, product_ids: Sequence[str]) -> tuple[datetime, int]:
@@ -241,11 +244,11 @@ class Standing:
         """End the watching; what it is at is waited for so long."""
         self._poller.stop(wait_seconds)
 
-    def follow(self) -> None:
-        """Read on; what stands in the way is logged once, and what is known stays known."""
+    def follow(self, known: int = 0) -> None:
+        """As :meth:`refresh`; what stands in the way is logged once, and what is known stays so."""
         complaint = ""
         try:
-            self.refresh()
+            self.refresh(known)
         except OSError as error:
             complaint = str(error)
             if complaint != self._complaint:
@@ -283,21 +286,24 @@ class Standing:
         except OSError as error:
             raise _unwritable(error) from error
 
-    def _read_on(self) -> None:
+    def _read_on(self, *, waits: bool = True, known: int = 0) -> None:
         """Apply what is new; readers see the state before or after, never between.
 
         Call it with the lock.
         """
         before = self._state
         # A ledger that has become shorter is another one, such as a copy from a backup.
-        size = self._ledger.end()
-        entries, position = self._ledger.read(before.position if size >= before.position else 0)
-        if entries:
-            self._state = before.after(entries, position)
-        elif position != before.position:
-            self._state = replace(before, position=position)
-        self._size = max(size, position)
+        is_longer = self._ledger.end() >= before.position
+        tail = self._ledger.tail(before.position if is_longer else 0, waits=waits, known=known)
+        if tail.entries:
+            self._state = before.after(tail.entries, tail.position)
+        elif tail.position != before.position:
+            self._state = replace(before, position=tail.position)
+        self._size = tail.size
 
 
 def _unwritable(error: OSError) -> StoreUnavailableError:
-    return StoreUnavailableError(f"the ledger cannot be written ({error}); nothing was changed")
+    what = (
+        "it may hold all the same" if isinstance(error, UncertainError) else "nothing was changed"
+    )
+    return StoreUnavailableError(f"the ledger cannot be written ({error}); {what}")

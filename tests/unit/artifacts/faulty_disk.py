@@ -31,6 +31,8 @@ class Fault(StrEnum):
     """Half of the bytes of that write arrive, then it dies."""
     FULL = "full"
     """Half of the bytes of that write arrive, and from then on nothing has room."""
+    UNFLUSHED = "unflushed"
+    """That one flush fails; what was to be flushed is seen by whoever reads."""
     POWER_LOST = "power lost"
     """What was not flushed is lost: bytes of files, and names in directories."""
     NAMES_ALONE = "names alone"
@@ -109,6 +111,8 @@ class FaultyDisk:
         if self._fault is Fault.FULL:
             self._is_full = True
             return
+        if self._fault is Fault.UNFLUSHED:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
         if self._fault in {Fault.POWER_LOST, Fault.NAMES_ALONE}:
             self._leave()
             self._flushed.write_to(self._survivors, all_names=self._fault is Fault.NAMES_ALONE)
@@ -145,6 +149,8 @@ class FaultyDisk:
         raw = _File(self, file, mode.translate({ord("b"): None, ord("+"): None}) + "+")
         if is_new:
             self._flushed.begin(file)
+        if buffering == 0:
+            return raw  # as io.open does
         # No plain writer, which numpy would pass by to write with C's own functions.
         buffered = io.BufferedRandom(raw)
         return buffered if "b" in mode else io.TextIOWrapper(buffered, encoding)

@@ -1,5 +1,7 @@
 """The ledger of a registry: what is written, what is read back, what crashes leave."""
 
+import errno
+import fcntl
 import json
 import subprocess
 import sys
@@ -10,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from recsvc.artifacts.ledger import Decision, Ledger, LedgerEntry
+from recsvc.artifacts.ledger import Decision, Ledger, LedgerEntry, UncertainError
 from recsvc.artifacts.registry import Registry
+from tests.unit.artifacts.faulty_disk import Fault, FaultyDisk
 from tests.unit.artifacts.samples import NOW
 
 ROOT = Path(__file__).parents[3]
@@ -245,3 +248,89 @@ def test_an_entry_that_depends_on_others_is_added_only_after_all_of_them(
     assert ledger.append_after(second, [ENTRY]) == ledger.end()
     assert ledger.append_after(ledger.end() + 1, [ENTRY]) is None  # a shorter one is another one
     assert ledger.read(0)[0] == [ENTRY, LATER, ENTRY]
+
+
+FLUSH = 4
+"""The step of an append: the file is opened, locked, written and flushed."""
+
+
+@pytest.mark.parametrize("before", [[], [LATER]])
+def test_what_was_not_flushed_is_taken_back(
+    ledger: Ledger, path: Path, before: list[LedgerEntry]
+) -> None:
+    """Whoever reads next has never heard of it, and the next entry comes in its place."""
+    position = ledger.append(before) if before else 0
+    with (
+        FaultyDisk(path.parent, Fault.UNFLUSHED, FLUSH, path.parent / "left") as disk,
+        pytest.raises(OSError, match="Input/output") as caught,
+    ):
+        ledger.append([ENTRY, LATER])
+    assert disk.steps[FLUSH - 1] == "fsync"
+    assert not isinstance(caught.value, UncertainError)
+    assert ledger.read(0) == (before, position)
+    ledger.append([LATER])
+    assert ledger.read(0)[0] == [*before, LATER]
+
+
+def test_the_name_of_a_new_ledger_may_be_what_is_not_flushed(ledger: Ledger, path: Path) -> None:
+    """Then it is empty."""
+    with (
+        FaultyDisk(path.parent, Fault.UNFLUSHED, FLUSH + 1, path.parent / "left"),
+        pytest.raises(OSError, match="Input/output"),
+    ):
+        ledger.append([ENTRY])
+    assert ledger.read(0) == ([], 0)
+
+
+def test_what_cannot_be_taken_back_is_said(ledger: Ledger, path: Path) -> None:
+    """Nobody can tell whether a disk that does not flush anything has it."""
+    with (
+        FaultyDisk(path.parent, Fault.FULL, FLUSH, path.parent / "left"),
+        pytest.raises(UncertainError, match="No space"),
+    ):
+        ledger.append([ENTRY])
+
+
+def test_what_a_disk_has_no_room_for_does_not_come_later(ledger: Ledger, path: Path) -> None:
+    """Not when the file is closed either."""
+    ledger.append([LATER])
+    disk = FaultyDisk(path.parent, Fault.FULL, FLUSH - 1, path.parent / "left")
+    with disk, pytest.raises(OSError, match="No space"):
+        ledger.append([ENTRY])
+    assert path.read_text() == LATER.to_json() + "\n"
+    ledger.append([ENTRY])
+    assert ledger.read(0)[0] == [LATER, ENTRY]
+
+
+def test_nobody_reads_what_is_being_written(ledger: Ledger, path: Path) -> None:
+    """It may be taken back. What somebody was told has been written is read even then."""
+    first = ledger.append([ENTRY])
+    second = ledger.append([LATER])
+    with path.open("ab") as writer:
+        fcntl.flock(writer, fcntl.LOCK_EX)
+        writer.write(ENTRY.to_json().encode() + b"\n")
+        writer.flush()
+        assert ledger.tail(0, waits=False) == ([], 0, 0)
+        assert ledger.tail(first, waits=False) == ([], first, first)
+        assert ledger.tail(0, waits=False, known=second) == ([ENTRY, LATER], second, second)
+        assert ledger.tail(second, waits=False, known=first) == ([], second, second)
+        assert ledger.tail(0, waits=False, known=second - 1) == ([ENTRY], first, second - 1)
+        reader = threading.Thread(target=ledger.read, args=(0,))
+        reader.start()
+        reader.join(0.05)
+        assert reader.is_alive()
+    reader.join()
+    assert ledger.tail(second, waits=False).entries == [ENTRY]
+
+
+def test_a_file_system_without_locks_can_be_read(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of a ledger, where nobody writes."""
+    ledger.append([ENTRY])
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    assert ledger.read(0)[0] == [ENTRY]
