@@ -5,8 +5,7 @@ to and on the disk before anybody is told that it is done. It lies beside the mo
 so that an emptied Redis or a new model changes nothing of it. People stand in it as keyed hashes
 alone.
 
-Every process reads on from where it was, a few times a second. Nobody reads while somebody writes:
-what did not reach the disk can so be taken back before anybody has heeded it.
+Every process reads on from where it was, a few times a second.
 """
 
 import fcntl
@@ -20,7 +19,7 @@ from datetime import datetime
 from enum import StrEnum
 from io import FileIO
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 from recsvc.artifacts.disk import fsync_directory
 from recsvc.artifacts.json_fields import field, parse_object, time_field, utc_text
@@ -85,21 +84,7 @@ class LedgerEntry:
 
 
 class UncertainError(OSError):
-    """What could not be written for good could not be taken back either: it may hold."""
-
-
-class Tail(NamedTuple):
-    """What lies in the file after a position.
-
-    Attributes:
-        entries: whole ones.
-        position: after them.
-        size: of the file, as far as it was read; more than ``position`` where a line is torn.
-    """
-
-    entries: list[LedgerEntry]
-    position: int
-    size: int
+    """Entries are in the file, where every process reads them, and may not be on the disk."""
 
 
 class Ledger:
@@ -119,7 +104,7 @@ class Ledger:
             The position after them: who has read so far has read them.
 
         Raises:
-            UncertainError: the file could not be written, and the entries may hold all the same.
+            UncertainError: the disk has failed, and they may hold all the same.
             OSError: the file cannot be written; nothing was added.
         """
         lines = _lines(entries)
@@ -154,15 +139,18 @@ class Ledger:
             file.seek(end - 1)
             if file.read(1) != b"\n":  # a writer died within its line
                 lines = b"\n" + lines
+        n_written = 0
         try:
-            written = 0
-            while written < len(lines):
-                written += file.write(lines[written:])
+            while n_written < len(lines):
+                n_written += file.write(lines[n_written:])
             os.fsync(file.fileno())
             if not end:
                 fsync_directory(self._path.parent)
         except OSError as error:
-            _take_back(file, end, error)
+            # Others may have read what is whole by now: it is not taken back behind their backs.
+            n_written = file.seek(0, os.SEEK_END) - end
+            if b"\n" in lines[1:n_written]:
+                raise UncertainError(error.errno, error.strerror, error.filename) from error
             raise
         return file.seek(0, os.SEEK_END)
 
@@ -176,53 +164,19 @@ class Ledger:
     def read(self, position: int) -> tuple[list[LedgerEntry], int]:
         """Return what was added after ``position``, and the position after that.
 
-        Lines that a crash has torn are left out; who is writing is waited for.
-
-        Raises:
-            OSError: the file is there and cannot be read.
-        """
-        tail = self.tail(position)
-        return tail.entries, tail.position
-
-    def tail(self, position: int, *, waits: bool = True, known: int = 0) -> Tail:
-        """Likewise, with the size of what was looked at.
-
-        Args:
-            position: where to begin.
-            waits: whether to wait for who is writing, as long as their disk takes.
-            known: else how far to read meanwhile: a position that somebody was told who wrote.
+        Lines that a crash has torn are left out, and so is one that is being written.
 
         Raises:
             OSError: the file is there and cannot be read.
         """
         try:
             with self._path.open("rb") as file:
-                is_quiet = _shared(file.fileno(), waits=waits)
                 file.seek(position)
-                content = file.read(-1 if is_quiet else max(0, known - position))
+                content = file.read()
         except FileNotFoundError:
-            return Tail([], 0, 0)
+            return [], 0
         whole = content[: content.rfind(b"\n") + 1]
-        entries = list(_parsed(whole.splitlines(keepends=True), position))
-        return Tail(entries, position + len(whole), position + len(content))
-
-
-def _shared(descriptor: int, *, waits: bool) -> bool:
-    """Keep writers out until the file is closed; tell whether there is none."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | (0 if waits else fcntl.LOCK_NB))
-    except OSError as error:
-        # Else a file system has no locks, and nobody can write such a file there.
-        return not isinstance(error, BlockingIOError)
-    return True
-
-
-def _take_back(file: FileIO, end: int, error: OSError) -> None:
-    try:
-        file.truncate(end)
-        os.fsync(file.fileno())
-    except OSError as again:
-        raise UncertainError(error.errno, error.strerror, error.filename) from again
+        return list(_parsed(whole.splitlines(keepends=True), position)), position + len(whole)
 
 
 def _lines(entries: Iterable[LedgerEntry]) -> bytes:

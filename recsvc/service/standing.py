@@ -128,11 +128,8 @@ class Standing:
         """Visitors (hashes) who turned out to be a customer (a hash), since the last erasure."""
         return self._state.visitors(customer)
 
-    def refresh(self, known: int = 0) -> None:
-        """Read on, if there is anything new; nobody who is writing is waited for.
-
-        Args:
-            known: how far to read even so.
+    def refresh(self) -> None:
+        """Read on, if there is anything new.
 
         Raises:
             OSError: the ledger cannot be read.
@@ -141,12 +138,12 @@ class Standing:
             return
         with self._lock:
             if self._ledger.end() != self._size:  # unless who had the lock has read it
-                self._read_on(waits=False, known=known)
+                self._read_on()
 
     def sees(self, position: int) -> bool:
         """Read on as far as a position, and tell whether everything up to it is known."""
         if position > self._state.position:
-            self.follow(position)
+            self.follow()
         return position <= self._state.position
 
     def withdraw(self, product_ids: Sequence[str]) -> tuple[datetime, int]:
@@ -244,11 +241,11 @@ class Standing:
         """End the watching; what it is at is waited for so long."""
         self._poller.stop(wait_seconds)
 
-    def follow(self, known: int = 0) -> None:
-        """As :meth:`refresh`; what stands in the way is logged once, and what is known stays so."""
+    def follow(self) -> None:
+        """Read on; what stands in the way is logged once, and what is known stays known."""
         complaint = ""
         try:
-            self.refresh(known)
+            self.refresh()
         except OSError as error:
             complaint = str(error)
             if complaint != self._complaint:
@@ -286,20 +283,20 @@ class Standing:
         except OSError as error:
             raise _unwritable(error) from error
 
-    def _read_on(self, *, waits: bool = True, known: int = 0) -> None:
+    def _read_on(self) -> None:
         """Apply what is new; readers see the state before or after, never between.
 
         Call it with the lock.
         """
         before = self._state
         # A ledger that has become shorter is another one, such as a copy from a backup.
-        is_longer = self._ledger.end() >= before.position
-        tail = self._ledger.tail(before.position if is_longer else 0, waits=waits, known=known)
-        if tail.entries:
-            self._state = before.after(tail.entries, tail.position)
-        elif tail.position != before.position:
-            self._state = replace(before, position=tail.position)
-        self._size = tail.size
+        size = self._ledger.end()
+        entries, position = self._ledger.read(before.position if size >= before.position else 0)
+        if entries:
+            self._state = before.after(entries, position)
+        elif position != before.position:
+            self._state = replace(before, position=position)
+        self._size = max(size, position)
 
 
 def _unwritable(error: OSError) -> StoreUnavailableError:

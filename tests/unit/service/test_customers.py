@@ -607,8 +607,8 @@ def test_consent_that_an_erasure_overtakes_is_not_written(bench: Bench) -> None:
     class Overtaken(Standing):
         is_armed = True
 
-        def follow(self, known: int = 0) -> None:
-            super().follow(known)
+        def follow(self) -> None:
+            super().follow()
             if self.is_armed:
                 self.is_armed = False
                 another_process(bench).erase("anna")
