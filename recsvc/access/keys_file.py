@@ -43,12 +43,12 @@ def change_keys_file(path: Path, change: Callable[[Keys], Keys]) -> None:
         with locked(path.with_name(path.name + ".lock")):
             content = write_api_keys(change(read_keys_file(path)))
             staged.unlink(missing_ok=True)  # of a command that was killed
-            descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "wb") as file:  # noqa: PTH123  # a Path takes no descriptor
-                _keep_reader(path, descriptor)
+            staged.touch(0o600, exist_ok=False)
+            with staged.open("r+b") as file:
+                _keep_reader(path, file.fileno())
                 file.write(content)
                 file.flush()
-                os.fsync(descriptor)
+                os.fsync(file.fileno())
             staged.rename(path)
             fsync_directory(path.parent)
     except OSError as error:

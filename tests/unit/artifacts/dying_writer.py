@@ -1,20 +1,20 @@
-"""Publishes, promotes and prunes on a disk that fails, each time in a process of its own.
+"""Writes on a disk that fails, each time in a process of its own.
 
-This one has imported everything and forks for every line of its standard input: a JSON object of a
-:class:`Job`. It answers each with a line, a JSON object of an :class:`End`.
+This one has imported the modules that its command line names, and forks for every line of its
+standard input: a JSON object of a :class:`Job`. It answers each with a line, a JSON object of an
+:class:`End`.
 """
 
 import json
 import os
 import sys
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 
-from recsvc.artifacts.registry import Registry
-from recsvc.artifacts.retention import prune
-from recsvc.errors import RegistryError
+from recsvc.errors import RecsvcError
 from tests.unit.artifacts.faulty_disk import Fault, FaultyDisk
-from tests.unit.artifacts.samples import NOW, publish_sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +22,20 @@ class Job:
     """What to do, and what is to happen meanwhile.
 
     Attributes:
-        root: of the registry.
-        version_id: to publish and to promote; one of its arrays says so.
+        task: ``module:function`` that writes, given the root and the word.
+        root: of a registry, or of what else is written.
+        word: what is written says so.
         fault: see ``Fault``.
         fatal_step: when, counted from 1; 0 for never.
-        survivors: where to write what a loss of power leaves of the registry.
+        survivors: where to write what a loss of power leaves of the root's parent.
     """
 
+    task: str
     root: str
-    version_id: str
-    fault: Fault
-    fatal_step: int
-    survivors: str
+    word: str
+    fault: Fault = Fault.KILLED
+    fatal_step: int = 0
+    survivors: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class End:
 
     Attributes:
         signal: that ended the process; 0 if none did.
-        error: what the registry said; empty if all went well.
+        error: what was said of the disk; empty if all went well.
         steps: the names of the steps that were begun; empty where a signal ended it.
     """
 
@@ -52,15 +54,13 @@ class End:
 
 
 def bring_in(job: Job) -> tuple[str, tuple[str, ...]]:
-    """Publish, promote and prune; return what the registry said, and the steps."""
-    root = Path(job.root)
-    registry = Registry(root)
-    name, said = job.version_id, ""
+    """Do it; return what was said of the disk, and the steps."""
+    root, said = Path(job.root), ""
+    task = resolve_name(job.task)
     with FaultyDisk(root.parent, job.fault, job.fatal_step, Path(job.survivors)) as disk:
         try:
-            registry.promote(publish_sample(registry, version_id=name, name=name), NOW)
-            prune(registry, keep=1)
-        except RegistryError as error:
+            task(root, job.word)
+        except (RecsvcError, OSError) as error:
             said = str(error)
         disk.end()
     return said, tuple(disk.steps)
@@ -84,6 +84,8 @@ def in_a_fork(job: Job) -> End:
 
 
 if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        import_module(name)
     for line in sys.stdin:
         given = json.loads(line)
         end = in_a_fork(Job(**given | {"fault": Fault(given["fault"])}))

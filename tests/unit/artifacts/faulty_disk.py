@@ -216,7 +216,7 @@ class _Flushed:
             self._write(self._root.stat().st_ino, target)
 
     def _copy(self, source: str, target: str) -> None:
-        Path(target).write_bytes(self._bytes[Path(source).stat().st_ino])
+        Path(target).write_bytes(self._bytes.get(Path(source).stat().st_ino, b""))
 
     def _write(self, number: int, target: Path) -> None:
         if number not in self._names:

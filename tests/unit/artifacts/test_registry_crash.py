@@ -5,66 +5,30 @@ Each is tried with each fault that it can have.
 """
 
 import fcntl
-import json
 import os
-import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import asdict
-from itertools import count, product
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from recsvc.artifacts.registry import Registry
-from tests.unit.artifacts.dying_writer import End, Job, bring_in
+from tests.unit.artifacts import writings
+from tests.unit.artifacts.crashes import IS_TOLD, Writers, cases, running_writers
+from tests.unit.artifacts.dying_writer import Job, bring_in
 from tests.unit.artifacts.faulty_disk import Fault
 from tests.unit.artifacts.samples import NOW, publish_sample, sample_arrays
 
-ROOT = Path(__file__).parents[3]
+PUBLISH = f"{writings.__name__}:publish_model"
 A_DAY_AGO = 2 * 24 * 3600
-NEEDS_ROOM = {"open", "write", "mkdir", "fsync"}
-IS_TOLD = {Fault.FULL, Fault.UNFLUSHED}
-"""The process lives, and says what has failed."""
-
-
-class Writers:
-    """Writers that all are forks of one process, since that has imported everything.
-
-    Args:
-        process: which reads jobs and writes their ends.
-        folder: where each has a registry of its own.
-    """
-
-    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
-        self._process = process
-        self._folder = folder
-        self._numbers = count()
-
-    def interrupted(self, before: Path, fault: Fault, fatal_step: int) -> tuple[End, Path]:
-        """Bring ``new`` into a copy of a disk; return how it ended, and the disk after that."""
-        disk = self._folder / f"{fault.name}-{fatal_step}-{next(self._numbers)}"
-        shutil.copytree(before, disk)
-        survivors = disk.with_suffix(".survivors")
-        job = Job(str(disk / "registry"), "new", fault, fatal_step, str(survivors))
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.write(json.dumps(asdict(job)) + "\n")
-        self._process.stdin.flush()
-        end = End(**json.loads(self._process.stdout.readline()))
-        return end, survivors if survivors.exists() else disk
 
 
 @pytest.fixture(scope="module")
 def writers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Writers]:
-    command = [sys.executable, "-m", "tests.unit.artifacts.dying_writer"]
-    with subprocess.Popen(
-        command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        yield Writers(process, tmp_path_factory.mktemp("writers"))
+    with running_writers(tmp_path_factory.mktemp("writers"), writings.__name__) as them:
+        yield them
 
 
 @pytest.fixture
@@ -76,20 +40,6 @@ def serving(tmp_path: Path) -> Path:
     publish_sample(registry, version_id="ancient", name="ancient")
     registry.promote(publish_sample(registry, version_id="old", name="old"), NOW)
     return disk
-
-
-def cases(steps: tuple[str, ...]) -> Iterator[tuple[Fault, int]]:
-    """Every fault at every step that can have it; a loss of power also after the last one."""
-    for (number, step), fault in product(enumerate(steps, 1), Fault):
-        if fault is Fault.TORN and step != "write":
-            continue
-        if fault is Fault.FULL and step not in NEEDS_ROOM:
-            continue
-        if fault is Fault.UNFLUSHED and step != "fsync":
-            continue
-        if step == "end" and fault not in {Fault.POWER_LOST, Fault.NAMES_ALONE}:
-            continue
-        yield fault, number
 
 
 def has_begun(registry: Registry) -> bool:
@@ -116,7 +66,7 @@ def check_next(registry: Registry) -> None:
         day_ago = left.stat().st_mtime - A_DAY_AGO
         os.utime(left, (day_ago, day_ago))
     before = registry.pointer() if has_begun(registry) else None
-    error, _ = bring_in(Job(str(registry.root), "next", Fault.KILLED, 0, ""))
+    error, _ = bring_in(Job(PUBLISH, str(registry.root), "next"))
     assert error == ""
     after = registry.pointer()
     assert after
@@ -131,12 +81,12 @@ def test_the_old_version_or_the_new_one_is_served_whole(
     writers: Writers, serving: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A reader who comes afterwards never sees a third thing, and whoever publishes next can."""
-    end, _ = writers.interrupted(serving, Fault.KILLED, fatal_step=0)
+    end, _ = writers.interrupted(serving, Fault.KILLED, 0, task=PUBLISH)
     assert end.error == ""
     served = dict.fromkeys(Fault, "")
     n_cases = 0
     for fault, number in cases(end.steps):
-        ended, disk = writers.interrupted(serving, fault, number)
+        ended, disk = writers.interrupted(serving, fault, number, task=PUBLISH)
         n_cases += 1
         registry = Registry(disk / "registry")
         if fault in IS_TOLD:
@@ -174,9 +124,9 @@ def test_a_registry_can_be_made_where_making_it_was_interrupted(
     """What is half a registry is completed by the next publish."""
     disk = tmp_path / "empty"
     disk.mkdir()
-    end, _ = writers.interrupted(disk, Fault.KILLED, fatal_step=0)
+    end, _ = writers.interrupted(disk, Fault.KILLED, 0, task=PUBLISH)
     for number, fault in product(range(1, len(end.steps)), (Fault.KILLED, Fault.POWER_LOST)):
-        _, left = writers.interrupted(disk, fault, number)
+        _, left = writers.interrupted(disk, fault, number, task=PUBLISH)
         registry = Registry(left / "registry")
         if has_begun(registry):
             for info in registry.versions():
