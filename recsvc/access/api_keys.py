@@ -59,8 +59,12 @@ def new_key(
 
 def digest_of(secret: str) -> bytes:
     """What stands for a key, or for any other credential."""
-    # Half a character may come in, and no two texts may come out alike.
-    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
+    return hashlib.sha256(bytes_of(secret)).digest()
+
+
+def bytes_of(secret: str) -> bytes:
+    """A credential as bytes: half a character may come in, and no two texts come out alike."""
+    return secret.encode(errors="surrogatepass")
 
 
 def parse_api_keys(content: bytes) -> tuple[ApiKey, ...]:

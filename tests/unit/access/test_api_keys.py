@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from recsvc.access import key_ring
 from recsvc.access.api_keys import PREFIX, digest_of, new_key, parse_api_keys, write_api_keys
 from recsvc.access.key_ring import KeyRing, ring_of
 from recsvc.access.keys_file import change_keys_file, read_keys_file
@@ -117,6 +118,31 @@ def test_what_is_no_key_is_refused(secret: str) -> None:
     with pytest.raises(CredentialError, match="not known here, or was revoked") as caught:
         KeyRing([KEY]).credential(secret)
     assert caught.value.reason == "CREDENTIAL_INVALID"
+
+
+def test_a_key_is_known_again_by_a_mark_that_nobody_else_can_make(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is hashed once; what is no key each time, and nothing is kept of it."""
+    hashed: list[str] = []
+
+    def counting(secret: str) -> bytes:
+        hashed.append(secret)
+        return digest_of(secret)
+
+    monkeypatch.setattr(key_ring, "digest_of", counting)
+    ring, other = KeyRing([KEY, NEXT]), KeyRing([KEY])
+    known = [ring.credential(SECRET) for _ in range(3)]
+    assert known == [other.credential(SECRET)] * 3
+    assert ring.credential(NEXT_SECRET).caller != known[0].caller
+    assert hashed == [SECRET, SECRET, NEXT_SECRET]
+    for secret in (SECRET + "x", SECRET[:-1], SECRET.upper()) * 2:
+        with pytest.raises(CredentialError):
+            ring.credential(secret)
+    assert len(hashed) == 9
+    (mark, _), (others, *_) = ring._marked, other._marked
+    assert mark != others
+    assert mark not in {digest_of(SECRET)[:16], SECRET.encode()[:16]}
 
 
 def test_the_whole_digest_counts() -> None:
