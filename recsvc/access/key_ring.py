@@ -1,17 +1,15 @@
 """The keys of services, as a call looks one up."""
 
 import hmac
-import secrets
 from collections.abc import Iterable
-from hashlib import blake2b
 
-from recsvc.access.api_keys import PREFIX, ApiKey, bytes_of, digest_of, parse_api_keys
+from recsvc.access.api_keys import PREFIX, ApiKey, digest_of, parse_api_keys
 from recsvc.access.credential import Credential
+from recsvc.access.marker import Marker
 from recsvc.access.watched import NamedFile
 from recsvc.errors import CredentialError
 
 _FIRST_BYTES = 8
-_MARK_BYTES, _MARK_KEY_BYTES = 16, 32
 
 
 class KeyRing:
@@ -21,13 +19,11 @@ class KeyRing:
     Who measures how long the search takes learns something of the digest of what they sent, which
     says nothing of another key.
 
-    A key that was found is known again by a mark of it, made with a secret of this object alone:
-    SHA-256 comes from OpenSSL, which costs a call among all else that it does ten times what it
-    does in a loop. Nobody can make marks, so that how they are compared tells nothing.
+    A key that was found is known again by its mark.
     """
 
     def __init__(self, keys: Iterable[ApiKey]) -> None:
-        self._marker = blake2b(digest_size=_MARK_BYTES, key=secrets.token_bytes(_MARK_KEY_BYTES))
+        self._marker = Marker()
         self._marked: dict[bytes, Credential] = {}  # as many as there are keys at most
         self._keys = {
             key.digest[:_FIRST_BYTES]: (
@@ -53,9 +49,7 @@ class KeyRing:
         Raises:
             CredentialError: it is not among them.
         """
-        marker = self._marker.copy()
-        marker.update(bytes_of(secret))
-        mark = marker.digest()
+        mark = self._marker.mark(secret)
         marked = self._marked.get(mark)
         if marked is not None:
             return marked

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from recsvc.access.api_keys import digest_of
 from recsvc.access.credential import Credential
 from recsvc.access.key_url import KeyUrl
+from recsvc.access.marker import Marker
 from recsvc.access.token_verifier import (
     Key,
     TokenVerifier,
@@ -26,7 +26,7 @@ MAX_CHECKED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A verifier, and what it has said of tokens, by their digests."""
+    """A verifier, and what it has said of tokens, by their marks."""
 
     verifier: TokenVerifier
     checked: dict[bytes, Credential] = field(default_factory=dict)
@@ -61,6 +61,7 @@ class TrustedTokens:
         self._file = _watched(settings, logger)
         self._url = None if settings.jwt_keys_url is None else KeyUrl(settings.jwt_keys_url, logger)
         self._lock = threading.Lock()
+        self._marker = Marker()
         self._known = _Known(self._verifier())
 
     def verify(self, token: str) -> Credential:
@@ -71,18 +72,18 @@ class TrustedTokens:
             ForbiddenError: it lacks the scope that every token must have.
             UnavailableError: the keys have not been fetched yet.
         """
-        known, digest = self._known, digest_of(token)
-        credential = known.checked.get(digest)
+        known, mark = self._known, self._marker.mark(token)
+        credential = known.checked.get(mark)
         if credential is not None:
             if self._now() < credential.expires_at + known.verifier.leeway_seconds:
                 return credential
             with self._lock:
-                known.checked.pop(digest, None)
+                known.checked.pop(mark, None)
         credential = self._checked(known.verifier, token)
         with self._lock:
             if len(known.checked) >= MAX_CHECKED:
                 known.checked.pop(next(iter(known.checked)))
-            known.checked[digest] = credential
+            known.checked[mark] = credential
         return credential
 
     def fetch(self) -> None:
