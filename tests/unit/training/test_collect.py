@@ -19,7 +19,7 @@ from recsvc.errors import InputError, PreconditionError
 from recsvc.identity import customer_hash, partition_of, visitor_hash
 from recsvc.service.questions import Question
 from recsvc.service.served import ServedList
-from recsvc.service.shopping import Event, Line, Link, Person, Shopper
+from recsvc.service.shopping import Event, Line, Person, Shopper
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.connection import connect
 from recsvc.store.embedded import EmbeddedValkey
@@ -28,8 +28,11 @@ from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 from recsvc.store.log_limits import LogLimits
 from recsvc.store.served_lists import RedisServedLists
-from recsvc.store.streams import Logged, Unreadable
+from tests.unit.artifacts.crashes import IS_TOLD, Writers, cases, running_writers
+from tests.unit.artifacts.dying_writer import Job, bring_in
 from tests.unit.artifacts.faulty_disk import Fault, FaultyDisk
+from tests.unit.training import collecting
+from tests.unit.training.collecting import Later
 from training.cli_collect import drained
 from training.collect import collect
 from training.drain import SETTLED_MILLISECONDS
@@ -37,27 +40,6 @@ from training.events import read_events
 from training.served import collect_served
 
 KEY = b"secret"
-
-
-class Later:
-    """A log whose clock is ahead, so that nothing has to settle."""
-
-    def __init__(self, inner: RedisEventLog) -> None:
-        self.inner = inner
-        self.may_trim = True
-
-    def read(
-        self, partition: int, after: str, count: int
-    ) -> list[Logged[Event | Link | Unreadable]]:
-        return self.inner.read(partition, after, count)
-
-    def trim(self, partition: int, until: str) -> None:
-        if not self.may_trim:
-            raise KeyboardInterrupt
-        self.inner.trim(partition, until)
-
-    def now(self) -> int:
-        return self.inner.now() + 2 * SETTLED_MILLISECONDS
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +175,52 @@ def test_what_has_left_the_log_outlives_a_loss_of_power(
     assert event_ids(left / "shops" / "live") == sorted(event.event_id for event in events)
     (unreadable,) = (left / "shops" / "live" / "_unreadable").iterdir()
     assert json.loads(unreadable.read_text())["partition"] == 3
+
+
+@pytest.fixture(scope="module")
+def writers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Writers]:
+    with running_writers(tmp_path_factory.mktemp("writers"), collecting.__name__) as them:
+        yield them
+
+
+@pytest.mark.parametrize("n_before", [0, 3])
+def test_each_event_is_collected_once_wherever_a_run_is_interrupted(
+    writers: Writers, log: RedisEventLog, valkey_url: str, tmp_path: Path, n_before: int
+) -> None:
+    """By the next run, whatever the disk has lost; what could not be read is there as well."""
+    client = connect(valkey_url)
+    task = f"{collecting.__name__}:{collecting.collect_all.__name__}"
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if n_before:
+        (disk / "registry").mkdir()
+        log.append([bought(number) for number in range(n_before)], durable=False, heeds=0)
+        collect(Later(log), disk / "registry" / "live")
+    events = [bought(number) for number in range(n_before, n_before + 9)]
+    n_all = n_before + len(events)
+
+    def fill() -> None:
+        client.flushall()
+        log.append(events, durable=False, heeds=0)
+        client.xadd(KeySchema("recsvc").events(3), {"e": b"\xff"})
+
+    fill()
+    end, _ = writers.interrupted(disk, Fault.KILLED, 0, task=task, word=valkey_url)
+    assert end.error == ""
+    for fault, number in cases(end.steps):
+        fill()
+        ended, left = writers.interrupted(disk, fault, number, task=task, word=valkey_url)
+        where = (fault, number, end.steps)
+        assert (ended.error != "") == (fault in IS_TOLD), where
+        waiting = log.length()
+        said, _ = bring_in(Job(task, str(left / "registry"), valkey_url))
+        assert said == "", where
+        live = left / "registry" / "live"
+        assert event_ids(live) == sorted(f"e{n}" for n in range(n_all)), (where, waiting)
+        assert log.length() == 0
+        lines = [path.read_text() for path in (live / "_unreadable").glob("*.jsonl")]
+        assert len(lines) == 1, where
+        assert json.loads(lines[0])["partition"] == 3
 
 
 def test_a_file_that_was_not_finished_is_nobodys(log: RedisEventLog, tmp_path: Path) -> None:
