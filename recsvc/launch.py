@@ -109,8 +109,10 @@ class _Events:
         self._page = page
 
     def __call__(self, event: str, /, **details: float | str) -> None:
-        if event in _ENDS and "pid" in details:
-            self._page.forget(int(details["pid"]))
+        if event in _ENDS and "slot" in details:
+            self._page.forget(int(details["slot"]))
+        if event == "worker_exited":
+            self._page.count_exit()
         is_warning = "_not_" in event or event.endswith(("_exited", "_killed", "_stopped"))
         log = self._logger.warning if is_warning else self._logger.info
         log(event, **details)
@@ -121,7 +123,7 @@ def _worker_env(
 ) -> dict[str, str]:
     env = _ONE_THREAD | _GRPC | dict(os.environ) | settings.to_env()
     env["RECSVC_LISTEN"] = address
-    env["PROMETHEUS_MULTIPROC_DIR"] = str(page.directory)
+    env["RECSVC_METRICS_DIR"] = "" if page.directory is None else str(page.directory)
     if valkey is not None:
         env["RECSVC_REDIS_URL"] = valkey.url
     return env

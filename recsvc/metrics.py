@@ -4,23 +4,27 @@ import tempfile
 from bisect import bisect_left
 from collections import Counter as Tallied
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 from prometheus_client.metrics import MetricWrapperBase
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from recsvc.errors import SettingsError
 from recsvc.settings.addresses import join_address, split_address
+from recsvc.shared_numbers import added_up, forget_present
 from recsvc.tallies import Tallies, Tally
 
 _LATENCY_SECONDS = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
 )  # fmt: skip
+
+_NOT_SHARED = "recsvc_metrics_not_shared"
+_WHAT_IS_NOT_SHARED = "1 where a process cannot write its numbers, so that some are missing here."
 
 _Child = TypeVar("_Child", bound=MetricWrapperBase)
 
@@ -77,12 +81,15 @@ class Metrics:
     """Every number that the service gives to Prometheus.
 
     Args:
-        registry: where they are registered. In a worker it is thrown away: prometheus_client
-            then writes each number to a file that the supervisor's page adds up.
+        registry: where they are registered. In a worker it is thrown away: each number is then
+            in a file that the supervisor's page adds up (``recsvc.shared_numbers``).
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.tallies = Tallies()
+        self.not_shared = Gauge(  # the first: where room for a number is scarce it has some
+            _NOT_SHARED, _WHAT_IS_NOT_SHARED, multiprocess_mode="livemax", registry=registry
+        )
         self.requests = Counter(
             "recsvc_requests", "Calls answered.", ["method", "code"], registry=registry
         )
@@ -260,21 +267,42 @@ class Metrics:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class MetricsPage:
-    """The Prometheus page over all workers.
+class MetricsPage(Collector):
+    """The Prometheus page over all workers, and what the supervisor counts itself.
+
+    Args:
+        directory: of the workers' numbers; None, there is no room for one.
 
     Attributes:
-        directory: workers need it as ``PROMETHEUS_MULTIPROC_DIR``.
+        directory: likewise.
         address: ``HOST:PORT`` of the page, ``""`` where it is off.
     """
 
-    directory: Path
-    address: str
+    def __init__(self, directory: Path | None) -> None:
+        self.directory = directory
+        self.address = ""
+        self._n_exits = 0
 
-    def forget(self, pid: int) -> None:
-        """Leave a dead worker out of the numbers that tell of the present."""
-        mark_process_dead(pid, str(self.directory))
+    def collect(self) -> Iterator[Metric]:
+        """Every number, as of now."""
+        yield CounterMetricFamily(
+            "recsvc_worker_exits",
+            "Workers that ended unasked, and were started again.",
+            value=self._n_exits,
+        )
+        if self.directory is None:
+            yield GaugeMetricFamily(_NOT_SHARED, _WHAT_IS_NOT_SHARED, value=1)
+        else:
+            yield from added_up(self.directory)
+
+    def count_exit(self) -> None:
+        """Count a worker that ended unasked."""
+        self._n_exits += 1
+
+    def forget(self, slot: int) -> None:
+        """Leave a worker that has ended out of the numbers that tell of the present."""
+        if self.directory is not None:
+            forget_present(self.directory, slot)
 
 
 @contextmanager
@@ -287,13 +315,14 @@ def metrics_page(listen: str) -> Iterator[MetricsPage]:
     Raises:
         SettingsError: the address cannot be listened on.
     """
-    with tempfile.TemporaryDirectory(prefix="recsvc-metrics-") as directory:
+    with _directory() as directory:
+        page = MetricsPage(directory)
         if not listen:
-            yield MetricsPage(Path(directory), "")
+            yield page
             return
         host, port = split_address(listen)
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, directory)
+        registry.register(page)
         try:
             server, thread = start_http_server(port, host, registry)
         except OSError as error:
@@ -301,9 +330,22 @@ def metrics_page(listen: str) -> Iterator[MetricsPage]:
                 f"RECSVC_METRICS_LISTEN / --metrics-listen: cannot listen on {listen} "
                 f"({error.strerror}); choose another port, or 'off'"
             ) from error
+        page.address = join_address(host, server.server_port)
         try:
-            yield MetricsPage(Path(directory), join_address(host, server.server_port))
+            yield page
         finally:
             server.shutdown()
             server.server_close()
             thread.join()
+
+
+@contextmanager
+def _directory() -> Iterator[Path | None]:
+    """A folder for the workers' numbers while the service runs; None where there is no room."""
+    with ExitStack() as stack:
+        try:
+            made = stack.enter_context(tempfile.TemporaryDirectory(prefix="recsvc-metrics-"))
+        except OSError:  # also where no folder for temporary files can be written to
+            yield None
+        else:
+            yield Path(made)

@@ -162,7 +162,7 @@ class Roll:
                 return False
             self._on_event("worker_killed", index=old.index, pid=old.pid)
             code = old.kill()
-        self._on_event("worker_replaced", index=old.index, pid=old.pid, code=code)
+        self._on_event("worker_replaced", index=old.index, slot=old.slot, pid=old.pid, code=code)
         self._old = None
         return True
 
@@ -170,7 +170,7 @@ class Roll:
         new.kill()
         self._new = None
         why += ", and its own lines before this one may say why"
-        self._stop(why, index=new.index, pid=new.pid)
+        self._stop(why, index=new.index, slot=new.slot, pid=new.pid)
 
     def _stop(self, why: str, **where: int) -> None:
         self._left.clear()

@@ -5,11 +5,13 @@ A worker is any command that writes a line ``ready`` to the descriptor in ``RECS
 it serves, drains on SIGTERM, and exits with ``EXIT_CONFIGURATION`` when its configuration cannot
 work, having said so in one line on stderr. Its ``RECSVC_WORKER_INDEX`` is the number of its place,
 from 0; where ``RECSVC_WORKER_REPLACES`` is not empty another one serves there until it is ready.
+``RECSVC_WORKER_SLOT`` is the lowest number that no other worker has that runs.
 """
 
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 
 from recsvc.errors import SettingsError
 from recsvc.rolling import READY_SECONDS, EventSink, Place, RestartDelay, Roll
@@ -179,8 +181,12 @@ class Supervisor:
             )
 
     def _start_worker(self, index: int, *, replaces: bool = False) -> WorkerProcess:
-        process = WorkerProcess(self._worker_command, self._env, index, replaces=replaces)
-        self._on_event("worker_started", index=index, pid=process.pid)
+        taken = {process.slot for process in self._processes()}
+        slot = next(number for number in count() if number not in taken)
+        process = WorkerProcess(
+            self._worker_command, self._env, index, slot=slot, replaces=replaces
+        )
+        self._on_event("worker_started", index=index, slot=slot, pid=process.pid)
         return process
 
     def _start_successor(self, index: int) -> WorkerProcess:
@@ -195,6 +201,7 @@ class Supervisor:
         self._on_event(
             "worker_exited",
             index=place.index,
+            slot=process.slot,
             pid=process.pid,
             code=code,
             restart_in_seconds=delay,

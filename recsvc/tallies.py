@@ -19,6 +19,7 @@ class Tallies:
         self.lingers = False
         self._tallies: list[Tally] = []
         self._writing = threading.Lock()
+        self._then: Callable[[], object] = lambda: None
         self._stopping = threading.Event()
 
     def tally(self, write: Callable[[Sequence[float]], object]) -> "Tally":
@@ -49,10 +50,18 @@ class Tallies:
         with self._writing:
             for tally in list(self._tallies):
                 tally.write()
+            self._then()
 
     @contextmanager
-    def lingering(self) -> Iterator[None]:
-        """Let numbers wait inside."""
+    def lingering(self, then: Callable[[], object] = lambda: None) -> Iterator[None]:
+        """Let numbers wait inside.
+
+        Args:
+            then: called at once, and each time that those that waited were written, whether there
+                were any or not; by one thread at a time.
+        """
+        self._then = then
+        self.flush()
         self._stopping.clear()
         thread = threading.Thread(target=self._linger, name="tallies", daemon=True)
         thread.start()
@@ -64,6 +73,7 @@ class Tallies:
             self._stopping.set()
             thread.join()
             self.flush()
+            self._then = lambda: None
 
     def _linger(self) -> None:
         try:

@@ -9,7 +9,9 @@ from recsvc.settings.base import PREFIX
 from recsvc.settings.server import ServerSettings
 from recsvc.settings.target import TargetSettings
 
-_OTHERS: Final = frozenset({"KEEP_MODELS", "READY_FD", "WORKER_INDEX", "WORKER_REPLACES"})
+_OTHERS: Final = frozenset(
+    {"KEEP_MODELS", "METRICS_DIR", "READY_FD", "WORKER_INDEX", "WORKER_REPLACES", "WORKER_SLOT"}
+)
 """Those of the trainer, and what a supervisor tells its workers."""
 
 # Kubernetes tells each container of the services of its namespace, one of which may be ``recsvc``.

@@ -16,6 +16,7 @@ class WorkerProcess:
         command: argument list.
         env: its whole environment, beside the variables of ``recsvc.supervisor``.
         index: of its place, from 0.
+        slot: a number that no other process has that runs, from 0.
         replaces: whether another one serves at its place until this one does.
 
     Raises:
@@ -23,14 +24,22 @@ class WorkerProcess:
 
     Attributes:
         index: likewise.
+        slot: likewise.
         pid: its number.
         ready_at: since when it serves, monotonic seconds; None, it has not said so.
     """
 
     def __init__(
-        self, command: Sequence[str], env: Mapping[str, str], index: int, *, replaces: bool
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        index: int,
+        *,
+        slot: int,
+        replaces: bool,
     ) -> None:
         self.index = index
+        self.slot = slot
         self.ready_at: float | None = None
         reader, writer = os.pipe()
         os.set_blocking(reader, False)
@@ -43,6 +52,7 @@ class WorkerProcess:
                     "RECSVC_READY_FD": str(writer),
                     "RECSVC_WORKER_INDEX": str(index),
                     "RECSVC_WORKER_REPLACES": "1" if replaces else "",
+                    "RECSVC_WORKER_SLOT": str(slot),
                 },
                 stdin=subprocess.DEVNULL,
                 pass_fds=(writer,),

@@ -10,6 +10,7 @@ from functools import partial
 from recsvc.app.access import Access, build_access
 from recsvc.app.ground import Ground, build_ground
 from recsvc.app.lists import lists_on
+from recsvc.app.numbers import shared_numbers, writer
 from recsvc.app.scheduling import let_threads_run_on
 from recsvc.errors import RecsvcError, RegistryError
 from recsvc.logs import Logger, make_logger
@@ -161,13 +162,15 @@ def run_worker() -> int:
             if settings.scheduling is Scheduling.BATCH:
                 let_threads_run_on()  # before there are any but this one
             logger = make_logger(settings.log_level, settings.log_format, sys.stderr)
+            numbers = shared_numbers(logger)  # before there are any
             worker = build_worker(settings, logger, shares_port=True)
             worker.start(needs_model=bool(os.environ.get(_REPLACES)))
         except RecsvcError as error:
             sys.stderr.write(f"error: {error}\n")
             return EXIT_CONFIGURATION
         gc.set_threshold(_COLLECT_AFTER)
-        with logger.lingering(), worker.ground.metrics.tallies.lingering():
+        metrics = worker.ground.metrics
+        with logger.lingering(), metrics.tallies.lingering(writer(numbers, metrics, logger)):
             _say_ready()
             while not signals_within(None, signals) & STOP_SIGNALS:
                 pass  # a child's end is of no interest, nor what its supervisor should have got

@@ -7,9 +7,11 @@ import time
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from typing import ClassVar
 
 from tests.chaos.scene import Scene
+from tests.disks import fill
 
 SURVIVOR, VICTIM = 0, 1
 """Places of workers: one lives until the last faults, so that its memory tells of leaks."""
@@ -260,27 +262,19 @@ class CertificateRotated(Fault):
 
 
 class DiskFilled(Fault):
-    """The disk of registry, Valkey and history has no room left."""
+    """The disk of registry, Valkey, history and the workers' numbers has no room left."""
 
     name = "disk filled"
 
     @property
-    def _path(self) -> str:
-        return str(self.scene.disk / "ballast")
+    def _ballast(self) -> Path:
+        return self.scene.disk / "ballast"
 
     def begin(self) -> None:
-        zeros = bytes(1 << 16)
-        with open(self._path, "wb", buffering=0) as file:  # noqa: PTH123  # to see a full disk at once
-            try:
-                while file.write(zeros) == len(zeros):
-                    pass
-                while file.write(b"0"):
-                    pass
-            except OSError:  # full, as it should be
-                return
+        fill(self._ballast)
 
     def end(self) -> None:
-        os.unlink(self._path)  # noqa: PTH108  # as above
+        self._ballast.unlink()
 
 
 CHEAP: tuple[type[Fault], ...] = (

@@ -1,6 +1,5 @@
 """The whole of a shop that is put to the test: service, Valkey, disk, certificates, clock."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from recsvc.store.connection import connect
 from tests.certificates import Pair, signed_pair
 from tests.chaos.clock import SteppedClock
 from tests.chaos.processes import Processes
+from tests.disks import small_disk
 from tests.purchases import SMALL, Lines, write_shop
 from tests.quick import QUICK, quick_fit
 from tests.serving import Service, running_service
@@ -40,7 +40,7 @@ class Scene:
         processes: of the service.
         registry: of the models.
         versions: two that can be served.
-        disk: folder of registry, Valkey and history.
+        disk: folder of registry, Valkey, history and the workers' numbers.
         is_own_disk: whether that is a disk of its own, which may be filled.
         clock: of the service.
         authority: signs certificates.
@@ -111,7 +111,8 @@ def scene(folder: Path, settings: Mapping[str, str], *, wants_own_disk: bool) ->
     with ExitStack() as stack:
         disk = folder / "disk"
         disk.mkdir()
-        is_own_disk = wants_own_disk and stack.enter_context(_mounted(disk))
+        is_own_disk = wants_own_disk and stack.enter_context(small_disk(disk, DISK_MIB))
+        (disk / "tmp").mkdir()
         registry, versions = _models(folder, disk / "models")
         authority, certificates = signed_pair("authority"), folder / "certificates"
         certificates.mkdir()
@@ -129,6 +130,7 @@ def scene(folder: Path, settings: Mapping[str, str], *, wants_own_disk: bool) ->
             "RECSVC_API_KEYS_FILE": str(keys),
             "RECSVC_CACHE_TTL_SECONDS": FRESH_SECONDS,
             "RECSVC_DATA_DIR": str(disk / "valkey"),
+            "TMPDIR": str(disk / "tmp"),  # where the workers' numbers lie
             **clock.environment(),
             **settings,
         }
@@ -154,19 +156,6 @@ def scene(folder: Path, settings: Mapping[str, str], *, wants_own_disk: bool) ->
         stack.callback(collector.kill)
         collector.start()
         yield built
-
-
-@contextmanager
-def _mounted(disk: Path) -> Iterator[bool]:
-    """Make a folder a small disk in memory; whether that is allowed here."""
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MIB}m,mode=700", "recsvc-chaos", str(disk)]
-    unmount = ["umount", "--lazy", str(disk)]
-    is_own = os.geteuid() == 0 and subprocess.run(mount, check=False).returncode == 0
-    try:
-        yield is_own
-    finally:
-        if is_own:
-            subprocess.run(unmount, check=True)
 
 
 def _models(folder: Path, root: Path) -> tuple[Registry, tuple[str, str]]:

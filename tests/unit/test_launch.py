@@ -14,7 +14,7 @@ from recsvc.settings.server import ServerSettings
 
 def hash_key(tmp_path: Path) -> str:
     settings = ServerSettings.load({"registry": "models"})
-    page = MetricsPage(tmp_path, "")
+    page = MetricsPage(tmp_path)
     return _worker_env(settings, "127.0.0.1:1", None, page).get("RECSVC_HASH_KEY", "")
 
 
@@ -32,6 +32,14 @@ def test_a_given_hash_key_reaches_the_workers(
     """So that machines that share a Redis hash alike."""
     monkeypatch.setenv("RECSVC_HASH_KEY", "hush")
     assert hash_key(tmp_path) == "hush"
+
+
+def test_workers_are_told_where_their_numbers_go(tmp_path: Path) -> None:
+    """Or that there was no room for a folder."""
+    settings = ServerSettings.load({"registry": "models"})
+    for directory, told in ((tmp_path, str(tmp_path)), (None, "")):
+        env = _worker_env(settings, "127.0.0.1:1", None, MetricsPage(directory))
+        assert env["RECSVC_METRICS_DIR"] == told
 
 
 def test_no_worker_is_killed_while_it_may_still_wait_for_its_threads() -> None:

@@ -1,15 +1,15 @@
 """The service's numbers, and the page they are read from."""
 
-import os
-import subprocess
-import sys
+import tempfile
 import urllib.request
 
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.mmap_dict import mmap_key
 
 from recsvc.errors import SettingsError
 from recsvc.metrics import Children, Metrics, Totals, metrics_page
+from recsvc.shared_numbers import NumbersFile
 
 
 def test_the_children_of_a_metric_are_looked_up_by_their_labels() -> None:
@@ -66,36 +66,42 @@ def test_totals_are_added_up_by_their_labels() -> None:
     assert registry.get_sample_value("recsvc_requests_total", labels) == 1
 
 
-WORKER = """
-from prometheus_client import CollectorRegistry
-from recsvc.metrics import Metrics
-metrics = Metrics(CollectorRegistry())
-metrics.answers.labels("MODEL").inc()
-metrics.model_workers.labels("tiny", "v1").set(1)
-"""
-
-
-def test_the_page_adds_up_all_workers() -> None:
-    """Counters of all processes are summed, and a dead one's present is forgotten."""
+def test_the_page_has_all_workers_and_their_ends() -> None:
+    """Counts stay, the present of one that has ended is forgotten, and ends are counted."""
     with metrics_page("127.0.0.1:0") as page:
-        env = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(page.directory)}
-        pids = []
-        for _ in range(2):
-            with subprocess.Popen([sys.executable, "-c", WORKER], env=env) as worker:
-                pids.append(worker.pid)
-            assert worker.returncode == 0
-        assert 'recsvc_answers_total{served_from="MODEL"} 2.0' in _read(page.address)
-        assert 'recsvc_model_workers{model_id="tiny",version_id="v1"} 2.0' in _read(page.address)
-        page.forget(pids[0])
-        assert 'recsvc_answers_total{served_from="MODEL"} 2.0' in _read(page.address)
-        assert 'recsvc_model_workers{model_id="tiny",version_id="v1"} 1.0' in _read(page.address)
+        assert page.directory is not None
+        for slot in range(2):
+            told = NumbersFile(page.directory / f"gauge_livesum_{slot}.db", goes_on=False)
+            told.put(mmap_key("workers", "workers", [], [], "Here."), 1, 0)
+            counted = NumbersFile(page.directory / f"counter_{slot}.db", goes_on=True)
+            counted.add(mmap_key("lists", "lists_total", [], [], "Made."), 1)
+            told.sync()
+            counted.sync()
+        assert "lists_total 2.0" in _read(page.address)
+        assert "workers 2.0" in _read(page.address)
+        assert "recsvc_worker_exits_total 0.0" in _read(page.address)
+        page.count_exit()
+        page.forget(1)
+        assert "lists_total 2.0" in _read(page.address)
+        assert "workers 1.0" in _read(page.address)
+        assert "recsvc_worker_exits_total 1.0" in _read(page.address)
     assert not page.directory.exists()
+
+
+def test_without_room_for_a_folder_the_page_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing else fails: there are lists all the same."""
+    monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
+    with metrics_page("127.0.0.1:0") as page:
+        assert page.directory is None
+        page.forget(0)
+        assert "recsvc_metrics_not_shared 1.0" in _read(page.address)
 
 
 def test_the_page_can_be_off_and_its_port_in_use() -> None:
     """Off, workers still have their folder; a port in use is one line."""
     with metrics_page("") as page:
         assert page.address == ""
+        assert page.directory is not None
         assert page.directory.is_dir()
     with (
         metrics_page("127.0.0.1:0") as page,

@@ -37,6 +37,20 @@ def test_numbers_that_wait_are_written_together() -> None:
     assert [number for numbers in written for number in numbers] == [*range(1_000), -1]
 
 
+def test_what_comes_after_writing_is_done_at_once_and_again_and_again() -> None:
+    """Whether there was anything to write or not, and for the last time at the end."""
+    tallies, done = Tallies(), list[float]()
+    tally = tallies.tally(done.extend)
+    tally.add(1)
+    with tallies.lingering(lambda: done.append(0)):
+        assert done == [1, 0]
+        wait_until(lambda: len(done) > 3)
+        tally.add(2)
+    assert done[-2:] == [2, 0]
+    tally.add(3)
+    assert done[-1] == 3
+
+
 def test_of_a_total_only_the_sum_is_written() -> None:
     """And nothing where it is nothing."""
     tallies, written = Tallies(), list[float]()

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
-from recsvc.metrics import Metrics
+from recsvc.metrics import Metrics, MetricsPage
 from recsvc.v1.recommendation_service_pb2 import DESCRIPTOR
 from tests.deployment import DEPLOY, ROOT, documents
 
@@ -37,6 +37,8 @@ def exported() -> dict[str, set[str]]:
                 found |= {f"{family._name}_{part}": labels for part in ("sum", "count")}
             case _:
                 found[family._name] = labels
+    for own in MetricsPage(None).collect():  # of the supervisor
+        found[f"{own.name}_total" if own.type == "counter" else own.name] = set()
     return found
 
 
