@@ -26,6 +26,10 @@ from recsvc.artifacts.json_fields import field, parse_object, time_field, utc_te
 
 _N_LINKED = 2
 
+_VOID = b"\0\n"
+"""Ends a line that was torn. Where all but its end had been written, it is no entry all the same:
+nobody was told that it is, and what was decided since did not heed it."""
+
 
 class Decision(StrEnum):
     """What was decided, of each subject of an entry."""
@@ -134,11 +138,13 @@ class Ledger:
             yield file
 
     def _add(self, file: FileIO, lines: bytes) -> int:
+        closing = b""
         end = file.seek(0, os.SEEK_END)
         if end:
             file.seek(end - 1)
             if file.read(1) != b"\n":  # a writer died within its line
-                lines = b"\n" + lines
+                closing = _VOID
+        lines = closing + lines
         n_written = 0
         try:
             while n_written < len(lines):
@@ -149,7 +155,7 @@ class Ledger:
         except OSError as error:
             # Others may have read what is whole by now: it is not taken back behind their backs.
             n_written = file.seek(0, os.SEEK_END) - end
-            if b"\n" in lines[1:n_written]:
+            if b"\n" in lines[len(closing) : n_written]:
                 raise UncertainError(error.errno, error.strerror, error.filename) from error
             raise
         return file.seek(0, os.SEEK_END)

@@ -101,7 +101,9 @@ def test_reading_goes_on_where_it_was(ledger: Ledger) -> None:
     assert ledger.read(first) == ([LATER, ENTRY], second)
 
 
-@pytest.mark.parametrize("torn", ['{"time": "2026-11-2', "\0\0\0", "[]", "{}", "x\r", "é"])
+@pytest.mark.parametrize(
+    "torn", ['{"time": "2026-11-2', ENTRY.to_json(), "\0\0\0", "[]", "{}", "x\r", "é"]
+)
 def test_a_torn_line_costs_only_itself(ledger: Ledger, path: Path, torn: str) -> None:
     """After a crash within a line the next entry begins a line of its own."""
     ledger.append([ENTRY])
