@@ -6,6 +6,7 @@ import pytest
 from prometheus_client import mmap_dict
 
 from recsvc.app.numbers import shared_numbers, writer
+from recsvc.shared_numbers import SharedNumbers
 from tests.serving import Log, new_metrics
 
 
@@ -30,3 +31,18 @@ def test_a_worker_with_another_library_says_so(
     assert shared_numbers(log.logger) is None
     (line,) = log.lines("metrics_not_shared")
     assert "requirements.lock" in line["hint"]
+
+
+def test_want_of_room_is_in_the_log_and_among_the_numbers(tmp_path: Path) -> None:
+    """Until there is some."""
+    numbers, log, (metrics, page) = SharedNumbers(tmp_path / "numbers", 0), Log(), new_metrics()
+    numbers._value("counter", "calls", "calls_total", [], [], "Calls.")
+    write = writer(numbers, metrics, log.logger)
+    write()
+    (line,) = log.lines("metrics_not_shared")
+    assert "No such file" in line["error"]
+    assert page.get_sample_value("recsvc_metrics_not_shared") == 1
+    (tmp_path / "numbers").mkdir()
+    write()
+    assert log.lines("metrics_shared")
+    assert page.get_sample_value("recsvc_metrics_not_shared") == 0
