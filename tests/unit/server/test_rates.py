@@ -119,6 +119,32 @@ def test_who_says_nothing_of_themselves_is_known_by_their_address(bench: Bench) 
     assert call("ipv4:10.0.0.2:4") == "QUESTION"
 
 
+@pytest.mark.parametrize(
+    ("peers", "n_passed"),
+    [
+        ([f"ipv6:%5B2001:db8:0:1::{n:x}%5D:50" for n in range(1, 9)], 3),  # of one /64
+        ([f"ipv6:%5B2001:db8:0:{n:x}::1%5D:50" for n in range(1, 9)], 8),
+        ([f"ipv6:%5Bfe80::{n}%25eth0%5D:50" for n in range(1, 9)], 3),
+        ([f"ipv6:%5B::ffff:10.0.0.{n}%5D:50" for n in range(1, 9)], 8),  # IPv4
+        ([f"ipv6:%5Bnone.{n}%5D:50" for n in range(1, 9)], 8),  # nothing that is known
+    ],
+)
+def test_an_ipv6_address_is_known_by_its_network(
+    bench: Bench, peers: list[str], n_passed: int
+) -> None:
+    """Whoever has one of them has 2**64, and could call from another one each time."""
+    answer = bench.gate.guarded("X/Y", lambda read, _: read, str.upper, is_stream=False)
+
+    def passes(peer: str) -> bool:
+        context: Any = Context(peer)
+        try:
+            return bool(answer("question", context))
+        except RateLimitedError:
+            return False
+
+    assert sum(passes(peer) for peer in peers) == n_passed
+
+
 def test_messages_of_a_stream_are_counted_as_they_come(bench: Bench) -> None:
     stream = bench.gate.guarded("X/Y", lambda read, _: read, iter, is_stream=True)
     context: Any = Context("unix:/run/recsvc.sock")
