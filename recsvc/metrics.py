@@ -109,8 +109,8 @@ class Metrics:
         self.turned_away = Counter(
             "recsvc_turned_away",
             "Calls that were not worked on: wait (they would have waited too long), full (too many "
-            "held), streams (too many open), rate (their caller has used up its own), expired "
-            "(their deadline passed while they waited).",
+            "held), streams (too many open), watches (too many, of the health), rate (their caller "
+            "has used up its own), expired (their deadline passed while they waited).",
             ["reason"],
             registry=registry,
         )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from recsvc.app.access import Access, build_access
+from recsvc.app.descriptors import open_as_many_as_allowed
 from recsvc.app.ground import Ground, build_ground
 from recsvc.app.lists import lists_on
 from recsvc.app.numbers import shared_numbers, writer
@@ -17,12 +18,13 @@ from recsvc.logs import Logger, make_logger
 from recsvc.server.catalogue_servicer import CatalogueServicer, CatalogueUses
 from recsvc.server.customer_servicer import CustomerServicer
 from recsvc.server.event_servicer import EventServicer
+from recsvc.server.health import Health
 from recsvc.server.model_servicer import ModelServicer
 from recsvc.server.rates import Rates
 from recsvc.server.recommendation_servicer import RecommendationServicer
 from recsvc.server.replays import Replays
 from recsvc.server.response_codec import ResponseCodec
-from recsvc.server.server import Health, RecommendationServer, ServerOptions, Servicers
+from recsvc.server.server import RecommendationServer, ServerOptions, Servicers
 from recsvc.server.tls import server_credentials
 from recsvc.server.tokens import Tokens
 from recsvc.service.catalogue import Catalogue
@@ -157,6 +159,7 @@ def run_worker() -> int:
         The exit code.
     """
     with signal_pipe() as signals:
+        open_as_many_as_allowed()
         try:
             settings = ServerSettings.load()
             if settings.scheduling is Scheduling.BATCH:

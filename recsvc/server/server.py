@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from recsvc.errors import SettingsError
@@ -19,6 +19,13 @@ from recsvc.server.event_servicer import EventServicer
 from recsvc.server.executors import END_SECONDS, CallExecutor, Lane, StreamExecutor
 from recsvc.server.gate import Guard
 from recsvc.server.handing_over import known_insides
+from recsvc.server.health import (
+    LIVE_SERVICES,
+    MODEL_SERVICE,
+    RECOMMENDATION_SERVICE,
+    Health,
+    HealthServicer,
+)
 from recsvc.server.interceptor import CallInterceptor, Traits
 from recsvc.server.model_servicer import ModelServicer
 from recsvc.server.patience import SWEEPS, Patience
@@ -33,13 +40,6 @@ from recsvc.v1 import event_service_pb2_grpc as event_service
 from recsvc.v1 import model_service_pb2_grpc as model_service
 from recsvc.v1 import recommendation_service_pb2_grpc as recommendation_service
 
-RECOMMENDATION_SERVICE = "recsvc.v1.RecommendationService"
-MODEL_SERVICE = "recsvc.v1.ModelService"
-LIVE_SERVICES = (
-    "recsvc.v1.CatalogService",
-    "recsvc.v1.CustomerService",
-    "recsvc.v1.EventService",
-)
 SERVICES = (
     RECOMMENDATION_SERVICE,
     MODEL_SERVICE,
@@ -52,6 +52,18 @@ _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 PING_SECONDS, PONG_SECONDS = 60.0, 20.0
 """After so long without a word a peer is asked whether it is there, and has so long to say yes: one
 that has vanished is noticed within a minute and a half."""
+
+CONNECTION_AGE_SECONDS, LAST_CALLS_SECONDS = 600.0, 60.0
+"""A connection stays with the process that it began with, and is not asked again who it is: only
+new ones even out the load after a restart, and know what is believed by then. gRPC ends each within
+a tenth of this time, and gives its calls so much more."""
+
+CONNECTION_IDLE_SECONDS = 120.0
+"""A connection without any call is closed after so long: it holds one of the process's files. Who
+wants to call again connects again, as gRPC's clients do by themselves."""
+
+HANDSHAKE_SECONDS = 20.0
+"""So long may a connection take to begin, TLS and all; gRPC would give it two minutes."""
 
 _AHEAD_BYTES = 256 * 1024
 """What a caller may send of each call ahead of who reads it, beside one message that is waited for.
@@ -70,29 +82,6 @@ _GATHERED = {"RecommendationService/StreamBatchRecommend": MAX_BATCH}
 """What has come together is answered together."""
 
 _IDLE_SECONDS, _IDLE_LOOKS = 0.05, 3
-_SERVING = health_pb2.HealthCheckResponse.SERVING
-_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-
-
-class Health:
-    """What ``grpc.health.v1.Health`` says: NOT_SERVING until there is a model to answer with."""
-
-    def __init__(self) -> None:
-        self.servicer = health.HealthServicer()
-        for service in ("", RECOMMENDATION_SERVICE):
-            self.servicer.set(service, _NOT_SERVING)
-        # Choosing the first model is possible without one, and so is what no model answers.
-        for service in (MODEL_SERVICE, *LIVE_SERVICES):
-            self.servicer.set(service, _SERVING)
-
-    def model_loaded(self) -> None:
-        """Say SERVING."""
-        for service in ("", RECOMMENDATION_SERVICE):
-            self.servicer.set(service, _SERVING)
-
-    def drain(self) -> None:
-        """Say NOT_SERVING from now on."""
-        self.servicer.enter_graceful_shutdown()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +155,7 @@ class RecommendationServer:
             n_worked_on=lambda: executor.n_held + patient.n_held,
             insides=insides,
         )
+        self._watched = HealthServicer(health, metrics, logger, arrivals)
         executor = self._executor = CallExecutor(options.max_threads, logger, arrivals)
         patience = Patience(options.stream_idle_seconds, metrics)
         self._streams = StreamExecutor(patience, logger)
@@ -241,8 +231,8 @@ class RecommendationServer:
         # Or a thread would go on waiting for what another process makes, for a call that is no
         # more, and this one for the thread.
         self._recommendations.stop()
-        reflection = self._reflection.pool
-        pools = (self._executor, self._lane, self._patient, self._streams, reflection)
+        beside = (self._reflection.pool, self._watched.pool)
+        pools = (self._executor, self._lane, self._patient, self._streams, *beside)
         stop_all([self._impatient.stop, *(pool.stop for pool in pools)], END_SECONDS)
         if n_left := sum(pool.n_held for pool in pools):
             self._logger.warning("calls_left_behind", n_calls=n_left)
@@ -268,7 +258,7 @@ class RecommendationServer:
             (catalog_service.add_CatalogServiceServicer_to_server, servicers.catalogue),
             (customer_service.add_CustomerServiceServicer_to_server, servicers.customers),
             (event_service.add_EventServiceServicer_to_server, servicers.events),
-            (health_pb2_grpc.add_HealthServicer_to_server, self._health.servicer),
+            (health_pb2_grpc.add_HealthServicer_to_server, self._watched),
             (reflection_pb2_grpc.add_ServerReflectionServicer_to_server, self._reflection),
         ]
         for add, servicer in services:
@@ -288,7 +278,7 @@ class RecommendationServer:
 
 
 def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
-    channel_options = [
+    return [
         ("grpc.so_reuseport", int(options.shares_port)),
         ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
@@ -303,12 +293,8 @@ def _channel_options(options: ServerOptions) -> list[tuple[str, int]]:
         ("grpc.http2.lookahead_bytes", _AHEAD_BYTES),
         # Clients may ping as often as gRPC's guide lets them.
         ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+        ("grpc.max_connection_age_ms", round(1000 * CONNECTION_AGE_SECONDS)),
+        ("grpc.max_connection_age_grace_ms", round(1000 * LAST_CALLS_SECONDS)),
+        ("grpc.max_connection_idle_ms", round(1000 * CONNECTION_IDLE_SECONDS)),
+        ("grpc.server_handshake_timeout_ms", round(1000 * HANDSHAKE_SECONDS)),
     ]
-    if options.shares_port:
-        # A connection stays with the process that it began with: only new connections can
-        # even out the load after a restart.
-        channel_options += [
-            ("grpc.max_connection_age_ms", 600_000),
-            ("grpc.max_connection_age_grace_ms", 60_000),
-        ]
-    return channel_options

@@ -17,6 +17,7 @@ from recsvc.access.watched import NamedFile, Watched
 from recsvc.cli import app
 from recsvc.client import Client, tls_credentials, token_of
 from recsvc.errors import RecsvcError, SettingsError, UnavailableError
+from recsvc.server import server as server_module
 from recsvc.server.tls import Shown
 from recsvc.terminal import run
 from tests.access import guarded_server
@@ -291,6 +292,37 @@ def test_mutual_tls_lets_in_who_shows_a_certificate(
         wait_until(lambda: not passes(tls_credentials(ca, cert, key)))
         signed_pair("web", next_roots).write(shown)
         assert passes(tls_credentials(ca, cert, key))
+
+
+def test_who_was_let_in_by_a_root_that_is_gone_stays_as_long_as_a_connection(
+    registry: Path,
+    files: tuple[Path, Path],
+    ca: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is not asked again on a connection that is open, and not let in anew."""
+    monkeypatch.setattr(server_module, "CONNECTION_AGE_SECONDS", 2.0)
+    roots = tmp_path / "clients.crt"
+    roots.write_bytes(CLIENTS.pem)
+    shown = tmp_path / "client"
+    shown.mkdir()
+    credentials = tls_credentials(ca, *signed_pair("web", CLIENTS).write(shown))
+    with (
+        local_server(registry, tls_cert=files[0], tls_key=files[1], tls_client_ca=roots) as server,
+        Client(server.target, credentials=credentials, deadline_seconds=5) as client,
+    ):
+        assert client.recommend("anna").recommendations
+        roots.write_bytes(signed_pair("clients to come").pem)
+
+        def is_refused() -> bool:
+            try:
+                client.recommend("anna")
+            except UnavailableError:
+                return True
+            return False
+
+        wait_until(is_refused)
 
 
 def test_the_commands_use_tls_and_a_key(

@@ -16,11 +16,19 @@ import pytest
 from grpc_health.v1 import health, health_pb2_grpc
 
 from recsvc.cli import COMMANDS, app, main
-from recsvc.server.server import Health
+from recsvc.server.health import Health, HealthServicer
 from recsvc.store.connection import connect
 from recsvc.store.embedded import EmbeddedValkey
 from recsvc.terminal import run
-from tests.serving import LocalServer, corrupt, local_server, running_service, small_registry
+from tests.serving import (
+    LocalServer,
+    Log,
+    corrupt,
+    local_server,
+    new_metrics,
+    running_service,
+    small_registry,
+)
 from tests.stores import running_valkey
 
 
@@ -140,7 +148,8 @@ def test_health_is_that_of_the_standard_protocol(
 def test_whoever_cannot_answer_is_not_healthy(capsys: pytest.CaptureFixture[str]) -> None:
     """As without a model: it is said, and the exit code is 1 for those who look at nothing else."""
     waiting = grpc.server(ThreadPoolExecutor(1))
-    health_pb2_grpc.add_HealthServicer_to_server(Health().servicer, waiting)
+    servicer = HealthServicer(Health(), new_metrics()[0], Log().logger)
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, waiting)
     target = f"127.0.0.1:{waiting.add_insecure_port('127.0.0.1:0')}"
     waiting.start()
     try:
