@@ -45,6 +45,25 @@ DataDirOption = Annotated[
         show_default=False,
     ),
 ]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Server processes that share the port; one a core is a good number. "
+        "Else RECSVC_WORKERS, else 1.",
+        show_default=False,
+    ),
+]
+MetricsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics-listen",
+        metavar="HOST:PORT",
+        help="Where Prometheus reads the metrics; 'off' for nowhere. Else "
+        "RECSVC_METRICS_LISTEN, else a free port of 127.0.0.1, which the log names.",
+        show_default=False,
+    ),
+]
 LevelOption = Annotated[
     LogLevel | None,
     typer.Option(

@@ -11,8 +11,10 @@ from recsvc.cli_options import (
     FormatOption,
     LevelOption,
     ListenOption,
+    MetricsOption,
     RedisOption,
     RegistryOption,
+    WorkersOption,
 )
 from recsvc.logs import make_logger
 from recsvc.settings.server import ServerSettings
@@ -26,26 +28,10 @@ from recsvc.terminal import new_console
 def serve_command(
     registry: RegistryOption = None,
     listen: ListenOption = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Server processes that share the port; one a core is a good number. "
-            "Else RECSVC_WORKERS, else 1.",
-            show_default=False,
-        ),
-    ] = None,
+    workers: WorkersOption = None,
     redis: RedisOption = None,
     data_dir: DataDirOption = None,
-    metrics_listen: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT",
-            help="Where Prometheus reads the metrics; 'off' for nowhere. Else "
-            "RECSVC_METRICS_LISTEN, else a free port of 127.0.0.1, which the log names.",
-            show_default=False,
-        ),
-    ] = None,
+    metrics_listen: MetricsOption = None,
     log_level: LevelOption = None,
     log_format: FormatOption = None,
 ) -> None:
@@ -101,8 +87,12 @@ def demo_command(
 def doctor_command(
     registry: RegistryOption = None,
     listen: ListenOption = None,
+    workers: WorkersOption = None,
     redis: RedisOption = None,
     data_dir: DataDirOption = None,
+    metrics_listen: MetricsOption = None,
+    log_level: LevelOption = None,
+    log_format: FormatOption = None,
 ) -> None:
     """Check that the service could start here: settings, model, Redis, who may call, port.
 
@@ -113,7 +103,16 @@ def doctor_command(
     """
     from recsvc.doctor import findings
 
-    given = {"registry": registry, "listen": listen, "redis_url": redis, "data_dir": data_dir}
+    given = {
+        "registry": registry,
+        "listen": listen,
+        "workers": workers,
+        "redis_url": redis,
+        "data_dir": data_dir,
+        "metrics_listen": metrics_listen,
+        "log_level": log_level,
+        "log_format": log_format,
+    }
     is_well = True
     for finding in findings(given):
         is_well = is_well and finding.is_well

@@ -11,17 +11,19 @@ from typing import Any
 
 from grpc import ChannelCredentials
 
-from recsvc.access.exposure import exposed_files
 from recsvc.access.trusted_tokens import TrustedTokens
 from recsvc.app.access import build_access, identity_of
 from recsvc.artifacts.registry import Registry
 from recsvc.artifacts.version_ids import CURRENT
 from recsvc.client.health import health_of
 from recsvc.client.target import tls_credentials, tls_of
-from recsvc.errors import RecsvcError, SettingsError, StoreUnavailableError
+from recsvc.doctor_warnings import warnings
+from recsvc.errors import RecsvcError, RegistryError, SettingsError, StoreUnavailableError
 from recsvc.logs import Logger, make_logger
+from recsvc.metrics import metrics_page
 from recsvc.server.address import reserved
 from recsvc.service.models import load_model
+from recsvc.service.wording import Wording
 from recsvc.settings.logs import LogLevel
 from recsvc.settings.server import ServerSettings
 from recsvc.settings.target import TargetSettings
@@ -69,18 +71,38 @@ def findings(given: Mapping[str, Any]) -> Iterator[Finding]:
     for name, hint in unknown_variables(os.environ):
         yield Finding("settings", is_well=True, text=f"{name}: {hint}", is_warning=True)
     checks: dict[str, Callable[[ServerSettings], str]] = {
+        "language": _language,
+        "registry": _registry,
         "model": _model,
         "redis": _redis if settings.redis_url else _embedded,
         "access": _access,
         "port": _port,
+        "metrics": _metrics,
     }
     for subject, check in checks.items():
         try:
             yield Finding(subject, is_well=True, text=check(settings))
         except RecsvcError as error:
             yield Finding(subject, is_well=False, text=str(error))
-    for said in exposed_files(settings):
-        yield Finding("files", is_well=True, text=said, is_warning=True)
+    for subject, said in warnings(settings):
+        yield Finding(subject, is_well=True, text=said, is_warning=True)
+
+
+def _language(settings: ServerSettings) -> str:
+    Wording.load(settings.language)
+    return f"reasons are told in {settings.language}, unless a call asks for another one"
+
+
+def _registry(settings: ServerSettings) -> str:
+    registry = Registry.open(settings.registry)
+    registry.pointer()
+    if settings.hash_key is None and (registry.root / "secret").exists():  # else the start makes it
+        registry.secret()
+    try:
+        decisions, _ = registry.ledger.read(0)
+    except OSError as error:
+        raise RegistryError(f"the ledger cannot be read ({error})") from error
+    return f"{registry.root} has a ledger of {len(decisions):,} decisions"
 
 
 def _model(settings: ServerSettings) -> str:
@@ -139,7 +161,7 @@ def _access(settings: ServerSettings) -> str:
     if access.keys is not None:
         said.append(f"API keys: {len(access.keys.value)}")
     if access.tokens is not None:
-        said.append(_tokens(access.tokens, settings))
+        said.append(_tokens(access.tokens))
     if not settings.asks_for_credentials:
         who = "every client with a certificate" if settings.tls_client_ca else "whoever reaches it"
         said.append(f"{who} may do everything")
@@ -154,13 +176,9 @@ def _until(end: datetime) -> str:
     return f"until {end:%Y-%m-%d} ({(end - datetime.now(UTC)).days} days)"
 
 
-def _tokens(tokens: TrustedTokens, settings: ServerSettings) -> str:
+def _tokens(tokens: TrustedTokens) -> str:
     tokens.fetch()
-    if settings.jwt_audience:
-        return "tokens"
-    return (
-        "tokens for whatever audience: set RECSVC_JWT_AUDIENCE where their issuer serves others too"
-    )
+    return "tokens"
 
 
 def _port(settings: ServerSettings) -> str:
@@ -173,6 +191,19 @@ def _port(settings: ServerSettings) -> str:
         if not status:
             raise
         return f"a recsvc answers on {settings.listen} already: {status}"
+
+
+def _metrics(settings: ServerSettings) -> str:
+    if not settings.metrics_listen:
+        return "nobody reads them"
+    try:
+        with metrics_page(settings.metrics_listen) as page:
+            return f"{page.address} is free"
+    except SettingsError:
+        status = _status(settings)  # likewise
+        if not status:
+            raise
+        return f"{settings.metrics_listen} is taken, as it may be by the recsvc that answers"
 
 
 def _status(settings: ServerSettings) -> str:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 from recsvc.access.binding import check_binding, is_loopback
-from recsvc.access.exposure import exposed_files
+from recsvc.access.exposure import exposed_files, loose_tokens
 from recsvc.artifacts.registry import Registry
 from recsvc.logs import Logger
 from recsvc.metrics import MetricsPage, metrics_page
@@ -80,6 +80,8 @@ def _warn_of_openness(settings: ServerSettings, logger: Logger) -> None:
     """Say what an operator should have meant: it is allowed, and strangers may come of it."""
     for said in exposed_files(settings):
         logger.warning("access_file_exposed", hint=said)
+    for said in loose_tokens(settings):
+        logger.warning("tokens_of_others", hint=said)
     if is_loopback(split_address(settings.listen)[0]):
         return
     if not (settings.asks_for_credentials or settings.tls_client_ca):

@@ -119,7 +119,7 @@ class Supervisor:
                 place.was_ever_ready = True
                 self._on_event("worker_ready", index=place.index, pid=process.pid)
             if (code := process.exit_code()) is not None:
-                if code == EXIT_CONFIGURATION and not place.was_ever_ready:
+                if code == EXIT_CONFIGURATION and not self._is_proven:
                     return False
                 self._schedule_restart(place, process, code)
         for place in self._vacant():
@@ -129,6 +129,11 @@ class Supervisor:
             self._announced = True
             self._on_ready()
         return True
+
+    @property
+    def _is_proven(self) -> bool:
+        """Whether a worker has served with this configuration: a later fault ends no other."""
+        return any(place.was_ever_ready for place in self._places)
 
     def _ask_for_roll(self) -> None:
         self._is_roll_due = True
@@ -162,8 +167,7 @@ class Supervisor:
         The first worker proves the configuration before the others start: a mistake is then
         reported once, not once a worker.
         """
-        is_proven = any(place.was_ever_ready for place in self._places)
-        places = self._places if is_proven else self._places[:1]
+        places = self._places if self._is_proven else self._places[:1]
         return [place for place in places if place.process is None]
 
     def _fill(self, place: Place) -> None:

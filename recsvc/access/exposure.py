@@ -1,10 +1,10 @@
-"""Files that more people may read than should. Imports next to nothing."""
+"""Doors that stand wider open than should be meant. Imports next to nothing."""
 
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
 
-from recsvc.settings.access import AccessSettings
+from recsvc.settings.access import AccessSettings, TokenSettings
 
 
 def exposed_files(settings: AccessSettings) -> Iterator[str]:
@@ -29,3 +29,19 @@ def exposed_files(settings: AccessSettings) -> Iterator[str]:
                     f"{setting}: every user of this machine may read {path} (mode {mode:o}): "
                     f"{why}; chmod o-r {path}"
                 )
+
+
+def loose_tokens(settings: TokenSettings) -> Iterator[str]:
+    """What tokens of other services may pass here: a sentence for each setting that is missing."""
+    if not settings.has_keys:
+        return
+    if not settings.jwt_audience:
+        yield (
+            "RECSVC_JWT_AUDIENCE: is not set: tokens that their issuer made for another service "
+            "pass here; set it to what 'aud' names this one"
+        )
+    if not settings.jwt_issuer:
+        yield (
+            "RECSVC_JWT_ISSUER: is not set: whatever was signed with the keys passes, of every "
+            "tenant of theirs; set it to what 'iss' is"
+        )

@@ -40,6 +40,8 @@ def drain(*_):
 
 if mode.endswith(" later"):  # of those that replace others
     mode = mode.removesuffix(" later") if os.environ["RECSVC_WORKER_REPLACES"] else "plain"
+if mode == "misconfigured second":
+    mode = "misconfigured" if index == "1" else "plain"
 if mode == "misconfigured":
     sys.stderr.write("RECSVC_REGISTRY: no such folder\\n")
     sys.exit(2)
@@ -245,6 +247,18 @@ def test_configuration_error_ends_it(
     assert supervise(worker("misconfigured", journal), 4, observer) == 1
     assert capfd.readouterr().err == "RECSVC_REGISTRY: no such folder\n"
     assert len(observer.named("worker_started")) == 1
+
+
+def test_a_configuration_that_was_proven_ends_nobody_later(
+    journal: Path, observer: Observer
+) -> None:
+    """Who serves goes on where another one that only starts finds a file half written."""
+    observer.on("worker_exited", 2, stop)
+    assert supervise(worker("misconfigured second", journal), 2, observer) == 0
+    exited = observer.named("worker_exited")
+    assert [(details["index"], details["code"]) for details in exited] == [(1, 2), (1, 2)]
+    assert [details["index"] for details in observer.named("worker_ready")] == [0]
+    assert journal.read_text().endswith("drained 0\n")
 
 
 def test_worker_that_will_not_drain_is_killed(journal: Path, observer: Observer) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+import typer
 from grpc_health.v1 import health, health_pb2_grpc
 
 from recsvc.cli import COMMANDS, app, main
@@ -195,12 +196,15 @@ def test_the_doctor_finds_nothing(registry: Path, capsys: pytest.CaptureFixture[
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == [
         "ok    settings",
+        "ok    language",
+        "ok    registry",
         "ok    model",
         "ok    redis",
         "ok    access",
         "ok    port",
+        "ok    metrics",
     ]
-    assert "6 customers, 10 products" in lines[1]
+    assert "6 customers, 10 products" in lines[3]
     assert not registry.with_name("models.valkey").exists()
 
 
@@ -263,12 +267,16 @@ def test_the_doctor_finds_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == [
         "ok    settings",
+        "ok    language",
+        "ok    registry",
         "FAIL  model",
         "FAIL  redis",
         "ok    access",
         "FAIL  port",
+        "ok    metrics",
+        "warn  redis",
     ]
-    assert "corrupt" in lines[1]
+    assert "corrupt" in lines[3]
 
 
 def test_the_doctor_looks_at_the_folder_of_the_embedded_valkey(
@@ -306,7 +314,7 @@ def test_the_doctor_asks_a_redis_that_is_there(
         assert run(app, ["doctor", *flags]) == 0
     finally:
         valkey.stop()
-    assert "answers" in capsys.readouterr().out.splitlines()[2]
+    assert "answers" in capsys.readouterr().out.splitlines()[4]
 
 
 def test_the_doctor_misses_the_right_to_the_channel(
@@ -322,11 +330,92 @@ def test_the_doctor_misses_the_right_to_the_channel(
         rights = ["on", ">p", "~recsvc:*", "+@all", "-@dangerous"]
         client.execute_command("ACL", "SETUSER", "shop", *rights, "resetchannels")
         assert run(app, ["doctor", *flags]) == 1
-        said = capsys.readouterr().out.splitlines()[2]
+        said = capsys.readouterr().out.splitlines()[4]
         assert said.startswith("FAIL  redis: Redis refused: ")
         assert "needs the channel &recsvc:v1:changed" in said
         client.execute_command("ACL", "SETUSER", "shop", "&recsvc:*")
         assert run(app, ["doctor", *flags]) == 0
+
+
+def test_the_doctor_takes_the_flags_of_serve() -> None:
+    """All of them, and no others."""
+    commands = typer.main.get_group(app).commands
+    serve, doctor = (
+        {option for parameter in commands[name].params for option in parameter.opts}
+        for name in ("serve", "doctor")
+    )
+    assert "--workers" in serve
+    assert doctor == serve
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("RECSVC_LANGUAGE", "tlh", "FAIL  language: RECSVC_LANGUAGE"),
+        ("RECSVC_METRICS_LISTEN", "{taken}", "FAIL  metrics: RECSVC_METRICS_LISTEN"),
+        ("RECSVC_LISTEN", "{taken}", "FAIL  port: RECSVC_LISTEN"),
+        ("RECSVC_API_KEYS_FILE", "{tmp}/no.json", "FAIL  access: RECSVC_API_KEYS_FILE"),
+        ("RECSVC_REGISTRY", "{tmp}/nothing", "FAIL  registry: "),
+        ("ledger.jsonl", "", "FAIL  registry: the ledger cannot be read"),
+        ("secret", "", "FAIL  registry: "),
+    ],
+)
+def test_what_serve_refuses_the_doctor_refuses(
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+    says: str,
+) -> None:
+    """Before anything is torn down for it. In place of a file there is a folder."""
+    registry = small_registry(tmp_path / "models").root
+    monkeypatch.setenv("RECSVC_REGISTRY", str(registry))
+    monkeypatch.setenv("RECSVC_LISTEN", "127.0.0.1:0")
+    monkeypatch.setenv("RECSVC_DATA_DIR", str(tmp_path / "valkey"))
+    with socket.socket() as owner:
+        owner.bind(("127.0.0.1", 0))
+        owner.listen()
+        taken = f"127.0.0.1:{owner.getsockname()[1]}"
+        if variable.startswith("RECSVC_"):
+            monkeypatch.setenv(variable, value.format(tmp=tmp_path, taken=taken))
+        else:
+            (registry / variable).mkdir()
+        assert run(app, ["serve"]) == 1
+        assert "error: " in capfd.readouterr().err
+        assert run(app, ["doctor"]) == 1
+    assert says in capfd.readouterr().out
+
+
+def test_the_doctor_warns_of_what_ruins_a_service(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would start all the same; each warning says what to do."""
+    registry = small_registry(tmp_path / "models").root
+    (registry / "rules").mkdir()
+    (registry / "rules" / "current.json").write_text("{")
+    monkeypatch.setenv("RECSVC_JWT_SECRET", "s" * 32)
+    monkeypatch.setattr("recsvc.doctor_warnings.ROOM_BYTES", 1 << 60)
+    with running_valkey(tmp_path / "valkey") as valkey, connect(valkey.url) as client:
+        client.config_set("appendonly", "no")
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        flags = ["--registry", str(registry), "--listen", "127.0.0.1:0", "--redis", valkey.url]
+        assert run(app, ["doctor", *flags]) == 0
+        told = capsys.readouterr().out
+        client.execute_command("ACL", "SETUSER", "default", "-config")
+        assert run(app, ["doctor", *flags]) == 0
+        untold = capsys.readouterr().out
+    warned = [line.split(": ", 1) for line in told.splitlines() if line.startswith("warn")]
+    for subject, says in [
+        ("access", "RECSVC_JWT_AUDIENCE: is not set"),
+        ("access", "RECSVC_JWT_ISSUER: is not set"),
+        ("registry", "the service would do without until that is mended"),
+        ("registry", "MB left; make room"),
+        ("redis", "appendonly is no: events that were acknowledged are lost"),
+        ("redis", "maxmemory-policy is allkeys-lru: it may throw away events"),
+    ]:
+        assert any(about == f"warn  {subject}" and says in text for about, text in warned), says
+    assert "warn  redis: it does not tell its settings" in untold
 
 
 def test_the_doctor_needs_settings(capsys: pytest.CaptureFixture[str]) -> None:
