@@ -34,8 +34,10 @@ def warnings(settings: ServerSettings) -> Iterator[tuple[str, str]]:
     """
     yield from (("files", said) for said in exposed_files(settings))
     yield from (("access", said) for said in loose_tokens(settings))
-    with suppress(RecsvcError):  # whether there is a registry at all others say
-        yield from (("registry", said) for said in _of_registry(Registry.open(settings.registry)))
+    with suppress(RecsvcError):  # where there is none, another check says so
+        registry = Registry.open(settings.registry)
+        registry.pointer()
+        yield from (("registry", said) for said in _of_registry(registry))
     if settings.redis_url:
         yield from (("redis", said) for said in _of_redis(settings))
 

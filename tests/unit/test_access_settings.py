@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from recsvc.access.exposure import exposed_files
+from recsvc.access.exposure import exposed_files, loose_tokens
 from recsvc.access.trusted_tokens import TrustedTokens
 from recsvc.app import access
 from recsvc.app.access import build_access, following
@@ -54,13 +54,24 @@ def test_the_doctor_says_who_may_call(tmp_path: Path) -> None:
     jwks = tmp_path / "jwks.json"
     jwks.write_text(public_key_set(TRUSTED))
     said = _access(settings(listen=OPEN, api_keys_file=keys, jwt_keys_file=jwks))
-    assert said == (
-        "API keys: 1; tokens for whatever audience: set RECSVC_JWT_AUDIENCE where their issuer "
-        "serves others too"
-    )
-    assert _access(settings(jwt_secret="s" * 32, jwt_audience="shop")) == "tokens"
+    assert said == "API keys: 1; tokens"
     bare = signed_pair("bare", is_named=False).write(tmp_path)
     assert "TLS for no name, until" in _access(settings(tls_cert=bare[0], tls_key=bare[1]))
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({}, []),
+        ({"jwt_secret": "s" * 32}, ["AUDIENCE", "ISSUER"]),
+        ({"jwt_secret": "s" * 32, "jwt_audience": "shop"}, ["ISSUER"]),
+        ({"jwt_secret": "s" * 32, "jwt_audience": "shop", "jwt_issuer": "idp"}, []),
+    ],
+)
+def test_tokens_of_others_are_warned_of(given: dict[str, str], missing: list[str]) -> None:
+    """Each setting that would keep them out."""
+    said = [text.partition(":")[0] for text in loose_tokens(settings(**given))]
+    assert said == [f"RECSVC_JWT_{name}" for name in missing]
 
 
 def test_the_doctor_asks_the_issuer() -> None:
