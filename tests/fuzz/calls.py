@@ -134,7 +134,7 @@ class Calls:
                 verdict, given = _looked_at(sent.method, call.result(), may_expire=is_short)
             else:
                 given = {}
-            self._judge(sent, _admitted(sent, verdict), given)
+            self._judge(sent, admitted(sent, verdict), given)
 
         return end
 
@@ -145,7 +145,7 @@ class Calls:
         future: Future[Verdict] = self._streams.submit(_streamed, channel, sent, messages, reads)
 
         def end() -> None:
-            self._judge(sent, _admitted(sent, future.result()), {})
+            self._judge(sent, admitted(sent, future.result()), {})
             self.n_sent += messages.n_taken
 
         return end
@@ -191,13 +191,15 @@ def _streamed(channel: grpc.Channel, sent: Sent, messages: Iterator[bytes], read
     return Verdict(verdict.code, fault, verdict.kind)
 
 
-def _admitted(sent: Sent, verdict: Verdict) -> Verdict:
+def admitted(sent: Sent, verdict: Verdict) -> Verdict:
     """The same, or what is wrong with who was let in and who was not."""
     is_refused, is_good = verdict.code == "UNAUTHENTICATED", sent.credential.is_good
     if is_good and is_refused:
         return replace(verdict, fault="the shop's own key was refused")
-    if is_good is False and verdict.code not in {*UNHEARD, HANGS, "UNAUTHENTICATED"}:
-        return replace(verdict, fault=f"{sent.credential.metadata} was let in: {verdict.kind}")
+    # Who is turned away for want of room is asked for no credential.
+    is_outside = is_refused or verdict.kind in {*UNHEARD, HANGS} or "OVERLOADED" in verdict.kind
+    if is_good is False and not is_outside:
+        return replace(verdict, fault=f"let in: {verdict.kind}, with {sent.credential.metadata}")
     return verdict
 
 

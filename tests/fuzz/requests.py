@@ -70,6 +70,30 @@ class Found:
     seconds: float = 0.0
     memory_mb: dict[str, tuple[float, float]] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
+    _wrong: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def take(self, sent: Sent, verdict: Verdict, failures: Path | None = None) -> bool:
+        """Take in how a call ended; tell whether none of its method has ended so before.
+
+        Args:
+            sent: what it was.
+            verdict: of its end.
+            failures: where what failed is written.
+        """
+        method = sent.method.name
+        is_new = verdict.kind not in self.kinds[method]
+        self.kinds[method].add(verdict.kind)
+        self.codes[verdict.code] += 1
+        self.n_silent += verdict.kind in UNHEARD
+        # Of what is wrong in one way one is told, whether others that end so were well or not.
+        way = method, verdict.kind, verdict.fault.partition(":")[0]
+        if verdict.fault and way not in self._wrong and len(self.faults) < _N_FAULTS:
+            self._wrong.add(way)
+            fault = f"{method}: {verdict.fault}"
+            if failures is not None:
+                fault += f" ({keep(failures, method, joined(sent.messages))})"
+            self.faults.append(fault)
+        return is_new
 
     def to_json(self) -> dict[str, Any]:
         """For a report."""
@@ -222,17 +246,7 @@ def run_requests(  # options of one run, by keyword
     found = Found()
 
     def judge(sent: Sent, verdict: Verdict, given: Mapping[str, str]) -> None:
-        ways = found.kinds[sent.method.name]
-        is_new = verdict.kind not in ways
-        requests.learn(sent, is_new=is_new, given=given)
-        ways.add(verdict.kind)
-        found.codes[verdict.code] += 1
-        found.n_silent += verdict.kind in UNHEARD
-        if verdict.fault and (is_new or verdict.code == "OK") and len(found.faults) < _N_FAULTS:
-            fault = f"{sent.method.name}: {verdict.fault}"
-            if failures is not None:
-                fault += f" ({keep(failures, sent.method.name, joined(sent.messages))})"
-            found.faults.append(fault)
+        requests.learn(sent, is_new=found.take(sent, verdict, failures), given=given)
 
     started = time.monotonic()
     with hostile_ground(directory) as (service, key):

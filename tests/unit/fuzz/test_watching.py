@@ -12,12 +12,16 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from recsvc.errors import InputError
+from tests.fuzz.calls import Sent, admitted
+from tests.fuzz.credentials import Credential, bearer
 from tests.fuzz.files import fault_of, run_files
 from tests.fuzz.kept import joined, keep, kept, parted
+from tests.fuzz.methods import methods
+from tests.fuzz.requests import Found
 from tests.fuzz.structure import mutated_csv, mutated_json, mutated_toml
 from tests.fuzz.targets import Target
 from tests.fuzz.texts import FORGED, PERSON
-from tests.fuzz.verdicts import DETAILS, MAX_MESSAGE_BYTES, verdict_of
+from tests.fuzz.verdicts import DETAILS, MAX_MESSAGE_BYTES, Verdict, verdict_of
 from tests.fuzz.verdicts import fault_of as entry_fault
 from tests.fuzz.watch import SPARE_MB, LogWatch, Memory, megabytes
 from tests.fuzz.wire import mutated
@@ -208,3 +212,37 @@ def test_chance_makes_many_things_and_a_seed_the_same() -> None:
     first = made(1)
     assert first == made(1)
     assert len({str(each) for each in first}) > 150
+
+
+METHOD = next(iter(methods()))
+BAD, GOOD = Credential((), is_good=False), bearer("key", is_good=True)
+
+
+@pytest.mark.parametrize(
+    ("credential", "code", "kind", "said"),
+    [
+        (BAD, "OK", "OK", "let in: OK, with ()"),
+        (BAD, "UNAVAILABLE", "UNAVAILABLE STORE_UNAVAILABLE", "let in: UNAVAILABLE STORE"),
+        (BAD, "UNAUTHENTICATED", "UNAUTHENTICATED CREDENTIAL_MISSING", ""),
+        (BAD, "UNAVAILABLE", "UNAVAILABLE", ""),
+        (BAD, "RESOURCE_EXHAUSTED", "RESOURCE_EXHAUSTED OVERLOADED", ""),
+        (GOOD, "UNAUTHENTICATED", "UNAUTHENTICATED CREDENTIAL_INVALID", "the shop's own key"),
+        (GOOD, "OK", "OK", ""),
+    ],
+)
+def test_who_is_let_in_is_judged(credential: Credential, code: str, kind: str, said: str) -> None:
+    """By what gRPC alone may have said, and what the service did."""
+    fault = admitted(Sent(METHOD, [b""], credential), Verdict(code, "", kind)).fault
+    assert fault.startswith(said)
+    assert bool(fault) == bool(said)
+
+
+def test_what_is_wrong_is_told_though_others_ended_so_and_were_well() -> None:
+    """Once for each way."""
+    found, sent = Found(), Sent(METHOD, [b""], GOOD)
+    assert found.take(sent, Verdict("UNAUTHENTICATED", "", "UNAUTHENTICATED"))
+    for number in range(2):
+        fault = f"the shop's own key was refused: {number}"
+        assert not found.take(sent, Verdict("UNAUTHENTICATED", fault, "UNAUTHENTICATED"))
+    assert found.faults == [f"{METHOD.name}: the shop's own key was refused: 0"]
+    assert found.codes == {"UNAUTHENTICATED": 3}
