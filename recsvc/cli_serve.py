@@ -18,7 +18,7 @@ from recsvc.cli_options import (
 )
 from recsvc.logs import make_logger
 from recsvc.settings.server import ServerSettings
-from recsvc.signals import ended_by_sigterm, hold_roll
+from recsvc.signals import ended_by_sigterm, held_roll
 from recsvc.terminal import new_console
 
 # gRPC and the model's libraries are imported by the commands that need them: the supervisor
@@ -44,28 +44,28 @@ def serve_command(
 
     Example: recsvc serve --registry models --listen 127.0.0.1:50051 --workers 2
     """
-    hold_roll()
-    from recsvc.launch import serve as launch
+    with held_roll():
+        from recsvc.launch import serve as launch
 
-    settings = ServerSettings.load(
-        {
-            "registry": registry,
-            "listen": listen,
-            "workers": workers,
-            "redis_url": redis,
-            "data_dir": data_dir,
-            "metrics_listen": metrics_listen,
-            "log_level": log_level,
-            "log_format": log_format,
-        }
-    )
-    logger = make_logger(settings.log_level, settings.log_format, sys.stderr)
+        settings = ServerSettings.load(
+            {
+                "registry": registry,
+                "listen": listen,
+                "workers": workers,
+                "redis_url": redis,
+                "data_dir": data_dir,
+                "metrics_listen": metrics_listen,
+                "log_level": log_level,
+                "log_format": log_format,
+            }
+        )
+        logger = make_logger(settings.log_level, settings.log_format, sys.stderr)
+        raise typer.Exit(launch(settings, logger, _announce))
 
-    def announce(address: str) -> None:
-        sys.stdout.write(f"listening on {address}\n")
-        sys.stdout.flush()
 
-    raise typer.Exit(launch(settings, logger, announce))
+def _announce(address: str) -> None:
+    sys.stdout.write(f"listening on {address}\n")
+    sys.stdout.flush()
 
 
 def demo_command(

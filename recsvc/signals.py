@@ -49,13 +49,23 @@ def ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
-def hold_roll() -> None:
+@contextmanager
+def held_roll() -> Iterator[None]:
     """Have SIGHUP wait for :func:`signal_pipe`, which may be a moment away: it would end us.
 
-    Not where there is a terminal: whether that was closed meanwhile nobody could tell later.
+    What comes after that goes nowhere. Not where there is a terminal: whether that was closed
+    meanwhile nobody could tell later.
     """
-    if not has_terminal():
-        signal.pthread_sigmask(signal.SIG_BLOCK, {ROLL_SIGNAL})
+    if has_terminal():
+        yield
+        return
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {ROLL_SIGNAL})
+    try:
+        yield
+    finally:
+        previous = signal.signal(ROLL_SIGNAL, signal.SIG_IGN)  # which lets go of what waits
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        signal.signal(ROLL_SIGNAL, previous)
 
 
 @contextmanager

@@ -220,11 +220,8 @@ def test_numbers_say_what_expires_and_what_cannot_be_used(tmp_path: Path) -> Non
             access.stop()
 
 
-def test_an_open_door_does_not_start(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_open_door_does_not_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line, and before anything is looked for."""
-    monkeypatch.setattr("recsvc.cli_serve.hold_roll", lambda: None)  # for all tests to come
     assert run(app, ["serve", "--registry", str(tmp_path), "--listen", OPEN]) == 1
     assert "is open to other machines" in capsys.readouterr().err
 

@@ -17,13 +17,16 @@ with ended_by_sigterm():
 
 _HOLDS = """
 import os, signal
-from recsvc.signals import ROLL_SIGNAL, hold_roll, signal_pipe, signals_within
-hold_roll()
-os.kill(os.getpid(), ROLL_SIGNAL)
-with signal_pipe() as signals:
-    assert signals_within(5.0, signals) == {ROLL_SIGNAL}
-    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())  # or what it starts would hold it too
-os.kill(os.getpid(), ROLL_SIGNAL)
+from recsvc.signals import ROLL_SIGNAL, held_roll, signal_pipe, signals_within
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {ROLL_SIGNAL})  # who starts this may hold it
+with held_roll():
+    os.kill(os.getpid(), ROLL_SIGNAL)
+    with signal_pipe() as signals:
+        assert signals_within(5.0, signals) == {ROLL_SIGNAL}
+        assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())  # or what it starts would hold it
+    os.kill(os.getpid(), ROLL_SIGNAL)
+assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
+assert signal.getsignal(ROLL_SIGNAL) is signal.SIG_DFL
 """
 
 

@@ -15,7 +15,7 @@ from recsvc.server.admission import Admission
 from recsvc.server.executors import MAX_STREAMS, CallExecutor, Lane, StreamExecutor
 from recsvc.server.interceptor import CallInterceptor, Traits
 from recsvc.server.patience import Patience
-from recsvc.server.prospects import N_MISSES, ONE_OF
+from recsvc.server.prospects import ONE_OF
 from tests.calls import AbortedError, Context
 from tests.serving import Log, wait_until
 
@@ -156,7 +156,7 @@ def test_what_lies_in_the_process_is_given_all_the_same(
 def test_nobody_looks_for_long_where_nothing_is_found(
     bench: Bench, jam: Callable[[int], None]
 ) -> None:
-    """But now and then, and always again once something was."""
+    """But now and then, and always again once some are; one of fifty is enough."""
     bench.kept[b"hot"] = b"list"
     handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
     jam(2)
@@ -165,11 +165,20 @@ def test_nobody_looks_for_long_where_nothing_is_found(
         return sum(bench.wrapped(handler).unary_unary is not None for _ in range(n_calls))
 
     kept = bench.wrapped(handler).unary_unary
-    for _ in range(N_MISSES):
-        with pytest.raises(AbortedError):
-            kept(b"cold", Context())
+
+    def miss(n_calls: int) -> None:
+        for _ in range(n_calls):
+            with pytest.raises(AbortedError):
+                kept(b"cold", Context())
+
+    for _ in range(40):
+        miss(49)
+        kept(b"hot", Context())
+    assert n_looked_for(100) == 100
+    miss(500)
     assert n_looked_for(10 * ONE_OF) == 10
-    kept(b"hot", Context())
+    for _ in range(3):
+        kept(b"hot", Context())
     assert n_looked_for(10) == 10
 
 
