@@ -42,7 +42,7 @@ def check_text(path: Path) -> None:
                 f"{path}: is packed in another way than by gzip; unpack it, or use gzip"
             )
         if not first.startswith(_GZIP):
-            _check_header(path, first + file.read(MAX_HEADER_BYTES))
+            _check_header(path, first + file.read(MAX_HEADER_BYTES + 1 - len(first)))
             return
     size = path.stat().st_size
     most = max(FREE_BYTES, MAX_RATIO * size)
@@ -60,12 +60,21 @@ def check_text(path: Path) -> None:
 
 
 def _check_header(path: Path, beginning: bytes) -> None:
-    header = beginning.lstrip().partition(b"\n")[0]
-    if len(header) > MAX_HEADER_BYTES:
+    if len(beginning) > MAX_HEADER_BYTES and not _has_header(beginning):
         raise InputError(
-            f"{path}: its first line, which should name the columns, is longer than "
+            f"{path}: its first line, which should name the columns, does not end within "
             f"{MAX_HEADER_BYTES:,} bytes; look what it is, and write it anew"
         )
+
+
+def _has_header(beginning: bytes) -> bool:
+    """Whether the first line that is not blank ends here; one in quotes may have ends of lines."""
+    n_quotes = 0
+    for line in beginning.lstrip().split(b"\n")[:-1]:
+        n_quotes += line.count(b'"')
+        if n_quotes % 2 == 0:
+            return True
+    return False
 
 
 def check_rows(path: Path, n_rows: int) -> None:

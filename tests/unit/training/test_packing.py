@@ -31,14 +31,17 @@ def test_names_of_columns_without_an_end_are_refused(tmp_path: Path, name: str) 
     path = tmp_path / name
     pack = gzip.compress if name.endswith(".gz") else bytes
 
-    def read(n_bytes: int) -> int:
-        header = f"{HEADER.strip()},{'y' * (n_bytes - len(HEADER))}\n"
+    def read(before: str, n_bytes: int) -> int:
+        names = f"{before}{HEADER.strip()},"
+        header = f"{names}{'y' * (n_bytes - len(names) - 1)}\n"
         path.write_bytes(pack(f"{header}anna,tea,2026-03-01,1\n".encode()))
         return read_events([path], now=NOW)[0].height
 
-    assert read(MAX_HEADER_BYTES) == 1
-    with pytest.raises(InputError, match=f"{name}: its first line, .* is longer than 1,048,576"):
-        read(MAX_HEADER_BYTES + 1)
+    assert read("", MAX_HEADER_BYTES + 1) == 1
+    assert read("\n\n", MAX_HEADER_BYTES + 1) == 1
+    for before in ("", "\n" * MAX_HEADER_BYTES, '"a\nb",' * 3 + '"\n",'):
+        with pytest.raises(InputError, match=f"{name}: its first line, .* end within 1,048,576"):
+            read(before, len(before) + MAX_HEADER_BYTES + 2)
 
 
 def test_gzip_that_packs_well_is_read(tmp_path: Path) -> None:
