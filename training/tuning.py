@@ -13,6 +13,7 @@ from recsvc.errors import InputError
 from training.build import build
 from training.column import Column
 from training.interactions import Interactions
+from training.interruptions import interruptions
 from training.learning import learn
 from training.progress import Reporter
 from training.purchases import Purchases, always_available
@@ -172,8 +173,9 @@ def search(
     until = budget.clock() + budget.seconds
     n_done = sum(min(studies.n_done(part), budget.max_trials) for part in studies.parts)
     total = budget.max_trials * len(studies.parts) - n_done
-    with reporter.stage("search", total) as tick:
+    with reporter.stage("search", total) as tick, interruptions() as heed:
         while budget.clock() < until:
+            heed()
             unfinished = [p for p in studies.parts if studies.n_done(p) < budget.max_trials]
             if not unfinished:
                 return
