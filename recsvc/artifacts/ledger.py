@@ -100,6 +100,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._is_named = False  # on the disk, as far as this object knows
 
     def append(self, entries: Sequence[LedgerEntry]) -> int:
         """Add entries and wait until they are on the disk.
@@ -150,8 +151,11 @@ class Ledger:
             while n_written < len(lines):
                 n_written += file.write(lines[n_written:])
             os.fsync(file.fileno())
-            if not end:
+            # Bytes in the file do not mean that its name is on the disk: who made it may have been
+            # interrupted in between.
+            if not (end and self._is_named):
                 fsync_directory(self._path.parent)
+                self._is_named = True
         except OSError as error:
             # Others may have read what is whole by now: it is not taken back behind their backs.
             n_written = file.seek(0, os.SEEK_END) - end

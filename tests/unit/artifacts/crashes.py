@@ -44,14 +44,20 @@ class Writers:
         """Do a task on a copy of a disk; return how it ended, and the disk after that."""
         disk = self._folder / f"{fault.name}-{fatal_step}-{next(self._numbers)}"
         shutil.copytree(before, disk)
-        survivors = disk.with_suffix(".survivors")
-        job = Job(task, str(disk / "registry"), word, fault, fatal_step, str(survivors))
+        survivors, known = disk.with_suffix(".survivors"), known_of(disk)
+        root = str(disk / "registry")
+        job = Job(task, root, word, fault, fatal_step, str(survivors), str(known))
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(json.dumps(asdict(job)) + "\n")
         self._process.stdin.flush()
         end = End(**json.loads(self._process.stdout.readline()))
         return end, survivors if survivors.exists() else disk
+
+
+def known_of(disk: Path) -> Path:
+    """The file of what of a disk would outlive a loss of power; not there where all would."""
+    return disk.with_suffix(".known")
 
 
 @contextmanager

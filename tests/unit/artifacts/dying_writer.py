@@ -28,6 +28,7 @@ class Job:
         fault: see ``Fault``.
         fatal_step: when, counted from 1; 0 for never.
         survivors: where to write what a loss of power leaves of the root's parent.
+        known: a file of what is on the disk; see ``FaultyDisk``.
     """
 
     task: str
@@ -36,6 +37,7 @@ class Job:
     fault: Fault = Fault.KILLED
     fatal_step: int = 0
     survivors: str = ""
+    known: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ def bring_in(job: Job) -> tuple[str, tuple[str, ...]]:
     """Do it; return what was said of the disk, and the steps."""
     root, said = Path(job.root), ""
     task = resolve_name(job.task)
-    with FaultyDisk(root.parent, job.fault, job.fatal_step, Path(job.survivors)) as disk:
+    known = Path(job.known) if job.known else None
+    with FaultyDisk(root.parent, job.fault, job.fatal_step, Path(job.survivors), known) as disk:
         try:
             task(root, job.word)
         except (RecsvcError, OSError) as error:

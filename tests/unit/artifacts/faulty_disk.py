@@ -8,6 +8,7 @@ name made, moved or removed, a lock. What only reads is no step, since nothing d
 import errno
 import fcntl
 import io
+import json
 import os
 import shutil
 import signal
@@ -49,14 +50,24 @@ class FaultyDisk:
         fault: what happens.
         fatal_step: when, counted from 1; 0 for never.
         survivors: where to write what a loss of power leaves of ``root``.
+        known: a file of what is on the disk, for who writes to the same one next: read if it is
+            there, else all is; written when this ends, or dies of anything but a loss of power.
     """
 
-    def __init__(self, root: Path, fault: Fault, fatal_step: int, survivors: Path) -> None:
+    def __init__(
+        self,
+        root: Path,
+        fault: Fault,
+        fatal_step: int,
+        survivors: Path,
+        known: Path | None = None,
+    ) -> None:
         self.steps: list[str] = []
         self._fault = fault
         self._fatal_step = fatal_step
         self._survivors = survivors
-        self._flushed = _Flushed(root)
+        self._known = known
+        self._flushed = _Flushed(root, known)
         self._is_full = False
         self._real: dict[tuple[ModuleType, str], object] = {}
 
@@ -71,6 +82,7 @@ class FaultyDisk:
     def __exit__(self, *_: object) -> None:
         """Let the process see its disk as it is."""
         self._leave()
+        self._keep()
         self._flushed.close()
 
     def lose_power(self) -> None:
@@ -116,7 +128,14 @@ class FaultyDisk:
         if self._fault in {Fault.POWER_LOST, Fault.NAMES_ALONE}:
             self._leave()
             self._flushed.write_to(self._survivors, all_names=self._fault is Fault.NAMES_ALONE)
+        else:
+            self._keep()
         os.kill(os.getpid(), signal.SIGKILL)
+
+    def _keep(self) -> None:
+        if self._known is not None:
+            self._leave()
+            self._flushed.keep(self._known)
 
     def _call(self, name: str, real: Callable[..., object], *args: Any, **kwargs: Any) -> object:
         self._step(name)
@@ -174,11 +193,16 @@ class _Flushed:
     is held open, so that no number is given again.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, known: Path | None) -> None:
         self._root = root
         self._bytes: dict[int, bytes] = {}
         self._names: dict[int, Mapping[str, int]] = {}
         self._held: list[int] = []
+        if known is not None and known.exists():
+            content, names = json.loads(known.read_text())
+            self._bytes = {int(number): bytes.fromhex(each) for number, each in content.items()}
+            self._names = {int(number): each for number, each in names.items()}
+            return
         for path in (root, *root.rglob("*")):
             self.flush(self._hold(path))
 
@@ -186,6 +210,11 @@ class _Flushed:
         """Let go of all files; nothing is known any more."""
         for descriptor in self._held:
             os.close(descriptor)
+
+    def keep(self, known: Path) -> None:
+        """Write down what is known."""
+        content = {number: each.hex() for number, each in self._bytes.items()}
+        known.write_text(json.dumps([content, self._names]))
 
     def begin(self, path: Path) -> None:
         """Know of a new file or directory, of which nothing is on the disk yet."""

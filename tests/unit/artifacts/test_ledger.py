@@ -280,6 +280,51 @@ def test_the_name_of_a_new_ledger_may_be_what_is_not_flushed(ledger: Ledger, pat
         ledger.append([ENTRY])
 
 
+@pytest.mark.parametrize("left", ["", ENTRY.to_json() + "\n", '{"time": "2026-11-2'])
+def test_who_made_a_ledger_may_have_died_before_its_name_was_flushed(
+    tmp_path: Path, left: str
+) -> None:
+    """Whoever adds to it next flushes it: what they are told is done outlives a power cut."""
+    path = tmp_path / "registry" / "ledger.jsonl"
+    path.parent.mkdir()
+    survivors = tmp_path / "left"
+    with FaultyDisk(path.parent, Fault.KILLED, 0, survivors) as disk:
+        with path.open("ab") as file:
+            file.write(left.encode())
+        Ledger(path).append([LATER])
+        disk.lose_power()
+    assert Ledger(survivors / path.name).read(0)[0][-1] == LATER
+
+
+@pytest.mark.parametrize("n_flushes", [0, 1])
+def test_a_name_that_was_not_flushed_is_flushed_with_the_next_entry(
+    tmp_path: Path, n_flushes: int
+) -> None:
+    """By the same process too, whichever of the two flushes has failed."""
+    root, survivors = tmp_path / "registry", tmp_path / "left"
+    root.mkdir()
+    ledger = Ledger(root / "ledger.jsonl")
+    with FaultyDisk(root, Fault.UNFLUSHED, FLUSH + n_flushes, survivors) as disk:
+        with pytest.raises(UncertainError):
+            ledger.append([ENTRY])
+        ledger.append([LATER])
+        disk.lose_power()
+    assert Ledger(survivors / "ledger.jsonl").read(0)[0] == [ENTRY, LATER]
+
+
+def test_the_name_of_a_ledger_is_flushed_once_and_anew_where_it_was_removed(
+    ledger: Ledger, path: Path
+) -> None:
+    """Not for each entry."""
+    with FaultyDisk(path.parent, Fault.KILLED, 0, path.parent / "left") as disk:
+        for n_flushes in (2, 3, 4):
+            ledger.append([ENTRY])
+            assert disk.steps.count("fsync") == n_flushes
+        path.unlink()
+        ledger.append([ENTRY])
+        assert disk.steps.count("fsync") == n_flushes + 2
+
+
 @pytest.mark.parametrize("before", [[], [LATER]])
 def test_what_a_disk_has_no_room_for_does_not_come_later(
     ledger: Ledger, path: Path, before: list[LedgerEntry]

@@ -16,9 +16,8 @@ from recsvc.access.keys_file import read_keys_file
 from recsvc.artifacts.experiment_shelf import KIND, running
 from recsvc.artifacts.registry import Registry
 from tests.unit.artifacts import writings
-from tests.unit.artifacts.crashes import IS_TOLD, Writers, cases, running_writers
-from tests.unit.artifacts.dying_writer import Job, bring_in
-from tests.unit.artifacts.faulty_disk import Fault
+from tests.unit.artifacts.crashes import IS_TOLD, Writers, cases, known_of, running_writers
+from tests.unit.artifacts.faulty_disk import Fault, FaultyDisk
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +81,7 @@ WRITINGS = [
 def test_what_was_or_what_is_new_is_found_whole(
     writers: Writers, tmp_path: Path, writing: Writing, old: list[str]
 ) -> None:
-    """And whoever writes next can."""
+    """And whoever writes next can, and what they write outlives a loss of power."""
     disk = tmp_path / "disk"
     (disk / "registry").mkdir(parents=True)
     for word in old:
@@ -107,7 +106,10 @@ def test_what_was_or_what_is_new_is_found_whole(
             seen[fault] = found
         if number == len(end.steps):  # all was said to be done, and that holds
             assert found == new
-        error, _ = bring_in(Job(writing.task, str(root), "next"))
-        assert error == ""
-        after = sorted(writing.found(root))
-        assert after == (sorted([*found, "next"]) if writing.added else ["next"])
+        then = sorted([*found, "next"]) if writing.added else ["next"]
+        survivors = left.with_suffix(".next")
+        with FaultyDisk(left, Fault.KILLED, 0, survivors, known_of(left)) as next_disk:
+            writing.write(root, "next")
+            next_disk.lose_power()
+        assert sorted(writing.found(root)) == then
+        assert sorted(writing.found(survivors / "registry")) == then, (fault, number, end.steps)
