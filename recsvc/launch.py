@@ -120,10 +120,15 @@ class _Events:
         log(event, **details)
 
 
+_MAPS_NUMBERS = frozenset({"PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir"})
+"""Variables by which prometheus_client maps numbers into files of its own (decision 39)."""
+
+
 def _worker_env(
     settings: ServerSettings, address: str, valkey: EmbeddedValkey | None, page: MetricsPage
 ) -> dict[str, str]:
-    env = _ONE_THREAD | _GRPC | dict(os.environ) | settings.to_env()
+    inherited = {name: value for name, value in os.environ.items() if name not in _MAPS_NUMBERS}
+    env = _ONE_THREAD | _GRPC | inherited | settings.to_env()
     env["RECSVC_LISTEN"] = address
     env["RECSVC_METRICS_DIR"] = "" if page.directory is None else str(page.directory)
     if valkey is not None:

@@ -24,6 +24,8 @@ _NAMED = ("metric_name", "name", "labelnames", "labelvalues", "help_text")
 _KNOWN = (
     (values, "ValueClass", ("typ", *_NAMED, "kwargs")),
     (mmap_dict, "mmap_key", _NAMED),
+    (mmap_dict.MmapedDict, "read_all_values_from_file", ("filename",)),
+    (MultiProcessCollector, "merge", ("files", "accumulate")),
 )
 """What is used, and its parameters, as of prometheus_client 0.26."""
 
@@ -191,7 +193,8 @@ class SharedNumbers:
         """
         if not is_known():
             return False
-        # Where a metric takes the class of its numbers from each time that it makes one.
+        # Where a metric takes the class of its numbers from each time that it makes one, whatever
+        # its registry: the library has no other door, and a worker is one process for one service.
         values.ValueClass = self._value  # a function will do
         return True
 

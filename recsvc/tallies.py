@@ -8,6 +8,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+END_SECONDS = 0.5
+"""So long at most the end waits for numbers to be written, as to a disk that hangs."""
+
 LINGER_SECONDS = 0.1
 """A number waits so long at most, and is lost with a worker that is killed meanwhile."""
 
@@ -19,7 +22,6 @@ class Tallies:
         self.lingers = False
         self._tallies: list[Tally] = []
         self._writing = threading.Lock()
-        self._then: Callable[[], object] = lambda: None
         self._stopping = threading.Event()
 
     def tally(self, write: Callable[[Sequence[float]], object]) -> "Tally":
@@ -50,7 +52,6 @@ class Tallies:
         with self._writing:
             for tally in list(self._tallies):
                 tally.write()
-            self._then()
 
     @contextmanager
     def lingering(self, then: Callable[[], object] = lambda: None) -> Iterator[None]:
@@ -58,12 +59,12 @@ class Tallies:
 
         Args:
             then: called at once, and each time that those that waited were written, whether there
-                were any or not; by one thread at a time.
+                were any or not, by a thread of its own: no call waits for it.
         """
-        self._then = then
         self.flush()
+        then()
         self._stopping.clear()
-        thread = threading.Thread(target=self._linger, name="tallies", daemon=True)
+        thread = threading.Thread(target=self._linger, args=(then,), name="tallies", daemon=True)
         thread.start()
         self.lingers = True
         try:
@@ -71,14 +72,16 @@ class Tallies:
         finally:
             self.lingers = False
             self._stopping.set()
-            thread.join()
+            thread.join(END_SECONDS)
             self.flush()
-            self._then = lambda: None
 
-    def _linger(self) -> None:
+    def _linger(self, then: Callable[[], object]) -> None:
         try:
             while not self._stopping.wait(LINGER_SECONDS):
                 self.flush()
+                then()
+            self.flush()
+            then()
         finally:
             self.lingers = False  # nothing waits for a thread that is no more
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from recsvc import logs
+from recsvc import logs, tallies
 from recsvc.launch import EXTRA_GRACE_SECONDS, _worker_env
 from recsvc.metrics import MetricsPage
 from recsvc.server import executors
@@ -34,15 +34,20 @@ def test_a_given_hash_key_reaches_the_workers(
     assert hash_key(tmp_path) == "hush"
 
 
-def test_workers_are_told_where_their_numbers_go(tmp_path: Path) -> None:
-    """Or that there was no room for a folder."""
+def test_workers_are_told_where_their_numbers_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or that there was no room for a folder; and of no other, which would be mapped."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    monkeypatch.setenv("prometheus_multiproc_dir", str(tmp_path))
     settings = ServerSettings.load({"registry": "models"})
     for directory, told in ((tmp_path, str(tmp_path)), (None, "")):
         env = _worker_env(settings, "127.0.0.1:1", None, MetricsPage(directory))
         assert env["RECSVC_METRICS_DIR"] == told
+        assert not [name for name in env if "PROMETHEUS" in name.upper()]
 
 
 def test_no_worker_is_killed_while_it_may_still_wait_for_its_threads() -> None:
-    """Even if each hangs: those of calls, of leases and access, of the ground, of the log."""
-    longest = executors.END_SECONDS + 2 * STOP_SECONDS + logs.END_SECONDS
+    """Even if each hangs: of calls, of leases and access, of the ground, of log and numbers."""
+    longest = executors.END_SECONDS + 2 * STOP_SECONDS + logs.END_SECONDS + tallies.END_SECONDS
     assert longest < EXTRA_GRACE_SECONDS
