@@ -187,7 +187,7 @@ class Customers:
                 heeds,
             )
             n_moved = self._log.hand_over(visitor, customer, now, heeds)
-        return Linked(n_moved, self._standing.position)
+        return Linked(n_moved, max(heeds, self._standing.position))
 
     def erase(self, customer_id: str) -> Receipt:
         """Forget a customer, and the visitors linked to them; safe to repeat.

@@ -39,6 +39,10 @@ class Heeded:
 class Standing:
     """Follows the ledger of a registry; safe to share between threads.
 
+    What is written here is heeded here at once. Where it lies in the ledger and cannot be read
+    (``ledger_unreadable`` in the log), its caller hears that it is done, and it is heeded as other
+    processes heed it: as soon as it can be read.
+
     Args:
         ledger: what is followed.
         consents_by_default: whether who was never asked counts as having consented.
@@ -258,11 +262,10 @@ class Standing:
 
     def _append(self, entries: Sequence[LedgerEntry]) -> int:
         try:
-            with self._lock:
-                position = self._ledger.append(entries)
-                self._read_on()
+            position = self._ledger.append(entries)
         except OSError as error:
             raise _unwritable(error) from error
+        self.follow()  # what cannot be read now holds all the same
         return position
 
     def _decide(self, said: Callable[[], LedgerEntry]) -> tuple[LedgerEntry, int]:
@@ -271,17 +274,17 @@ class Standing:
         Args:
             said: makes the entry from the state; called anew where another's came in between.
         """
+        position = None
         try:
             with self._lock:
-                while True:
+                while position is None:
                     self._read_on()
                     entry = said()
                     position = self._ledger.append_after(self._state.position, [entry])
-                    if position is not None:
-                        self._read_on()
-                        return entry, position
         except OSError as error:
             raise _unwritable(error) from error
+        self.follow()  # what cannot be read now holds all the same
+        return entry, position
 
     def _read_on(self) -> None:
         """Apply what is new; readers see the state before or after, never between.

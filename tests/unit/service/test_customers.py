@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from recsvc.artifacts.ledger import Decision
+from recsvc.artifacts.ledger import Decision, Ledger, LedgerEntry
 from recsvc.artifacts.registry import Registry
 from recsvc.core.live import Act
 from recsvc.core.places import Location
@@ -288,6 +288,21 @@ class OvertakenPeople(InMemoryPeople):
 def another_process(bench: Bench) -> Customers:
     standing = new_standing(bench.registry)
     return Customers(bench.slot, standing, bench.log, bench.people, bench.served, hash_key=KEY)
+
+
+def test_a_link_that_cannot_be_read_back_is_told_with_its_position(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read that has to see it must not take what was known before for it."""
+
+    def unreadable(_: Ledger, position: int) -> tuple[list[LedgerEntry], int]:
+        raise OSError(f"nothing can be read after {position}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ledger, "read", unreadable)
+        linked = bench.customers.link("guest", "anna", T0)
+    assert linked.position == bench.registry.ledger.end() > bench.standing.position
+    assert bench.standing.sees(linked.position)
 
 
 def test_a_link_that_an_erasure_overtakes_leaves_nothing(bench: Bench) -> None:

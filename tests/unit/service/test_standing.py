@@ -1,7 +1,9 @@
 """What people decided: written once, followed by every process."""
 
+import errno
+import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -391,6 +393,57 @@ def test_nobody_is_forgotten_by_a_ledger_that_cannot_be_written(standing: Standi
     """The caller hears that it may try again."""
     with pytest.raises(StoreUnavailableError, match="nothing was changed"):
         standing.forget(ANNA, [])
+
+
+class UnreadLedger(Ledger):
+    """A ledger that cannot be read from its next entry on, until that is mended."""
+
+    is_armed = False
+    n_failures = 0
+
+    def append(self, entries: Sequence[LedgerEntry]) -> int:
+        self.is_armed = True
+        return super().append(entries)
+
+    def append_after(self, position: int, entries: Sequence[LedgerEntry]) -> int | None:
+        self.is_armed = True
+        return super().append_after(position, entries)
+
+    def read(self, position: int) -> tuple[list[LedgerEntry], int]:
+        if self.is_armed:
+            self.n_failures += 1
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return super().read(position)
+
+
+@pytest.mark.parametrize(
+    ("decide", "decision"),
+    [
+        (lambda standing: standing.withdraw([ANNA])[1], Decision.WITHDRAWN),
+        (lambda standing: standing.swept({ANNA: 1}), Decision.SWEPT),
+        (lambda standing: standing.link(ANNA, BEN), Decision.LINKED),
+        (lambda standing: standing.forget(ANNA, ())[1], Decision.ERASED),
+        (
+            lambda standing: standing.set_consent(ANNA, Consent.WITHDRAWN)[1],
+            Decision.CONSENT_WITHDRAWN,
+        ),
+    ],
+)
+def test_a_decision_that_cannot_be_read_back_holds(
+    registry: Registry, decide: Callable[[Standing], int], decision: Decision
+) -> None:
+    """It is in the ledger: its caller hears so, and it is heeded once it can be read."""
+    ledger, log = UnreadLedger(registry.root / "ledger.jsonl"), Log()
+    standing = Standing(ledger, consents_by_default=True, logger=log.logger, now=lambda: NOW)
+    position = decide(standing)
+    assert ledger.n_failures == 1
+    assert len(log.lines("ledger_unreadable")) == 1
+    (entry,) = registry.ledger.read(0)[0]
+    assert (entry.decision, entry.subjects[0], entry.position) == (decision, ANNA, position)
+    assert not standing.sees(position)
+    ledger.is_armed = False
+    standing.follow()
+    assert standing.position == position
 
 
 def test_a_decision_that_is_not_flushed_may_hold(
