@@ -244,6 +244,10 @@ class AnswerStore(Protocol):
         ...
 
 
+MAX_LEASES = 500
+"""Asked for at once: each takes Redis some microseconds, in which it answers nobody else."""
+
+
 class Lease(NamedTuple):
     """Tokens of a caller that a process asks for.
 
@@ -265,6 +269,9 @@ class RateStore(Protocol):
 
     def lease(self, leases: Sequence[Lease]) -> list[float]:
         """Charge what is owed, whether it is there or not, and give of what is wanted what is left.
+
+        Args:
+            leases: at most ``MAX_LEASES``, each caller's once.
 
         Returns:
             The tokens that are given, one number for each lease.

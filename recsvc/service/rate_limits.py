@@ -10,11 +10,11 @@ import random
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from recsvc.errors import RateLimitedError, StoreUnavailableError
-from recsvc.service.ports import Lease, RateStore
+from recsvc.service.ports import MAX_LEASES, Lease, RateStore
 
 RENEW_SECONDS = 0.2
 BURST_SECONDS = 1.0
@@ -73,6 +73,11 @@ class _Purse:
         self.rate = rate
         # A debt is of requests that were made, and stays as it is.
         self._add(self.tokens * (share - 1) if self.tokens > 0 else 0.0)
+
+    def count_anew(self, now: float) -> None:
+        """Begin to count what is used until the next renewal."""
+        if self.n_used:
+            self.used_at, self.n_used = now, 0.0
 
     def keep(self) -> None:
         """Give back what is more than there may be, as of a rate that was lowered meanwhile."""
@@ -142,19 +147,33 @@ class RateLimits:
         )
 
     def renew(self) -> None:
-        """Fetch tokens for those who use them, and give back those of who has gone."""
+        """Fetch tokens for those who use them, and give back those of who has gone.
+
+        Some callers at a time: what the store has answered counts, though it should not answer for
+        the next ones, and nobody who takes a token waits for all of them.
+        """
         now = self._monotonic()
         with self._lock:
-            asked = self._leases(now)
+            callers = [*self._purses, *self._gone]
             seconds, self._renewed_at = now - self._renewed_at, now
+        answers = True
+        for first in range(0, len(callers), MAX_LEASES):
+            some = callers[first : first + MAX_LEASES]
+            answers = answers and self._renew(some, now)
+            if not answers:
+                with self._lock:
+                    self._grow(some, now, seconds)
+
+    def _renew(self, callers: Sequence[str], now: float) -> bool:
+        """Ask the store for some callers; tell whether it has answered."""
+        with self._lock:
+            asked = self._leases(callers, now)
         if not asked:
-            return
+            return True
         try:
             given = self._store.lease([lease for _, lease in asked])
         except StoreUnavailableError:
-            with self._lock:
-                self._grow(seconds)
-            return
+            return False
         with self._lock:
             # Meanwhile who was here may have gone, and who had gone may be back.
             for (purse, lease), tokens in zip(asked, given, strict=True):
@@ -163,6 +182,7 @@ class RateLimits:
                 purse.keep()
                 if self._gone.get(lease.caller) is purse and abs(purse.debt) < _NOTHING:
                     del self._gone[lease.caller]
+        return True
 
     def _opened(self, caller: str, rate: float) -> _Purse:
         while len(self._purses) >= MAX_CALLERS:
@@ -188,27 +208,32 @@ class RateLimits:
             self._gone.popitem(last=False)
         self._gone[caller] = self._purses.pop(caller)
 
-    def _leases(self, now: float) -> list[tuple[_Purse, Lease]]:
+    def _leases(self, callers: Sequence[str], now: float) -> list[tuple[_Purse, Lease]]:
         asked = []
-        for caller, purse in list(self._purses.items()):
-            wanted = purse.wanted
-            if purse.n_used:
-                purse.used_at, purse.n_used = now, 0.0
-            # Who has no token is remembered until there is one: forgotten before, they would be
-            # given credit again.
-            elif purse.tokens >= 1 and now - purse.used_at > FORGET_SECONDS:
+        for caller in callers:
+            purse = self._purses.get(caller)
+            if purse is not None:
+                wanted = purse.wanted
+                purse.count_anew(now)
+                # Who has no token is remembered until there is one: forgotten before, they would
+                # be given credit again.
+                if purse.tokens < 1 or now - purse.used_at <= FORGET_SECONDS:
+                    if wanted or purse.owed:
+                        asked.append((purse, Lease(caller, purse.rate, purse.owed, wanted)))
+                    continue
                 self._let_go(caller)
-                continue
-            if wanted or purse.owed:
-                asked.append((purse, Lease(caller, purse.rate, purse.owed, wanted)))
-        gone = self._gone.items()
-        return asked + [
-            (purse, Lease(caller, purse.rate, purse.debt, 0.0)) for caller, purse in gone
-        ]
+            purse = self._gone.get(caller)
+            if purse is not None:
+                asked.append((purse, Lease(caller, purse.rate, purse.debt, 0.0)))
+        return asked
 
-    def _grow(self, seconds: float) -> None:
-        """Give the callers this process's share of their rates, as nobody can be asked."""
-        for purse in self._purses.values():
+    def _grow(self, callers: Sequence[str], now: float, seconds: float) -> None:
+        """Give callers this process's share of their rates, as nobody can be asked."""
+        for caller in callers:
+            purse = self._purses.get(caller)
+            if purse is None:
+                continue
+            purse.count_anew(now)
             most = max(1.0, self._share * burst_of(purse.rate))
             grown = purse.tokens + self._share * purse.rate * seconds
             purse.tokens = max(purse.tokens, min(most, grown))

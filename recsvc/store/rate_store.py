@@ -12,9 +12,6 @@ from recsvc.service.rate_limits import burst_of
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
 
-MAX_TOGETHER = 500
-"""Leases of one round trip: each takes Redis some microseconds, in which it answers nobody else."""
-
 _HASH_BYTES = 12
 
 _LEASE = """
@@ -55,12 +52,8 @@ class RedisRateStore:
         self._lease = guarded.client.register_script(_LEASE)
 
     def lease(self, leases: Sequence[Lease]) -> list[float]:
-        """Charge and give tokens, each caller's by itself."""
-        given: list[float] = []
-        for first in range(0, len(leases), MAX_TOGETHER):
-            some = leases[first : first + MAX_TOGETHER]
-            given += map(float, self._redis.ask(partial(self._ask, some)))
-        return given
+        """Charge and give tokens, each caller's by itself, in one round trip."""
+        return [float(given) for given in self._redis.ask(partial(self._ask, leases))]
 
     def _ask(self, leases: Iterable[Lease]) -> list[Any]:
         pipe = self._redis.client.pipeline(transaction=False)

@@ -3,7 +3,7 @@
 import pytest
 import redis
 
-from recsvc.service.ports import Lease, RateStore
+from recsvc.service.ports import MAX_LEASES, Lease, RateStore
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.guarded import GuardedRedis
 from recsvc.store.keys import KeySchema
@@ -56,7 +56,7 @@ def test_callers_have_tokens_of_their_own(rates: RateStore) -> None:
 
 
 def test_many_are_asked_for_at_once(rates: RateStore) -> None:
-    names = [str(number) for number in range(1_100)]
+    names = [str(number) for number in range(MAX_LEASES)]
     assert rates.lease([Lease(name, RATE, 0, 1) for name in names]) == [1] * len(names)
 
 

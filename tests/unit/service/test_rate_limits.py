@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from recsvc.errors import RateLimitedError, StoreUnavailableError
-from recsvc.service.ports import Lease
+from recsvc.service.ports import MAX_LEASES, Lease
 from recsvc.service.rate_limits import FORGET_SECONDS, MAX_CALLERS, RateLimits
 from recsvc.store.rate_store import InMemoryRateStore
 from tests.stores import SetClock
@@ -17,12 +17,19 @@ class Store:
     def __init__(self, clock: SetClock) -> None:
         self._rates = InMemoryRateStore(clock)
         self.is_down = False
+        self.n_answers: int | None = None  # and then it is down; None for no end
         self.asked: list[Sequence[Lease]] = []
+        self.charged: dict[str, float] = {}
 
     def lease(self, leases: Sequence[Lease]) -> list[float]:
+        assert 0 < len(leases) <= MAX_LEASES
         self.asked.append(leases)
-        if self.is_down:
+        if self.is_down or self.n_answers == 0:
             raise StoreUnavailableError("down")
+        if self.n_answers is not None:
+            self.n_answers -= 1
+        for lease in leases:
+            self.charged[lease.caller] = self.charged.get(lease.caller, 0) + lease.owed
         return self._rates.lease(leases)
 
 
@@ -61,13 +68,14 @@ class Bench:
         return n_passed
 
 
-def renew_meanwhile(bench: Bench, meanwhile: Callable[[], object]) -> None:
-    """Renew, and do something between the asking and the answer."""
+def renew_meanwhile(bench: Bench, caller: str, meanwhile: Callable[[], object]) -> None:
+    """Renew, and do something between the asking for a caller and the answer."""
     lease = bench.store.lease
 
     def answer(leases: Sequence[Lease]) -> list[float]:
         given = lease(leases)
-        meanwhile()
+        if caller in {each.caller for each in leases}:
+            meanwhile()
         return given
 
     bench.store.lease = answer  # type: ignore[method-assign]  # until the line below
@@ -188,7 +196,7 @@ def test_what_comes_after_a_rate_was_lowered_is_not_more_than_its_burst(bench: B
     bench.run(100, 3, (50, 0))
     bench.passed(0, 100, 50)
     bench.clock.now += 0.2
-    renew_meanwhile(bench, lambda: bench.passed(0, 5, 1))
+    renew_meanwhile(bench, "a", lambda: bench.passed(0, 5, 1))
     assert bench.passed(0, 5, 200) <= 5
 
 
@@ -233,8 +241,9 @@ def test_who_comes_back_before_the_store_is_told_has_what_it_had(bench: Bench) -
     bench.store.is_down = False
     bench.store.asked.clear()
     bench.processes[0].renew()
-    asked = {lease.caller: lease.owed for lease in bench.store.asked[0]}
-    assert asked == {str(number): 1.0 for number in range(MAX_CALLERS)} | {"one more": 1.0}
+    assert bench.store.charged == {str(number): 1.0 for number in range(MAX_CALLERS)} | {
+        "one more": 1.0
+    }
     assert bench.passed(1, 1, 1, caller="0") == 1  # on credit: it is asked for at once
     bench.renew(seconds=1)
     assert bench.passed(1, 1, 1, caller="0") == 0
@@ -244,7 +253,7 @@ def test_who_comes_back_while_the_store_is_told_is_charged_once(bench: Bench) ->
     """And has what it had."""
     assert bench.passed(0, 5, 2, caller="anna") == 2
     crowd(bench, 5)
-    renew_meanwhile(bench, lambda: bench.passed(0, 5, 3, caller="anna"))
+    renew_meanwhile(bench, "anna", lambda: bench.passed(0, 5, 3, caller="anna"))
     assert bench.passed(0, 5, 1, caller="anna") == 0
     bench.processes[0].renew()
     assert sum(lease.owed for lease in told(bench, "anna")) == 5
@@ -256,7 +265,8 @@ def test_who_goes_while_the_store_is_asked_gives_back_what_comes(bench: Bench) -
     bench.processes[0].renew()
     bench.passed(0, 5, 1, caller="anna")  # one is left here, and none in the bucket
     bench.clock.now += 0.6
-    renew_meanwhile(bench, lambda: crowd(bench, 5))  # two of the three that came in are given
+    # Two of the three that came in are given.
+    renew_meanwhile(bench, "anna", lambda: crowd(bench, 5))
     bench.processes[0].renew()
     assert told(bench, "anna")[-1].owed == pytest.approx(-3)
     assert bench.store.lease([Lease("anna", 5, 0.0, 10.0)]) == [pytest.approx(4)]
@@ -267,4 +277,50 @@ def test_what_is_kept_of_callers_is_bounded(bench: Bench) -> None:
     bench.store.is_down = True
     crowd(bench, 1, n_callers=3 * MAX_CALLERS)
     bench.renew()
-    assert len(bench.store.asked[-1]) == 2 * MAX_CALLERS
+    bench.store.is_down = False
+    bench.renew()
+    assert len(bench.store.charged) == 2 * MAX_CALLERS
+
+
+def test_a_store_that_does_not_answer_is_asked_once_a_renewal(bench: Bench) -> None:
+    """However many callers there are; all have this process's share meanwhile."""
+    crowd(bench, 2, n_callers=2 * MAX_LEASES)
+    bench.store.is_down = True
+    bench.renew(seconds=1)
+    assert len(bench.store.asked) == 1
+    assert all(bench.passed(0, 2, 3, caller=str(n)) == 1 for n in range(2 * MAX_LEASES))
+
+
+def test_what_the_store_has_charged_it_is_not_told_again(bench: Bench) -> None:
+    """Where it answers for some callers and not for the next ones, again and again."""
+    crowd(bench, 1, n_callers=3 * MAX_LEASES)
+    for _ in range(3):
+        bench.store.n_answers = 1
+        bench.renew(seconds=0)
+    bench.store.n_answers = None
+    bench.renew(seconds=0)
+    assert bench.store.charged == {str(number): 1.0 for number in range(3 * MAX_LEASES)}
+
+
+def test_what_the_store_gives_counts_though_it_does_not_answer_for_others(bench: Bench) -> None:
+    """Who was answered has no share of their rate beside it."""
+    crowd(bench, 4, n_callers=2 * MAX_LEASES)
+    for number in range(2 * MAX_LEASES):
+        bench.passed(0, 4, 3, caller=str(number))
+    bench.renew(seconds=0)
+    bench.store.n_answers = 1
+    bench.renew(seconds=0.5)
+    n_passed = [bench.passed(0, 4, 9, caller=str(n)) for n in (0, 2 * MAX_LEASES - 1)]
+    assert n_passed == [1, 1]
+
+
+def test_who_has_gone_is_told_of_in_pieces_too(bench: Bench) -> None:
+    """Those of whom the store knows are told of no more, though it failed after them."""
+    crowd(bench, 1, n_callers=MAX_CALLERS + MAX_LEASES + 1)
+    bench.store.n_answers = MAX_CALLERS // MAX_LEASES + 1
+    bench.renew(seconds=0)
+    bench.store.n_answers = None
+    bench.store.asked.clear()
+    bench.renew(seconds=0)
+    assert [lease.owed for lease in bench.store.asked[-1]] == [1.0]
+    assert sum(bench.store.charged.values()) == MAX_CALLERS + MAX_LEASES + 1
