@@ -6,6 +6,7 @@ process for good, and nobody is asked for a credential. Here one thread sends, a
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +34,10 @@ MAX_WATCHES = 1_000
 take 20 MiB."""
 
 RETRY_SECONDS = 5.0
+
+TAKE_SECONDS = 2.0
+"""A watch whose answer is not taken for so long is ended: all others wait for it. It has a few
+bytes, which who takes anything takes at once."""
 
 _WITH_A_MODEL = ("", RECOMMENDATION_SERVICE)
 """``""`` is the whole."""
@@ -85,11 +90,13 @@ class _Watch:
     """One that is open.
 
     Attributes:
+        context: of the call.
         service: what is watched.
         send: sends an answer; it waits until gRPC has taken it.
         told: what was sent last.
     """
 
+    context: grpc.ServicerContext
     service: str
     send: Callable[[health_pb2.HealthCheckResponse], object]
     told: int
@@ -115,6 +122,10 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # i
         self.pool = Lane(logger, arrivals=arrivals, name="health")
         self.Watch = _Watches(health, metrics, self.pool)
 
+    def sweep(self) -> None:
+        """End the watch that all others wait for, where its caller takes nothing."""
+        self.Watch.sweep()
+
     def Check(  # noqa: N802  # grpc's name
         self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext
     ) -> health_pb2.HealthCheckResponse:
@@ -129,7 +140,7 @@ class _Watches:
     """The method, at most :data:`MAX_WATCHES` times at once.
 
     All is sent by the pool's one thread. Where a connection takes nothing more, the others that
-    watch wait for that one to end (keepalive), and nobody else does.
+    watch wait for :meth:`sweep` to end that watch, and nobody else does.
 
     Attributes:
         experimental_thread_pool: where grpc runs it, by this name.
@@ -144,6 +155,7 @@ class _Watches:
         self._turned_away = Totals(metrics.turned_away, metrics.tallies)
         # Only the pool's thread adds; gRPC's removes.
         self._open: dict[_Watch, None] = {}
+        self._sending: tuple[_Watch, float] | None = None  # since when, monotonic seconds
         self.experimental_thread_pool = pool
         health.follow(lambda: pool.submit(self._tell))
 
@@ -164,19 +176,33 @@ class _Watches:
         status = self._status(request.service)
         # Of a name that is not there, which may have 16 MiB, nothing more will be known.
         service = _NOBODY if status == _UNKNOWN else request.service
-        watch = _Watch(service, send_response_callback, status)
+        watch = _Watch(context, service, send_response_callback, status)
         self._open[watch] = None
         if not context.add_callback(lambda: self._open.pop(watch)):
             del self._open[watch]  # its caller has gone
             return
-        watch.send(health_pb2.HealthCheckResponse(status=status))
+        self._send(watch)
+
+    def sweep(self) -> None:
+        """End the watch whose answer is being sent, if it is not taken."""
+        sending = self._sending
+        if sending is not None and time.monotonic() - sending[1] > TAKE_SECONDS:
+            sending[0].context.cancel()
 
     def _tell(self) -> None:
         for watch in list(self._open):
             status = self._status(watch.service)
             if status != watch.told:
                 watch.told = status
-                watch.send(health_pb2.HealthCheckResponse(status=status))
+                self._send(watch)
+
+    def _send(self, watch: _Watch) -> None:
+        """Send what is to be told, and wait until gRPC has taken it."""
+        self._sending = watch, time.monotonic()
+        try:
+            watch.send(health_pb2.HealthCheckResponse(status=watch.told))
+        finally:
+            self._sending = None
 
     def _status(self, service: str) -> int:
         status = self._health.status(service)

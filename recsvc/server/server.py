@@ -212,6 +212,7 @@ class RecommendationServer:
         def sweep() -> None:
             patience.sweep()
             arrivals.sweep()
+            self._watched.sweep()
 
         self._impatient.start(sweep, min(patience.seconds / SWEEPS, MANY_SECONDS))
 

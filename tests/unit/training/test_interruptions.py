@@ -2,10 +2,19 @@
 
 import ctypes
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from training.interruptions import interruptions
+
+
+@pytest.fixture(autouse=True)
+def _heeded() -> Iterator[None]:
+    """Also where these tests ignore Ctrl-C, as in the background."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
 
 
 def test_an_interruption_that_c_has_lost_is_heeded() -> None:
