@@ -20,7 +20,7 @@ from recsvc.client.target import tls_credentials, tls_of
 from recsvc.doctor_warnings import warnings
 from recsvc.errors import RecsvcError, RegistryError, SettingsError, StoreUnavailableError
 from recsvc.logs import Logger, make_logger
-from recsvc.metrics import metrics_page
+from recsvc.metrics_page import metrics_page
 from recsvc.server.address import reserved
 from recsvc.service.models import load_model
 from recsvc.service.wording import Wording

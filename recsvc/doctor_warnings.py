@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,14 +14,19 @@ from recsvc.artifacts import experiment_shelf, rules_file
 from recsvc.artifacts.documents import Documents
 from recsvc.artifacts.registry import Registry
 from recsvc.artifacts.rules_check import rules_in_force
-from recsvc.errors import RecsvcError
+from recsvc.errors import RecsvcError, SettingsError
 from recsvc.settings.server import ServerSettings
 from recsvc.store.connection import connect
 
 ROOM_BYTES = 1 << 30
 """A disk with less is nearly full: a model, or a day of Valkey's log, may be as large."""
 
+NUMBERS_ROOM_BYTES = 16 << 20
+"""With less for temporary files the workers' numbers, a few MB, may have no room."""
+
 _LOSES_EVENTS = "events that were acknowledged are lost with it until they are collected"
+
+_LACKS = "the page of the metrics may lack what workers count"
 
 
 def warnings(settings: ServerSettings) -> Iterator[tuple[str, str]]:
@@ -38,7 +44,11 @@ def warnings(settings: ServerSettings) -> Iterator[tuple[str, str]]:
         registry = Registry.open(settings.registry)
         registry.pointer()
         yield from (("registry", said) for said in _of_registry(registry))
-    if settings.redis_url:
+    yield from (("metrics", said) for said in _of_temporary())
+    if not settings.redis_url:
+        yield from (("redis", said) for said in _of_room(settings.valkey_dir))
+        return
+    with suppress(SettingsError):  # where it cannot be used, likewise
         yield from (("redis", said) for said in _of_redis(settings))
 
 
@@ -61,9 +71,26 @@ def _of_folder(folder: Path) -> Iterator[str]:
             f"{folder} cannot be written: recalls, consent and erasures would be refused; give "
             "the service's user the right, or mount it to be written"
         )
-    free = shutil.disk_usage(folder).free
+    yield from _of_room(folder)
+
+
+def _of_room(folder: Path) -> Iterator[str]:
+    """Of the disk that a folder is on, or will be once the start has made it."""
+    existing = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
     if free < ROOM_BYTES:
         yield f"the disk of {folder} has only {free >> 20:,} MB left; make room"
+
+
+def _of_temporary() -> Iterator[str]:
+    try:
+        folder = tempfile.gettempdir()
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        yield f"there is no folder for temporary files ({error}): {_LACKS}; set TMPDIR"
+        return
+    if free < NUMBERS_ROOM_BYTES:
+        yield f"{folder}, for temporary files, has only {free >> 20} MB left: {_LACKS}; make room"
 
 
 def _of_redis(settings: ServerSettings) -> Iterator[str]:

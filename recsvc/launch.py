@@ -11,7 +11,7 @@ from recsvc.access.binding import check_binding, is_loopback
 from recsvc.access.exposure import exposed_files, loose_tokens
 from recsvc.artifacts.registry import Registry
 from recsvc.logs import Logger
-from recsvc.metrics import MetricsPage, metrics_page
+from recsvc.metrics_page import MetricsPage, metrics_page
 from recsvc.server.address import reserved
 from recsvc.settings.addresses import split_address
 from recsvc.settings.server import ServerSettings
@@ -104,7 +104,7 @@ _ENDS = frozenset({"worker_exited", "worker_replaced", "roll_stopped"})
 
 
 class _Events:
-    """Takes the supervisor's events: a log line each, and dead workers leave the metrics."""
+    """Takes the supervisor's events: a log line each, and the metrics know who is there."""
 
     def __init__(self, logger: Logger, page: MetricsPage) -> None:
         self._logger = logger
@@ -113,6 +113,8 @@ class _Events:
     def __call__(self, event: str, /, **details: float | str) -> None:
         if event in _ENDS and "slot" in details:
             self._page.forget(int(details["slot"]))
+        if event == "worker_ready":
+            self._page.expect(int(details["slot"]))
         if event == "worker_exited":
             self._page.count_exit()
         is_warning = "_not_" in event or event.endswith(("_exited", "_killed", "_stopped"))

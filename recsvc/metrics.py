@@ -1,21 +1,13 @@
-"""Metrics: every number, and the page they are read from. None tells of a single customer."""
+"""Metrics: every number that a process has. None tells of a single customer."""
 
-import tempfile
 from bisect import bisect_left
 from collections import Counter as Tallied
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
-from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
-from recsvc.errors import SettingsError
-from recsvc.settings.addresses import join_address, split_address
-from recsvc.shared_numbers import added_up, forget_present
 from recsvc.tallies import Tallies, Tally
 
 _LATENCY_SECONDS = (
@@ -23,8 +15,8 @@ _LATENCY_SECONDS = (
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0),
 )  # fmt: skip
 
-_NOT_SHARED = "recsvc_metrics_not_shared"
-_WHAT_IS_NOT_SHARED = "1 where a process cannot write its numbers, so that some are missing here."
+NOT_SHARED = "recsvc_metrics_not_shared"
+WHAT_IS_NOT_SHARED = "1 where a process cannot write its numbers, so that some are missing here."
 
 _Child = TypeVar("_Child", bound=MetricWrapperBase)
 
@@ -88,7 +80,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.tallies = Tallies()
         self.not_shared = Gauge(  # the first: where room for a number is scarce it has some
-            _NOT_SHARED, _WHAT_IS_NOT_SHARED, multiprocess_mode="livemax", registry=registry
+            NOT_SHARED, WHAT_IS_NOT_SHARED, multiprocess_mode="livemax", registry=registry
         )
         self.requests = Counter(
             "recsvc_requests", "Calls answered.", ["method", "code"], registry=registry
@@ -265,87 +257,3 @@ class Metrics:
         self.model_load_failures = Counter(
             "recsvc_model_load_failures", "Models that could not be loaded.", registry=registry
         )
-
-
-class MetricsPage(Collector):
-    """The Prometheus page over all workers, and what the supervisor counts itself.
-
-    Args:
-        directory: of the workers' numbers; None, there is no room for one.
-
-    Attributes:
-        directory: likewise.
-        address: ``HOST:PORT`` of the page, ``""`` where it is off.
-    """
-
-    def __init__(self, directory: Path | None) -> None:
-        self.directory = directory
-        self.address = ""
-        self._n_exits = 0
-
-    def collect(self) -> Iterator[Metric]:
-        """Every number, as of now."""
-        yield CounterMetricFamily(
-            "recsvc_worker_exits",
-            "Workers that ended unasked, and were started again.",
-            value=self._n_exits,
-        )
-        if self.directory is None:
-            yield GaugeMetricFamily(_NOT_SHARED, _WHAT_IS_NOT_SHARED, value=1)
-        else:
-            yield from added_up(self.directory)
-
-    def count_exit(self) -> None:
-        """Count a worker that ended unasked."""
-        self._n_exits += 1
-
-    def forget(self, slot: int) -> None:
-        """Leave a worker that has ended out of the numbers that tell of the present."""
-        if self.directory is not None:
-            forget_present(self.directory, slot)
-
-
-@contextmanager
-def metrics_page(listen: str) -> Iterator[MetricsPage]:
-    """Serve the sum of all workers' metrics over HTTP, from a thread.
-
-    Args:
-        listen: ``HOST:PORT``; ``""`` gives the workers their folder and serves nothing.
-
-    Raises:
-        SettingsError: the address cannot be listened on.
-    """
-    with _directory() as directory:
-        page = MetricsPage(directory)
-        if not listen:
-            yield page
-            return
-        host, port = split_address(listen)
-        registry = CollectorRegistry()
-        registry.register(page)
-        try:
-            server, thread = start_http_server(port, host, registry)
-        except OSError as error:
-            raise SettingsError(
-                f"RECSVC_METRICS_LISTEN / --metrics-listen: cannot listen on {listen} "
-                f"({error.strerror}); choose another port, or 'off'"
-            ) from error
-        page.address = join_address(host, server.server_port)
-        try:
-            yield page
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-
-@contextmanager
-def _directory() -> Iterator[Path | None]:
-    """A folder for the workers' numbers while the service runs; None where there is no room."""
-    with ExitStack() as stack:
-        try:
-            made = stack.enter_context(tempfile.TemporaryDirectory(prefix="recsvc-metrics-"))
-        except OSError:  # also where no folder for temporary files can be written to
-            yield None
-        else:
-            yield Path(made)

@@ -147,7 +147,7 @@ class Roll:
 
     def _put(self, new: WorkerProcess, place: Place) -> None:
         """Give a place to a process that answers, and have the one before it drain."""
-        self._on_event("worker_ready", index=new.index, pid=new.pid)
+        self._on_event("worker_ready", index=new.index, slot=new.slot, pid=new.pid)
         self._old, place.process, self._new = place.process, new, None
         place.was_ever_ready = True
         if self._old is not None:  # else it has died meanwhile

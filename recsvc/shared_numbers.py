@@ -254,6 +254,16 @@ def forget_present(directory: Path, slot: int) -> None:
             file.write(_EMPTY)
 
 
+def has_told(directory: Path, slot: int) -> bool:
+    """Whether a process has written anything of the present."""
+    try:  # every one has a gauge of this kind: whether its numbers are behind
+        with (directory / f"gauge_livemax_{slot}.db").open("rb") as file:
+            (n_used,) = _INTEGER.unpack(file.read(_INTEGER.size))
+    except (OSError, struct.error):  # it is not there, or there was no room for its beginning
+        return False
+    return bool(n_used > _HEADER_BYTES)
+
+
 def added_up(directory: Path) -> Iterable[Metric]:
     """The numbers of all processes as one."""
     # A file that is shorter is empty as yet: it has just been made, or there was no room.

@@ -117,7 +117,9 @@ class Supervisor:
                 continue
             if process.becomes_ready():
                 place.was_ever_ready = True
-                self._on_event("worker_ready", index=place.index, pid=process.pid)
+                self._on_event(
+                    "worker_ready", index=place.index, slot=process.slot, pid=process.pid
+                )
             if (code := process.exit_code()) is not None:
                 if code == EXIT_CONFIGURATION and not self._is_proven:
                     return False

@@ -27,6 +27,7 @@ from tests.serving import (
     small_registry,
     wait_until,
 )
+from tests.stores import stopped, valkey_client
 
 on_linux = pytest.mark.skipif(
     sys.platform != "linux", reason="it looks into /proc, and only Linux schedules batches"
@@ -136,17 +137,28 @@ def test_threads_that_wake_wait_unless_told_otherwise(
 
 def test_sigterm_lets_running_calls_end(registry: Path, tmp_path: Path) -> None:
     """Those begun before it are answered; those after it are told to go elsewhere."""
-    with running_service(registry, tmp_path, RECSVC_MAX_THREADS="4") as service:
-        batch = api.BatchRecommendRequest(
-            requests=[customer(f"c{n}", page_size=100) for n in range(100)]
-        )
+    batch = api.BatchRecommendRequest(
+        requests=[customer(f"c{n}", page_size=100) for n in range(100)]
+    )
+    with (
+        valkey_client(tmp_path / "valkey") as valkey,
+        running_service(
+            registry,
+            tmp_path / "service",
+            *("--redis", f"unix://{valkey.connection_pool.connection_kwargs['path']}"),
+            RECSVC_REDIS_TIMEOUT_MS="30000",
+            RECSVC_MAX_THREADS="4",
+        ) as service,
+    ):
         with grpc.insecure_channel(service.target) as channel:
             stub = api_grpc.RecommendationServiceStub(channel)
             stub.Recommend(customer("anna"), timeout=20)
-            calls = [stub.BatchRecommend.future(batch, timeout=60) for _ in range(8)]
-            # The gauge counts those that run, and is the word that they have arrived.
-            wait_until(lambda: "recsvc_requests_in_flight 4.0" in service.metrics())
-            service.process.send_signal(signal.SIGTERM)
+            with stopped(valkey):  # which they wait for: none ends before it is told to
+                calls = [stub.BatchRecommend.future(batch, timeout=60) for _ in range(8)]
+                # The gauge counts those that run, and is the word that they have arrived.
+                wait_until(lambda: "recsvc_requests_in_flight 4.0" in service.metrics())
+                service.process.send_signal(signal.SIGTERM)
+                wait_until(lambda: bool(service.lines("draining")))
             codes = [call.code() for call in calls]
             assert codes == [grpc.StatusCode.OK] * 8
         assert service.stop() == 0

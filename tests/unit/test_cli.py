@@ -391,6 +391,7 @@ def test_the_doctor_warns_of_what_ruins_a_service(
     (registry / "rules" / "current.json").write_text("{")
     monkeypatch.setenv("RECSVC_JWT_SECRET", "s" * 32)
     monkeypatch.setattr("recsvc.doctor_warnings.ROOM_BYTES", 1 << 60)
+    monkeypatch.setattr("recsvc.doctor_warnings.NUMBERS_ROOM_BYTES", 1 << 60)
     with running_valkey(tmp_path / "valkey") as valkey, connect(valkey.url) as client:
         client.config_set("appendonly", "no")
         client.config_set("maxmemory-policy", "allkeys-lru")
@@ -406,11 +407,51 @@ def test_the_doctor_warns_of_what_ruins_a_service(
         ("access", "RECSVC_JWT_ISSUER: is not set"),
         ("registry", "the service would do without until that is mended"),
         ("registry", "MB left; make room"),
+        ("metrics", "MB left: the page of the metrics may lack what workers count; make room"),
         ("redis", "appendonly is no: events that were acknowledged are lost"),
         ("redis", "maxmemory-policy is allkeys-lru: it may throw away events"),
     ]:
         assert any(about == f"warn  {subject}" and says in text for about, text in warned), says
     assert "warn  redis: it does not tell its settings" in untold
+
+
+def test_the_doctor_warns_where_no_temporary_file_can_be(
+    registry: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The service would start, without its numbers."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    flags = ["--registry", str(registry), "--listen", "127.0.0.1:0"]
+    run(app, ["doctor", *flags, "--redis", "redis://[::1]:1"])
+    assert "warn  metrics: there is no folder for temporary files" in capsys.readouterr().out
+
+
+def test_the_doctor_warns_of_the_disk_of_the_embedded_valkey(
+    registry: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Events live there until they are collected; the start makes the folder."""
+    monkeypatch.setattr("recsvc.doctor_warnings.ROOM_BYTES", 1 << 60)
+    folder = tmp_path / "to" / "make"
+    flags = ["--registry", str(registry), "--listen", "127.0.0.1:0", "--data-dir", str(folder)]
+    assert run(app, ["doctor", *flags]) == 0
+    assert f"warn  redis: the disk of {folder} has only" in capsys.readouterr().out
+    assert not folder.parent.exists()
+
+
+def test_a_url_that_cannot_be_used_is_one_finding(
+    registry: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The warnings need it as well, and have nothing to add."""
+    flags = ["--registry", str(registry), "--listen", "127.0.0.1:0", "--redis", "http://localhost"]
+    assert run(app, ["doctor", *flags]) == 1
+    said = capsys.readouterr()
+    assert "FAIL  redis: RECSVC_REDIS_URL / --redis" in said.out
+    assert said.err == ""
 
 
 def test_the_doctor_needs_settings(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from recsvc import logs, tallies
 from recsvc.launch import EXTRA_GRACE_SECONDS, _worker_env
-from recsvc.metrics import MetricsPage
+from recsvc.metrics_page import MetricsPage
 from recsvc.server import executors
 from recsvc.service.stopping import STOP_SECONDS
 from recsvc.settings.server import ServerSettings

@@ -8,7 +8,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.mmap_dict import mmap_key
 
 from recsvc.errors import SettingsError
-from recsvc.metrics import Children, Metrics, Totals, metrics_page
+from recsvc.metrics import Children, Metrics, Totals
+from recsvc.metrics_page import metrics_page
 from recsvc.shared_numbers import NumbersFile
 
 
@@ -95,6 +96,30 @@ def test_without_room_for_a_folder_the_page_says_so(monkeypatch: pytest.MonkeyPa
         assert page.directory is None
         page.forget(0)
         assert "recsvc_metrics_not_shared 1.0" in _read(page.address)
+
+
+def test_a_worker_that_could_write_nothing_is_told_of() -> None:
+    """Beside one that says of itself that all is well, and until it has written or ended."""
+    name = "recsvc_metrics_not_shared"
+    present = mmap_key(name, name, [], [], "Help.")
+    with metrics_page("127.0.0.1:0") as page:
+        assert page.directory is not None
+        files = [page.directory / f"gauge_livemax_{slot}.db" for slot in range(3)]
+        numbers = [NumbersFile(path, goes_on=False) for path in files]
+        for each in numbers:
+            each.put(present, 0, 0)
+        for slot in range(3):
+            page.expect(slot)
+        numbers[0].sync()
+        files[1].touch()  # there was room for its name alone
+        series = f"\n{name} "
+        said = _read(page.address)
+        assert f"{series}1.0\n" in said
+        assert said.count(series) == 1
+        numbers[1].sync()
+        assert f"{series}1.0\n" in _read(page.address)
+        page.forget(2)
+        assert f"{series}0.0\n" in _read(page.address)
 
 
 def test_the_page_can_be_off_and_its_port_in_use() -> None:

@@ -10,7 +10,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
-from recsvc.metrics import Metrics, MetricsPage
+from recsvc.metrics import Metrics
+from recsvc.metrics_page import MetricsPage
 from recsvc.v1.recommendation_service_pb2 import DESCRIPTOR
 from tests.deployment import DEPLOY, ROOT, documents
 
