@@ -3,6 +3,7 @@
 import random
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -51,16 +52,29 @@ class Sent:
         method: of the API.
         messages: one, or those of a stream.
         credential: what was shown with it.
+        n_steps: that the service had taken before.
     """
 
     method: Method
     messages: Sequence[bytes]
     credential: Credential
+    n_steps: int = 0
 
     @property
     def n_bytes(self) -> int:
         """Of the largest message."""
         return max(map(len, self.messages), default=0)
+
+    @property
+    def bare(self) -> AbstractSet[grpc.StatusCode]:
+        """Codes that it may end with and say no more: gRPC's own protocols know no details."""
+        if self.method.is_ours:
+            return frozenset()
+        # grpcio says INTERNAL of what it cannot decode.
+        is_read = all(is_readable(self.method, message) for message in self.messages)
+        # That there is no such service, or no List, needs no more words.
+        said = {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNIMPLEMENTED}
+        return said if is_read else {grpc.StatusCode.INTERNAL}
 
 
 Judge = Callable[[Sent, Verdict, Mapping[str, str]], None]
@@ -129,7 +143,7 @@ class Calls:
             except grpc.FutureTimeoutError:
                 self._judge(sent, Verdict(HANGS, "it never ended", HANGS), {})
                 return
-            verdict = verdict_of(call, may_expire=is_short, n_bytes=sent.n_bytes)
+            verdict = verdict_of(call, may_expire=is_short, n_bytes=sent.n_bytes, bare=sent.bare)
             if verdict.code == "OK":
                 verdict, given = _looked_at(sent.method, call.result(), may_expire=is_short)
             else:
@@ -140,7 +154,8 @@ class Calls:
 
     def _stream(self, sent: Sent) -> Callable[[], None]:
         channel = self._chance.choice(self._channels)
-        reads = self._chance.choice((0, 1, 1_000_000, 1_000_000))
+        # One more than these is read; what never ends may have no more.
+        reads = self._chance.choice((0, 1, 1_000_000, 1_000_000) if sent.method.ends else (0,))
         messages = _Taken(sent.messages)
         future: Future[Verdict] = self._streams.submit(_streamed, channel, sent, messages, reads)
 
@@ -186,14 +201,15 @@ def _streamed(channel: grpc.Channel, sent: Sent, messages: Iterator[bytes], read
     if reads >= 0 and call.is_active():
         call.cancel()
         return Verdict(LEFT_EARLY, next(filter(None, faults), ""), LEFT_EARLY)
-    verdict = verdict_of(call, may_expire=False, n_bytes=sent.n_bytes)
+    verdict = verdict_of(call, may_expire=False, n_bytes=sent.n_bytes, bare=sent.bare)
     fault = next(filter(None, faults), verdict.fault)
     return Verdict(verdict.code, fault, verdict.kind)
 
 
 def admitted(sent: Sent, verdict: Verdict) -> Verdict:
     """The same, or what is wrong with who was let in and who was not."""
-    is_refused, is_good = verdict.code == "UNAUTHENTICATED", sent.credential.is_good
+    is_refused = verdict.code == "UNAUTHENTICATED"
+    is_good = True if sent.method.asks_nobody else sent.credential.is_good
     if is_good and is_refused:
         return replace(verdict, fault="the shop's own key was refused")
     # Who is turned away for want of room is asked for no credential.
@@ -201,6 +217,15 @@ def admitted(sent: Sent, verdict: Verdict) -> Verdict:
     if is_good is False and not is_outside:
         return replace(verdict, fault=f"let in: {verdict.kind}, with {sent.credential.metadata}")
     return verdict
+
+
+def is_readable(method: Method, message: bytes) -> bool:
+    """Whether bytes are a message of a method."""
+    try:
+        method.request.FromString(message)
+    except DecodeError:
+        return False
+    return True
 
 
 def _looked_at(

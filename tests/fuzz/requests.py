@@ -1,5 +1,6 @@
 """Generated requests against a whole service: what is sent, what is kept, and what is wrong."""
 
+import os
 import random
 import time
 from collections import Counter, defaultdict
@@ -10,14 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from google.protobuf.message import DecodeError
-
 from recsvc.access.api_keys import new_key, write_api_keys
 from recsvc.access.scopes import Scope
 from recsvc.artifacts.registry import Registry
 from recsvc.core.vocabulary import Vocabulary
 from tests.fuzz import seeds
-from tests.fuzz.calls import Calls, Sent
+from tests.fuzz.branches import FOLDER, steps_told
+from tests.fuzz.calls import Calls, Sent, is_readable
 from tests.fuzz.credentials import Credentials, bearer
 from tests.fuzz.kept import joined, keep, kept, parted
 from tests.fuzz.messages import Messages
@@ -29,6 +29,8 @@ from tests.fuzz.wire import mutated
 from tests.samples import PRODUCTS, STORES, tiny_artifact
 from tests.serving import NOW, Service, renamed_model, running_service
 
+_ROOT: Final = Path(__file__).parents[2]
+_TRACED: Final = Path(__file__).parent / "traced"
 _N_KEPT: Final = 400
 _N_FAULTS: Final = 50
 _SHARE_MUTATED: Final = 0.35
@@ -52,7 +54,8 @@ class Found:
         n_unreadable: such that were no message of their method.
         n_calls: calls that they were made for.
         n_streams: calls that take a stream of messages, none to a hundred.
-        n_silent: calls that gRPC may have ended without the service.
+        n_silent: calls that gRPC may have ended alone, or that have no line in the log anyway.
+        n_steps: of the service's code that were taken; 0 where it was not traced.
         codes: how calls ended.
         kinds: different ways in which they ended, by method.
         faults: what is wrong, the first of each kind.
@@ -64,6 +67,7 @@ class Found:
     n_calls: int = 0
     n_streams: int = 0
     n_silent: int = 0
+    n_steps: int = 0
     codes: Counter[str] = field(default_factory=Counter)
     kinds: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     faults: list[str] = field(default_factory=list)
@@ -84,7 +88,7 @@ class Found:
         is_new = verdict.kind not in self.kinds[method]
         self.kinds[method].add(verdict.kind)
         self.codes[verdict.code] += 1
-        self.n_silent += verdict.kind in UNHEARD
+        self.n_silent += verdict.kind in UNHEARD or not sent.method.is_ours
         # Of what is wrong in one way one is told, whether others that end so were well or not.
         way = method, verdict.kind, verdict.fault.partition(":")[0]
         if verdict.fault and way not in self._wrong and len(self.faults) < _N_FAULTS:
@@ -110,6 +114,7 @@ class Found:
             },
             "codes": dict(self.codes.most_common()),
             "ways to end": sum(map(len, self.kinds.values())),
+            "steps of the service": self.n_steps,
             "seconds": round(self.seconds, 1),
             "memory (MB, warm and at the end)": self.memory_mb,
             "log lines": self.lines,
@@ -123,10 +128,12 @@ class Ground(NamedTuple):
     Attributes:
         service: that is sent it.
         key: with which everything may be done there.
+        steps: folder where it tells which steps of its code it has taken.
     """
 
     service: Service
     key: str
+    steps: Path
 
 
 @contextmanager
@@ -150,8 +157,12 @@ def hostile_ground(directory: Path) -> Iterator[Ground]:
         "RECSVC_JWT_ISSUER": seeds.TOKEN_ISSUER,
         "RECSVC_JWT_AUDIENCE": seeds.TOKEN_AUDIENCE,
     }
-    with running_service(registry.root, directory / "service", **patience, **access) as service:
-        yield Ground(service, secret)
+    steps = directory / "steps"
+    steps.mkdir()
+    traced = {FOLDER: str(steps), "PYTHONPATH": f"{_TRACED}{os.pathsep}{_ROOT}"}
+    env = patience | access | traced
+    with running_service(registry.root, directory / "service", **env) as service:
+        yield Ground(service, secret, steps)
 
 
 def new_texts(chance: random.Random) -> Texts:
@@ -169,8 +180,9 @@ def new_texts(chance: random.Random) -> Texts:
 class Requests:
     """Makes what is sent: new messages, and such that went a new way, changed.
 
-    Nothing is measured inside the service: that a call ends in a way (code, reason, field) that no
-    call of its method has ended in before says that it went where none has gone.
+    A call went a new way if it ended in one (code, reason, field) in which none of its method has
+    ended, or if the service took a step of its code that it had never taken while it was under way:
+    then those that were under way beside it are kept too.
 
     Args:
         seed: where chance begins.
@@ -246,10 +258,12 @@ def run_requests(  # options of one run, by keyword
     found = Found()
 
     def judge(sent: Sent, verdict: Verdict, given: Mapping[str, str]) -> None:
-        requests.learn(sent, is_new=found.take(sent, verdict, failures), given=given)
+        is_new = found.take(sent, verdict, failures)
+        found.n_steps = steps_told(steps)
+        requests.learn(sent, is_new=is_new or found.n_steps > sent.n_steps, given=given)
 
     started = time.monotonic()
-    with hostile_ground(directory) as (service, key):
+    with hostile_ground(directory) as (service, key, steps):
         requests = Requests(seed, key)
         log = LogWatch(directory / "service" / "service.log")
         memory = Memory(service.process.pid)
@@ -258,7 +272,7 @@ def run_requests(  # options of one run, by keyword
                 passed = time.monotonic() - started
                 if passed > seconds:
                     break
-                sent = requests.next()
+                sent = replace(requests.next(), n_steps=found.n_steps)
                 found.n_requests += len(sent.messages)
                 found.n_calls += 1
                 found.n_streams += sent.method.is_streamed[0]
@@ -300,7 +314,7 @@ def replayed(directory: Path, corpus: Path) -> Found:
         found.faults += [f"{sent.method.name}: {verdict.fault}"] if verdict.fault else []
 
     with (
-        hostile_ground(directory) as (service, key),
+        hostile_ground(directory) as (service, key, _),
         Calls(service.target, judge, random.Random(0)) as calls,
     ):
         for method in methods():
@@ -317,12 +331,3 @@ def _uncounted(found: Found, log: LogWatch) -> list[str]:
     if is_whole or log.n_lines["log_lines_lost"]:
         return []
     return [f"of {found.n_calls} calls, the log has {n_logged} lines"]
-
-
-def is_readable(method: Method, message: bytes) -> bool:
-    """Whether bytes are a message of a method."""
-    try:
-        method.request.FromString(message)
-    except DecodeError:
-        return False
-    return True

@@ -136,4 +136,9 @@ _PLAUSIBLE: Final[dict[str, Sequence[str]]] = {
     "key": ("roast", "label", "de"),
     "values": ("dark", "organic"),
     "group_id": ("", "tees"),
+    "service": ("", "recsvc.v1.RecommendationService", "recsvc.v1.ModelService"),
+    "file_by_filename": ("recsvc/v1/common.proto", "google/protobuf/timestamp.proto"),
+    "file_containing_symbol": ("recsvc.v1.Shopper", "recsvc.v1.RecommendationService.Recommend"),
+    "all_extension_numbers_of_type": ("google.protobuf.FieldOptions", "recsvc.v1.Shopper"),
+    "containing_type": ("google.protobuf.FieldOptions", "recsvc.v1.Shopper"),
 }

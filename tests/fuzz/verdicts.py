@@ -1,6 +1,7 @@
 """What a call may end with: the table of the API, and an ErrorInfo with every error."""
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -58,13 +59,20 @@ class Verdict:
     kind: str
 
 
-def verdict_of(call: Any, *, may_expire: bool, n_bytes: int) -> Verdict:  # noqa: ANN401  # an RpcError that is a Call
+def verdict_of(  # options of one judgement, by keyword
+    call: Any,  # noqa: ANN401  # an RpcError that is a Call
+    *,
+    may_expire: bool,
+    n_bytes: int,
+    bare: Container[grpc.StatusCode] = (),
+) -> Verdict:
     """Judge a call that has ended.
 
     Args:
         call: the ended call.
         may_expire: its deadline was too short to be kept.
         n_bytes: of its largest message.
+        bare: codes that it may end with and say no more.
     """
     code: grpc.StatusCode = call.code()
     if code is grpc.StatusCode.OK:
@@ -77,6 +85,8 @@ def verdict_of(call: Any, *, may_expire: bool, n_bytes: int) -> Verdict:  # noqa
     ):
         return Verdict(name, "", name)
     packed = [value for key, value in call.trailing_metadata() or () if key == DETAILS]
+    if not packed and code in bare:
+        return Verdict(name, "", name)
     if not packed:
         return Verdict(name, f"{name} without details: {said[:300]}", name)
     try:

@@ -3,6 +3,8 @@
 import json
 import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import grpc
@@ -12,6 +14,7 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from recsvc.errors import InputError
+from tests.fuzz.branches import FOLDER, steps_told
 from tests.fuzz.calls import Sent, admitted
 from tests.fuzz.credentials import Credential, bearer
 from tests.fuzz.files import fault_of, run_files
@@ -246,3 +249,67 @@ def test_what_is_wrong_is_told_though_others_ended_so_and_were_well() -> None:
         assert not found.take(sent, Verdict("UNAUTHENTICATED", fault, "UNAUTHENTICATED"))
     assert found.faults == [f"{METHOD.name}: the shop's own key was refused: 0"]
     assert found.codes == {"UNAUTHENTICATED": 3}
+
+
+CHECK, ASK = (
+    next(method for method in methods() if method.name == name)
+    for name in ("Health.Check", "ServerReflection.ServerReflectionInfo")
+)
+
+
+def test_the_protocols_of_grpc_have_no_words_of_ours() -> None:
+    """Their errors may come bare; INTERNAL is for what is no message, and health for everybody."""
+    known, unknown = grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNKNOWN
+    for message, code, is_well in [
+        (b"", known, True),
+        (b"", INTERNAL, False),
+        (b"", unknown, False),
+        (b"\xff", INTERNAL, True),
+        (b"\xff", unknown, False),
+    ]:
+        sent = Sent(CHECK, [message], BAD)
+        ended = Ended(code, has_status=False)
+        verdict = verdict_of(ended, may_expire=False, n_bytes=1, bare=sent.bare)
+        assert bool(admitted(sent, verdict).fault) != is_well
+    assert verdict_of(
+        Ended(known, has_status=False),
+        may_expire=False,
+        n_bytes=1,
+        bare=Sent(METHOD, [b""], GOOD).bare,
+    ).fault
+    assert admitted(Sent(CHECK, [b""], BAD), Verdict("OK", "", "OK")).fault == ""
+    assert admitted(Sent(ASK, [b""], BAD), Verdict("OK", "", "OK")).fault.startswith("let in")
+
+
+RESTING = """
+from recsvc.settings.addresses import split_address
+from tests.fuzz.branches import Branches
+
+branches = Branches(rests=True)
+with branches.collected():
+    for _ in range(1_000):
+        split_address("[::1]:1")
+    n_known, n_calls = branches.n_seen, 0
+    while branches.n_seen == n_known and n_calls < 64:
+        n_calls += 1
+        split_address("shop:1")
+print(n_known > 0, n_calls < 64)
+"""
+
+
+def traced(folder: Path, *command: str) -> str:
+    """What a Python of a traced service prints, which no measure of coverage traces."""
+    root = Path(__file__).parents[3]
+    path = f"{root / 'tests/fuzz/traced'}{os.pathsep}{root}"
+    env = {"PYTHONPATH": path, FOLDER: str(folder)}
+    return subprocess.run(
+        [sys.executable, *command], env=env, capture_output=True, text=True, check=False
+    ).stdout
+
+
+def test_a_worker_tells_which_steps_it_has_taken(tmp_path: Path) -> None:
+    """And nobody else does; it looks on where nothing new has come for long."""
+    assert traced(tmp_path, "-c", RESTING) == "True True\n"
+    assert steps_told(tmp_path) == 0
+    assert traced(tmp_path, "-P", "-m", "recsvc.app.worker") == ""  # it has no settings
+    assert steps_told(tmp_path) > 100
