@@ -1,10 +1,7 @@
 """Requests a second of each caller, whoever that is."""
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
-from ipaddress import AddressValueError, IPv6Address
 from typing import Any
-from urllib.parse import unquote
 
 import grpc
 
@@ -12,13 +9,11 @@ from recsvc.access.credential import Credential
 from recsvc.errors import RateLimitedError
 from recsvc.metrics import Metrics, Totals
 from recsvc.server.gate import Behaviour
+from recsvc.server.origin import origin_of
 from recsvc.service.rate_limits import RateLimits
 from recsvc.v1 import recommendation_service_pb2 as api
 
 _ADDRESS = "address"
-_IPV6 = "ipv6:"
-_NETWORK_BYTES = 8
-"""Of an IPv6 address: whoever has one is given all of its /64, and may call from any of them."""
 
 
 class Rates:
@@ -86,7 +81,7 @@ class PeerGate:
         """Put the limit before a method, as :meth:`Gate.guarded` puts the gate."""
 
         def guarded(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401  # any message
-            caller, message = _origin(context.peer()), asked(request)
+            caller, message = origin_of(context.peer()), asked(request)
             if is_stream:
                 return behaviour(self._each(message, caller), context)
             self._rates.take(caller, self._rate, message, _ADDRESS)
@@ -98,28 +93,6 @@ class PeerGate:
         for message in messages:
             self._rates.take(caller, self._rate, message, _ADDRESS)
             yield message
-
-
-def _origin(peer: str) -> str:
-    """Where a call comes from, without the port, which is another one for each connection.
-
-    Args:
-        peer: ``ipv4:HOST:PORT``, ``ipv6:%5BHOST%5D:PORT`` or ``unix:PATH``, as gRPC writes it.
-    """
-    origin = peer.rpartition(":")[0]
-    return _network(origin) if origin.startswith(_IPV6) else origin
-
-
-@lru_cache(maxsize=4096)
-def _network(origin: str) -> str:
-    try:
-        address = IPv6Address(unquote(origin.removeprefix(_IPV6)).strip("[]"))
-    except AddressValueError:  # no address that is known here: it is counted as it stands
-        return origin
-    if address.ipv4_mapped is not None:  # which all have one /64
-        return f"ipv4:{address.ipv4_mapped}"
-    network = IPv6Address(address.packed[:_NETWORK_BYTES].ljust(16, b"\0"))
-    return f"{_IPV6}{network}/64"
 
 
 def _n_requests(message: object) -> int:
