@@ -1,10 +1,10 @@
-"""How gRPC hands a call over: the one place that knows the inside of that.
+"""How gRPC hands a call over and takes an answer: the one place that knows the inside of that.
 
 It submits a call to an executor when its headers are there, and what it submits begins by asking
 for the message and waiting for it, without an end, on the thread that is to do the work. Here that
-half is done at once, on gRPC's own thread, and the rest is begun when the message is there. The
-functions are gRPC's, called in its order; they are private, so they are looked at before they are
-used.
+half is done at once, on gRPC's own thread, and the rest is begun when the message is there. And who
+sends an answer waits until it was taken, likewise: here for nothing. The functions are gRPC's,
+called in its order; they are private, so they are looked at before they are used.
 """
 
 import inspect
@@ -24,6 +24,8 @@ _KNOWN = {
     "_receive_message": ("state", "call", "request_deserializer"),
     "_abort": ("state", "call", "code", "details"),
     "_is_rpc_state_active": ("state",),
+    "_send_message": ("state", "token"),
+    "_Context": ("rpc_event", "state", "request_deserializer"),
 }
 """What is used, and its parameters, as of grpcio 1.85."""
 
@@ -41,6 +43,9 @@ class Insides:
         is_active: whether anybody waits for an answer.
         receive_operation: makes what asks for one message; it takes flags.
         receive_token: marks that it was asked for.
+        sent_message: makes what notes that an answer was taken.
+        send_operation: makes what sends one message; it takes that and flags.
+        send_token: marks that one is being sent.
         closed: the state of a caller who sends no more.
         unimplemented: the code.
     """
@@ -51,6 +56,9 @@ class Insides:
     is_active: Callable[[Any], bool]
     receive_operation: Callable[[int], Any]
     receive_token: str
+    sent_message: Callable[..., Any]
+    send_operation: Callable[[bytes, int], Any]
+    send_token: str
     closed: str
     unimplemented: int
 
@@ -72,6 +80,9 @@ def known_insides(name: str = "grpc._server") -> Insides | None:
             parts["_is_rpc_state_active"],
             grpc_server.cygrpc.ReceiveMessageOperation,
             grpc_server._RECEIVE_MESSAGE_TOKEN,  # noqa: SLF001  # this module's purpose
+            parts["_send_message"],
+            grpc_server.cygrpc.SendMessageOperation,
+            grpc_server._SEND_MESSAGE_TOKEN,  # noqa: SLF001  # likewise
             grpc_server._CLOSED,  # noqa: SLF001  # likewise
             grpc_server.cygrpc.StatusCode.unimplemented,
         )
@@ -172,3 +183,35 @@ class HandedOver:
             if self._insides.is_active(state):
                 state.request, state.trailing_metadata = None, metadata
                 self._insides.abort(state, event.call, code, details.encode())
+
+
+def send(
+    insides: Insides,
+    context: Any,  # noqa: ANN401  # gRPC's own, of which this takes what is private
+    answer: bytes,
+    taken: Callable[[], object],
+) -> None:
+    """Send an answer of a stream, as ``_send_response`` would, and wait for nothing.
+
+    Args:
+        insides: of gRPC.
+        context: of the call; one that has ended is sent nothing.
+        answer: one message. There must be no other on its way.
+        taken: called on gRPC's own thread, which must not see it raise anything, once the answer
+            was taken or never will be.
+    """
+    state, call = context._state, context._rpc_event.call  # noqa: SLF001  # this module's purpose
+    has_sent = insides.sent_message(state, insides.send_token)
+
+    def sent(event: Any) -> Any:  # noqa: ANN401  # gRPC's
+        done = has_sent(event)
+        taken()
+        return done
+
+    with state.condition:
+        if not insides.is_active(state):
+            return
+        if state.initial_metadata_allowed:
+            context.send_initial_metadata(())
+        call.start_server_batch((insides.send_operation(answer, _NO_FLAGS),), sent)
+        state.due.add(insides.send_token)

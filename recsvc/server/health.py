@@ -2,13 +2,14 @@
 
 The standard servicer sends while it holds a lock, and what it sends waits for gRPC's own thread,
 which takes that lock when a watch ends: one that ended as another was told something stopped the
-process for good, and nobody is asked for a credential. Here one thread sends, and holds nothing.
+process for good, and nobody is asked for a credential. Here nobody waits for who is told.
 """
 
 import threading
-import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import grpc
@@ -20,6 +21,8 @@ from recsvc.metrics import Metrics, Totals
 from recsvc.server.arrivals import Arrivals
 from recsvc.server.errors import to_grpc_status
 from recsvc.server.executors import Lane
+from recsvc.server.handing_over import Insides, send
+from recsvc.server.origin import origin_of
 
 RECOMMENDATION_SERVICE = "recsvc.v1.RecommendationService"
 MODEL_SERVICE = "recsvc.v1.ModelService"
@@ -33,11 +36,10 @@ MAX_WATCHES = 1_000
 """A client that looks after its connections watches once on each, for as long as it has it. So many
 take 20 MiB."""
 
-RETRY_SECONDS = 5.0
+MAX_WATCHES_OF_ONE = 250
+"""From one address, which may be that of a proxy: one stranger does not take every place."""
 
-TAKE_SECONDS = 2.0
-"""A watch whose answer is not taken for so long is ended: all others wait for it. It has a few
-bytes, which who takes anything takes at once."""
+RETRY_SECONDS = 5.0
 
 _WITH_A_MODEL = ("", RECOMMENDATION_SERVICE)
 """``""`` is the whole."""
@@ -90,16 +92,18 @@ class _Watch:
     """One that is open.
 
     Attributes:
-        context: of the call.
+        origin: where it comes from.
         service: what is watched.
-        send: sends an answer; it waits until gRPC has taken it.
-        told: what was sent last.
+        send: sends an answer, and calls what it is given once that was taken.
+        told: what was sent last; None, nothing was yet.
+        is_sending: whether that is still to be taken: gRPC takes one answer of a call at a time.
     """
 
-    context: grpc.ServicerContext
+    origin: str
     service: str
-    send: Callable[[health_pb2.HealthCheckResponse], object]
-    told: int
+    send: Callable[[bytes, Callable[[], object]], object]
+    told: int | None = None
+    is_sending: bool = False
 
 
 class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # its package has no types
@@ -110,21 +114,24 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # i
         metrics: counts the watches that are turned away.
         logger: told of what a watch raises past gRPC.
         arrivals: waits for the messages of watches.
+        insides: of gRPC; None where they are not as they are known, and the pool's thread waits
+            until each answer was taken.
 
     Attributes:
         pool: its thread.
     """
 
     def __init__(
-        self, health: Health, metrics: Metrics, logger: Logger, arrivals: Arrivals | None = None
+        self,
+        health: Health,
+        metrics: Metrics,
+        logger: Logger,
+        arrivals: Arrivals | None = None,
+        insides: Insides | None = None,
     ) -> None:
         self._health = health
         self.pool = Lane(logger, arrivals=arrivals, name="health")
-        self.Watch = _Watches(health, metrics, self.pool)
-
-    def sweep(self) -> None:
-        """End the watch that all others wait for, where its caller takes nothing."""
-        self.Watch.sweep()
+        self.Watch = _Watches(health, metrics, self.pool, insides)
 
     def Check(  # noqa: N802  # grpc's name
         self, request: health_pb2.HealthCheckRequest, context: grpc.ServicerContext
@@ -139,8 +146,8 @@ class HealthServicer(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # i
 class _Watches:
     """The method, at most :data:`MAX_WATCHES` times at once.
 
-    All is sent by the pool's one thread. Where a connection takes nothing more, the others that
-    watch wait for :meth:`sweep` to end that watch, and nobody else does.
+    What is to be told is handed to gRPC and not waited for. Who takes nothing is told nothing more,
+    and keeps nobody else waiting.
 
     Attributes:
         experimental_thread_pool: where grpc runs it, by this name.
@@ -150,14 +157,18 @@ class _Watches:
 
     experimental_non_blocking = True
 
-    def __init__(self, health: Health, metrics: Metrics, pool: Lane) -> None:
+    def __init__(
+        self, health: Health, metrics: Metrics, pool: Lane, insides: Insides | None
+    ) -> None:
         self._health = health
+        self._insides = insides
         self._turned_away = Totals(metrics.turned_away, metrics.tallies)
-        # Only the pool's thread adds; gRPC's removes.
+        # The pool's thread adds and tells; gRPC's removes, and tells what has changed meanwhile.
+        self._lock = threading.Lock()
         self._open: dict[_Watch, None] = {}
-        self._sending: tuple[_Watch, float] | None = None  # since when, monotonic seconds
+        self._n_open_from: Counter[str] = Counter()
         self.experimental_thread_pool = pool
-        health.follow(lambda: pool.submit(self._tell))
+        health.follow(lambda: pool.submit(self._tell_all))
 
     def __call__(
         self,
@@ -166,44 +177,71 @@ class _Watches:
         send_response_callback: Callable[[Any], object],  # grpc's name for it
     ) -> None:
         """Say how a service is, now and whenever that changes."""
-        if len(self._open) >= MAX_WATCHES:
-            self._turned_away["watches"].add()
-            error = OverloadedError(
-                f"this process holds {MAX_WATCHES} watches of its health already",
-                retry_seconds=RETRY_SECONDS,
-            )
-            context.abort_with_status(to_grpc_status(error))
-        status = self._status(request.service)
         # Of a name that is not there, which may have 16 MiB, nothing more will be known.
-        service = _NOBODY if status == _UNKNOWN else request.service
-        watch = _Watch(context, service, send_response_callback, status)
-        self._open[watch] = None
-        if not context.add_callback(lambda: self._open.pop(watch)):
-            del self._open[watch]  # its caller has gone
+        is_known = self._health.status(request.service) is not None
+        watch = _Watch(
+            origin_of(context.peer()),
+            request.service if is_known else _NOBODY,
+            partial(_send_and_wait, send_response_callback)
+            if self._insides is None
+            else partial(send, self._insides, context),
+        )
+        if why_not := self._begin(watch):
+            self._turned_away["watches"].add()
+            error = OverloadedError(why_not, retry_seconds=RETRY_SECONDS)
+            context.abort_with_status(to_grpc_status(error))
+        if not context.add_callback(lambda: self._end(watch)):
+            self._end(watch)  # its caller has gone
             return
-        self._send(watch)
+        self._tell(watch)
 
-    def sweep(self) -> None:
-        """End the watch whose answer is being sent, if it is not taken."""
-        sending = self._sending
-        if sending is not None and time.monotonic() - sending[1] > TAKE_SECONDS:
-            sending[0].context.cancel()
+    def _begin(self, watch: _Watch) -> str:
+        """Count a watch, or say why there is no room for it."""
+        with self._lock:
+            if len(self._open) >= MAX_WATCHES:
+                return f"this process holds {MAX_WATCHES} watches of its health already"
+            if self._n_open_from[watch.origin] >= MAX_WATCHES_OF_ONE:
+                return (
+                    f"this process holds {MAX_WATCHES_OF_ONE} watches of its health from this "
+                    "address already"
+                )
+            self._open[watch] = None
+            self._n_open_from[watch.origin] += 1
+        return ""
 
-    def _tell(self) -> None:
-        for watch in list(self._open):
-            status = self._status(watch.service)
-            if status != watch.told:
-                watch.told = status
-                self._send(watch)
+    def _end(self, watch: _Watch) -> None:
+        with self._lock:
+            del self._open[watch]
+            self._n_open_from[watch.origin] -= 1
+            if not self._n_open_from[watch.origin]:
+                del self._n_open_from[watch.origin]
 
-    def _send(self, watch: _Watch) -> None:
-        """Send what is to be told, and wait until gRPC has taken it."""
-        self._sending = watch, time.monotonic()
-        try:
-            watch.send(health_pb2.HealthCheckResponse(status=watch.told))
-        finally:
-            self._sending = None
+    def _tell_all(self) -> None:
+        with self._lock:
+            watches = list(self._open)
+        for watch in watches:
+            self._tell(watch)
 
-    def _status(self, service: str) -> int:
-        status = self._health.status(service)
-        return _UNKNOWN if status is None else status
+    def _tell(self, watch: _Watch) -> None:
+        """Send what is not told yet, unless that is to be looked at once the last was taken."""
+        with self._lock:
+            status = self._health.status(watch.service)
+            told = _UNKNOWN if status is None else status
+            if watch.is_sending or told == watch.told:
+                return
+            watch.told, watch.is_sending = told, True
+        answer = health_pb2.HealthCheckResponse(status=told).SerializeToString()
+        watch.send(answer, lambda: self._taken(watch))
+
+    def _taken(self, watch: _Watch) -> None:
+        with self._lock:
+            watch.is_sending = False
+        self._tell(watch)
+
+
+def _send_and_wait(
+    send_response: Callable[[Any], object], answer: bytes, taken: Callable[[], object]
+) -> None:
+    """As gRPC lets one send."""
+    send_response(health_pb2.HealthCheckResponse.FromString(answer))
+    taken()

@@ -155,7 +155,7 @@ class RecommendationServer:
             n_worked_on=lambda: executor.n_held + patient.n_held,
             insides=insides,
         )
-        self._watched = HealthServicer(health, metrics, logger, arrivals)
+        self._watched = HealthServicer(health, metrics, logger, arrivals, insides)
         executor = self._executor = CallExecutor(options.max_threads, logger, arrivals)
         patience = Patience(options.stream_idle_seconds, metrics)
         self._streams = StreamExecutor(patience, logger)
@@ -212,7 +212,6 @@ class RecommendationServer:
         def sweep() -> None:
             patience.sweep()
             arrivals.sweep()
-            self._watched.sweep()
 
         self._impatient.start(sweep, min(patience.seconds / SWEEPS, MANY_SECONDS))
 

@@ -1,10 +1,12 @@
 """What is known of gRPC's insides."""
 
+import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from recsvc.server.handing_over import HandedOver, known_insides
+from recsvc.server.handing_over import HandedOver, known_insides, send
 
 
 def test_those_of_the_installed_release_are_known() -> None:
@@ -38,3 +40,13 @@ def test_what_waits_for_no_single_message_is_another_matter() -> None:
         assert not HandedOver.is_one(insides, task(pooled, lambda: iter(())))
     assert not HandedOver.is_one(insides, task(print, unary_request))
     assert not HandedOver.is_one(insides, (1, 2))
+
+
+def test_a_call_that_has_ended_is_sent_nothing() -> None:
+    insides = known_insides()
+    assert insides is not None
+    state = SimpleNamespace(condition=threading.Condition(), statused=True, client="open")
+    taken: list[bool] = []
+    context = SimpleNamespace(_state=state, _rpc_event=SimpleNamespace(call=None))
+    send(insides, context, b"answer", lambda: taken.append(True))
+    assert not taken

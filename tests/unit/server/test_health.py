@@ -19,13 +19,24 @@ UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 class Context:
     """A call, whose caller is there, has gone, or goes later."""
 
-    def __init__(self, *, is_there: bool = True) -> None:
+    def __init__(self, *, is_there: bool = True, host: str = "ipv4:10.0.0.1") -> None:
         self._is_there = is_there
+        self._host = host
         self.ended: Callable[[], object] = lambda: None
+
+    def peer(self) -> str:
+        return f"{self._host}:50051"
 
     def add_callback(self, ended: Callable[[], object]) -> bool:
         self.ended = ended
         return self._is_there
+
+    def abort_with_status(self, status: Any) -> None:  # noqa: ANN401  # an untyped grpc.Status
+        raise RefusedError(status.details)
+
+
+class RefusedError(Exception):
+    """A watch was."""
 
 
 class Bench:
@@ -109,3 +120,18 @@ def test_who_has_gone_already_holds_no_place(bench: Bench, monkeypatch: pytest.M
     bench.watch().ended()
     bench.watch()
     assert bench.told == [NOT_SERVING] * 2
+
+
+def test_one_address_does_not_take_every_place(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of IPv6 a /64 is one. Who ends a watch may open another."""
+    monkeypatch.setattr(health_module, "MAX_WATCHES_OF_ONE", 1)
+    one, neighbour, other = (f"ipv6:%5B2001:db8:0:{host}%5D" for host in ("1::1", "1::2", "2::1"))
+    first = bench.watch(context=Context(host=one))
+    with pytest.raises(RefusedError, match="holds 1 watches of its health from this address"):
+        bench.watch(context=Context(host=neighbour))
+    bench.watch(context=Context(host=other))
+    first.ended()
+    bench.watch(context=Context(host=neighbour))
+    assert bench.told == [NOT_SERVING] * 3
