@@ -22,8 +22,8 @@ FOLDER: Final = "FUZZ_STEPS"
 
 _N_PATIENT: Final = 200
 _N_RESTS: Final = 32
-"""Calls of a function without a new step, after which one of so many is looked at: to look at all
-makes a service five times as slow."""
+"""Calls of a function without a new step, after which one of so many is looked at: a run takes 1.6
+times what it takes untraced, and 2.4 where all are looked at."""
 
 
 @dataclass(slots=True)
