@@ -1,5 +1,6 @@
 """The ``recsvc`` command."""
 
+import os
 import sys
 
 from recsvc.terminal import Place, new_app, run
@@ -51,6 +52,8 @@ app = new_app(
 
 def main() -> None:
     """Run the ``recsvc`` command."""
+    # What a command says is one line: gRPC's own of a handshake that failed would come before it.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     sys.exit(run(app))
 
 

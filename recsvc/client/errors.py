@@ -1,5 +1,7 @@
 """What a server answered, as the errors of recsvc."""
 
+import re
+
 import grpc
 import grpc.aio
 from google.rpc.error_details_pb2 import ErrorInfo
@@ -30,6 +32,10 @@ _CLASSES: dict[grpc.StatusCode, type[RecsvcError]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: UnavailableError,
     grpc.StatusCode.CANCELLED: UnavailableError,
 }
+
+_REFUSED = re.compile(r"CERTIFICATE_VERIFY_FAILED: ([^:]*)")
+_NOT_NOW = {"certificate has expired", "certificate is not yet valid"}
+"""Why BoringSSL takes no certificate, in its own words."""
 
 
 def to_error(
@@ -69,10 +75,17 @@ def _hint(message: str) -> str:
     """What may be done, by the words in which gRPC says why it has no connection."""
     if "WRONG_VERSION_NUMBER" in message:
         return " over TLS: it speaks plain text; leave the credentials of TLS out"
-    if "CERTIFICATE_VERIFY_FAILED" in message:
+    if "Hostname Verification Check failed" in message:
         return (
-            " over TLS: its certificate is of no authority that is trusted here, is for another "
-            "name, or does not hold now; trust its authority (tls_credentials, RECSVC_TARGET_CA)"
+            " over TLS: its certificate is for another name; call it by one that the certificate "
+            "has, or give it one that has this"
+        )
+    if refused := _REFUSED.search(message):
+        if refused[1] in _NOT_NOW:
+            return f" over TLS: its {refused[1]}; it needs one that holds now"
+        return (
+            f" over TLS: its certificate is of no authority that is trusted here ({refused[1]}); "
+            "trust its authority (tls_credentials, RECSVC_TARGET_CA)"
         )
     if message.endswith("Socket closed"):
         return (

@@ -6,6 +6,8 @@ import re
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +36,7 @@ from tests.serving import (
 
 AUTHORITY = signed_pair("authority")
 CLIENTS = signed_pair("clients")
+YESTERDAY = datetime.now(UTC) - DAY
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +94,41 @@ def test_a_client_knows_the_server_and_plain_text_gets_nothing(
             pytest.raises(UnavailableError, match=said),
         ):
             client.recommend("anna")
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        (signed_pair("stranger"), "of no authority that is trusted here (self signed certificate)"),
+        (signed_pair("nameless", AUTHORITY, is_named=False), "its certificate is for another name"),
+        (
+            signed_pair("old", AUTHORITY, start=YESTERDAY - DAY, end=YESTERDAY),
+            "its certificate has expired; it needs one that holds now",
+        ),
+        (
+            signed_pair("new", AUTHORITY, start=YESTERDAY + 2 * DAY),
+            "its certificate is not yet valid; it needs one that holds now",
+        ),
+    ],
+)
+def test_a_command_says_in_one_line_why_it_takes_no_certificate(
+    registry: Path, tmp_path: Path, ca: Path, shown: Pair, said: str
+) -> None:
+    """And gRPC, which would say it of each handshake, says nothing."""
+    cert, key = shown.write(tmp_path)
+    with local_server(registry, tls_cert=cert, tls_key=key) as server:
+        ended = subprocess.run(
+            [sys.executable, "-m", "recsvc.cli", "recommend", "--target", server.target],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            env={**os.environ, "RECSVC_TARGET_CA": str(ca)},
+        )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"error: cannot reach {server.target} over TLS: ")
+    assert said in ended.stderr
+    assert ended.stderr.count("\n") == 1
 
 
 def test_a_client_that_wants_tls_of_plain_text_is_told(registry: Path, ca: Path) -> None:
