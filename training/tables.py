@@ -154,12 +154,15 @@ def _check_options(table: Table, options: Options) -> None:
 
 
 def _check_columns(table: Table, sources: Sequence[Source], mapping: Mapping[str, str]) -> None:
+    required = {c.name: mapping.get(c.name, c.name) for c in table.columns if c.required}
+    for source in sources:
+        missing = {name: own for name, own in required.items() if own not in source.schema}
+        if missing:  # all at once: a file of other names has often none of them
+            raise InputError(_no_columns(table, source, missing))
     for column in table.columns:
         own_name = mapping.get(column.name, column.name)
         for source in sources:
             dtype = source.schema.get(own_name)
-            if dtype is None and column.required:
-                raise InputError(_no_column(table, source, column, own_name))
             if dtype is not None and not is_flat(dtype):
                 raise InputError(
                     f"{shown(source.path)}: column {shown(own_name)!r} holds {shown(dtype)};"
@@ -173,19 +176,19 @@ def _check_columns(table: Table, sources: Sequence[Source], mapping: Mapping[str
                 f"{table.name} have; add it, or read this file without those"
             )
         if column.name in mapping and len(without) == len(sources):
-            raise InputError(_no_column(table, sources[0], column, own_name))
+            raise InputError(_no_columns(table, sources[0], {column.name: own_name}))
 
 
-def _no_column(table: Table, source: Source, column: Column, own_name: str) -> str:
+def _no_columns(table: Table, source: Source, missing: Mapping[str, str]) -> str:
+    """What is wrong with a file that lacks columns, its own names by ours."""
     names = source.schema.names()
     listed = ", ".join(shown(name) for name in names[:_N_SHOWN_COLUMNS])
     more = ", …" if len(names) > _N_SHOWN_COLUMNS else ""
-    remedy = (
-        f"name the right one with {table.option} {column.name}=COLUMN"
-        if table.option
-        else "rename the right one"
-    )
-    return f"{shown(source.path)}: no column {shown(own_name)!r}; it has {listed}{more}; {remedy}"
+    one = "the right one" if len(missing) == 1 else "the right ones"
+    given = " ".join(f"{table.option} {name}=COLUMN" for name in missing)
+    remedy = f"name {one} with {given}" if table.option else f"rename {one}"
+    lacks = " or ".join(f"{shown(own_name)!r}" for own_name in missing.values())
+    return f"{shown(source.path)}: no column {lacks}; it has {listed}{more}; {remedy}"
 
 
 def _check_rows(

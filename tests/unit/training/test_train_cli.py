@@ -151,7 +151,13 @@ BAD_EVENTS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "empty": (empty, "empty.csv: the file is empty"),
     "only a header": (only_a_header, "header.csv: no events in it"),
     "no table": (no_table, "events.parquet: is not a Parquet file"),
-    "other columns": (other_columns, "no column 'customer_id'; it has a, b"),
+    "other columns": (
+        other_columns,
+        (
+            "no column 'customer_id' or 'product_id'; it has a, b; name the right ones with "
+            "--map customer_id=COLUMN --map product_id=COLUMN"
+        ),
+    ),
     "wrong types": (wrong_types, "2 of 2 rows of events cannot be used"),
     "nested": (nested, "column 'customer_id' holds List"),
     "views only": (views_only, "no purchase is left of 1 rows"),
