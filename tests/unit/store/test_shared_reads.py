@@ -175,7 +175,8 @@ def test_silence_is_everybodys_failure_once(server: EmbeddedValkey) -> None:
             for future in all_ask(reads, [[str(n)] for n in range(N_THREADS)]):
                 with pytest.raises(redis.RedisError):
                     future.result()
-            assert time.monotonic() - began < 0.9
+            # One after another they would take twice that.
+            assert time.monotonic() - began < 0.25 * N_THREADS
         wait_until(writer.ping)
         for n in reversed(range(N_THREADS)):
             assert reads.get([[str(n)]]) == [[str(n).encode()]]
