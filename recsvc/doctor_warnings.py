@@ -76,8 +76,13 @@ def _of_folder(folder: Path) -> Iterator[str]:
 
 def _of_room(folder: Path) -> Iterator[str]:
     """Of the disk that a folder is on, or will be once the start has made it."""
-    existing = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
-    free = shutil.disk_usage(existing).free
+    try:
+        path = folder.resolve()
+        existing = next(each for each in (path, *path.parents) if each.exists())
+        free = shutil.disk_usage(existing).free
+    except OSError as error:
+        yield f"{folder} cannot be looked at ({error.strerror}); give the service's user the right"
+        return
     if free < ROOM_BYTES:
         yield f"the disk of {folder} has only {free >> 20:,} MB left; make room"
 

@@ -137,6 +137,10 @@ class StoreUnavailableError(RecsvcError):
     default_reason = "STORE_UNAVAILABLE"
 
 
+class UnansweredError(StoreUnavailableError):
+    """Redis was asked and said nothing: what it was asked to do may have been done, or not."""
+
+
 class DamagedError(StoreUnavailableError):
     """What Redis keeps under a name cannot be read."""
 

@@ -63,7 +63,8 @@ def _check_header(path: Path, beginning: bytes) -> None:
     if len(beginning) > MAX_HEADER_BYTES and not _has_header(beginning):
         raise InputError(
             f"{path}: its first line, which should name the columns, does not end within "
-            f"{MAX_HEADER_BYTES:,} bytes; look what it is, and write it anew"
+            f"{MAX_HEADER_BYTES:,} bytes, or a quote in it does not; look what it is, and write it "
+            "anew"
         )
 
 

@@ -267,16 +267,18 @@ class Lease(NamedTuple):
 class RateStore(Protocol):
     """Keeps what all processes share of the callers' tokens, a second's worth at most of each."""
 
-    def lease(self, leases: Sequence[Lease]) -> list[float]:
+    def lease(self, leases: Sequence[Lease]) -> list[float | None]:
         """Charge what is owed, whether it is there or not, and give of what is wanted what is left.
 
         Args:
             leases: at most ``MAX_LEASES``, each caller's once.
 
         Returns:
-            The tokens that are given, one number for each lease.
+            The tokens that are given, one number for each lease; None where the store has refused
+            that one, of which nothing is charged.
 
         Raises:
-            StoreUnavailableError: the store cannot answer in time.
+            UnansweredError: the store has not answered in time: any of it may be charged.
+            StoreUnavailableError: it was not asked, or refused all: nothing is charged.
         """
         ...

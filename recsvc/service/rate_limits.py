@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from recsvc.errors import RateLimitedError, StoreUnavailableError
+from recsvc.errors import RateLimitedError, StoreUnavailableError, UnansweredError
 from recsvc.service.ports import MAX_LEASES, Lease, RateStore
 
 RENEW_SECONDS = 0.2
@@ -159,30 +159,52 @@ class RateLimits:
         answers = True
         for first in range(0, len(callers), MAX_LEASES):
             some = callers[first : first + MAX_LEASES]
-            answers = answers and self._renew(some, now)
-            if not answers:
-                with self._lock:
-                    self._grow(some, now, seconds)
+            without: Sequence[str] = some
+            if answers:
+                try:
+                    without = self._renew(some, now)
+                except StoreUnavailableError:
+                    answers = False
+            with self._lock:
+                self._grow(without, now, seconds)
 
-    def _renew(self, callers: Sequence[str], now: float) -> bool:
-        """Ask the store for some callers; tell whether it has answered."""
+    def _renew(self, callers: Sequence[str], now: float) -> list[str]:
+        """Ask the store for some callers; return those for whom it has refused.
+
+        Raises:
+            StoreUnavailableError: it has answered for none.
+        """
         with self._lock:
             asked = self._leases(callers, now)
         if not asked:
-            return True
+            return []
         try:
             given = self._store.lease([lease for _, lease in asked])
-        except StoreUnavailableError:
-            return False
+        except UnansweredError:
+            # It may have charged them. To tell it again would charge who comes to a slow store a
+            # second's worth at each try, and refuse them once it is well: rather once too little.
+            with self._lock:
+                self._settle(asked, [0.0] * len(asked))
+            raise
         with self._lock:
-            # Meanwhile who was here may have gone, and who had gone may be back.
-            for (purse, lease), tokens in zip(asked, given, strict=True):
-                purse.owed -= lease.owed
-                purse.tokens += tokens
-                purse.keep()
-                if self._gone.get(lease.caller) is purse and abs(purse.debt) < _NOTHING:
-                    del self._gone[lease.caller]
-        return True
+            return self._settle(asked, given)
+
+    def _settle(
+        self, asked: Sequence[tuple[_Purse, Lease]], given: Sequence[float | None]
+    ) -> list[str]:
+        """Take in what was charged and given; return the callers of what was not."""
+        refused = []
+        # Meanwhile who was here may have gone, and who had gone may be back.
+        for (purse, lease), tokens in zip(asked, given, strict=True):
+            if tokens is None:
+                refused.append(lease.caller)
+                continue
+            purse.owed -= lease.owed
+            purse.tokens += tokens
+            purse.keep()
+            if self._gone.get(lease.caller) is purse and abs(purse.debt) < _NOTHING:
+                del self._gone[lease.caller]
+        return refused
 
     def _opened(self, caller: str, rate: float) -> _Purse:
         while len(self._purses) >= MAX_CALLERS:

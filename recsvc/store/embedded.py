@@ -213,7 +213,10 @@ def check_directory(directory: Path) -> None:
         SettingsError: it cannot be written or made.
     """
     directory = directory.resolve()
-    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    try:
+        existing = next(path for path in (directory, *directory.parents) if path.exists())
+    except OSError as error:  # above it is what this user may not look into
+        raise _unwritable(directory, str(error.strerror)) from error
     if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
         raise _unwritable(directory, f"{existing} is no directory that can be written")
     if (directory / "lock").exists():

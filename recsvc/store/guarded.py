@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import redis
 
-from recsvc.errors import StoreUnavailableError
+from recsvc.errors import StoreUnavailableError, UnansweredError
 from recsvc.store.breaker import CircuitBreaker
 
 _T = TypeVar("_T")
@@ -32,7 +32,8 @@ class GuardedRedis:
         """Run a command that uses the client.
 
         Raises:
-            StoreUnavailableError: Redis is down, did not answer in time, or refused.
+            UnansweredError: Redis did not answer in time, or has gone.
+            StoreUnavailableError: it was not asked, as it is down, or has refused.
         """
         if not self._breaker.allow():
             raise StoreUnavailableError("Redis is down; it is tried again within a second")
@@ -44,6 +45,6 @@ class GuardedRedis:
             raise StoreUnavailableError(f"Redis refused: {error}") from error
         except (redis.RedisError, OSError) as error:
             self._breaker.record_failure()
-            raise StoreUnavailableError(f"Redis did not answer: {error}") from error
+            raise UnansweredError(f"Redis did not answer: {error}") from error
         self._breaker.record_success()
         return answer

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from hashlib import blake2b
-from typing import Any
 
 from recsvc.service.ports import Lease
 from recsvc.service.rate_limits import burst_of
@@ -51,11 +50,11 @@ class RedisRateStore:
         self._hash_key = hash_key
         self._lease = guarded.client.register_script(_LEASE)
 
-    def lease(self, leases: Sequence[Lease]) -> list[float]:
+    def lease(self, leases: Sequence[Lease]) -> list[float | None]:
         """Charge and give tokens, each caller's by itself, in one round trip."""
-        return [float(given) for given in self._redis.ask(partial(self._ask, leases))]
+        return self._redis.ask(partial(self._ask, leases))
 
-    def _ask(self, leases: Iterable[Lease]) -> list[Any]:
+    def _ask(self, leases: Iterable[Lease]) -> list[float | None]:
         pipe = self._redis.client.pipeline(transaction=False)
         for lease in leases:
             arguments = [
@@ -66,7 +65,11 @@ class RedisRateStore:
                 _KEPT_SECONDS,
             ]
             self._lease(keys=[self._key(lease.caller)], args=arguments, client=pipe)
-        return list(pipe.execute())
+        answers = pipe.execute(raise_on_error=False)
+        refused = [answer for answer in answers if isinstance(answer, Exception)]
+        if refused and len(refused) == len(answers):
+            raise refused[0]
+        return [None if isinstance(answer, Exception) else float(answer) for answer in answers]
 
     def _key(self, caller: str) -> str:
         name = caller.encode(errors="surrogatepass")
@@ -87,7 +90,7 @@ class InMemoryRateStore:
         self._lock = threading.Lock()
         self._levels: dict[str, tuple[float, float]] = {}
 
-    def lease(self, leases: Sequence[Lease]) -> list[float]:
+    def lease(self, leases: Sequence[Lease]) -> list[float | None]:
         """Charge and give tokens."""
         with self._lock:
             return [self._one(lease) for lease in leases]

@@ -441,6 +441,8 @@ def test_the_doctor_warns_of_the_disk_of_the_embedded_valkey(
     assert run(app, ["doctor", *flags]) == 0
     assert f"warn  redis: the disk of {folder} has only" in capsys.readouterr().out
     assert not folder.parent.exists()
+    run(app, ["doctor", *flags[:-1], str(tmp_path / ("long" * 100))])  # as one without the right to
+    assert "cannot be looked at (File name too long)" in capsys.readouterr().out
 
 
 def test_a_url_that_cannot_be_used_is_one_finding(

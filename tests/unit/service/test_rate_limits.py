@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from recsvc.errors import RateLimitedError, StoreUnavailableError
+from recsvc.errors import RateLimitedError, StoreUnavailableError, UnansweredError
 from recsvc.service.ports import MAX_LEASES, Lease
 from recsvc.service.rate_limits import FORGET_SECONDS, MAX_CALLERS, RateLimits
 from recsvc.store.rate_store import InMemoryRateStore
@@ -18,19 +18,25 @@ class Store:
         self._rates = InMemoryRateStore(clock)
         self.is_down = False
         self.n_answers: int | None = None  # and then it is down; None for no end
+        self.is_slow = False
+        self.refused: set[str] = set()
         self.asked: list[Sequence[Lease]] = []
         self.charged: dict[str, float] = {}
 
-    def lease(self, leases: Sequence[Lease]) -> list[float]:
+    def lease(self, leases: Sequence[Lease]) -> list[float | None]:
         assert 0 < len(leases) <= MAX_LEASES
         self.asked.append(leases)
         if self.is_down or self.n_answers == 0:
             raise StoreUnavailableError("down")
         if self.n_answers is not None:
             self.n_answers -= 1
-        for lease in leases:
+        taken = [lease for lease in leases if lease.caller not in self.refused]
+        for lease in taken:
             self.charged[lease.caller] = self.charged.get(lease.caller, 0) + lease.owed
-        return self._rates.lease(leases)
+        given = iter(self._rates.lease(taken))
+        if self.is_slow:
+            raise UnansweredError("it took too long")
+        return [None if each.caller in self.refused else next(given) for each in leases]
 
 
 class Bench:
@@ -72,7 +78,7 @@ def renew_meanwhile(bench: Bench, caller: str, meanwhile: Callable[[], object]) 
     """Renew, and do something between the asking for a caller and the answer."""
     lease = bench.store.lease
 
-    def answer(leases: Sequence[Lease]) -> list[float]:
+    def answer(leases: Sequence[Lease]) -> list[float | None]:
         given = lease(leases)
         if caller in {each.caller for each in leases}:
             meanwhile()
@@ -324,3 +330,31 @@ def test_who_has_gone_is_told_of_in_pieces_too(bench: Bench) -> None:
     bench.renew(seconds=0)
     assert [lease.owed for lease in bench.store.asked[-1]] == [1.0]
     assert sum(bench.store.charged.values()) == MAX_CALLERS + MAX_LEASES + 1
+
+
+def test_who_is_refused_costs_nobody_else(bench: Bench) -> None:
+    """The others are charged once, and who is refused has its share until it is not."""
+    bench.store.refused = {"bad"}
+    for caller in ("good", "bad"):
+        assert bench.passed(0, 10, 10, caller=caller) == 10
+    for _ in range(5):
+        bench.processes[0].renew()
+    assert bench.store.charged == {"good": 10}
+    bench.renew(seconds=0.2)
+    assert bench.passed(0, 10, 3, caller="good") == 1
+    assert bench.passed(0, 10, 3, caller="bad") == 1
+    bench.store.refused.clear()
+    bench.renew()
+    assert bench.store.charged == {"good": 10, "bad": 10}
+
+
+def test_who_comes_while_the_store_is_slow_is_charged_once(bench: Bench) -> None:
+    """Whether it has done what it was told nobody knows, and it is not told again."""
+    bench.store.is_slow = True
+    assert bench.passed(0, 10, 10) == 10
+    for _ in range(20):
+        bench.processes[0].renew()
+    assert bench.store.charged == {"a": 10}
+    bench.store.is_slow = False
+    bench.renew(seconds=1)
+    assert bench.passed(0, 10, 10) > 0

@@ -60,7 +60,7 @@ def test_absent_server_is_one_error_then_costs_microseconds(tmp_path: Path) -> N
         cache.check,
     ]
     for call in calls:
-        assert seconds_to_fail(call) < 0.5
+        assert seconds_to_fail(call) < 2
     assert not cache.available
     assert min(seconds_to_fail(cache.check) for _ in range(20)) < 0.001
 
@@ -72,7 +72,7 @@ def test_silent_server_costs_one_time_out(tmp_path: Path) -> None:
         silent.bind(str(path))
         silent.listen()
         cache = over(f"unix://{path}")
-        assert 0.09 < seconds_to_fail(lambda: cache.get(KEY)) < 0.5
+        assert 0.09 < seconds_to_fail(lambda: cache.get(KEY)) < 2
 
 
 def test_foreign_value_is_a_miss(server: EmbeddedValkey, client: redis.Redis) -> None:
