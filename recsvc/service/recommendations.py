@@ -255,7 +255,8 @@ class Recommendations:
             if not is_late:
                 is_late = not stack.enter_context(self._maker.place(inquiry, now))
                 now = self._monotonic()  # it may have waited
-            made = self._maker.make(begun, now, is_late=is_late, ahead=ahead)
+            make = partial(self._maker.make, begun, now, is_late=is_late, ahead=ahead)
+            made = turn.instead(make) if turn is not None and is_late else make()
         if started is not None and ahead is not None:
             started -= ahead.seconds
         deliver = partial(

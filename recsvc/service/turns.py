@@ -9,7 +9,8 @@
                       the only one of all: makes it, and ends the wait of the others
 
 Nobody waits past their own time, nor much longer for who has died than the store holds a claim,
-nor once the process ends.
+nor once the process ends. Whose time is over at the same moment get the same: what sells there is
+put together once, where each by itself would keep the last of them waiting for too long.
 """
 
 import threading
@@ -24,6 +25,7 @@ from recsvc.metrics import Totals
 from recsvc.service.answer_cache import CLAIM_SECONDS, AnswerCache, CacheSlot
 from recsvc.service.cache_port import CacheKey, Claimed
 from recsvc.service.found import Found
+from recsvc.service.making import Made
 from recsvc.service.questions import KeptList
 
 PATIENCE_SECONDS = 2 * CLAIM_SECONDS
@@ -54,6 +56,20 @@ class _Outcome(NamedTuple):
 _NOTHING = _Outcome()
 
 
+class _Hurried:
+    """What those are given who wait no longer for the same list; the first of them makes it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: Made | None = None
+
+    def once(self, make: Callable[[], Made]) -> Made:
+        with self._lock:
+            if self._made is None:
+                self._made = make()
+            return self._made
+
+
 @dataclass(slots=True)
 class _Flight:
     """A list that is being made in this process.
@@ -61,10 +77,12 @@ class _Flight:
     Attributes:
         done: set once nobody makes it any more, or nobody is to wait for it.
         outcome: what came of it.
+        hurried: what is given to whose time was over before.
     """
 
     done: threading.Event = field(default_factory=threading.Event)
     outcome: _Outcome = _NOTHING
+    hurried: _Hurried = field(default_factory=_Hurried)
 
 
 class _Limit(NamedTuple):
@@ -98,6 +116,7 @@ class Turn:
         is_late: likewise.
         has_waited: likewise.
         finish: told what came of it.
+        hurried: shared with those who have waited for the same, and are as late.
     """
 
     def __init__(
@@ -108,12 +127,14 @@ class Turn:
         is_late: bool = False,
         has_waited: bool = False,
         finish: Callable[[_Outcome], None] | None = None,
+        hurried: _Hurried | None = None,
     ) -> None:
         self.found = found
         self.is_late = is_late
         self.has_waited = has_waited
         self._slot = slot
         self._finish = finish
+        self._hurried = hurried
         self._outcome = _NOTHING
 
     def made(self, payload: bytes, kept: KeptList, fresh_seconds: float) -> None:
@@ -121,6 +142,10 @@ class Turn:
         is_private = fresh_seconds <= 0
         found = None if is_private else Found(payload, 0.0, fresh_seconds, kept)
         self._outcome = _Outcome(found, is_private)
+
+    def instead(self, make: Callable[[], Made]) -> Made:
+        """What is given in place of a list: made once for all who are late for the same one."""
+        return make() if self._hurried is None else self._hurried.once(make)
 
     def __enter__(self) -> Self:
         return self
@@ -176,12 +201,15 @@ class Turns:
         """
         patience = self._monotonic() + PATIENCE_SECONDS
         limit = _Limit(min(until, patience), until <= patience)
-        turn = None
+        turn, flight = None, None
         while turn is None:
+            # Whoever gives up first has asked the store: the others need not, one after another.
+            if limit.has_begun and self._monotonic() >= limit.end:
+                return self._in_vain(slot, limit, flight)
             name = (slot.key, slot.live.revision)
             with self._lock:
                 if self._stopping.is_set():
-                    return self._in_vain(slot, limit)
+                    return self._in_vain(slot, limit, flight)
                 flight = self._flights.get(name)
                 leads = flight is None and may_lead
                 if leads:
@@ -200,7 +228,7 @@ class Turns:
     ) -> Turn | None:
         """Wait for who is at it in this process; None where they have given up."""
         if not flight.done.wait(_until(limit.end - self._monotonic())):
-            return self._in_vain(slot, limit)
+            return self._in_vain(slot, limit, flight)
         found, is_private, error = flight.outcome
         if error is not None:
             raise _anew(error)
@@ -242,7 +270,7 @@ class Turns:
                 has_waited = limit.has_begun or pause > FIRST_PAUSE_SECONDS
                 is_skipped = claimed is None and not slot.failed
                 if claimed is Claimed.HELD or (is_skipped and has_waited):
-                    return self._in_vain(slot, limit)
+                    return self._in_vain(slot, limit, flight)
                 makes = True
                 finish = partial(self._end, name, flight)
                 return Turn(slot, has_waited=has_waited, finish=finish)
@@ -260,10 +288,11 @@ class Turns:
         self._waits["given"].add()
         return Turn(slot, found)
 
-    def _in_vain(self, slot: CacheSlot, limit: _Limit) -> Turn:
+    def _in_vain(self, slot: CacheSlot, limit: _Limit, flight: _Flight | None) -> Turn:
         is_late = limit.is_late or self._stopping.is_set()
         self._waits["late" if is_late else "alone"].add()
-        return Turn(slot, is_late=is_late, has_waited=True)
+        hurried = flight.hurried if is_late and flight is not None else None
+        return Turn(slot, is_late=is_late, has_waited=True, hurried=hurried)
 
 
 def _until(seconds: float) -> float:

@@ -398,9 +398,13 @@ def test_what_is_not_kept_is_nobody_elses(bench: Bench) -> None:
 
 
 def test_who_has_waited_in_vain_behind_another_makes_nothing(bench: Bench) -> None:
-    """The one of this process gives up on another process, and so do all behind."""
+    """The one of this process gives up on another process, and so do all behind.
+
+    None of those asks the store again, and what sells is put together once for all.
+    """
     claimed_elsewhere(bench)
-    follows, served = threading.Event(), []
+    follows = threading.Event()
+    served: list[Served] = []
 
     def time_flies() -> None:
         assert follows.wait(PATIENCE)
@@ -420,6 +424,9 @@ def test_who_has_waited_in_vain_behind_another_makes_nothing(bench: Bench) -> No
     assert {each.delivery.served_from for each in served} == {ServedFrom.FALLBACK}
     assert waits(bench, "late") == 3
     assert bench.cache.puts == []
+    assert bench.cache.claims == [Claimed.HELD]
+    assert len(bench.codec.answers) == 1
+    assert len({each.delivery.recommendation_id for each in served}) == 3
 
 
 def test_in_the_same_process_one_waits_as_long_as_there_is_time(bench: Bench) -> None:
