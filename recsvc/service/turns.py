@@ -204,7 +204,7 @@ class Turns:
         turn, flight = None, None
         while turn is None:
             # Whoever gives up first has asked the store: the others need not, one after another.
-            if limit.has_begun and self._monotonic() >= limit.end:
+            if limit.has_begun and limit.is_late and self._monotonic() >= limit.end:
                 return self._in_vain(slot, limit, flight)
             name = (slot.key, slot.live.revision)
             with self._lock:
