@@ -227,7 +227,7 @@ def test_without_valkey_no_process_gives_old_lists(registry: Path, tmp_path: Pat
         wait_until(lambda: bool(service.lines("changes_not_heard")))
         wait_until(lambda: bool(service.lines("changes_heard_again")))
         lost = 'recsvc_process_cache_drops_total{reason="lost"}'
-        assert lost in service.metrics()
+        wait_until(lambda: lost in service.metrics())
         before = n_hits(service)
         wait_until(lambda: bool(line.ask("eve")) and n_hits(service) > before)
 
