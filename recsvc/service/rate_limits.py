@@ -57,10 +57,10 @@ class _Purse:
     used_at: float
     n_used: float = 0.0
 
-    @property
-    def wanted(self) -> float:
-        """What it takes to go on, should twice as many be used as of late."""
-        return max(0.0, min(2 * self.n_used + 1, burst_of(self.rate)) - self.tokens)
+    def wanted(self, share: float) -> float:
+        """What it takes to go on, should twice as many be used as of late, or a whole share."""
+        most = max(2 * self.n_used + 1, share * burst_of(self.rate))
+        return max(0.0, min(most, burst_of(self.rate)) - self.tokens)
 
     @property
     def debt(self) -> float:
@@ -93,7 +93,8 @@ class RateLimits:
 
     Args:
         store: what all processes share.
-        share: of each rate, what this process lets pass while the store does not answer.
+        share: of each rate, what this process lets pass while the store does not answer, and has
+            at hand for who asks for little and then for much.
         monotonic: monotonic seconds.
         draw: random numbers between 0 and 1.
     """
@@ -235,7 +236,7 @@ class RateLimits:
         for caller in callers:
             purse = self._purses.get(caller)
             if purse is not None:
-                wanted = purse.wanted
+                wanted = purse.wanted(self._share)
                 purse.count_anew(now)
                 # Who has no token is remembered until there is one: forgotten before, they would
                 # be given credit again.

@@ -317,7 +317,7 @@ def test_what_the_store_gives_counts_though_it_does_not_answer_for_others(bench:
     bench.store.n_answers = 1
     bench.renew(seconds=0.5)
     n_passed = [bench.passed(0, 4, 9, caller=str(n)) for n in (0, 2 * MAX_LEASES - 1)]
-    assert n_passed == [1, 1]
+    assert n_passed == [2, 1]  # all that has come in, and half of that
 
 
 def test_who_has_gone_is_told_of_in_pieces_too(bench: Bench) -> None:
@@ -332,6 +332,16 @@ def test_who_has_gone_is_told_of_in_pieces_too(bench: Bench) -> None:
     assert sum(bench.store.charged.values()) == MAX_CALLERS + MAX_LEASES + 1
 
 
+def test_who_asks_for_little_may_ask_for_much_all_at_once(bench: Bench) -> None:
+    """As long as it stays below its rate: a share is at hand, while the store is slow too."""
+    assert bench.passed(0, 1000, 1000) == 1000
+    bench.renew(seconds=1)  # that was on credit
+    for _ in range(10):
+        bench.renew(seconds=1)
+        assert bench.passed(0, 1000, 4) == 4
+    assert bench.passed(0, 1000, 490) == 490
+
+
 def test_who_is_refused_costs_nobody_else(bench: Bench) -> None:
     """The others are charged once, and who is refused has its share until it is not."""
     bench.store.refused = {"bad"}
@@ -341,7 +351,7 @@ def test_who_is_refused_costs_nobody_else(bench: Bench) -> None:
         bench.processes[0].renew()
     assert bench.store.charged == {"good": 10}
     bench.renew(seconds=0.2)
-    assert bench.passed(0, 10, 3, caller="good") == 1
+    assert bench.passed(0, 10, 3, caller="good") == 2
     assert bench.passed(0, 10, 3, caller="bad") == 1
     bench.store.refused.clear()
     bench.renew()
