@@ -33,9 +33,10 @@ _CLASSES: dict[grpc.StatusCode, type[RecsvcError]] = {
     grpc.StatusCode.CANCELLED: UnavailableError,
 }
 
-_REFUSED = re.compile(r"CERTIFICATE_VERIFY_FAILED: ([^:]*)")
+_REFUSED = re.compile(r"CERTIFICATE_VERIFY_FAILED(?:: ([^:;\n]*))?")
 _NOT_NOW = {"certificate has expired", "certificate is not yet valid"}
-"""Why BoringSSL takes no certificate, in its own words."""
+_UNTRUSTED = ("self signed", "unable to get", "unable to verify")
+"""Why BoringSSL takes no certificate, in its own words: its time, its authority."""
 
 
 def to_error(
@@ -81,18 +82,24 @@ def _hint(message: str) -> str:
             "has, or give it one that has this"
         )
     if refused := _REFUSED.search(message):
-        if refused[1] in _NOT_NOW:
-            return f" over TLS: its {refused[1]}; it needs one that holds now"
-        return (
-            f" over TLS: its certificate is of no authority that is trusted here ({refused[1]}); "
-            "trust its authority (tls_credentials, RECSVC_TARGET_CA)"
-        )
+        return f" over TLS: {_of_certificate(refused[1] or 'no reason is given')}"
     if message.endswith("Socket closed"):
         return (
             ": it closed the connection, as one does that wants TLS, or a client's certificate; "
             "give what it wants (tls_credentials, RECSVC_TARGET_CA), or name another server"
         )
     return "; start a server with recsvc serve, or name another one"
+
+
+def _of_certificate(why: str) -> str:
+    if why in _NOT_NOW:
+        return f"its {why}; it needs one that holds now"
+    if why.startswith(_UNTRUSTED):
+        return (
+            f"its certificate is of no authority that is trusted here ({why}); trust its authority "
+            "(tls_credentials, RECSVC_TARGET_CA)"
+        )
+    return f"its certificate is not taken ({why}); it needs another one"
 
 
 def was_cancelled(target: str) -> UnavailableError:

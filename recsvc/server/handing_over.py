@@ -195,10 +195,10 @@ def send(
 
     Args:
         insides: of gRPC.
-        context: of the call; one that has ended is sent nothing.
+        context: of the call; one that has ended is sent nothing, and nothing is called.
         answer: one message. There must be no other on its way.
-        taken: called on gRPC's own thread, which must not see it raise anything, once the answer
-            was taken or never will be.
+        taken: called on gRPC's own thread, which must not see it raise anything, once what was
+            sent was taken or never will be.
     """
     state, call = context._state, context._rpc_event.call  # noqa: SLF001  # this module's purpose
     has_sent = insides.sent_message(state, insides.send_token)

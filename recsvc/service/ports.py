@@ -279,6 +279,6 @@ class RateStore(Protocol):
 
         Raises:
             UnansweredError: the store has not answered in time: any of it may be charged.
-            StoreUnavailableError: it was not asked, or refused all: nothing is charged.
+            StoreUnavailableError: it was not asked: nothing is charged.
         """
         ...

@@ -185,7 +185,8 @@ class RateLimits:
             # It may have charged them. To tell it again would charge who comes to a slow store a
             # second's worth at each try, and refuse them once it is well: rather once too little.
             with self._lock:
-                self._settle(asked, [0.0] * len(asked))
+                for purse, lease in asked:
+                    purse.owed -= max(0.0, lease.owed)
             raise
         with self._lock:
             return self._settle(asked, given)

@@ -256,7 +256,7 @@ class Recommendations:
                 is_late = not stack.enter_context(self._maker.place(inquiry, now))
                 now = self._monotonic()  # it may have waited
             make = partial(self._maker.make, begun, now, is_late=is_late, ahead=ahead)
-            made = turn.instead(make) if turn is not None and is_late else make()
+            made = turn.instead(make, self._is_allowed) if turn is not None and is_late else make()
         if started is not None and ahead is not None:
             started -= ahead.seconds
         deliver = partial(

@@ -9,8 +9,8 @@
                       the only one of all: makes it, and ends the wait of the others
 
 Nobody waits past their own time, nor much longer for who has died than the store holds a claim,
-nor once the process ends. Whose time is over at the same moment get the same: what sells there is
-put together once, where each by itself would keep the last of them waiting for too long.
+nor once the process ends. Whose time is over get the same: what sells there is put together once,
+where each by itself would keep the last of them waiting for too long.
 """
 
 import threading
@@ -35,6 +35,9 @@ FIRST_PAUSE_SECONDS = 0.001
 LAST_PAUSE_SECONDS = 0.016
 """Between two looks at what another process makes: at first about what a list takes, then longer,
 so that of a slow one little is known late and few looks are in vain."""
+
+TOGETHER_SECONDS = 0.02
+"""Who is late waits so long for who puts together what sells: it takes a few milliseconds."""
 
 _Name = tuple[CacheKey, int]
 
@@ -63,11 +66,15 @@ class _Hurried:
         self._lock = threading.Lock()
         self._made: Made | None = None
 
-    def once(self, make: Callable[[], Made]) -> Made:
-        with self._lock:
-            if self._made is None:
+    def once(self, make: Callable[[], Made], is_allowed: "_IsAllowed") -> Made:
+        if not self._lock.acquire(timeout=TOGETHER_SECONDS):
+            return make()
+        try:
+            if self._made is None or not is_allowed(self._made.kept):  # recalled since
                 self._made = make()
             return self._made
+        finally:
+            self._lock.release()
 
 
 @dataclass(slots=True)
@@ -143,9 +150,14 @@ class Turn:
         found = None if is_private else Found(payload, 0.0, fresh_seconds, kept)
         self._outcome = _Outcome(found, is_private)
 
-    def instead(self, make: Callable[[], Made]) -> Made:
-        """What is given in place of a list: made once for all who are late for the same one."""
-        return make() if self._hurried is None else self._hurried.once(make)
+    def instead(self, make: Callable[[], Made], is_allowed: _IsAllowed) -> Made:
+        """What is given in place of a list: made once for all who are late for the same one.
+
+        Args:
+            make: makes it.
+            is_allowed: whether what was made may still be given.
+        """
+        return make() if self._hurried is None else self._hurried.once(make, is_allowed)
 
     def __enter__(self) -> Self:
         return self
@@ -201,24 +213,27 @@ class Turns:
         """
         patience = self._monotonic() + PATIENCE_SECONDS
         limit = _Limit(min(until, patience), until <= patience)
-        turn, flight = None, None
+        turn: Turn | None = None
+        followed: _Flight | None = None
         while turn is None:
             # Whoever gives up first has asked the store: the others need not, one after another.
-            if limit.has_begun and limit.is_late and self._monotonic() >= limit.end:
-                return self._in_vain(slot, limit, flight)
+            if followed is not None and limit.is_late and self._monotonic() >= limit.end:
+                return self._in_vain(slot, limit, followed)
             name = (slot.key, slot.live.revision)
             with self._lock:
                 if self._stopping.is_set():
-                    return self._in_vain(slot, limit, flight)
+                    return self._in_vain(slot, limit, followed)
                 flight = self._flights.get(name)
                 leads = flight is None and may_lead
                 if leads:
                     flight = self._flights[name] = _Flight()
             if flight is None:
-                return Turn(slot, is_late=True, has_waited=limit.has_begun)
+                hurried = None if followed is None else followed.hurried
+                return Turn(slot, is_late=True, has_waited=limit.has_begun, hurried=hurried)
             if leads:
                 turn = self._lead(slot, name, flight, limit, is_allowed)
             else:
+                followed = flight
                 turn = self._follow(slot, flight, limit, is_allowed)
                 limit = limit._replace(has_begun=True)
         return turn

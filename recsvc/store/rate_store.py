@@ -66,9 +66,6 @@ class RedisRateStore:
             ]
             self._lease(keys=[self._key(lease.caller)], args=arguments, client=pipe)
         answers = pipe.execute(raise_on_error=False)
-        refused = [answer for answer in answers if isinstance(answer, Exception)]
-        if refused and len(refused) == len(answers):
-            raise refused[0]
         return [None if isinstance(answer, Exception) else float(answer) for answer in answers]
 
     def _key(self, caller: str) -> str:

@@ -3,7 +3,6 @@
 import pytest
 import redis
 
-from recsvc.errors import StoreUnavailableError
 from recsvc.service.ports import MAX_LEASES, Lease, RateStore
 from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.guarded import GuardedRedis
@@ -121,5 +120,4 @@ def test_whom_redis_refuses_costs_nobody_else(client: redis.Redis) -> None:
     client.set(key, "of another kind")
     asked = [Lease("bad", RATE, 0, 1), Lease("good", RATE, 0, 0.25)]
     assert rates.lease(asked) == [None, 0.25]
-    with pytest.raises(StoreUnavailableError, match="Redis refused"):
-        rates.lease(asked[:1])
+    assert rates.lease(asked[:1]) == [None]

@@ -148,5 +148,7 @@ def test_who_takes_late_is_told_how_it_is_by_then(tmp_path: Path) -> None:
             connection.sendall(WANTS_ALL)
             heard = b""
             while told(NOT_SERVING) not in heard:
-                heard += connection.recv(4096)
+                piece = connection.recv(4096)
+                assert piece, "it hung up"
+                heard += piece
             assert told(SERVING) in heard.partition(told(NOT_SERVING))[0]

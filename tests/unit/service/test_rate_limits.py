@@ -332,6 +332,15 @@ def test_who_has_gone_is_told_of_in_pieces_too(bench: Bench) -> None:
     assert sum(bench.store.charged.values()) == MAX_CALLERS + MAX_LEASES + 1
 
 
+def test_a_store_that_is_slow_gives_no_credit_again(bench: Bench) -> None:
+    """Who has gone and comes back while it is has what they had."""
+    bench.store.is_slow = True
+    assert bench.passed(0, 100, 100) == 100
+    for _ in range(8):
+        bench.renew(seconds=1)
+    assert bench.passed(0, 100, 100) <= 50  # its share, which has grown meanwhile
+
+
 def test_who_asks_for_little_may_ask_for_much_all_at_once(bench: Bench) -> None:
     """As long as it stays below its rate: a share is at hand, while the store is slow too."""
     assert bench.passed(0, 1000, 1000) == 1000

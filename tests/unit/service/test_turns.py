@@ -397,6 +397,13 @@ def test_what_is_not_kept_is_nobody_elses(bench: Bench) -> None:
     assert waits(bench, "alone") == 2
 
 
+def n_behind(bench: Bench) -> int:
+    """How many wait for another one of this process: only who waits for them knows."""
+    flights = list(bench.recommendations._turns._flights.values())  # there is no other door
+    waiters = [flight.done._cond._waiters for flight in flights]  # type: ignore[attr-defined]  # as above
+    return sum(map(len, waiters))
+
+
 def test_who_has_waited_in_vain_behind_another_makes_nothing(bench: Bench) -> None:
     """The one of this process gives up on another process, and so do all behind.
 
@@ -408,6 +415,7 @@ def test_who_has_waited_in_vain_behind_another_makes_nothing(bench: Bench) -> No
 
     def time_flies() -> None:
         assert follows.wait(PATIENCE)
+        wait_until(lambda: n_behind(bench) == 2)
         bench.monotonic += 0.96  # too late to ask the store
 
     def ask() -> None:
@@ -427,6 +435,20 @@ def test_who_has_waited_in_vain_behind_another_makes_nothing(bench: Bench) -> No
     assert bench.cache.claims == [Claimed.HELD]
     assert len(bench.codec.answers) == 1
     assert len({each.delivery.recommendation_id for each in served}) == 3
+
+
+def test_what_was_withdrawn_is_in_no_list_of_who_waits_in_vain(bench: Bench) -> None:
+    """Also where another one who was late has put it together before."""
+    crowd = Crowd(bench, OF_ANNA)
+    bench.codec.before = nothing
+    before = bench.ask(OF_ANNA, seconds=0.06).payload.decode().split()
+    bench.standing.withdraw(before[:1])
+    after = bench.ask(OF_ANNA, seconds=0.06)
+    assert after.delivery.served_from is ServedFrom.FALLBACK
+    assert after.payload.decode().split() == before[1:]
+    again = bench.ask(OF_ANNA, seconds=0.06)
+    assert again.payload is after.payload
+    assert crowd.go() == [ServedFrom.MODEL]
 
 
 def test_in_the_same_process_one_waits_as_long_as_there_is_time(bench: Bench) -> None:
