@@ -3,15 +3,17 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-from recsvc.errors import RecsvcError, StreamEndedError
+from recsvc.errors import InvalidRequestError, RecsvcError, StreamEndedError
 from recsvc.logs import Logger
 from recsvc.server.errors import to_grpc_status
 from recsvc.server.executors import Lane
+from recsvc.server.fields import no_message
 from recsvc.server.gathering import Gathered
 from recsvc.server.patience import idle_error
 
@@ -50,6 +52,21 @@ class ReflectionServicer(reflection.ReflectionServicer):  # type: ignore[misc]  
         self.pool = Lane(logger, MAX_STREAMS + 1, name="reflection")
         self.ServerReflectionInfo = _LimitedStreams(answer, self.pool, idle_seconds, admit)
 
+    def add_to(self, server: grpc.Server) -> None:
+        """Have a server answer by it.
+
+        Its messages are decoded here: where gRPC cannot, it ends the stream itself, and if that has
+        been ended otherwise meanwhile never knows that it is over, for which its own end waits.
+        """
+        method: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(
+            self.ServerReflectionInfo,
+            response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+        )
+        handler = grpc.method_handlers_generic_handler(
+            reflection.SERVICE_NAME, {"ServerReflectionInfo": method}
+        )
+        server.add_generic_rpc_handlers((handler,))
+
 
 class _LimitedStreams:
     """The method, at most :data:`MAX_STREAMS` times at once.
@@ -73,7 +90,7 @@ class _LimitedStreams:
 
     def __call__(
         self,
-        requests: "Iterator[reflection_pb2.ServerReflectionRequest]",
+        requests: Iterator[bytes],
         context: grpc.ServicerContext,
     ) -> "Iterator[reflection_pb2.ServerReflectionResponse]":
         """Answer the questions of one stream."""
@@ -90,13 +107,13 @@ class _LimitedStreams:
             _end(context, error)
         try:
             yield from self._answer(self._while_busy(requests), context)
-        except StreamEndedError as idle:
-            _end(context, idle)
+        except (StreamEndedError, InvalidRequestError) as error:
+            _end(context, error)
         finally:
             self._free.release()
 
     def _while_busy(
-        self, requests: "Iterator[reflection_pb2.ServerReflectionRequest]"
+        self, requests: Iterator[bytes]
     ) -> "Iterator[reflection_pb2.ServerReflectionRequest]":
         seconds = self._idle_seconds
         groups = Gathered(
@@ -104,7 +121,14 @@ class _LimitedStreams:
         )
         with closing(groups):
             for group in groups:
-                yield from group
+                yield from map(_decoded, group)
+
+
+def _decoded(message: bytes) -> "reflection_pb2.ServerReflectionRequest":
+    try:
+        return reflection_pb2.ServerReflectionRequest.FromString(message)
+    except DecodeError as error:
+        raise no_message() from error
 
 
 def _end(context: grpc.ServicerContext, error: RecsvcError) -> NoReturn:

@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 
 from recsvc.errors import SettingsError
 from recsvc.logs import Logger
@@ -227,7 +227,8 @@ class RecommendationServer:
         # over a call or sent an answer.
         while not stopped.wait(_IDLE_SECONDS) and n_idle < _IDLE_LOOKS:
             n_idle = 0 if self._is_busy else n_idle + 1
-        self._server.stop(0).wait()
+        if not self._server.stop(0).wait(END_SECONDS):
+            self._logger.warning("calls_not_ended", hint="gRPC waits for calls that are over")
         # Or a thread would go on waiting for what another process makes, for a call that is no
         # more, and this one for the thread.
         self._recommendations.stop()
@@ -259,10 +260,10 @@ class RecommendationServer:
             (customer_service.add_CustomerServiceServicer_to_server, servicers.customers),
             (event_service.add_EventServiceServicer_to_server, servicers.events),
             (health_pb2_grpc.add_HealthServicer_to_server, self._watched),
-            (reflection_pb2_grpc.add_ServerReflectionServicer_to_server, self._reflection),
         ]
         for add, servicer in services:
             add(servicer, self._server)
+        self._reflection.add_to(self._server)
 
     def _bind(self, options: ServerOptions) -> int:
         listen = options.listen

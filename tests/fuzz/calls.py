@@ -70,11 +70,11 @@ class Sent:
         """Codes that it may end with and say no more: gRPC's own protocols know no details."""
         if self.method.is_ours:
             return frozenset()
-        # grpcio says INTERNAL of what it cannot decode.
+        # grpcio says INTERNAL of what it cannot decode; reflection decodes by itself.
         is_read = all(is_readable(self.method, message) for message in self.messages)
         # That there is no such service, or no List, needs no more words.
         said = {grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNIMPLEMENTED}
-        return said if is_read else {grpc.StatusCode.INTERNAL}
+        return said if is_read or not self.method.asks_nobody else {grpc.StatusCode.INTERNAL}
 
 
 Judge = Callable[[Sent, Verdict, Mapping[str, str]], None]

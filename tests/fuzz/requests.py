@@ -41,6 +41,9 @@ _N_STREAMED: Final = (0, 1, 2, 5, 20, 100)
 _N_LONG: Final = 20
 _REQUESTS_A_SECOND: Final = 1_000_000.0
 """That may be made: they are counted, and none is turned away."""
+_UNWELL: Final = ("worker_killed", "worker_exited", "calls_left_behind", "calls_not_ended")
+"""Lines that a service which ends as it should does not write."""
+
 _CUSTOMERS: Final = ("anna", "ben", "clara", "dora", "emil", "filipa")
 
 
@@ -296,6 +299,7 @@ def run_requests(  # options of one run, by keyword
         found.faults.append(f"the service ended with {code} after {found.n_calls} calls")
     found.faults += log.faults[:_N_FAULTS]
     found.faults += _uncounted(found, log)
+    found.faults += [f"{n} x {event}" for event in _UNWELL if (n := log.n_lines[event])]
     found.lines = dict(log.n_lines)
     found.memory_mb = {
         name: (round(before), round(memory.last_mb.get(name, 0)))

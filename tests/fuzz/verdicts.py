@@ -114,8 +114,8 @@ def _judged(status: Status, name: str) -> tuple[str, str]:
         elif detail.Unpack(bad):
             fields += [violation.field for violation in bad.field_violations]
         waits = waits or detail.Is(RetryInfo.DESCRIPTOR)
-    kind = f"{[info.reason for info in infos]} {fields} {status.message[:80]}"
-    kind = _NUMBERS.sub("#", kind)
+    reasons = " ".join(info.reason for info in infos)
+    kind = f"{reasons} {_NUMBERS.sub('#', f'{fields} {status.message[:80]}')}"
     if name not in REASONS:
         return f"{name}: {status.message[:300]}", kind
     if len(infos) != 1 or infos[0].domain != "recsvc":

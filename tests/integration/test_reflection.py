@@ -60,7 +60,7 @@ def test_an_idle_stream_is_ended() -> None:
     pool = ThreadPoolExecutor(1)
     servicer = ReflectionServicer(("a.Service",), Log().logger, idle_seconds=IDLE_SECONDS)
     server = grpc.server(pool)
-    reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, server)
+    servicer.add_to(server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
@@ -87,3 +87,23 @@ def test_an_idle_stream_is_ended() -> None:
         server.stop(None).wait()
         servicer.pool.stop()
         pool.shutdown()
+
+
+def test_what_is_no_question_is_told_so_and_holds_up_no_end(tmp_path: Path) -> None:
+    """Whether the caller waits for that, or leaves at the first answer; questions after it too."""
+    registry = small_registry(tmp_path / "models").root
+    question, wrong = LIST.SerializeToString(), b"\xff"
+    with local_server(registry) as server:
+        ask: grpc.StreamStreamMultiCallable[bytes, bytes] = server.channel.stream_stream(
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+        )
+        with pytest.raises(grpc.RpcError) as raised:
+            list(ask(iter([question, wrong, question]), timeout=20))
+        told = refused(raised.value)
+        assert (told.code, told.field) == (grpc.StatusCode.INVALID_ARGUMENT, "request")
+        for _ in range(100):
+            call = ask(iter([question, *[wrong] * 3, question] * 5), timeout=20)
+            next(call, None)
+            call.cancel()
+        log = server.log
+    assert not log.lines("calls_not_ended")

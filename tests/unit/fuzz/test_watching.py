@@ -251,6 +251,16 @@ def test_what_is_wrong_is_told_though_others_ended_so_and_were_well() -> None:
     assert found.codes == {"UNAUTHENTICATED": 3}
 
 
+def test_who_finds_no_room_was_asked_for_nothing() -> None:
+    """And has not been let in, whatever they have shown."""
+    full = Ended(FULL, info("OVERLOADED"), RetryInfo())
+    verdict = verdict_of(full, may_expire=False, n_bytes=10)
+    assert admitted(Sent(METHOD, [b""], BAD), verdict).fault == ""
+    spent = Ended(FULL, info("RATE_LIMITED"), RetryInfo())
+    verdict = verdict_of(spent, may_expire=False, n_bytes=10)
+    assert admitted(Sent(METHOD, [b""], BAD), verdict).fault.startswith("let in")
+
+
 CHECK, ASK = (
     next(method for method in methods() if method.name == name)
     for name in ("Health.Check", "ServerReflection.ServerReflectionInfo")
