@@ -200,6 +200,7 @@ def send(
         taken: called on gRPC's own thread, which must not see it raise anything, once what was
             sent was taken or never will be.
     """
+    # The public way to send waits until the answer was taken.
     state, call = context._state, context._rpc_event.call  # noqa: SLF001  # this module's purpose
     has_sent = insides.sent_message(state, insides.send_token)
 

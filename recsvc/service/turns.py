@@ -232,6 +232,7 @@ class Turns:
                 return Turn(slot, is_late=True, has_waited=limit.has_begun, hurried=hurried)
             if leads:
                 turn = self._lead(slot, name, flight, limit, is_allowed)
+                followed = None  # whoever it was knew nothing of what the shopper has done since
             else:
                 followed = flight
                 turn = self._follow(slot, flight, limit, is_allowed)

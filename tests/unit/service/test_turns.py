@@ -398,9 +398,9 @@ def test_what_is_not_kept_is_nobody_elses(bench: Bench) -> None:
 
 
 def n_behind(bench: Bench) -> int:
-    """How many wait for another one of this process: only who waits for them knows."""
-    flights = list(bench.recommendations._turns._flights.values())  # there is no other door
-    waiters = [flight.done._cond._waiters for flight in flights]  # type: ignore[attr-defined]  # as above
+    """How many wait for another one of this process; only what is private in both says so."""
+    flights = list(bench.recommendations._turns._flights.values())
+    waiters = [flight.done._cond._waiters for flight in flights]  # type: ignore[attr-defined]  # private, so no stub has it
     return sum(map(len, waiters))
 
 
