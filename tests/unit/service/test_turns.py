@@ -451,6 +451,34 @@ def test_what_was_withdrawn_is_in_no_list_of_who_waits_in_vain(bench: Bench) -> 
     assert crowd.go() == [ServedFrom.MODEL]
 
 
+def test_who_waits_in_vain_is_given_nothing_of_before_their_last_act(bench: Bench) -> None:
+    """Who was late before it may have had what was bought since."""
+    served: list[Served] = []
+    crowd = Crowd(bench, OF_ANNA, fails=ValueError("a fault of ours"))
+    bench.codec.before = nothing
+    before = bench.ask(OF_ANNA, seconds=0.06)
+    seconds = 2 * CLAIM_SECONDS
+    follower = threading.Thread(target=lambda: served.append(bench.ask(OF_ANNA, seconds)))
+    follower.start()
+    wait_until(lambda: n_behind(bench) == 1)
+    bench.cache.inner.put(key_of(bench), b"theirs", 60)  # of before, of another process
+    bench.did(before.payload.decode().split()[0])
+    look = bench.cache.get
+
+    def look_slowly(key: CacheKey) -> Lookup:
+        found = look(key)
+        bench.monotonic += 0.99 * seconds
+        return found
+
+    bench.cache.get = look_slowly  # type: ignore[method-assign]  # when it is their turn to make it
+    assert crowd.go() == []
+    follower.join(PATIENCE)
+    (after,) = served
+    assert after.delivery.served_from is ServedFrom.FALLBACK
+    assert len(bench.codec.answers) == 2
+    assert after.payload is not before.payload
+
+
 def test_in_the_same_process_one_waits_as_long_as_there_is_time(bench: Bench) -> None:
     """Also who could not have made the list in time."""
     crowd = Crowd(bench, OF_ANNA)
