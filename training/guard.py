@@ -44,7 +44,7 @@ class Verdict:
         """One line for the log."""
         names = {TREES: "the trees", FUSION: "the fusion"}
         served, other = (names.get(n, f"{n} alone") for n in (self.served, self.runner_up))
-        sure = "" if self.margin.is_above_zero else ", within the noise"
+        sure = "" if self.margin.is_clear_of_zero else ", within the noise"
         where = "behind" if self.margin.mean < 0 else "before"
         margin = f"{self.margin.mean:.4f} [{self.margin.low:.4f}, {self.margin.high:.4f}]"
         return (

@@ -135,7 +135,7 @@ def comparison_lines(comparison: Comparison) -> list[str]:
 
 def _difference_line(each: Difference) -> str:
     found = each.difference
-    mark = " *" if found.is_above_zero or found.is_below_zero else ""
+    mark = " *" if found.is_clear_of_zero else ""
     return (
         f"{each.kind + ' ' + each.name:32}{each.n_customers:>10,}"
         f"{each.mean_a:9.4f}{each.mean_b:9.4f}{found.mean:+10.4f}"

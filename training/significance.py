@@ -45,6 +45,11 @@ class Interval:
         return self.high < 0
 
     @property
+    def is_clear_of_zero(self) -> bool:
+        """Whether 0 is outside of it: what lies inside may be chance."""
+        return self.is_above_zero or self.is_below_zero
+
+    @property
     def margin(self) -> float:
         """Half of its width: what follows a ± where two ends take too much room."""
         return (self.high - self.low) / 2

@@ -213,7 +213,7 @@ def _line(
 ) -> str:
     learnt, plain = found
     served = "the trees" if margin.mean > 0 else "plain weights"
-    sure = "" if margin.is_above_zero else ", within the noise"
+    sure = "" if margin.is_clear_of_zero else ", within the noise"
     return (
         f"  {task.value}: recall@{AT} {learnt.mean():.4f} learnt, {plain.mean():.4f} plain "
         f"({margin.mean:+.4f} [{margin.low:.4f}, {margin.high:.4f}]{sure}): {served} will serve"

@@ -69,7 +69,7 @@ def test_noise_is_no_difference() -> None:
         for _ in range(100)
     ]
 
-    called = [interval.is_above_zero or interval.is_below_zero for interval in found]
+    called = [interval.is_clear_of_zero for interval in found]
     assert 1 <= sum(called) <= 10
 
 
