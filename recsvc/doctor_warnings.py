@@ -9,6 +9,7 @@ from pathlib import Path
 
 from redis.exceptions import RedisError
 
+from recsvc.access.binding import openness
 from recsvc.access.exposure import exposed_files, loose_tokens
 from recsvc.artifacts import experiment_shelf, rules_file
 from recsvc.artifacts.documents import Documents
@@ -40,6 +41,7 @@ def warnings(settings: ServerSettings) -> Iterator[tuple[str, str]]:
     """
     yield from (("files", said) for said in exposed_files(settings))
     yield from (("access", said) for said in loose_tokens(settings))
+    yield from (("access", said) for _, said in openness(settings))
     with suppress(RecsvcError):  # where there is none, another check says so
         registry = Registry.open(settings.registry)
         registry.pointer()

@@ -7,13 +7,12 @@ import os
 import sys
 from collections.abc import Callable
 
-from recsvc.access.binding import check_binding, is_loopback
+from recsvc.access.binding import check_binding, openness
 from recsvc.access.exposure import exposed_files, loose_tokens
 from recsvc.artifacts.registry import Registry
 from recsvc.logs import Logger
 from recsvc.metrics_page import MetricsPage, metrics_page
 from recsvc.server.address import reserved
-from recsvc.settings.addresses import split_address
 from recsvc.settings.server import ServerSettings
 from recsvc.store.embedded import EmbeddedValkey
 from recsvc.supervisor import Supervisor
@@ -82,21 +81,8 @@ def _warn_of_openness(settings: ServerSettings, logger: Logger) -> None:
         logger.warning("access_file_exposed", hint=said)
     for said in loose_tokens(settings):
         logger.warning("tokens_of_others", hint=said)
-    if is_loopback(split_address(settings.listen)[0]):
-        return
-    if not (settings.asks_for_credentials or settings.tls_client_ca):
-        logger.warning(
-            "anonymous_allowed",
-            listen=settings.listen,
-            hint="whoever reaches the port may do everything: RECSVC_ALLOW_ANONYMOUS says so",
-        )
-    elif settings.tls_cert is None:
-        logger.warning(
-            "plain_text",
-            listen=settings.listen,
-            hint="credentials and lists can be read on the way: give RECSVC_TLS_CERT and "
-            "RECSVC_TLS_KEY, unless what stands before the service ends TLS",
-        )
+    for event, said in openness(settings):
+        logger.warning(event, listen=settings.listen, hint=said)
 
 
 _ENDS = frozenset({"worker_exited", "worker_replaced", "roll_stopped"})

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from recsvc.client import rejected_file
 from recsvc.client.event_file import Unreadable, check_readable, read_events
@@ -128,16 +129,28 @@ def _recall(marker: Path, path: Path, rejected: Path | None) -> Sent:
         stamp, told = json.loads(marker.read_text(encoding="ascii"))
         if stamp != _stamp(path, rejected):
             return Sent()
+        n_rows = _number(told["n_rows"])
         return Sent(
-            n_rows=told["n_rows"],
-            n_skipped=told["n_rows"],
-            outcomes=Counter(told["outcomes"]),
-            n_unreadable=told["n_unreadable"],
-            first_refused=[Refused(*one) for one in told["first_refused"]],
-            reasons=Counter(told["reasons"]),
+            n_rows=n_rows,
+            n_skipped=n_rows,
+            outcomes=_numbers(told["outcomes"]),
+            n_unreadable=_number(told["n_unreadable"]),
+            first_refused=[Refused(_number(row), str(why)) for row, why in told["first_refused"]],
+            reasons=_numbers(told["reasons"]),
         )
-    except (OSError, ValueError, TypeError, KeyError):  # none, or none of this version
+    # None, or none of this version, or nothing that this has written.
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return Sent()
+
+
+def _numbers(told: Any) -> Counter[str]:  # noqa: ANN401  # what JSON can say
+    return Counter({str(name): _number(number) for name, number in dict(told).items()})
+
+
+def _number(told: Any) -> int:  # noqa: ANN401  # likewise
+    if type(told) is not int or told < 0:
+        raise ValueError(f"{told!r} is no number of rows")
+    return told
 
 
 def _remember(marker: Path, path: Path, rejected: Path | None, sent: Sent) -> None:

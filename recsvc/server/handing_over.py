@@ -152,7 +152,7 @@ class HandedOver:
         """Begin what was submitted, or end the call where no message will come.
 
         Args:
-            begun: called when a thread takes the message.
+            begun: called when a thread takes the message, or at once where none will.
         """
         pooled, event, state, behaviour, _, *others = self._arguments
         is_active = self._insides.is_active
@@ -166,7 +166,10 @@ class HandedOver:
                 return request if is_active(state) else None
 
             self._begin(self._run, pooled, event, state, behaviour, message, *others)
-        elif state.client is self._insides.closed:
+            return
+        if begun is not None:  # there was one that cannot be decoded, and gRPC says so
+            begun()
+        if state.client is self._insides.closed:
             self._abort(self._insides.unimplemented, "exactly one message is wanted, and none came")
 
     def end(self, status: Any) -> None:  # noqa: ANN401  # grpc.Status is untyped

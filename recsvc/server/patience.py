@@ -21,14 +21,6 @@ UNREAD_SECONDS = 5.0
 the 64 KiB that may lie before it in that time even over a line of 100 kbit/s."""
 
 
-def idle_error(seconds: float) -> StreamEndedError:
-    """What a stream is told on which nothing was asked for so long."""
-    return StreamEndedError(
-        f"nothing was asked on this stream for {seconds:g} s; end a stream when nothing is left to "
-        "ask, and open another one when there is"
-    )
-
-
 class UnreadError(StreamEndedError):
     """Nobody reads what is answered, and the caller has been told so already."""
 
@@ -59,7 +51,10 @@ class Patience:
     def idle(self) -> StreamEndedError:
         """What a stream is told on which nothing was asked for so long; it is counted."""
         self._ended["idle"].add()
-        return idle_error(self.seconds)
+        return StreamEndedError(
+            f"nothing was asked on this stream for {self.seconds:g} s; end a stream when nothing "
+            "is left to ask, and open another one when there is"
+        )
 
     def taken(self, answers: Iterable[Any], context: grpc.ServicerContext) -> Iterator[Any]:
         """Give the answers of a stream, and be found by :meth:`sweep` while one is not taken.

@@ -1,4 +1,4 @@
-"""Reflection that cannot stop a worker: few streams, on threads of their own, none idle."""
+"""Reflection that cannot stop a worker: few streams, on threads of their own, none kept waiting."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from recsvc.server.errors import to_grpc_status
 from recsvc.server.executors import Lane
 from recsvc.server.fields import no_message
 from recsvc.server.gathering import Gathered
-from recsvc.server.patience import idle_error
+from recsvc.server.patience import Patience, UnreadError
 
 MAX_STREAMS = 4
 IDLE_SECONDS = 10.0
@@ -30,19 +30,20 @@ class ReflectionServicer(reflection.ReflectionServicer):  # type: ignore[misc]  
 
     Args:
         service_names: full names of all services.
+        patience: ends streams on which nothing is asked, or of which nothing is read.
         logger: told of what a stream raises past gRPC.
-        idle_seconds: a stream without a question for so long is ended.
         admit: turns away who may not ask; None, everybody may.
 
     Attributes:
         pool: its threads.
+        patience: as the argument.
     """
 
     def __init__(
         self,
         service_names: tuple[str, ...],
+        patience: Patience,
         logger: Logger,
-        idle_seconds: float = IDLE_SECONDS,
         *,
         admit: Callable[[grpc.ServicerContext], None] | None = None,
     ) -> None:
@@ -50,7 +51,8 @@ class ReflectionServicer(reflection.ReflectionServicer):  # type: ignore[misc]  
         answer = super().ServerReflectionInfo
         # One more than there may be streams, so that there is always one to refuse with.
         self.pool = Lane(logger, MAX_STREAMS + 1, name="reflection")
-        self.ServerReflectionInfo = _LimitedStreams(answer, self.pool, idle_seconds, admit)
+        self.patience = patience
+        self.ServerReflectionInfo = _LimitedStreams(answer, self.pool, patience, admit)
 
     def add_to(self, server: grpc.Server) -> None:
         """Have a server answer by it.
@@ -79,12 +81,12 @@ class _LimitedStreams:
         self,
         answer: "reflection.ReflectionServicer",
         pool: Lane,
-        idle_seconds: float,
+        patience: Patience,
         admit: Callable[[grpc.ServicerContext], None] | None,
     ) -> None:
         self._answer = answer
         self._admit = admit
-        self._idle_seconds = idle_seconds
+        self._patience = patience
         self._free = threading.BoundedSemaphore(MAX_STREAMS)
         self.experimental_thread_pool = pool
 
@@ -106,7 +108,10 @@ class _LimitedStreams:
             )
             _end(context, error)
         try:
-            yield from self._answer(self._while_busy(requests), context)
+            answers = self._answer(self._while_busy(requests), context)
+            yield from self._patience.taken(answers, context)
+        except UnreadError:  # the caller has been told
+            return
         except (StreamEndedError, InvalidRequestError) as error:
             _end(context, error)
         finally:
@@ -115,10 +120,8 @@ class _LimitedStreams:
     def _while_busy(
         self, requests: Iterator[bytes]
     ) -> "Iterator[reflection_pb2.ServerReflectionRequest]":
-        seconds = self._idle_seconds
-        groups = Gathered(
-            requests, 1, lambda _: 0, nullcontext, seconds, lambda: idle_error(seconds)
-        )
+        patience = self._patience
+        groups = Gathered(requests, 1, lambda _: 0, nullcontext, patience.seconds, patience.idle)
         with closing(groups):
             for group in groups:
                 yield from map(_decoded, group)

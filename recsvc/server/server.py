@@ -30,7 +30,7 @@ from recsvc.server.interceptor import CallInterceptor, Traits
 from recsvc.server.model_servicer import ModelServicer
 from recsvc.server.patience import SWEEPS, Patience
 from recsvc.server.recommendation_servicer import RecommendationServicer
-from recsvc.server.reflection import ReflectionServicer
+from recsvc.server.reflection import IDLE_SECONDS, ReflectionServicer
 from recsvc.server.requests import MAX_BATCH
 from recsvc.service.poller import Poller
 from recsvc.service.stopping import stop_all
@@ -163,7 +163,10 @@ class RecommendationServer:
         self._impatient = Poller("silent-callers", logger)
         patient = self._patient = Lane(logger, options.max_threads, arrivals)
         self._reflection = ReflectionServicer(
-            SERVICES, logger, admit=None if gate is None else gate.admit
+            SERVICES,
+            Patience(IDLE_SECONDS, metrics),
+            logger,
+            admit=None if gate is None else gate.admit,
         )
         admission = Admission(
             executor.backlog,
@@ -207,13 +210,15 @@ class RecommendationServer:
         """
         self.port = self._bind(self._options)
         self._server.start()
-        patience, arrivals = self._streams.patience, self._arrivals
+        impatient = self._streams.patience, self._reflection.patience
 
         def sweep() -> None:
-            patience.sweep()
-            arrivals.sweep()
+            for patience in impatient:
+                patience.sweep()
+            self._arrivals.sweep()
 
-        self._impatient.start(sweep, min(patience.seconds / SWEEPS, MANY_SECONDS))
+        seconds = min(patience.seconds for patience in impatient)
+        self._impatient.start(sweep, min(seconds / SWEEPS, MANY_SECONDS))
 
     def stop(self, grace_seconds: float) -> None:
         """Take no new calls, and return once the running ones have ended or been cut off."""

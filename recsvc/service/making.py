@@ -42,6 +42,9 @@ eight of them each take eight times as long, and more CPU, and the thread that t
 wait for its turn behind them all. A second one goes on where the first waits for Redis, or is in a
 large kernel without the interpreter."""
 
+LATE_SECONDS = 0.25
+"""So long what sells, put together for one who is late, is given to others who are."""
+
 MAX_PLACE_SECONDS = 60.0
 """So long at most a place is waited for by who has no deadline."""
 
@@ -96,7 +99,8 @@ class Made(NamedTuple):
         kept: what is told of it.
         basis: what it was made from.
         stocked: the stock of the store that it is for.
-        fresh_seconds: how long it is as good as a new one, 0 or less where it is for nobody else.
+        fresh_seconds: how long it is as good as a new one for others too, 0 or less where it is for
+            nobody else; of what sells, put together for who is late, :data:`LATE_SECONDS` at most.
         is_last_resort: whether it holds only what should rest.
     """
 
@@ -201,14 +205,16 @@ class ListMaker:
             next_page=next_page(begun.asked, inquiry.asker.shopper, loaded, ranking.items),
         )
         payload, basis = self._codec.encode(made), basis_of(made, situation, withdrawn)
-        fresh_seconds = 0.0
+        made_at = now if is_late else self._monotonic()  # who is late is given it in no time
+        sold_at = situation.query.sold_at or 0.0
+        unchanged = loaded.assortment.unchanged_until(sold_at) - sold_at
+        unchanged -= made_at - inquiry.started
+        holds_for_others = not ahead.is_elsewhere and not stocked.failed
+        fresh_seconds = min(LATE_SECONDS, unchanged) if holds_for_others else 0.0
         if not is_late:
-            cost_seconds = self._monotonic() - now + ahead.seconds
+            cost_seconds = made_at - now + ahead.seconds
             self._costs[question.explain].learn(cost_seconds)
-            if not ahead.is_elsewhere and not stocked.failed:
-                sold_at = situation.query.sold_at or 0.0
-                unchanged = loaded.assortment.unchanged_until(sold_at) - sold_at
-                unchanged -= self._monotonic() - inquiry.started
+            if holds_for_others:
                 fresh_seconds = cached.put(payload, unchanged, cost_seconds)
         kept = KeptList(len(made.items), basis.product_ids)
         return Made(payload, kept, basis, stocked, fresh_seconds, ranking.is_last_resort)

@@ -182,11 +182,12 @@ class RateLimits:
         try:
             given = self._store.lease([lease for _, lease in asked])
         except UnansweredError:
-            # It may have charged them. To tell it again would charge who comes to a slow store a
-            # second's worth at each try, and refuse them once it is well: rather once too little.
+            # It may have charged them, and given back. To tell it again would charge who comes to
+            # a slow store a second's worth at each try, and refuse them once it is well, or give
+            # who has gone a burst at each: rather once too little of either.
             with self._lock:
                 for purse, lease in asked:
-                    purse.owed -= max(0.0, lease.owed)
+                    purse.owed -= lease.owed
             raise
         with self._lock:
             return self._settle(asked, given)

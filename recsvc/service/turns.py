@@ -13,6 +13,7 @@ nor once the process ends. Whose time is over get the same: what sells there is 
 where each by itself would keep the last of them waiting for too long.
 """
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -60,19 +61,29 @@ _NOTHING = _Outcome()
 
 
 class _Hurried:
-    """What those are given who wait no longer for the same list; the first of them makes it."""
+    """What those are given who wait no longer for the same list; the first of them makes it.
 
-    def __init__(self) -> None:
+    Args:
+        monotonic: monotonic seconds.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._made: Made | None = None
+        self._until = -math.inf
+        self._is_private = False
 
     def once(self, make: Callable[[], Made], is_allowed: "_IsAllowed") -> Made:
-        if not self._lock.acquire(timeout=TOGETHER_SECONDS):
+        if self._is_private or not self._lock.acquire(timeout=TOGETHER_SECONDS):
             return make()
         try:
-            if self._made is None or not is_allowed(self._made.kept):  # recalled since
-                self._made = make()
-            return self._made
+            made, now = self._made, self._monotonic()
+            if made is None or now >= self._until or not is_allowed(made.kept):  # recalled since
+                made = self._made = make()
+                self._until = now + made.fresh_seconds
+                self._is_private = made.fresh_seconds <= 0
+            return made
         finally:
             self._lock.release()
 
@@ -82,14 +93,14 @@ class _Flight:
     """A list that is being made in this process.
 
     Attributes:
+        hurried: what is given to whose time was over before.
         done: set once nobody makes it any more, or nobody is to wait for it.
         outcome: what came of it.
-        hurried: what is given to whose time was over before.
     """
 
+    hurried: _Hurried
     done: threading.Event = field(default_factory=threading.Event)
     outcome: _Outcome = _NOTHING
-    hurried: _Hurried = field(default_factory=_Hurried)
 
 
 class _Limit(NamedTuple):
@@ -151,7 +162,7 @@ class Turn:
         self._outcome = _Outcome(found, is_private)
 
     def instead(self, make: Callable[[], Made], is_allowed: _IsAllowed) -> Made:
-        """What is given in place of a list: made once for all who are late for the same one.
+        """What is given in place of a list: made once for all who are late at the same time.
 
         Args:
             make: makes it.
@@ -226,7 +237,7 @@ class Turns:
                 flight = self._flights.get(name)
                 leads = flight is None and may_lead
                 if leads:
-                    flight = self._flights[name] = _Flight()
+                    flight = self._flights[name] = _Flight(_Hurried(self._monotonic))
             if flight is None:
                 hurried = None if followed is None else followed.hurried
                 return Turn(slot, is_late=True, has_waited=limit.has_begun, hurried=hurried)

@@ -29,6 +29,7 @@ _N_UNDER_WAY: Final = 16
 _N_STREAMS: Final = 4
 _SHORT_SECONDS: Final = (0.0005, 0.005, 0.05)
 _SHARE_SHORT: Final = 0.01
+_SHARE_PACKED: Final = 0.02
 _GRACE_SECONDS: Final = CALL_SECONDS + 40.0
 """After which a call is said never to end; its deadline has passed long ago."""
 _OPTIONS: Final = (
@@ -128,12 +129,14 @@ class Calls:
 
     def _one(self, sent: Sent) -> Callable[[], None]:
         is_short = self._chance.random() < _SHARE_SHORT
+        is_packed = self._chance.random() < _SHARE_PACKED
         channel = self._chance.choice(self._channels)
         method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(sent.method.path)
         call = method.future(
             sent.messages[0],
             timeout=self._chance.choice(_SHORT_SECONDS) if is_short else CALL_SECONDS,
             metadata=sent.credential.metadata,
+            compression=grpc.Compression.Gzip if is_packed else None,
         )
 
         def end() -> None:

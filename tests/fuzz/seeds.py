@@ -17,6 +17,8 @@ from recsvc.artifacts.journal import Action, Entry, Gate, Note
 from recsvc.artifacts.ledger import Decision, LedgerEntry
 from recsvc.artifacts.pointer import Pointer
 from tests.certificates import signed_pair
+from training import gate
+from training.nightly_state import State
 
 NOW: Final = datetime(2026, 4, 1, tzinfo=UTC)
 
@@ -53,6 +55,12 @@ EVENT_LINES: Final = "".join(
          "latitude": 53.8, "longitude": -1.5, "channel": "WEB", "store_id": "leeds-1"},
     )
 )  # fmt: skip
+SENT: Final = [
+    "4-0-",
+    {"n_rows": 3, "outcomes": {"ACCEPTED": 2}, "n_unreadable": 0, "first_refused": [[3, "no"]],
+     "reasons": {"no": 1}},
+]  # fmt: skip
+"""Of a file of four bytes, changed at the beginning of time."""
 RULES: Final = {
     "defaults": {"in_stock_only": True, "diversity": "low", "exclude_purchased": False},
     "rules": [
@@ -156,6 +164,15 @@ def journal() -> str:
         Entry(NOW, action, "v2", "v1", number, note).to_json() + "\n"
         for number, action in enumerate(actions, 1)
     )
+
+
+@cache
+def night() -> str:
+    """What a night has decided."""
+    refused = gate.Decision(
+        passed=False, reasons=("worse",), warnings=("few",), details={"n_judged": 3}
+    )
+    return State(3, "v1", "t1", refused, "v2", refusal_recorded=True).to_json()
 
 
 @cache

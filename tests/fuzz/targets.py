@@ -19,11 +19,12 @@ from recsvc.artifacts.experiment_shelf import read_running
 from recsvc.artifacts.experiments import read_experiment
 from recsvc.artifacts.format import MANIFEST_NAME, read_artifact, read_manifest
 from recsvc.artifacts.registry import Registry
-from recsvc.client import event_file
+from recsvc.client import event_file, ingest
 from recsvc.errors import RecsvcError
 from recsvc.rules import _read as read_rules_file  # what every command of rules reads its file by
 from tests.fuzz import forged, seeds
 from training.events import read_customers, read_events, read_products, read_stores
+from training.nightly_state import State
 from training.settings_file import read_settings
 from training.trial import Trial
 
@@ -98,12 +99,22 @@ def _tables() -> Iterator[Target]:
         ("ingest.jsonl", forged.either(forged.json_lines(seeds.EVENT_LINES), seeds.EVENT_LINES)),
     ):
         yield Target(name, name, make, lambda path: list(event_file.read_events(path)), weight=2.0)
+    yield _document("e.csv.sent", seeds.SENT, _sent)
 
 
 @cache
 def _trial() -> Trial:
     """One for all files: the process that it starts would take longer than most of them."""
     return Trial()
+
+
+def _sent(marker: Path) -> object:
+    """Go on with a file, where the marker says that it has come."""
+    path = marker.with_name("e.csv")
+    path.write_bytes(b"a\n1\n")
+    os.utime(path, (0, 0))
+    sent = ingest._recall(marker, path, None)  # what every run begins with
+    return sent.n_rows + sent.n_skipped + sent.n_unreadable + sent.n_refused + sent.outcomes.total()
 
 
 def _documents() -> Iterator[Target]:
@@ -132,6 +143,14 @@ def _documents() -> Iterator[Target]:
 
 def _registry() -> Iterator[Target]:
     """What a registry holds."""
+    state = json.loads(seeds.night())
+    yield Target(
+        "state.json",
+        "state.json",
+        forged.either(forged.json_document(state), seeds.night()),
+        lambda path: State.from_json(path.read_bytes()),
+        allowed=(ValueError,),
+    )
     for name, text, read in (
         ("current.json", seeds.pointer(), lambda registry: registry.pointer()),
         ("promotions.jsonl", seeds.journal(), lambda registry: registry.history()),

@@ -603,3 +603,21 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
         local_server(registry.root, listen=server.target),
     ):
         pass  # pragma: no cover  # never reached
+
+
+def test_what_unpacks_to_more_than_a_message_may_be_is_turned_away(tmp_path: Path) -> None:
+    """Packed it is small; and what may be packed is answered."""
+    options = [("grpc.max_send_message_length", -1)]
+    with (
+        local_server(small_registry(tmp_path).root) as server,
+        grpc.insecure_channel(server.target, options) as channel,
+    ):
+        ask: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+            "/recsvc.v1.RecommendationService/Recommend"
+        )
+        with pytest.raises(grpc.RpcError) as raised:
+            ask(bytes(100 << 20), timeout=60, compression=grpc.Compression.Gzip)
+        assert raised.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        asked = question("anna").SerializeToString()
+        data = ask(asked, timeout=60, compression=grpc.Compression.Gzip)
+        assert api.RecommendResponse.FromString(data).recommendations

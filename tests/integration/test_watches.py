@@ -10,6 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from recsvc.server import health as health_module
 from recsvc.server import server as server_module
 from recsvc.server.handing_over import Insides, known_insides
+from tests.http2 import TAKES_NOTHING, a_call
 from tests.integration.test_connections import connected
 from tests.serving import local_server, refused, small_registry, wait_until
 
@@ -82,29 +83,7 @@ def test_watches_are_told_of_the_end(
         assert next(known).status == NOT_SERVING
 
 
-TAKES_NOTHING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\6\4\0\0\0\0\0" + b"\0\4\0\0\0\0"
-"""The beginning of HTTP/2; of each answer not a byte is wanted (SETTINGS_INITIAL_WINDOW_SIZE)."""
-
-
-def a_watch(target: str) -> bytes:
-    """Frames that begin one: its headers, written plainly, and a message without anything."""
-
-    def field(name: bytes, value: bytes) -> bytes:
-        return b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value
-
-    headers = b"".join(
-        [
-            field(b":method", b"POST"),
-            field(b":scheme", b"http"),
-            field(b":path", b"/grpc.health.v1.Health/Watch"),
-            field(b":authority", target.encode()),
-            field(b"te", b"trailers"),
-            field(b"content-type", b"application/grpc"),
-        ]
-    )
-    begun = bytes([0, 0, len(headers), 1, 4, 0, 0, 0, 1]) + headers
-    return begun + bytes([0, 0, 5, 0, 1, 0, 0, 0, 1]) + b"\0\0\0\0\0"
-
+WATCH = "/grpc.health.v1.Health/Watch"
 
 WANTS_ALL = b"\0\0\4\x08\0\0\0\0\1" + b"\0\1\0\0"
 """From now on 64 KiB are (WINDOW_UPDATE)."""
@@ -122,7 +101,7 @@ def test_watches_that_take_nothing_keep_nobody_waiting(tmp_path: Path) -> None:
     with local_server(small_registry(tmp_path).root) as server, ExitStack() as stack:
         watches = server.worker.server._watched.Watch
         for _ in range(N_DEAF):
-            sent = TAKES_NOTHING, a_watch(server.target)
+            sent = TAKES_NOTHING, a_call(server.target, WATCH)
             stack.enter_context(connected(server.target, *sent))
         health = health_pb2_grpc.HealthStub(server.channel)
         everything = health_pb2.HealthCheckRequest()
@@ -142,7 +121,7 @@ def test_who_takes_late_is_told_how_it_is_by_then(tmp_path: Path) -> None:
     """After the answer that was under way: that is what it was."""
     with local_server(small_registry(tmp_path).root) as server:
         watches = server.worker.server._watched.Watch
-        with connected(server.target, TAKES_NOTHING, a_watch(server.target)) as connection:
+        with connected(server.target, TAKES_NOTHING, a_call(server.target, WATCH)) as connection:
             wait_until(lambda: any(watch.is_sending for watch in list(watches._open)))
             server.worker.server._health.drain()
             connection.sendall(WANTS_ALL)

@@ -415,6 +415,23 @@ def test_the_doctor_warns_of_what_ruins_a_service(
     assert "warn  redis: it does not tell its settings" in untold
 
 
+def test_the_doctor_warns_of_a_door_that_strangers_reach(
+    registry: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the log does at each start."""
+    flags = ["--registry", str(registry), "--listen", "0.0.0.0:0"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECSVC_ALLOW_ANONYMOUS", "anyone-who-reaches-the-port")
+        assert run(app, ["doctor", *flags]) == 0
+    assert "warn  access: whoever reaches 0.0.0.0:0 may do ev" in capsys.readouterr().out
+    keys = tmp_path / "keys.json"
+    assert run(app, ["keys", "add", "shop", "--scope", "recommend", "--file", str(keys)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RECSVC_API_KEYS_FILE", str(keys))
+        assert run(app, ["doctor", *flags]) == 0
+    assert "warn  access: credentials and lists can be read on th" in capsys.readouterr().out
+
+
 def test_the_doctor_warns_where_no_temporary_file_can_be(
     registry: Path,
     tmp_path: Path,

@@ -321,6 +321,28 @@ def test_a_file_of_a_spreadsheet_is_read_from_its_first_column(
     assert named == ["first"]
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        "[" * 100_000,
+        '["", {}]',
+        '["STAMP", {"n_rows":"1","n_unreadable":0,"outcomes":{},"first_refused":[],"reasons":{}}]',
+    ],
+)
+def test_what_stands_beside_the_file_and_is_not_ours_is_passed_over(
+    registry: Path, tmp_path: Path, told: str
+) -> None:
+    """The whole file is sent, as if nothing stood there."""
+    path = purchases(tmp_path / "p.csv", 2)
+    marker = tmp_path / ".p.csv.sent"
+    status = path.stat()
+    marker.write_text(told.replace("STAMP", f"{status.st_size}-{status.st_mtime_ns}-"))
+    with local_server(registry) as server, Client(server.target) as client:
+        sent = ingest(path, client.ingest_events.send, durable=False)
+    assert (sent.n_rows, sent.n_skipped) == (2, 0)
+    assert not marker.exists()
+
+
 def test_where_nothing_can_be_remembered_the_command_says_so(
     registry: Path, tmp_path: Path
 ) -> None:

@@ -18,6 +18,14 @@ from tests.stores import SetClock
 SECONDS = 60.0
 LATEST = 30.0
 METHOD = "/a.Service/Ask"
+WRONG = b"wrong"
+"""What begins so cannot be decoded."""
+
+
+def _decoded(message: bytes) -> bytes:
+    if message.startswith(WRONG):
+        raise ValueError("it is no message")
+    return message
 
 
 class Bench:
@@ -38,7 +46,7 @@ class Bench:
         self.executor = CallExecutor(1, Log().logger, self.arrivals)
         pool: Any = self.executor
         server = grpc.server(pool)
-        method: Any = grpc.unary_unary_rpc_method_handler(self._answer)
+        method: Any = grpc.unary_unary_rpc_method_handler(self._answer, _decoded)
         server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler("a.Service", {"Ask": method})]
         )
@@ -179,3 +187,15 @@ def test_large_messages_that_wait_for_a_thread_have_a_bound(
         assert call.result() == b"!"
     assert bench.ask(b"again" * 900).result() == b"!"  # there is room once the others are taken up
     assert bench.asked == [b"first", b"other", b"small", b"again"]
+
+
+def test_large_messages_that_cannot_be_decoded_leave_room(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or whoever sends some would keep all others from sending large ones for good."""
+    monkeypatch.setattr(arrivals_module, "LARGE_BYTES", 1_000)
+    monkeypatch.setattr(arrivals_module, "MAX_LARGE_BYTES", 5_000)
+    bench.may_end.set()
+    for _ in range(3):
+        assert bench.ask(WRONG * 900).code() is grpc.StatusCode.INTERNAL
+    assert bench.ask(b"right" * 900).result() == b"!"

@@ -341,6 +341,18 @@ def test_a_store_that_is_slow_gives_no_credit_again(bench: Bench) -> None:
     assert bench.passed(0, 100, 100) <= 50  # its share, which has grown meanwhile
 
 
+def test_a_store_that_is_slow_is_given_back_no_token_twice(bench: Bench) -> None:
+    """Or who is quiet at one process could have bursts at another, as often as one is slow."""
+    assert bench.passed(0, 10, 1) == 1
+    bench.renew(seconds=1)
+    held = 10 - 1 + bench.store.charged["a"]
+    bench.store.is_slow = True
+    bench.renew(seconds=FORGET_SECONDS + 1)
+    for _ in range(20):
+        bench.renew(seconds=1)
+    assert bench.store.charged["a"] >= -held
+
+
 def test_who_asks_for_little_may_ask_for_much_all_at_once(bench: Bench) -> None:
     """As long as it stays below its rate: a share is at hand, while the store is slow too."""
     assert bench.passed(0, 1000, 1000) == 1000

@@ -1,6 +1,7 @@
 """One maker of a list at a time: who makes it, who waits, and for how long."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,7 @@ from recsvc.service.turns import PATIENCE_SECONDS
 from tests.bench import FOREVER, Bench
 from tests.serving import wait_until
 from tests.shoppers import ANNA, customer
+from tests.unit.service.test_recommendation_selling import COLA
 
 OF_ANNA = Question(customer_id="anna")
 PATIENCE = 20.0
@@ -477,6 +479,36 @@ def test_who_waits_in_vain_is_given_nothing_of_before_their_last_act(bench: Benc
     assert after.delivery.served_from is ServedFrom.FALLBACK
     assert len(bench.codec.answers) == 2
     assert after.payload is not before.payload
+
+
+def test_what_sells_no_more_is_not_given_to_who_waits_in_vain(bench: Bench) -> None:
+    """Also where another one who was late had it in time."""
+    ends = int(bench.now) + 20
+    bench.live.upsert_products([replace(COLA, product_id="milk", available_to=ends)])
+    crowd = Crowd(bench, OF_ANNA)
+    bench.codec.before = nothing
+    assert "milk" in bench.ask(OF_ANNA, seconds=0.06).payload.decode().split()
+    bench.now += 25
+    bench.monotonic += 25
+    late = bench.ask(OF_ANNA, seconds=0.06)
+    assert late.delivery.served_from is ServedFrom.FALLBACK
+    assert "milk" not in late.payload.decode().split()
+    assert crowd.go() == [ServedFrom.MODEL]
+
+
+def test_what_is_sold_out_elsewhere_is_not_given_to_who_waits_in_vain(bench: Bench) -> None:
+    """Nobody watches the stock of the store where the shopper is of late."""
+    bench.say("", "bread")
+    bench.say("york-1", "tea", "milk")
+    emil = Question(customer_id="emil", in_stock_only=True)
+    bench.did("1", customer("emil"), location=Location(store_id="york-1"))
+    crowd = Crowd(bench, emil)
+    bench.codec.before = nothing
+    assert bench.ask(emil, seconds=0.06).payload == b"tea milk"
+    bench.say("york-1", "tea", is_in_stock=False)
+    late = bench.ask(emil, seconds=0.06)
+    assert (late.delivery.served_from, late.payload) == (ServedFrom.FALLBACK, b"milk")
+    assert crowd.go() == [ServedFrom.MODEL]
 
 
 def test_in_the_same_process_one_waits_as_long_as_there_is_time(bench: Bench) -> None:
