@@ -1,5 +1,6 @@
 """Metrics: every number that a process has. None tells of a single customer."""
 
+import threading
 from bisect import bisect_left
 from collections import Counter as Tallied
 from collections.abc import Sequence
@@ -56,6 +57,29 @@ class Totals(dict[str | tuple[str, ...], Tally]):
         """The tally of a child: by the only label, or by all of them in order."""
         total = self[labels] = self._tallies.total(self._children[labels].inc)
         return total
+
+
+class Switch:
+    """A gauge that is 0 or 1, written only when it changes; safe to share between threads.
+
+    What is looked at several times a second would else have an idle process write as often.
+
+    Args:
+        gauge: it; None, nobody is told.
+    """
+
+    def __init__(self, gauge: Gauge | None) -> None:
+        self._gauge = gauge
+        self._is_on = False
+        self._lock = threading.Lock()
+
+    def turn(self, *, on: bool) -> None:
+        """Have it say so."""
+        if self._gauge is None or on == self._is_on:
+            return
+        with self._lock:  # or of two threads one might be right, and the other one heard
+            self._is_on = on
+            self._gauge.set(on)
 
 
 class ManyHistogram(Histogram):
@@ -131,6 +155,30 @@ class Metrics:
         self.token_keys_not_fetched = Gauge(
             "recsvc_token_keys_not_fetched",
             "1 where the last try to fetch the keys of tokens has failed.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        self.ledger_unreadable = Gauge(
+            "recsvc_ledger_unreadable",
+            "1 where the last look at the ledger has failed: new recalls, consents and erasures "
+            "are not seen.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        self.ledger_write_failures = Counter(
+            "recsvc_ledger_write_failures",
+            "Recalls, consents, links and erasures that could not be written to the ledger.",
+            registry=registry,
+        )
+        self.catalogue_unreadable = Gauge(
+            "recsvc_catalogue_unreadable",
+            "1 where the last look at what the shop says of products and stores has failed.",
+            multiprocess_mode="livemax",
+            registry=registry,
+        )
+        self.redis_not_answering = Gauge(
+            "recsvc_redis_not_answering",
+            "1 where the last look at the event log, every few seconds, got no answer.",
             multiprocess_mode="livemax",
             registry=registry,
         )

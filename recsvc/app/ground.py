@@ -153,7 +153,7 @@ def build_ground(
     process = ProcessCache(settings.process_cache_mib * 1024 * 1024, metrics)
     stores = build_stores(settings, key, process, metrics, logger)
     rules = ShopRules(registry.documents(RULES), logger=logger, metrics=metrics)
-    live = LiveCatalogue(stores.catalogue, stores.catalogue_reads, logger, rules.sell)
+    live = LiveCatalogue(stores.catalogue, stores.catalogue_reads, logger, rules.sell, metrics)
     slot = ModelSlot(
         registry,
         logger=logger,
@@ -166,6 +166,7 @@ def build_ground(
         consents_by_default=settings.consent_default is ConsentDefault.GRANTED,
         logger=logger,
         now=partial(datetime.now, UTC),
+        metrics=metrics,
     )
     stock = Stock(
         stores.catalogue,

@@ -1,6 +1,7 @@
 """What is seen of a call: its time, its numbers, its facts, its log line, its error as a status."""
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import grpc
@@ -14,6 +15,23 @@ from recsvc.logs import Logger, collected_facts
 from recsvc.metrics import Metrics, Totals
 from recsvc.server.errors import code_of, to_grpc_status
 from recsvc.server.patience import UnreadError
+
+DEFECT = grpc.StatusCode.INTERNAL.name
+"""The code of a call that has met a defect of ours."""
+
+
+def count_defects(metrics: Metrics, methods: Iterable[str]) -> None:
+    """Have the page say from the start that no call has met a defect.
+
+    A number that is not there before its first count has not grown with it, for Prometheus, and
+    the alert would only ring for the second.
+
+    Args:
+        metrics: count calls.
+        methods: each ``Service/Method``.
+    """
+    for method in methods:
+        metrics.requests.labels(method, DEFECT)
 
 
 class Observer:
@@ -55,7 +73,7 @@ class Observer:
             details["reason"] = failure.reason
         if isinstance(failure, StoreUnavailableError):
             details["error"] = str(failure)  # of which the caller is told nothing
-        if code == grpc.StatusCode.INTERNAL.name:
+        if code == DEFECT:
             self._logger.error("request", **details, exc_info=failure)
         else:
             self._logger.info("request", **details)

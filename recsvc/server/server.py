@@ -28,10 +28,12 @@ from recsvc.server.health import (
 )
 from recsvc.server.interceptor import CallInterceptor, Traits
 from recsvc.server.model_servicer import ModelServicer
+from recsvc.server.observer import count_defects
 from recsvc.server.patience import SWEEPS, Patience
 from recsvc.server.recommendation_servicer import RecommendationServicer
 from recsvc.server.reflection import IDLE_SECONDS, ReflectionServicer
 from recsvc.server.requests import MAX_BATCH
+from recsvc.server.rpc_access import RPCS
 from recsvc.service.poller import Poller
 from recsvc.service.stopping import stop_all
 from recsvc.v1 import catalog_service_pb2_grpc as catalog_service
@@ -145,6 +147,7 @@ class RecommendationServer:
     ) -> None:
         self._health = health
         self._logger = logger
+        count_defects(metrics, RPCS)
         insides = known_insides()
         if insides is None:
             logger.warning("messages_awaited_on_threads", grpcio=grpc.__version__)

@@ -11,6 +11,7 @@ from recsvc.core.catalogue import Product
 from recsvc.core.places import Places
 from recsvc.errors import StoreUnavailableError
 from recsvc.logs import Logger
+from recsvc.metrics import Metrics, Switch
 from recsvc.service.models import LoadedModel
 from recsvc.service.poller import Poller
 from recsvc.service.ports import CatalogueStore
@@ -108,6 +109,7 @@ class LiveCatalogue:
         logger: told when it cannot be read.
         before_serving: called with all that may be sold, of every model that may answer, before it
             is, to do what else takes time.
+        metrics: told when it cannot be read; None, nobody is.
     """
 
     def __init__(
@@ -116,11 +118,13 @@ class LiveCatalogue:
         reads: CatalogueStore,
         logger: Logger,
         before_serving: Callable[[Sequence[Assortment]], object] = lambda _: None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._store = store
         self._reads = reads
         self._logger = logger
         self._before_serving = before_serving
+        self._is_unreadable = Switch(None if metrics is None else metrics.catalogue_unreadable)
         self._lock = threading.Lock()  # held by who reads the tables or dresses a model
         self._products: Followed[Product] = Followed()
         self._shops: Followed[Shop] = Followed()
@@ -220,6 +224,7 @@ class LiveCatalogue:
             self._is_read = False
         else:
             self._is_read = True
+        self._is_unreadable.turn(on=not self._is_read)
         return self._is_read
 
     def watch(self, interval_seconds: float) -> None:

@@ -1,6 +1,4 @@
-"""Says how full the event log is, before it is full."""
-
-from contextlib import suppress
+"""Says how full the event log is, before it is full, and whether its store answers at all."""
 
 from recsvc.errors import StoreUnavailableError
 from recsvc.logs import Logger
@@ -37,5 +35,11 @@ class LogGauge:
         self._poller.stop(wait_seconds)
 
     def _look(self) -> None:
-        with suppress(StoreUnavailableError):  # every call that needs the log says so
-            self._metrics.events_waiting.set(self._log.length())
+        # Calls say so too, where there are any; a shop that sleeps is to be told all the same.
+        try:
+            n_waiting = self._log.length()
+        except StoreUnavailableError:
+            self._metrics.redis_not_answering.set(1)
+        else:
+            self._metrics.redis_not_answering.set(0)
+            self._metrics.events_waiting.set(n_waiting)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from recsvc.artifacts.ledger import Decision, Ledger, LedgerEntry, UncertainError
 from recsvc.errors import ErasedMeanwhileError, StoreUnavailableError
 from recsvc.logs import Logger
+from recsvc.metrics import Metrics, Switch
 from recsvc.service.ledger_state import DECISIONS, Consent, Erasure, LedgerState
 from recsvc.service.poller import Poller
 from recsvc.service.stopping import STOP_SECONDS
@@ -48,6 +49,7 @@ class Standing:
         consents_by_default: whether who was never asked counts as having consented.
         logger: told when the ledger cannot be read.
         now: the time, with a zone.
+        metrics: told of that too, and of what cannot be written; None, nobody is.
     """
 
     def __init__(
@@ -57,11 +59,14 @@ class Standing:
         consents_by_default: bool,
         logger: Logger,
         now: Callable[[], datetime],
+        metrics: Metrics | None = None,
     ) -> None:
         self._ledger = ledger
         self._consents_by_default = consents_by_default
         self._logger = logger
         self._now = now
+        self._metrics = metrics
+        self._is_unreadable = Switch(None if metrics is None else metrics.ledger_unreadable)
         self._lock = threading.Lock()
         self._state = LedgerState()
         # How large the ledger was when it was read last: more than the position where its last
@@ -254,6 +259,7 @@ class Standing:
             complaint = str(error)
             if complaint != self._complaint:
                 self._logger.error("ledger_unreadable", error=complaint)  # noqa: TRY400  # says it all
+        self._is_unreadable.turn(on=bool(complaint))
         self._complaint = complaint
 
     def _write(self, decision: Decision, subjects: Sequence[str]) -> tuple[datetime, int]:
@@ -264,7 +270,7 @@ class Standing:
         try:
             position = self._ledger.append(entries)
         except OSError as error:
-            raise _unwritable(error) from error
+            raise self._unwritable(error) from error
         self.follow()  # what cannot be read now holds all the same
         return position
 
@@ -282,7 +288,7 @@ class Standing:
                     entry = said()
                     position = self._ledger.append_after(self._state.position, [entry])
         except OSError as error:
-            raise _unwritable(error) from error
+            raise self._unwritable(error) from error
         self.follow()  # what cannot be read now holds all the same
         return entry, position
 
@@ -301,9 +307,12 @@ class Standing:
             self._state = replace(before, position=position)
         self._size = max(size, position)
 
-
-def _unwritable(error: OSError) -> StoreUnavailableError:
-    what = (
-        "it may hold all the same" if isinstance(error, UncertainError) else "nothing was changed"
-    )
-    return StoreUnavailableError(f"the ledger cannot be written ({error}); {what}")
+    def _unwritable(self, error: OSError) -> StoreUnavailableError:
+        if self._metrics is not None:
+            self._metrics.ledger_write_failures.inc()
+        what = (
+            "it may hold all the same"
+            if isinstance(error, UncertainError)
+            else "nothing was changed"
+        )
+        return StoreUnavailableError(f"the ledger cannot be written ({error}); {what}")

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from recsvc.errors import NotFoundError, StoreUnavailableError
 from recsvc.logs import note
-from recsvc.server.observer import Observed, Observer
+from recsvc.server.observer import Observed, Observer, count_defects
 from recsvc.server.patience import UnreadError
 from tests.calls import AbortedError, Context
 from tests.serving import Log, new_metrics
@@ -54,6 +54,16 @@ def test_a_call_is_timed_counted_and_logged(bench: Bench) -> None:
     assert value("recsvc_requests_total", {"method": METHOD, "code": "OK"}) == 1
     assert value("recsvc_requests_in_flight") == 0
     assert value("recsvc_request_seconds_count", {"method": METHOD}) == 1
+
+
+def test_a_method_without_a_defect_has_a_count_of_none() -> None:
+    """From the start, and its first defect adds to it."""
+    metrics, numbers = new_metrics()
+    count_defects(metrics, [METHOD])
+    labels = {"method": METHOD, "code": "INTERNAL"}
+    assert numbers.get_sample_value("recsvc_requests_total", labels) == 0
+    Observer(METHOD, metrics, Log().logger).record("INTERNAL", 0.0, ValueError("ours"), {})
+    assert numbers.get_sample_value("recsvc_requests_total", labels) == 1
 
 
 def test_an_error_becomes_a_status(bench: Bench) -> None:

@@ -9,13 +9,14 @@ from recsvc.artifacts.registry import Registry
 from recsvc.core.catalogue import CatalogueFilter, Product
 from recsvc.core.places import Level, Location
 from recsvc.errors import StoreUnavailableError
+from recsvc.metrics import Metrics
 from recsvc.service.live_catalogue import LiveCatalogue, has_seen
 from recsvc.service.models import LoadedModel, load_model
 from recsvc.service.selling import Shop
 from recsvc.store.catalogue_store import PRODUCTS, STORES, TableCatalogueStore
 from recsvc.store.tables import Row
 from tests.samples import PRODUCTS as LEARNT
-from tests.serving import Log, wait_until
+from tests.serving import Log, new_metrics, wait_until
 from tests.stores import FailingTables
 
 COLA = Product(
@@ -40,14 +41,15 @@ class Bench:
         self.registry = registry
         self.tables = FailingTables()
         self.log = Log()
-        self.live = self.process(self.log)
+        metrics, self.numbers = new_metrics()
+        self.live = self.process(self.log, metrics)
         self.writer = self.process()
         self.loaded = load_model(registry, "v1")
 
-    def process(self, log: Log | None = None) -> LiveCatalogue:
+    def process(self, log: Log | None = None, metrics: Metrics | None = None) -> LiveCatalogue:
         """Another process, which knows nothing yet."""
         store = TableCatalogueStore(self.tables)
-        return LiveCatalogue(store, store, (log or Log()).logger)
+        return LiveCatalogue(store, store, (log or Log()).logger, metrics=metrics)
 
     def dressed(self) -> LoadedModel:
         return self.live.dressed(self.loaded)
@@ -228,8 +230,10 @@ def test_what_is_known_stays_while_the_store_is_down(bench: Bench) -> None:
     with pytest.raises(StoreUnavailableError):
         bench.live.upsert_products([FLOSS])
     assert [line["error"] for line in bench.log.lines("catalogue_unreadable")] == ["down"]
+    assert bench.numbers.get_sample_value("recsvc_catalogue_unreadable") == 1
     bench.tables.is_down = False
     assert bench.live.follow()
+    assert bench.numbers.get_sample_value("recsvc_catalogue_unreadable") == 0
     bench.tables.is_down = True
     assert not bench.live.follow()
     assert len(bench.log.lines("catalogue_unreadable")) == 2

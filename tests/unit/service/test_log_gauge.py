@@ -1,6 +1,7 @@
 """How full the event log is, as the metrics say it."""
 
 import threading
+from functools import partial
 
 from recsvc.errors import StoreUnavailableError
 from recsvc.service.log_gauge import LogGauge
@@ -26,19 +27,22 @@ class Log(InMemoryEventLog):
 
 
 def test_the_log_is_looked_at_again_and_again() -> None:
-    """A store that is down is waited for, and the last number stands meanwhile."""
+    """A store that is down is waited for, which is told, and the last number stands meanwhile."""
     log = Log(lambda: T0, InMemoryProfiles())
     metrics, numbers = new_metrics()
     gauge = LogGauge(log, metrics, 1_000, QUIET)
     assert numbers.get_sample_value("recsvc_events_waiting_max") == 1_000
+    is_down = partial(numbers.get_sample_value, "recsvc_redis_not_answering")
     gauge.watch(0.01)
     for n_events in (1, 2):
         log.append([event(str(n_events))], durable=False, heeds=0)
         wait_until(lambda n=n_events: numbers.get_sample_value("recsvc_events_waiting") == n)  # type: ignore[misc]  # a lambda's default
+        assert is_down() == 0
         log.is_down = True
         n_looks = log.n_looks
         wait_until(lambda n=n_looks: log.n_looks > n + 2)  # type: ignore[misc]  # a lambda's default
         assert numbers.get_sample_value("recsvc_events_waiting") == n_events
+        assert is_down() == 1
         log.is_down = False
     gauge.stop()
     assert "log-gauge" not in {thread.name for thread in threading.enumerate()}

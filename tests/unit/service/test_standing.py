@@ -16,7 +16,7 @@ from recsvc.artifacts.registry import Registry
 from recsvc.errors import ErasedMeanwhileError, StoreUnavailableError
 from recsvc.service.ledger_state import Consent
 from recsvc.service.standing import Standing
-from tests.serving import NOW, Log, new_standing, wait_until
+from tests.serving import NOW, Log, new_metrics, new_standing, wait_until
 from tests.unit.artifacts.faulty_disk import Fault, FaultyDisk
 
 ANNA, BEN = "8f2e", "c41a"
@@ -238,6 +238,36 @@ def test_a_ledger_that_cannot_be_read_is_said_once(registry: Registry) -> None:
     assert not standing.sees(1)
     (line,) = log.lines("ledger_unreadable")
     assert "ledger.jsonl" in line["error"]
+
+
+def test_the_metrics_say_whether_the_ledger_can_be_read_and_written(registry: Registry) -> None:
+    """As of the last look, and each decision that was refused; of those that hold none."""
+    metrics, numbers = new_metrics()
+    standing = Standing(
+        registry.ledger,
+        consents_by_default=True,
+        logger=Log().logger,
+        now=lambda: NOW,
+        metrics=metrics,
+    )
+
+    def told() -> tuple[float | None, float | None]:
+        n_refused = numbers.get_sample_value("recsvc_ledger_write_failures_total")
+        return numbers.get_sample_value("recsvc_ledger_unreadable"), n_refused
+
+    assert told() == (0, 0)
+    path = registry.root / "ledger.jsonl"
+    path.mkdir()
+    standing.follow()
+    assert told() == (1, 0)
+    with pytest.raises(StoreUnavailableError):
+        standing.withdraw(["milk"])
+    with pytest.raises(StoreUnavailableError):
+        standing.set_consent(ANNA, Consent.WITHDRAWN)
+    assert told() == (1, 2)
+    path.rmdir()
+    standing.withdraw(["milk"])
+    assert told() == (0, 2)
 
 
 def test_the_ledger_is_watched(registry: Registry, standing: Standing, other: Standing) -> None:
