@@ -67,7 +67,7 @@ class EventServiceServicer:
     def StreamEvents(self, request_iterator, context):
         """Takes any number of events over one stream and acknowledges each, in the order sent.
         After a broken stream, send again what was not acknowledged: event_id deduplicates.
-        Errors that end the stream: DURABILITY_UNAVAILABLE, STORE_UNAVAILABLE, DRAINING.
+        Errors that end the stream: DURABILITY_UNAVAILABLE, STORE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -97,7 +97,7 @@ class RecommendationServiceServicer:
     def StreamBatchRecommend(self, request_iterator, context):
         """Answers any number of Recommend requests over one stream, each as soon as it is ready;
         answers may overtake each other.
-        Errors that end the stream: WARMING_UP, DRAINING.
+        Errors that end the stream: WARMING_UP.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
