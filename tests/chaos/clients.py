@@ -51,6 +51,14 @@ class Clients:
         """
         return self.take().within(self._answer_seconds).recommend.send(request)
 
+    def ask_batch(self, request: api.BatchRecommendRequest) -> api.BatchRecommendResponse:
+        """Ask several questions at once.
+
+        Raises:
+            RecsvcError: there is no answer in time.
+        """
+        return self.take().within(self._answer_seconds).batch_recommend.send(request)
+
     def renew(self) -> None:
         """Replace one; the one before it, which nobody takes any more, is closed next time.
 

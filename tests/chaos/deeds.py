@@ -6,7 +6,7 @@ request, as the client's documentation asks of whoever gets no answer.
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from random import Random
 from typing import Protocol, TypeVar
@@ -19,8 +19,8 @@ from recsvc.v1 import customer_service_pb2 as customers
 from recsvc.v1 import event_service_pb2 as events
 from recsvc.v1 import recommendation_service_pb2 as api
 from tests.chaos.clients import Clients
-from tests.chaos.questions import LEAVERS, UNDECIDED, batch, purchase, question
-from tests.chaos.record import Fact, Record
+from tests.chaos.questions import LEAVERS, UNDECIDED, Drawn, batch, purchase, question
+from tests.chaos.record import Asked, Fact, Record
 from tests.chaos.tallies import Tallies
 
 MAX_RECALLED = 8
@@ -91,30 +91,38 @@ class Deeds:
 
     def recommend(self) -> Deed:
         """A question, whose answer is judged; it is asked once, retries are the client's."""
-        erased = self._record.having(Fact.ERASED)
-        drawn = question(self._random, self._products, erased)
-        carries_token = self._random.random() < 0.3
+        drawn = self._drawn()
 
         def ask() -> bool:
-            request = drawn.request
-            token = self._record.last_token() if carries_token else ""
-            request.consistency_token = token
-            excluded = list(request.filter.exclude_product_ids)
-            asked = self._record.ask(drawn.customer_id, request.page_size, excluded, token)
+            asked = self._begun(drawn)
             try:
-                response = self._clients.ask(request)
+                response = self._clients.ask(drawn.request)
             except RecsvcError as error:
-                self._tallies.fail("recommend", self._record.clock(), f"{error.reason}: {error}")
+                self._failed("recommend", f"{error.reason}: {error}")
+            else:
+                self._judge("recommend", asked, response)
+            return True
+
+        return ask
+
+    def batch(self) -> Deed:
+        """Questions in one call, likewise; each list is judged and counted by itself."""
+        all_drawn = [self._drawn() for _ in range(self._random.randint(2, BATCH))]
+
+        def ask() -> bool:
+            all_asked = [self._begun(drawn) for drawn in all_drawn]
+            request = api.BatchRecommendRequest(requests=[drawn.request for drawn in all_drawn])
+            try:
+                answer = self._clients.ask_batch(request)
+            except RecsvcError as error:
+                for _ in all_asked:
+                    self._failed("batch", f"a list of a batch: {error.reason}: {error}")
                 return True
-            serving = response.serving
-            served = api.ServedFrom.Name(serving.served_from).removeprefix("SERVED_FROM_")
-            if serving.degraded:
-                served += f", {serving.degraded_reason}"
-            self._tallies.answer("recommend", self._record.clock() - asked.began, served)
-            for wrong in self._record.judge(asked, response):
-                self._tallies.blame(
-                    self._record.clock(), f"{drawn.customer_id or 'nobody'}: {wrong}"
-                )
+            for asked, result in zip(all_asked, answer.results, strict=True):
+                if result.HasField("response"):
+                    self._judge("batch", asked, result.response)
+                else:
+                    self._failed("batch", f"a list of a batch: {result.status.message}")
             return True
 
         return ask
@@ -214,6 +222,31 @@ class Deeds:
             return token is not None
 
         return leave
+
+    def _drawn(self) -> Drawn:
+        """A question; some wish for what was decided last."""
+        drawn = question(self._random, self._products, self._record.having(Fact.ERASED))
+        return replace(drawn, carries_token=self._random.random() < 0.3)
+
+    def _begun(self, drawn: Drawn) -> Asked:
+        """Remember what must hold of its answer, and have it ask for that."""
+        request = drawn.request
+        token = self._record.last_token() if drawn.carries_token else ""
+        request.consistency_token = token
+        excluded = list(request.filter.exclude_product_ids)
+        return self._record.ask(drawn.customer_id, request.page_size, excluded, token)
+
+    def _judge(self, kind: str, asked: Asked, response: api.RecommendResponse) -> None:
+        serving = response.serving
+        served = api.ServedFrom.Name(serving.served_from).removeprefix("SERVED_FROM_")
+        if serving.degraded:
+            served += f", {serving.degraded_reason}"
+        self._tallies.answer(kind, self._record.clock() - asked.began, served)
+        for wrong in self._record.judge(asked, response):
+            self._tallies.blame(self._record.clock(), f"{asked.customer_id or 'nobody'}: {wrong}")
+
+    def _failed(self, kind: str, what: str) -> None:
+        self._tallies.fail(kind, self._record.clock(), what)
 
     def _written(self, kind: str, send: Callable[[], _Answer]) -> _Answer | None:
         """The answer to a write; None where there is none."""

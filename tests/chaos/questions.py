@@ -40,10 +40,12 @@ class Drawn:
     Attributes:
         request: as it is sent, without a token.
         customer_id: whom it is for; ``""`` for a visitor, or nobody.
+        carries_token: whether it wishes for what was decided last.
     """
 
     request: api.RecommendRequest
     customer_id: str
+    carries_token: bool = False
 
 
 def question(random: Random, products: Sequence[str], erased: Sequence[str]) -> Drawn:

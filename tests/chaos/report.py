@@ -25,6 +25,7 @@ def broken(found: dict[str, Any]) -> list[str]:
         f"{number:,} {what}"
         for number, what in (
             (load["failed"].get("recommend", 0), "questions were not answered in time"),
+            (load["failed"].get("batch", 0), "lists of batches were not there in time"),
             (load["n_wrong"], "answers break a promise"),
             (len(events["lost"]), "acknowledged events are lost"),
             (len(events["twice"]), "events are in the history twice"),

@@ -5,6 +5,9 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+ASKED = frozenset({"recommend", "batch"})
+"""What is asked once; all else is a write, and done again."""
+
 N_SHOWN = 20
 """Failures that are told one by one."""
 
@@ -14,10 +17,10 @@ class Tallies:
     """Counts calls of several kinds; safe to share between threads.
 
     Attributes:
-        answered: by kind.
+        answered: by kind; of batches each list.
         failed: by kind, calls without an answer; of writes each attempt.
         seconds: by kind, how long each answer took.
-        served: answers of ``Recommend`` by how they were made.
+        served: lists by how they were made, those of batches too.
         failures: the first questions without an answer, and when, monotonic seconds.
         failed_at: when all of them were.
         wrong: the first answers that break a promise, likewise.
@@ -49,7 +52,7 @@ class Tallies:
         """Count a call that was not."""
         with self._lock:
             self.failed[kind] += 1
-            if kind == "recommend":
+            if kind in ASKED:
                 self.failed_at.append(at)
                 if len(self.failures) < N_SHOWN:
                     self.failures.append((at, what))
