@@ -1,5 +1,6 @@
 """The stores of one shop, in memory and in Redis."""
 
+import math
 import os
 import signal
 import uuid
@@ -72,10 +73,12 @@ class FailingTables(InMemoryTables):
         self._check()
         return super().put(table, rows)
 
-    def get(self, table: str, names: Sequence[str]) -> list[Kept | None]:
+    def get(
+        self, table: str, names: Sequence[str], deadline: float = math.inf
+    ) -> list[Kept | None]:
         """Read rows."""
         self._check()
-        return super().get(table, names)
+        return super().get(table, names, deadline)
 
     def changes(self, table: str, known: int, deadline: float) -> Changes[Kept]:
         """Read what has been written since a revision."""

@@ -19,6 +19,7 @@ from recsvc.server.catalogue_requests import (
     read_product,
     read_store,
 )
+from recsvc.server.context import deadline_of
 from recsvc.server.errors import to_status
 from recsvc.server.fields import check_batch, check_id
 from recsvc.server.messages import inventory_message, product_message, store_message, timestamp
@@ -80,7 +81,7 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
     def BatchUpsertProducts(  # noqa: N802  # the API's name
         self,
         request: api.BatchUpsertProductsRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+        context: grpc.ServicerContext,
     ) -> api.BatchUpsertProductsResponse:
         """Add products, and replace those that exist."""
         check_batch("products", len(request.products), MAX_BATCH)
@@ -105,12 +106,14 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
                 consistency_token=self._tokens.write(catalogue=written_at),
             )
 
-        return self._replays.answer(request, api.BatchUpsertProductsResponse, upsert)
+        return self._replays.answer(
+            request, deadline_of(context), api.BatchUpsertProductsResponse, upsert
+        )
 
     def BatchUpsertStores(  # noqa: N802  # the API's name
         self,
         request: api.BatchUpsertStoresRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+        context: grpc.ServicerContext,
     ) -> api.BatchUpsertStoresResponse:
         """Add stores, and replace those that exist."""
         check_batch("stores", len(request.stores), MAX_BATCH)
@@ -132,18 +135,23 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
                 consistency_token=self._tokens.write(catalogue=written_at),
             )
 
-        return self._replays.answer(request, api.BatchUpsertStoresResponse, upsert)
+        return self._replays.answer(
+            request, deadline_of(context), api.BatchUpsertStoresResponse, upsert
+        )
 
     def BatchSetInventory(  # noqa: N802  # the API's name
         self,
         request: api.BatchSetInventoryRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+        context: grpc.ServicerContext,
     ) -> api.BatchSetInventoryResponse:
         """Set stock and store prices."""
         check_batch("records", len(request.records), MAX_BATCH)
         note(n_records=len(request.records))
         return self._replays.answer(
-            request, api.BatchSetInventoryResponse, lambda: self._set_inventory(request)
+            request,
+            deadline_of(context),
+            api.BatchSetInventoryResponse,
+            lambda: self._set_inventory(request),
         )
 
     def _set_inventory(
@@ -175,11 +183,12 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
     def BatchGetInventory(  # noqa: N802  # the API's name
         self,
         request: api.BatchGetInventoryRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+        context: grpc.ServicerContext,
     ) -> api.BatchGetInventoryResponse:
         """Read stock and store prices, from where they are written: no token is needed."""
         check_batch("keys", len(request.keys), MAX_BATCH)
         self._tokens.read(request.consistency_token)
+        deadline = deadline_of(context)
         results = [api.GetInventoryResult() for _ in request.keys]
         by_store: dict[str, list[tuple[api.GetInventoryResult, str]]] = defaultdict(list)
         for result, message in zip(results, request.keys, strict=True):
@@ -189,7 +198,7 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
             except InvalidRequestError as error:
                 result.status.CopyFrom(to_status(error))
         for store_id, asked in by_store.items():
-            records = self._stock.get(store_id, [product_id for _, product_id in asked])
+            records = self._stock.get(store_id, [product_id for _, product_id in asked], deadline)
             for (result, product_id), record in zip(asked, records, strict=True):
                 result.record.CopyFrom(inventory_message(store_id, product_id, record))
         return api.BatchGetInventoryResponse(results=results)
@@ -197,12 +206,12 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
     def GetProduct(  # noqa: N802  # the API's name
         self,
         request: api.GetProductRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+        context: grpc.ServicerContext,
     ) -> api.GetProductResponse:
         """Describe one product."""
         check_id("product_id", request.product_id, required=True)
         must_see = self._tokens.read(request.consistency_token)
-        found = self._catalogue.product(request.product_id, must_see)
+        found = self._catalogue.product(request.product_id, must_see, deadline_of(context))
         return api.GetProductResponse(
             product=product_message(found.product, is_withdrawn=found.is_withdrawn)
         )
@@ -210,7 +219,7 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
     def ListProducts(  # noqa: N802  # the API's name
         self,
         request: api.ListProductsRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+        context: grpc.ServicerContext,
     ) -> api.ListProductsResponse:
         """List products by product_id."""
         asked = (
@@ -225,6 +234,7 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
             category_path=request.category_path,
             withdrawn_only=request.withdrawn_only,
             must_see=self._tokens.read(request.consistency_token),
+            deadline=deadline_of(context),
         )
         note(n_products=len(page.products))
         return api.ListProductsResponse(
@@ -237,7 +247,7 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
     def ListStores(  # noqa: N802  # the API's name
         self,
         request: api.ListStoresRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+        context: grpc.ServicerContext,
     ) -> api.ListStoresResponse:
         """List stores by store_id."""
         asked = (
@@ -250,6 +260,7 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
             after=self._after("stores", asked, request.page_token),
             country_code=request.country_code,
             must_see=self._tokens.read(request.consistency_token),
+            deadline=deadline_of(context),
         )
         return api.ListStoresResponse(
             stores=[store_message(shop) for shop in page.stores],
@@ -275,7 +286,7 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
     def WithdrawProducts(  # noqa: N802  # the API's name
         self,
         request: api.WithdrawProductsRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+        context: grpc.ServicerContext,
     ) -> api.WithdrawProductsResponse:
         """Take products out of every list."""
         _check(request.product_ids)
@@ -288,12 +299,14 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
                 consistency_token=self._tokens.write(recalled.position),
             )
 
-        return self._replays.answer(request, api.WithdrawProductsResponse, withdraw)
+        return self._replays.answer(
+            request, deadline_of(context), api.WithdrawProductsResponse, withdraw
+        )
 
     def RestoreProducts(  # noqa: N802  # the API's name
         self,
         request: api.RestoreProductsRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+        context: grpc.ServicerContext,
     ) -> api.RestoreProductsResponse:
         """Undo ``WithdrawProducts``."""
         _check(request.product_ids)
@@ -306,7 +319,9 @@ class CatalogueServicer(api_grpc.CatalogServiceServicer):
                 consistency_token=self._tokens.write(recalled.position),
             )
 
-        return self._replays.answer(request, api.RestoreProductsResponse, restore)
+        return self._replays.answer(
+            request, deadline_of(context), api.RestoreProductsResponse, restore
+        )
 
 
 def _asked(kind: str, asked: Sequence[str]) -> bytes:

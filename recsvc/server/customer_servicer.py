@@ -7,6 +7,7 @@ import grpc
 
 from recsvc.errors import InvalidRequestError
 from recsvc.logs import note
+from recsvc.server.context import deadline_of
 from recsvc.server.event_responses import event_message
 from recsvc.server.fields import check_id, read_location
 from recsvc.server.messages import location_message, timestamp
@@ -48,33 +49,34 @@ class CustomerServicer(api_grpc.CustomerServiceServicer):
     def GetCustomer(  # noqa: N802  # the API's name
         self,
         request: api.GetCustomerRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+        context: grpc.ServicerContext,
     ) -> api.GetCustomerResponse:
         """Describe one customer."""
         check_id("customer_id", request.customer_id, required=True)
         must_see = self._tokens.read(request.consistency_token)
-        return api.GetCustomerResponse(
-            customer=_customer(self._customers.get(request.customer_id, must_see))
-        )
+        found = self._customers.get(request.customer_id, must_see, deadline_of(context))
+        return api.GetCustomerResponse(customer=_customer(found))
 
     def UpdateCustomer(  # noqa: N802  # the API's name
         self,
         request: api.UpdateCustomerRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+        context: grpc.ServicerContext,
     ) -> api.UpdateCustomerResponse:
         """Change the fields that the mask names."""
         check_id("customer.customer_id", request.customer.customer_id, required=True)
+        deadline = deadline_of(context)
         return self._replays.answer(
             request,
+            deadline,
             api.UpdateCustomerResponse,
             lambda: self._update(request),
-            lambda response: self._describe(request.customer.customer_id, response),
+            lambda response: self._describe(request.customer.customer_id, response, deadline),
         )
 
     def LinkVisitor(  # noqa: N802  # the API's name
         self,
         request: api.LinkVisitorRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+        context: grpc.ServicerContext,
     ) -> api.LinkVisitorResponse:
         """Hand a visitor's live events to a customer."""
         check_id("visitor_id", request.visitor_id, required=True)
@@ -90,17 +92,19 @@ class CustomerServicer(api_grpc.CustomerServiceServicer):
                 consistency_token=self._tokens.write(linked.position),
             )
 
+        deadline = deadline_of(context)
         return self._replays.answer(
             request,
+            deadline,
             api.LinkVisitorResponse,
             link,
-            lambda response: self._describe(request.customer_id, response),
+            lambda response: self._describe(request.customer_id, response, deadline),
         )
 
     def EraseCustomer(  # noqa: N802  # the API's name
         self,
         request: api.EraseCustomerRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+        context: grpc.ServicerContext,
     ) -> api.EraseCustomerResponse:
         """Erase a customer."""
         check_id("customer_id", request.customer_id, required=True)
@@ -123,16 +127,17 @@ class CustomerServicer(api_grpc.CustomerServiceServicer):
                 consistency_token=self._tokens.write(receipt.position),
             )
 
-        return self._replays.answer(request, api.EraseCustomerResponse, erase)
+        return self._replays.answer(request, deadline_of(context), api.EraseCustomerResponse, erase)
 
     def ExportCustomer(  # noqa: N802  # the API's name
         self,
         request: api.ExportCustomerRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+        context: grpc.ServicerContext,
     ) -> Iterator[api.ExportCustomerResponse]:
         """Stream everything that the service holds about a customer."""
         check_id("customer_id", request.customer_id, required=True)
-        customer, learnt, events = self._customers.export(request.customer_id)
+        deadline = deadline_of(context)
+        customer, learnt, events = self._customers.export(request.customer_id, deadline)
         yield api.ExportCustomerResponse(customer=_customer(customer))
         for one in learnt:
             yield api.ExportCustomerResponse(
@@ -146,7 +151,9 @@ class CustomerServicer(api_grpc.CustomerServiceServicer):
             )
         for event in events:
             yield api.ExportCustomerResponse(event=event_message(event))
-        for served in self._customers.served(request.customer_id):
+        if not context.is_active():
+            return  # who has left is looked up nothing more
+        for served in self._customers.served(request.customer_id, deadline):
             yield api.ExportCustomerResponse(
                 served=api.ServedList(
                     recommendation_id=served.recommendation_id,
@@ -178,10 +185,13 @@ class CustomerServicer(api_grpc.CustomerServiceServicer):
         return api.UpdateCustomerResponse(consistency_token=self._tokens.write(position))
 
     def _describe(
-        self, customer_id: str, response: api.UpdateCustomerResponse | api.LinkVisitorResponse
+        self,
+        customer_id: str,
+        response: api.UpdateCustomerResponse | api.LinkVisitorResponse,
+        deadline: float,
     ) -> None:
         """Add the customer as of now."""
-        response.customer.CopyFrom(_customer(self._customers.describe(customer_id)))
+        response.customer.CopyFrom(_customer(self._customers.describe(customer_id, deadline)))
 
 
 def _mask(request: api.UpdateCustomerRequest) -> set[str]:

@@ -7,6 +7,7 @@ import grpc
 
 from recsvc.errors import InvalidRequestError
 from recsvc.logs import note
+from recsvc.server.context import deadline_of
 from recsvc.server.errors import to_status
 from recsvc.server.event_requests import MAX_EVENTS, read_event
 from recsvc.server.fields import check_batch
@@ -47,27 +48,30 @@ class EventServicer(api_grpc.EventServiceServicer):
     def IngestEvents(  # noqa: N802  # the API's name
         self,
         request: api.IngestEventsRequest,
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+        context: grpc.ServicerContext,
     ) -> api.IngestEventsResponse:
         """Take in up to 1,000 events."""
         check_batch("events", len(request.events), MAX_EVENTS)
+        deadline = deadline_of(context)
         return self._replays.answer(
             request,
+            deadline,
             api.IngestEventsResponse,
-            lambda: self._take(request),
+            lambda: self._take(request, deadline),
             lambda response: _name(response, request),
         )
 
     def StreamEvents(  # noqa: N802  # the API's name
         self,
         request_iterator: Iterable[api.StreamEventsRequest],
-        context: grpc.ServicerContext,  # noqa: ARG002  # the signature is grpc's
+        context: grpc.ServicerContext,
     ) -> Iterator[api.StreamEventsResponse]:
         """Take in events one by one, and acknowledge each."""
+        deadline = deadline_of(context)
         n_rejected = 0
         for n_events, request in enumerate(request_iterator, start=1):
             one = api.IngestEventsRequest(events=[request.event], durable=request.durable)
-            taken = self._take(one)
+            taken = self._take(one, deadline)
             _name(taken, one)
             n_rejected += taken.results[0].outcome == api.EVENT_OUTCOME_REJECTED
             note(n_events=n_events, n_rejected=n_rejected)
@@ -75,7 +79,7 @@ class EventServicer(api_grpc.EventServiceServicer):
                 result=taken.results[0], consistency_token=taken.consistency_token
             )
 
-    def _take(self, request: api.IngestEventsRequest) -> api.IngestEventsResponse:
+    def _take(self, request: api.IngestEventsRequest, deadline: float) -> api.IngestEventsResponse:
         results = [api.EventResult() for _ in request.events]
         valid: list[tuple[api.EventResult, Event]] = []
         now = self._now()
@@ -85,7 +89,9 @@ class EventServicer(api_grpc.EventServiceServicer):
             except InvalidRequestError as error:
                 result.outcome = api.EVENT_OUTCOME_REJECTED
                 result.status.CopyFrom(to_status(error))
-        taken = self._events.take([event for _, event in valid], durable=request.durable)
+        taken = self._events.take(
+            [event for _, event in valid], durable=request.durable, deadline=deadline
+        )
         for (result, _), outcome in zip(valid, taken.outcomes, strict=True):
             result.outcome = _OUTCOMES[outcome]
         note(n_events=len(results), n_rejected=len(results) - len(valid))

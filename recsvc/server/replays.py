@@ -1,6 +1,8 @@
 """A write that is repeated under one request_id gets its first answer again."""
 
+import math
 import re
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import blake2b
@@ -9,6 +11,7 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 
 from recsvc.errors import InvalidRequestError, RecsvcError, StoreUnavailableError
+from recsvc.server.admission import ExpiredError
 from recsvc.service.ports import AnswerStore
 
 _UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -24,24 +27,36 @@ class RequestIdReusedError(RecsvcError):
 
 
 class Replays:
-    """Remembers answers by request_id, as long as the store keeps them.
+    """Remembers answers by request_id, as long as the store keeps them, and begins no write late.
 
     Writes are safe to repeat by themselves; what is remembered is what was answered. Without the
     store a repetition is answered anew. An erasure does not reach what is remembered: nothing in
     it names or betrays a person.
 
+    A write for whom nobody waits any more is not begun. One that has begun is done to its end,
+    whoever waits: half of it would help nobody. To look for a first answer, and to keep one, takes
+    half of what is left at most: a recall must not wait for a store that it does not need.
+
     Args:
         answers: where they are kept.
         key: secret that requests are hashed with.
+        monotonic: monotonic seconds, those of every ``deadline``.
     """
 
-    def __init__(self, answers: AnswerStore, key: bytes) -> None:
+    def __init__(
+        self,
+        answers: AnswerStore,
+        key: bytes,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._answers = answers
         self._key = key
+        self._monotonic = monotonic
 
     def answer(
         self,
         request: Any,  # noqa: ANN401  # messages with a request_id share no class
+        deadline: float,
         kind: type[Response],
         compute: Callable[[], Response],
         complete: Callable[[Response], object] = lambda _: None,
@@ -50,21 +65,30 @@ class Replays:
 
         Args:
             request: a message with a ``request_id``.
+            deadline: monotonic seconds when the caller stops waiting.
             kind: of the answer.
             compute: makes it, but for what names people.
             complete: adds that, each time.
 
         Raises:
+            ExpiredError: no time was left to begin; nothing was done.
             InvalidRequestError: the request_id is no UUID4.
             RequestIdReusedError: it was another request's.
         """
-        answer = self._first(request, kind, compute) if request.request_id else compute()
+
+        def begin() -> Response:
+            if self._monotonic() >= deadline:
+                raise ExpiredError("the deadline passed before the work began")
+            return compute()
+
+        answer = self._first(request, deadline, kind, begin) if request.request_id else begin()
         complete(answer)
         return answer
 
     def _first(
         self,
         request: Any,  # noqa: ANN401  # messages with a request_id share no class
+        deadline: float,
         kind: type[Response],
         compute: Callable[[], Response],
     ) -> Response:
@@ -77,7 +101,7 @@ class Replays:
         asked = f"{type(request).__name__}|".encode() + body.SerializeToString(deterministic=True)
         digest = blake2b(asked, key=self._key, digest_size=_DIGEST_BYTES).digest()
         try:
-            known = self._answers.get(request_id)
+            known = self._answers.get(request_id, self._halfway(deadline))
         except StoreUnavailableError:
             return compute()
         if known is not None:
@@ -88,5 +112,12 @@ class Replays:
             return kind.FromString(known[_DIGEST_BYTES:])
         made = compute()
         with suppress(StoreUnavailableError):  # then a repetition is answered anew
-            self._answers.put(request_id, digest + made.SerializeToString())
+            kept = digest + made.SerializeToString()
+            # Who has left may ask again, and is told the same.
+            has_left = self._monotonic() >= deadline
+            self._answers.put(request_id, kept, math.inf if has_left else self._halfway(deadline))
         return made
+
+    def _halfway(self, deadline: float) -> float:
+        """When half of the time that is left is over."""
+        return (self._monotonic() + deadline) / 2

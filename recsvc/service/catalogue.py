@@ -1,5 +1,6 @@
 """Reading the catalogue: products and stores as they are now, recalls included."""
 
+import math
 import time
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
@@ -79,15 +80,22 @@ class Catalogue:
         """What the recall switch holds."""
         return self._standing.withdrawn
 
-    def product(self, product_id: str, must_see: Written = NOTHING) -> Listed:
+    def product(
+        self, product_id: str, must_see: Written = NOTHING, deadline: float = math.inf
+    ) -> Listed:
         """Describe one product.
+
+        Args:
+            product_id: which.
+            must_see: what must be known.
+            deadline: monotonic seconds when the caller stops waiting.
 
         Raises:
             NotFoundError: the catalogue does not have it (PRODUCT_NOT_FOUND).
             UnavailableError: no model is loaded yet (WARMING_UP).
             StoreUnavailableError: what the token stands for is not to be seen here.
         """
-        assortment = self._now(must_see).assortment
+        assortment = self._now(must_see, deadline).assortment
         item = assortment.catalogue.items.index(product_id)
         if item == MISSING:
             raise NotFoundError(
@@ -105,6 +113,7 @@ class Catalogue:
         category_path: str = "",
         withdrawn_only: bool = False,
         must_see: Written = NOTHING,
+        deadline: float = math.inf,
     ) -> ProductPage:
         """List products by id.
 
@@ -114,6 +123,7 @@ class Catalogue:
             category_path: of the category that they are in or below; ``""`` is any.
             withdrawn_only: what the recall switch holds, known to the catalogue or not.
             must_see: what must be known.
+            deadline: monotonic seconds when the caller stops waiting.
 
         Raises:
             InvalidRequestError: the page size is negative.
@@ -121,7 +131,7 @@ class Catalogue:
             StoreUnavailableError: what the token stands for is not to be seen here.
         """
         size = _size(page_size)
-        loaded = self._now(must_see)
+        loaded = self._now(must_see, deadline)
         withdrawn = self._standing.withdrawn
         if withdrawn_only:
             names = iter(sorted(name for name in withdrawn if name > after))
@@ -143,10 +153,11 @@ class Catalogue:
         after: str = "",
         country_code: str = "",
         must_see: Written = NOTHING,
+        deadline: float = math.inf,
     ) -> StorePage:
         """List stores by id, of one country or of all; arguments and errors are as above."""
         size = _size(page_size)
-        places = self._now(must_see).model.places
+        places = self._now(must_see, deadline).model.places
         learnt = enumerate(places.levels[Level.STORE].keys.ids)
         shops = {store_id: _shop(places, store) for store, store_id in learnt}
         shops |= self._live.shops
@@ -159,11 +170,11 @@ class Catalogue:
         last = page[-1].location.store_id if len(found) > size else ""
         return StorePage(page, last)
 
-    def _now(self, must_see: Written) -> LoadedModel:
+    def _now(self, must_see: Written, deadline: float) -> LoadedModel:
         """The model, with all that must be known."""
         loaded = self._slot.current()
-        deadline = time.monotonic() + WAIT_SECONDS
-        sees = self._live.sees(must_see.catalogue, deadline)
+        until = min(time.monotonic() + WAIT_SECONDS, deadline)
+        sees = self._live.sees(must_see.catalogue, until)
         if not (sees and self._standing.sees(must_see.ledger)):
             raise StoreUnavailableError("what the token stands for is not to be seen here yet")
         return self._live.dressed(loaded)

@@ -1,5 +1,6 @@
 """What is held about a customer: in the ledger, the store, the live events and the model."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -105,17 +106,21 @@ class CustomerRecords:
         self._people = people
         self._hash_key = hash_key
 
-    def find(self, customer_id: str) -> Customer | None:
+    def find(self, customer_id: str, deadline: float = math.inf) -> Customer | None:
         """The customer, None where nothing is known.
+
+        Args:
+            customer_id: who.
+            deadline: monotonic seconds when the caller stops waiting.
 
         Raises:
             StoreUnavailableError: the store cannot answer in time.
         """
         customer = customer_hash(self._hash_key, customer_id)
         shopper = Shopper(Kind.CUSTOMER, customer_id, customer)
-        person = self._people.get(customer)
-        deeds = self._log.profile_of(customer).deeds
-        events = list(self._log.events_of(customer))
+        person = self._people.get(customer, deadline)
+        deeds = self._log.profile_of(customer, deadline).deeds
+        events = list(self._log.events_of(customer, deadline))
         consent = self._standing.consent(customer)
         known = self._in_short(customer_id, customer)
         done = list(held(events, [(shopper, deed) for deed in self._new(customer_id, deeds)]))

@@ -1,5 +1,6 @@
 """A customer's rights over what is held about them, and what the shop says of them."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -85,12 +86,15 @@ class Customers:
         self._served = served
         self._hash_key = hash_key
 
-    def get(self, customer_id: str, must_see: Written = NOTHING) -> Customer:
+    def get(
+        self, customer_id: str, must_see: Written = NOTHING, deadline: float = math.inf
+    ) -> Customer:
         """Describe a customer.
 
         Args:
             customer_id: who.
             must_see: what must be known.
+            deadline: monotonic seconds when the caller stops waiting.
 
         Raises:
             NotFoundError: nothing at all is known of them (CUSTOMER_NOT_FOUND).
@@ -98,7 +102,7 @@ class Customers:
         """
         if not self._standing.sees(must_see.ledger):
             raise StoreUnavailableError("what the token stands for is not to be seen here yet")
-        found = self._records.find(customer_id)
+        found = self._records.find(customer_id, deadline)
         if found is None:
             raise NotFoundError(
                 "customer_id: the service knows nothing of this customer",
@@ -106,13 +110,17 @@ class Customers:
             )
         return found
 
-    def describe(self, customer_id: str) -> Customer:
+    def describe(self, customer_id: str, deadline: float = math.inf) -> Customer:
         """Describe a customer of whom nothing need be known.
+
+        Args:
+            customer_id: who.
+            deadline: monotonic seconds when the caller stops waiting.
 
         Raises:
             StoreUnavailableError: the store cannot answer in time.
         """
-        return self._records.find(customer_id) or Customer(customer_id=customer_id)
+        return self._records.find(customer_id, deadline) or Customer(customer_id=customer_id)
 
     def update(
         self,
@@ -211,8 +219,14 @@ class Customers:
         n_events = sum(found.n_events for found in swept.values())
         return Receipt(uuid4().hex, time, customer, n_events, len(visitors), position, is_on_disk)
 
-    def export(self, customer_id: str) -> tuple[Customer, list[Learnt], Iterator[Event]]:
+    def export(
+        self, customer_id: str, deadline: float = math.inf
+    ) -> tuple[Customer, list[Learnt], Iterator[Event]]:
         """Everything that is held: the customer, what was learnt, and what they did of late.
+
+        Args:
+            customer_id: who.
+            deadline: monotonic seconds when the caller stops waiting; also for the events.
 
         Returns:
             The customer; what the current model has learnt, by product id; and events: those that
@@ -223,30 +237,39 @@ class Customers:
             NotFoundError: nothing at all is known of them (CUSTOMER_NOT_FOUND).
             StoreUnavailableError: the store cannot answer in time.
         """
-        customer = self.get(customer_id)
+        customer = self.get(customer_id, deadline=deadline)
         key = customer_hash(self._hash_key, customer_id)
         names = {visitor_hash(self._hash_key, one): one for one in customer.visitor_ids}
         people = [
-            *(Shopper(Kind.VISITOR, names.get(one, ""), one) for one in self._visitors(key)),
+            *(
+                Shopper(Kind.VISITOR, names.get(one, ""), one)
+                for one in self._visitors(key, deadline)
+            ),
             Shopper(Kind.CUSTOMER, customer_id, key),
         ]
-        deeds = [(one, deed) for one in people for deed in self._log.profile_of(one.key).deeds]
-        events = (event for one in people for event in self._log.events_of(one.key))
+        deeds = [
+            (one, deed) for one in people for deed in self._log.profile_of(one.key, deadline).deeds
+        ]
+        events = (event for one in people for event in self._log.events_of(one.key, deadline))
         return customer, self._records.learnt(customer_id), held(events, deeds)
 
-    def served(self, customer_id: str) -> Iterator[ServedList]:
+    def served(self, customer_id: str, deadline: float = math.inf) -> Iterator[ServedList]:
         """The lists that are kept of what a customer was served, of linked visitors too.
+
+        Args:
+            customer_id: who.
+            deadline: monotonic seconds when the caller stops waiting.
 
         Raises:
             StoreUnavailableError: the store cannot answer in time.
         """
         customer = customer_hash(self._hash_key, customer_id)
-        for shopper in (*self._visitors(customer), customer):
-            yield from self._served.of_shopper(shopper)
+        for shopper in (*self._visitors(customer, deadline), customer):
+            yield from self._served.of_shopper(shopper, deadline)
 
-    def _visitors(self, customer: str) -> list[str]:
+    def _visitors(self, customer: str, deadline: float = math.inf) -> list[str]:
         """Visitors (hashes) who are a customer; the ledger knows them where Redis was emptied."""
-        visitor_ids = self._people.get(customer).visitor_ids
+        visitor_ids = self._people.get(customer, deadline).visitor_ids
         named = (visitor_hash(self._hash_key, visitor_id) for visitor_id in visitor_ids)
         return list(dict.fromkeys((*named, *self._standing.visitors(customer))))
 

@@ -1,5 +1,6 @@
 """Taking events in: who has not consented is left out, everything else is stored at once."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,15 +38,17 @@ class Events:
         self._standing = standing
         self._metrics = metrics
 
-    def take(self, events: Sequence[Event], *, durable: bool) -> Taken:
+    def take(self, events: Sequence[Event], *, durable: bool, deadline: float = math.inf) -> Taken:
         """Store events, and say what became of each.
 
         Args:
             events: valid ones.
             durable: answer only when they are on the disk.
+            deadline: monotonic seconds when the caller stops waiting.
 
         Raises:
-            StoreUnavailableError: they cannot be stored now; sending all again is safe.
+            StoreUnavailableError: they cannot be stored now, or not in time; sending all again is
+                safe.
             PreconditionError: the store cannot promise ``durable`` (DURABILITY_UNAVAILABLE).
             OverloadedError: the log is full until it is collected; sending all again is safe.
         """
@@ -56,7 +59,10 @@ class Events:
         allowed = [index for index, event in enumerate(events) if self._may_be_kept(event)]
         if allowed:
             stored = self._log.append(
-                [events[index] for index in allowed], durable=durable, heeds=heeds
+                [events[index] for index in allowed],
+                durable=durable,
+                heeds=heeds,
+                deadline=deadline,
             )
             for index, outcome in zip(allowed, stored, strict=True):
                 outcomes[index] = outcome

@@ -1,8 +1,13 @@
 """What the use cases need from outside, as Protocols that adapters in ``store`` fulfil.
 
 The cache of lists has a module of its own, :mod:`recsvc.service.cache_port`.
+
+Wherever a ``deadline`` is taken, it is monotonic seconds when the caller stops waiting, and what is
+raised where the time is over is ``StoreUnavailableError`` with the reason DEADLINE_EXCEEDED. Who
+must know the outcome gives none, and waits as long as the store lets it.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -36,10 +41,13 @@ class EventLog(Protocol):
     that no call that is late undoes an erasure.
     """
 
-    def append(self, events: Sequence[Event], *, durable: bool, heeds: int) -> list[Outcome]:
+    def append(
+        self, events: Sequence[Event], *, durable: bool, heeds: int, deadline: float = math.inf
+    ) -> list[Outcome]:
         """Store events and say what became of each, in order.
 
-        DROPPED_NO_CONSENT are those of who was erased after ``heeds``.
+        DROPPED_NO_CONSENT are those of who was erased after ``heeds``. What was sent when the time
+        is over may be stored: the store decides, whether anybody waits or not.
 
         Raises:
             StoreUnavailableError: the store cannot answer in time; sending all again is safe.
@@ -80,7 +88,7 @@ class EventLog(Protocol):
         """
         ...
 
-    def events_of(self, shopper: str) -> Iterator[Event]:
+    def events_of(self, shopper: str, deadline: float = math.inf) -> Iterator[Event]:
         """Every event of a shopper that waits to be collected, the oldest first.
 
         Raises:
@@ -88,7 +96,7 @@ class EventLog(Protocol):
         """
         ...
 
-    def profile_of(self, shopper: str) -> LiveProfile:
+    def profile_of(self, shopper: str, deadline: float = math.inf) -> LiveProfile:
         """What a shopper did of late, collected or not; empty where it cannot be read.
 
         Raises:
@@ -125,7 +133,7 @@ class Person:
 class People(Protocol):
     """Keeps what callers have set, by the hash of the customer."""
 
-    def get(self, customer: str) -> Person:
+    def get(self, customer: str, deadline: float = math.inf) -> Person:
         """Return what was set, an empty person where nothing was.
 
         Raises:
@@ -160,8 +168,7 @@ class CatalogueStore(Protocol):
 
     Every write returns the moment of it, unix milliseconds of the store, and every method raises
     ``StoreUnavailableError`` where the store cannot answer in time; repeating a write is safe.
-    ``known`` is the revision that the reader has, 0 at the beginning; ``deadline`` is in monotonic
-    seconds.
+    ``known`` is the revision that the reader has, 0 at the beginning.
     """
 
     def put_products(self, products: Sequence[Product]) -> int:
@@ -176,7 +183,9 @@ class CatalogueStore(Protocol):
         """Write stock of one store; say of each whether it is kept, or is older than what was."""
         ...
 
-    def stock(self, store_id: str, product_ids: Sequence[str]) -> list[StockRecord | None]:
+    def stock(
+        self, store_id: str, product_ids: Sequence[str], deadline: float = math.inf
+    ) -> list[StockRecord | None]:
         """Read stock of one store, None where nobody has said."""
         ...
 
@@ -215,7 +224,7 @@ class ServedLists(Protocol):
         """Every list that is kept, by the hour in which it was served."""
         ...
 
-    def of_shopper(self, shopper: str) -> list[ServedList]:
+    def of_shopper(self, shopper: str, deadline: float = math.inf) -> list[ServedList]:
         """The lists that a shopper (a hash) was served, the oldest first."""
         ...
 
@@ -227,7 +236,7 @@ class ServedLists(Protocol):
 class AnswerStore(Protocol):
     """Keeps the answers to writes, so that a repetition gets the first one; a day at least."""
 
-    def get(self, request_id: str) -> bytes | None:
+    def get(self, request_id: str, deadline: float = math.inf) -> bytes | None:
         """Return what was kept under a request_id, None where nothing was.
 
         Raises:
@@ -235,7 +244,7 @@ class AnswerStore(Protocol):
         """
         ...
 
-    def put(self, request_id: str, answer: bytes) -> None:
+    def put(self, request_id: str, answer: bytes, deadline: float = math.inf) -> None:
         """Keep an answer, unless there is one.
 
         Raises:

@@ -1,5 +1,6 @@
 """What is there at each store, read when somebody asks for it."""
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -207,15 +208,22 @@ class Stock:
         """
         return self._store.put_stock(store_id, records)
 
-    def get(self, store_id: str, product_ids: Sequence[str]) -> list[StockRecord | None]:
+    def get(
+        self, store_id: str, product_ids: Sequence[str], deadline: float = math.inf
+    ) -> list[StockRecord | None]:
         """Read stock of one store, None where nobody has said.
+
+        Args:
+            store_id: which.
+            product_ids: of what.
+            deadline: monotonic seconds when the caller stops waiting.
 
         Raises:
             StoreUnavailableError: it cannot be read.
         """
         # Whoever reads a few records is a page or an agent: a store that stalls must not hold
         # them for as long as a write may take.
-        return self._reads.stock(store_id, product_ids)
+        return self._reads.stock(store_id, product_ids, deadline)
 
     def at(
         self, store_id: str, assortment: Assortment, deadline: float, must_see: int = 0

@@ -1,5 +1,6 @@
 """Answers to writes by request_id, in Redis."""
 
+import math
 from typing import Any
 
 from recsvc.store.guarded import GuardedRedis
@@ -20,13 +21,15 @@ class RedisAnswerStore:
         self._redis = guarded
         self._keys = keys
 
-    def get(self, request_id: str) -> bytes | None:
+    def get(self, request_id: str, deadline: float = math.inf) -> bytes | None:
         """Return what was kept under a request_id, None where nothing was."""
         key = self._keys.answer(request_id)
-        found: Any = self._redis.ask(lambda: self._redis.client.get(key))
+        found: Any = self._redis.ask(lambda: self._redis.client.get(key), deadline)
         return None if found is None else bytes(found)
 
-    def put(self, request_id: str, answer: bytes) -> None:
+    def put(self, request_id: str, answer: bytes, deadline: float = math.inf) -> None:
         """Keep an answer, unless there is one."""
         key = self._keys.answer(request_id)
-        self._redis.ask(lambda: self._redis.client.set(key, answer, ex=KEPT_SECONDS, nx=True))
+        self._redis.ask(
+            lambda: self._redis.client.set(key, answer, ex=KEPT_SECONDS, nx=True), deadline
+        )

@@ -1,5 +1,6 @@
 """A circuit breaker: a store that is down costs its callers microseconds, not timeouts."""
 
+import math
 import random
 import threading
 import time
@@ -9,12 +10,16 @@ _JITTER = 0.5
 """The share of a cool-down that the lot may take away: workers and machines that lost one store at
 the same moment must not all come back to it at the same moment."""
 
+TELLING_SECONDS = 0.05
+"""Who gives up sooner has learnt nothing of the store."""
+
 
 class CircuitBreaker:
     """Opens after consecutive failures, then lets one caller a cool-down probe.
 
-    Whoever is allowed through reports back with ``record_success`` or ``record_failure``. A probe
-    that never reports only delays the next one by a cool-down. Thread-safe.
+    Whoever is allowed through reports back with ``record_success``, ``record_failure`` or
+    ``record_given_up``. A probe that never reports only delays the next one by a cool-down.
+    Thread-safe.
 
     Args:
         clock: returns monotonic seconds.
@@ -40,6 +45,7 @@ class CircuitBreaker:
         self._max_cool_down = max_cool_down_seconds
         self._lock = threading.Lock()
         self._n_failures = 0
+        self._silent_since = math.inf
         self._cool_down = cool_down_seconds
         self._probe_at = 0.0
         self._probing = False
@@ -64,10 +70,11 @@ class CircuitBreaker:
 
     def record_success(self) -> None:
         """Close the breaker: the store answered."""
-        if self._n_failures == 0:
+        if self._n_failures == 0 and self._silent_since == math.inf:
             return  # the common case takes no lock
         with self._lock:
             self._n_failures = 0
+            self._silent_since = math.inf
             self._cool_down = self._first_cool_down
             self._probing = False
 
@@ -82,6 +89,25 @@ class CircuitBreaker:
                 self._cool_down = min(2 * self._cool_down, self._max_cool_down)
                 self._probing = False
             self._probe_at = self._clock() + self._wait()
+
+    def record_given_up(self, began: float, usual_seconds: float) -> None:
+        """Report a caller who would not wait as long as others do.
+
+        That is a failure only where nobody has been answered for so long: those in a hurry must
+        not turn away those who are not, nor wait for the dead one after another.
+
+        Args:
+            began: when it did.
+            usual_seconds: how long others wait.
+        """
+        now = self._clock()
+        if now - began < TELLING_SECONDS:
+            return
+        with self._lock:
+            self._silent_since = min(self._silent_since, began)
+            is_down = now - self._silent_since >= usual_seconds
+        if is_down:
+            self.record_failure()
 
     def _wait(self) -> float:
         """How long the next probe is waited for, seconds."""

@@ -1,5 +1,6 @@
 """What the shop has said of products, stores and stock, in tables."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -47,9 +48,11 @@ class TableCatalogueStore:
         rows = [Row(r.product_id, *stock_bytes(r), r.effective) for r in records]
         return self._tables.put(_stock(store_id), rows)
 
-    def stock(self, store_id: str, product_ids: Sequence[str]) -> list[StockRecord | None]:
+    def stock(
+        self, store_id: str, product_ids: Sequence[str], deadline: float = math.inf
+    ) -> list[StockRecord | None]:
         """Read stock of one store."""
-        found = self._tables.get(_stock(store_id), product_ids)
+        found = self._tables.get(_stock(store_id), product_ids, deadline)
         return [
             None if kept is None else _read(_stock_of, name, kept)
             for name, kept in zip(product_ids, found, strict=True)

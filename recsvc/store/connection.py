@@ -10,6 +10,7 @@ from redis.connection import Connection, parse_url
 from redis.retry import Retry
 
 from recsvc.errors import SettingsError
+from recsvc.store.waits import IN_TIME
 
 _EXAMPLE = "redis://localhost:6379/0"
 _SCHEMES = ("redis://", "rediss://", "unix://")
@@ -96,7 +97,8 @@ def _parse(url: str) -> dict[str, Any]:
             raise _unusable(url, "it names no socket")
     elif not re.fullmatch(r"/?\d*", parts.path):
         raise _unusable(url, "what follows its host is not a database number")
-    options.setdefault("connection_class", Connection)
+    kind = options.get("connection_class", Connection)
+    options["connection_class"] = IN_TIME.get(kind, kind)
     return options
 
 

@@ -3,6 +3,7 @@
 An event is acknowledged only when both have it. What has not been collected is never trimmed.
 """
 
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,13 +63,18 @@ class RedisEventLog:
         self._hand_over = HandOver(guarded, keys, limits, unreadable, changed)
         self._erasure = Erasure(guarded, keys, limits.remembered_seconds)
 
-    def append(self, events: Sequence[Event], *, durable: bool, heeds: int) -> list[Outcome]:
+    def append(
+        self, events: Sequence[Event], *, durable: bool, heeds: int, deadline: float = math.inf
+    ) -> list[Outcome]:
         """Store events, each wholly or not at all.
 
         Args:
             events: to store.
             durable: return only when they are on the disk.
             heeds: position of the ledger; events of who was erased after it are dropped.
+            deadline: monotonic seconds when the caller stops waiting. All goes in one round trip,
+                so that nothing is lost where nobody waits for its end: other processes hear of
+                what was stored all the same, and so does this one.
 
         Returns:
             What became of each, in order; FULL where the log has no room until it is collected.
@@ -89,11 +95,12 @@ class RedisEventLog:
             for batch in _batches(indices, [entries[index].n_bytes for index in indices])
         ]
         if durable:
-            self._script.require_disk()
+            self._script.require_disk(deadline)
         added = self._script.run(
             [(partition, [entries[i] for i in batch]) for partition, batch in parts],
             durable=durable,
             heeds=heeds,
+            deadline=deadline,
         )
         outcomes = [Outcome.FULL] * len(events)
         grown: dict[str, int] = {}
@@ -220,24 +227,24 @@ class RedisEventLog:
         found: Any = self._redis.ask(lambda: self._redis.client.xdel(key, *positions))
         return int(found)
 
-    def events_of(self, shopper: str) -> Iterator[Event]:
+    def events_of(self, shopper: str, deadline: float = math.inf) -> Iterator[Event]:
         """Every event of a shopper that waits to be collected, the oldest first.
 
         What cannot be read is passed over.
         """
-        for theirs in self._scan(shopper):
+        for theirs in self._scan(shopper, deadline=deadline):
             for logged in theirs:
                 if isinstance(logged.entry, Event):
                     yield logged.entry
 
-    def profile_of(self, shopper: str) -> LiveProfile:
+    def profile_of(self, shopper: str, deadline: float = math.inf) -> LiveProfile:
         """What a shopper did of late, collected or not; empty where it cannot be read.
 
         Raises:
             StoreUnavailableError: Redis cannot answer in time.
         """
         key = self._keys.live(shopper)
-        value: Any = self._redis.ask(lambda: self._redis.client.get(key))
+        value: Any = self._redis.ask(lambda: self._redis.client.get(key), deadline)
         try:
             return read_profile(value)
         except ValueError:
@@ -245,7 +252,7 @@ class RedisEventLog:
             return NO_DEEDS
 
     def _scan(
-        self, shopper: str, until: str = "+"
+        self, shopper: str, until: str = "+", deadline: float = math.inf
     ) -> Iterator[list[Logged[Event | Link | Unreadable]]]:
         """What waits of a shopper up to a position, of one page of their partition after another.
 
@@ -253,7 +260,7 @@ class RedisEventLog:
         and what is wrong with them is nothing to this shopper.
         """
         partition, sought, after = partition_of(shopper), shopper.encode(), ""
-        while page := self._streams.read(partition, after, 1_000, until):
+        while page := self._streams.read(partition, after, 1_000, until, deadline):
             near = [one for one in page if any(sought in value for value in one.entry.values())]
             yield [one for one in map(self._read_of, near) if _is_of(one.entry, shopper)]
             after = page[-1].position

@@ -1,5 +1,6 @@
 """The script that adds an event to the stream and to its shopper's profile, or does neither."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -106,14 +107,14 @@ class EventScript:
         self._limits = limits
         self._add = guarded.client.register_script(_ADD)
 
-    def require_disk(self) -> None:
+    def require_disk(self, deadline: float = math.inf) -> None:
         """Refuse a Redis that cannot tell when a write is on the disk.
 
         Raises:
             StoreUnavailableError: Redis cannot answer in time.
             PreconditionError: it cannot (DURABILITY_UNAVAILABLE).
         """
-        self._redis.ask(self._ask_disk)
+        self._redis.ask(self._ask_disk, deadline)
 
     def wait_for_disk(self, mark: str) -> bool:
         """Wait a moment until all that was written so far is on the disk.
@@ -131,7 +132,12 @@ class EventScript:
         return self._redis.ask(lambda: self._wait_for_disk(mark))
 
     def run(
-        self, parts: Sequence[tuple[int, Sequence[Entry]]], *, durable: bool, heeds: int
+        self,
+        parts: Sequence[tuple[int, Sequence[Entry]]],
+        *,
+        durable: bool,
+        heeds: int,
+        deadline: float = math.inf,
     ) -> list[list[tuple[Outcome, int]]]:
         """Add events, once a part, all in one round trip.
 
@@ -139,6 +145,7 @@ class EventScript:
             parts: each of a partition, and of events of its shoppers.
             durable: return only when they are on the disk.
             heeds: position of the ledger; events of who was erased after it are dropped.
+            deadline: monotonic seconds when the caller stops waiting.
 
         Returns:
             For each part, what became of each event, and how many bytes of its profile are not
@@ -147,7 +154,9 @@ class EventScript:
         Raises:
             StoreUnavailableError: Redis or its disk cannot answer in time; some may be stored.
         """
-        added = self._redis.ask(lambda: self._add_all(parts, durable=durable, heeds=heeds))
+        added = self._redis.ask(
+            lambda: self._add_all(parts, durable=durable, heeds=heeds), deadline
+        )
         return [[_outcome(text) for text in texts] for texts in added]
 
     def _add_all(

@@ -1,5 +1,6 @@
 """The stores of a single process: tests and batches that need no Redis."""
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -74,7 +75,14 @@ class InMemoryEventLog:
         self._events: list[Event] = []
         self._seen: set[tuple[str, str]] = set()
 
-    def append(self, events: Sequence[Event], *, durable: bool, heeds: int) -> list[Outcome]:
+    def append(
+        self,
+        events: Sequence[Event],
+        *,
+        durable: bool,
+        heeds: int,
+        deadline: float = math.inf,  # noqa: ARG002  # nothing is waited for
+    ) -> list[Outcome]:
         """Store events and say what became of each, in order.
 
         Raises:
@@ -142,11 +150,19 @@ class InMemoryEventLog:
                 )
             return len(moved)
 
-    def events_of(self, shopper: str) -> Iterator[Event]:
+    def events_of(
+        self,
+        shopper: str,
+        deadline: float = math.inf,  # noqa: ARG002  # nothing is waited for
+    ) -> Iterator[Event]:
         """Every event of a shopper that waits to be collected, the oldest first."""
         return iter([event for event in self._events if event.shopper.key == shopper])
 
-    def profile_of(self, shopper: str) -> LiveProfile:
+    def profile_of(
+        self,
+        shopper: str,
+        deadline: float = math.inf,  # noqa: ARG002  # nothing is waited for
+    ) -> LiveProfile:
         """What a shopper did of late, collected or not."""
         return self._profiles.profiles.get(shopper, NO_DEEDS)
 
@@ -161,11 +177,20 @@ class InMemoryAnswerStore:
     def __init__(self) -> None:
         self._answers: dict[str, bytes] = {}
 
-    def get(self, request_id: str) -> bytes | None:
+    def get(
+        self,
+        request_id: str,
+        deadline: float = math.inf,  # noqa: ARG002  # nothing is waited for
+    ) -> bytes | None:
         """Return what was kept under a request_id, None where nothing was."""
         return self._answers.get(request_id)
 
-    def put(self, request_id: str, answer: bytes) -> None:
+    def put(
+        self,
+        request_id: str,
+        answer: bytes,
+        deadline: float = math.inf,  # noqa: ARG002  # nothing is waited for
+    ) -> None:
         """Keep an answer, unless there is one."""
         self._answers.setdefault(request_id, answer)
 
@@ -181,7 +206,11 @@ class InMemoryPeople:
         self._profiles = profiles or InMemoryProfiles()
         self._people = self._profiles.people
 
-    def get(self, customer: str) -> Person:
+    def get(
+        self,
+        customer: str,
+        deadline: float = math.inf,  # noqa: ARG002  # nothing is waited for
+    ) -> Person:
         """Return what was set, an empty person where nothing was."""
         return self._people.get(customer, Person())
 
@@ -250,7 +279,11 @@ class InMemoryServedLists:
         with self._lock:
             return iter([one for one in self._lists.values() if one.served_time >= since])
 
-    def of_shopper(self, shopper: str) -> list[ServedList]:
+    def of_shopper(
+        self,
+        shopper: str,
+        deadline: float = math.inf,  # noqa: ARG002  # nothing is waited for
+    ) -> list[ServedList]:
         """The lists that a shopper (a hash) was served, the oldest first."""
         return [one for one in self.every() if one.shopper == shopper]
 

@@ -1,6 +1,7 @@
 """What callers have set of customers, in Redis."""
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -36,10 +37,10 @@ class RedisPeople:
         self._keys = keys
         self._changed = changed
 
-    def get(self, customer: str) -> Person:
+    def get(self, customer: str, deadline: float = math.inf) -> Person:
         """Return what was set, an empty person where nothing was."""
         key = self._keys.person(customer)
-        return read_person(self._redis.ask(lambda: self._redis.client.get(key)))
+        return read_person(self._redis.ask(lambda: self._redis.client.get(key), deadline))
 
     def put(
         self, customer: str, person: Person, before: Person | None = None, *, heeds: int

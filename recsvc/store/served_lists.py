@@ -9,6 +9,7 @@ them goes on where the last run ended. A list that was erased, or has expired, i
 nothing behind it.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -198,14 +199,14 @@ class RedisServedLists:
         """
         return self._names.now()
 
-    def of_shopper(self, shopper: str) -> list[ServedList]:
+    def of_shopper(self, shopper: str, deadline: float = math.inf) -> list[ServedList]:
         """The lists that a shopper (a hash) was served, the oldest first.
 
         Raises:
             StoreUnavailableError: Redis cannot answer in time.
         """
         found = self._readable(
-            (key, field.encode(), value) for key, field, value in self._theirs(shopper)
+            (key, field.encode(), value) for key, field, value in self._theirs(shopper, deadline)
         )
         return sorted(found, key=lambda served: served.served_time)
 
@@ -225,7 +226,7 @@ class RedisServedLists:
 
         return self._redis.ask(ask) if theirs else 0
 
-    def _theirs(self, shopper: str) -> list[tuple[str, str, bytes]]:
+    def _theirs(self, shopper: str, deadline: float = math.inf) -> list[tuple[str, str, bytes]]:
         """Key, field and value of each list of a shopper."""
         partition = partition_of(shopper)
         names = [self._keys.served(partition, hour) for hour in self._hours()]
@@ -236,25 +237,24 @@ class RedisServedLists:
                     pipeline.exists(name)
                 return list(pipeline.execute())
 
-        there = [
-            name for name, is_there in zip(names, self._redis.ask(ask), strict=True) if is_there
-        ]
+        found = self._redis.ask(ask, deadline)
+        there = [name for name, is_there in zip(names, found, strict=True) if is_there]
         begins = shopper.encode()
         return [
             (name, field.decode(), value)
-            for name, hashed in zip(there, self._whole(there), strict=True)
+            for name, hashed in zip(there, self._whole(there, deadline), strict=True)
             for field, value in hashed.items()
             if value.startswith(begins)
         ]
 
-    def _whole(self, names: Sequence[str]) -> list[dict[bytes, bytes]]:
+    def _whole(self, names: Sequence[str], deadline: float = math.inf) -> list[dict[bytes, bytes]]:
         def ask() -> list[Any]:
             with self._redis.client.pipeline(transaction=False) as pipeline:
                 for name in names:
                     pipeline.hgetall(name)
                 return list(pipeline.execute())
 
-        return self._redis.ask(ask) if names else []
+        return self._redis.ask(ask, deadline) if names else []
 
     def _readable(self, lists: Iterable[tuple[str, bytes, bytes]]) -> Iterator[ServedList]:
         """Those of these lists (key, field, value) that can be read: the others must not wait."""

@@ -3,6 +3,7 @@
 What must be collected exactly once lies in such: positions grow, and are given by Redis itself.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -53,7 +54,12 @@ class PartitionedStreams:
         self._key = key
 
     def read(
-        self, partition: int, after: str, count: int, until: str = "+"
+        self,
+        partition: int,
+        after: str,
+        count: int,
+        until: str = "+",
+        deadline: float = math.inf,
     ) -> list[Logged[Mapping[bytes, bytes]]]:
         """The fields of the next entries of a partition.
 
@@ -62,13 +68,16 @@ class PartitionedStreams:
             after: position of the last entry that is known already, ``""`` for the first.
             count: how many at most.
             until: position of the last one that may be among them, ``"+"`` for any.
+            deadline: monotonic seconds when the caller stops waiting.
 
         Raises:
             StoreUnavailableError: Redis cannot answer in time.
         """
         start = f"({after}" if after else "-"
         key = self._key(partition)
-        rows: Any = self._redis.ask(lambda: self._redis.client.xrange(key, start, until, count))
+        rows: Any = self._redis.ask(
+            lambda: self._redis.client.xrange(key, start, until, count), deadline
+        )
         return [Logged(partition, position.decode(), fields) for position, fields in rows]
 
     def trim(self, partition: int, until: str) -> None:

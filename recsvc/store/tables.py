@@ -6,6 +6,7 @@ what is new to it, and reads all of it where the chain is broken: who has fallen
 read what a Redis has lost since.
 """
 
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -118,8 +119,15 @@ class Tables(Protocol):
         """
         ...
 
-    def get(self, table: str, names: Sequence[str]) -> list[Kept | None]:
+    def get(
+        self, table: str, names: Sequence[str], deadline: float = math.inf
+    ) -> list[Kept | None]:
         """Read rows, None for each that was never written.
+
+        Args:
+            table: which.
+            names: of the rows.
+            deadline: monotonic seconds when the caller stops waiting.
 
         Raises:
             StoreUnavailableError: the store cannot answer in time.
@@ -163,9 +171,11 @@ class RedisTables:
         *applied, written_at = answer
         return [bool(one) for one in applied], int(written_at)
 
-    def get(self, table: str, names: Sequence[str]) -> list[Kept | None]:
+    def get(
+        self, table: str, names: Sequence[str], deadline: float = math.inf
+    ) -> list[Kept | None]:
         """Read rows, None for each that was never written."""
-        values = self._redis.ask(lambda: self._values(table, names))
+        values = self._redis.ask(lambda: self._values(table, names), deadline)
         return [None if value is None else Kept.of(value) for value in values]
 
     def changes(self, table: str, known: int, deadline: float) -> Changes[Kept]:
@@ -247,7 +257,12 @@ class InMemoryTables:
             applied = [_is_applied(kept, changes, row, now + at) for at, row in enumerate(rows)]
             return applied, now // 1_000
 
-    def get(self, table: str, names: Sequence[str]) -> list[Kept | None]:
+    def get(
+        self,
+        table: str,
+        names: Sequence[str],
+        deadline: float = math.inf,  # noqa: ARG002  # nothing is waited for
+    ) -> list[Kept | None]:
         """Read rows, None for each that was never written."""
         rows = self._rows.get(table, {})
         return [rows.get(name) for name in names]

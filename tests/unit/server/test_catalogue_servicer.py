@@ -16,11 +16,12 @@ from recsvc.service.models import ModelSlot
 from recsvc.service.recalls import Recalls
 from recsvc.store.memory import InMemoryAnswerStore
 from recsvc.v1 import catalog_service_pb2 as api
+from tests.calls import Context
 from tests.serving import NOW, Log, new_circumstances, new_metrics, new_standing
 from tests.shoppers import KEY
 
-NOBODY: Any = None
-"""The context of a call: no method looks at it."""
+CALLER: Any = Context()
+"""The context of a call with ten seconds left."""
 REQUEST_ID = str(UUID(int=0xABCDEF, version=4))
 
 
@@ -41,11 +42,11 @@ class Bench:
 
     def withdraw(self, *product_ids: str, request_id: str = "") -> api.WithdrawProductsResponse:
         request = api.WithdrawProductsRequest(product_ids=product_ids, request_id=request_id)
-        return self.servicer.WithdrawProducts(request, NOBODY)
+        return self.servicer.WithdrawProducts(request, CALLER)
 
     def restore(self, *product_ids: str, request_id: str = "") -> api.RestoreProductsResponse:
         request = api.RestoreProductsRequest(product_ids=product_ids, request_id=request_id)
-        return self.servicer.RestoreProducts(request, NOBODY)
+        return self.servicer.RestoreProducts(request, CALLER)
 
 
 @pytest.fixture

@@ -26,12 +26,13 @@ from recsvc.store.memory import (
 )
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import customer_service_pb2 as api
+from tests.calls import Context
 from tests.counting import DATA_END, DAY
 from tests.serving import NOW, Log, new_metrics, new_standing, small_registry
 from tests.shoppers import ANNA, GUEST, KEY, T0, event
 
-NOBODY: Any = None
-"""The context of a call: no method looks at it."""
+CALLER: Any = Context()
+"""The context of a call with ten seconds left."""
 REQUEST_ID = str(UUID(int=0xABCDEF, version=4))
 
 
@@ -55,7 +56,7 @@ class Bench:
 
     def get(self, customer_id: str, token: str = "") -> api.Customer:
         request = api.GetCustomerRequest(customer_id=customer_id, consistency_token=token)
-        return self.servicer.GetCustomer(request, NOBODY).customer
+        return self.servicer.GetCustomer(request, CALLER).customer
 
     def update(
         self,
@@ -70,19 +71,19 @@ class Bench:
             allow_missing=allow_missing,
             request_id=request_id,
         )
-        return self.servicer.UpdateCustomer(request, NOBODY)
+        return self.servicer.UpdateCustomer(request, CALLER)
 
     def link(self, visitor_id: str, customer_id: str, **fields: str) -> api.LinkVisitorResponse:
         request = api.LinkVisitorRequest(visitor_id=visitor_id, customer_id=customer_id, **fields)
-        return self.servicer.LinkVisitor(request, NOBODY)
+        return self.servicer.LinkVisitor(request, CALLER)
 
     def erase(self, customer_id: str, **fields: str) -> api.EraseCustomerResponse:
         request = api.EraseCustomerRequest(customer_id=customer_id, **fields)
-        return self.servicer.EraseCustomer(request, NOBODY)
+        return self.servicer.EraseCustomer(request, CALLER)
 
     def export(self, customer_id: str) -> list[api.ExportCustomerResponse]:
         request = api.ExportCustomerRequest(customer_id=customer_id)
-        return list(self.servicer.ExportCustomer(request, NOBODY))
+        return list(self.servicer.ExportCustomer(request, CALLER))
 
 
 @pytest.fixture
@@ -273,3 +274,15 @@ def test_an_export_begins_with_the_customer(bench: Bench) -> None:
         bench.export("nobody")
     with pytest.raises(InvalidRequestError):
         bench.export("")
+
+
+def test_for_who_has_left_no_lists_are_looked_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are the last and the largest part of an export."""
+    bench.update("segments", segments=["vip"], allow_missing=True)
+    monkeypatch.setattr(bench.served, "of_shopper", lambda *_: pytest.fail("was looked up"))
+    has_left: Any = Context(is_active=False)
+    request = api.ExportCustomerRequest(customer_id="anna")
+    first, *_ = bench.servicer.ExportCustomer(request, has_left)
+    assert first.customer.segments == ["vip"]

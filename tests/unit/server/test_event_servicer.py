@@ -1,5 +1,6 @@
 """Events over the API, without a network: an outcome for each, and repetitions."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
@@ -23,6 +24,7 @@ from recsvc.service.ledger_state import Consent
 from recsvc.store.memory import InMemoryAnswerStore, InMemoryEventLog, InMemoryProfiles
 from recsvc.v1 import common_pb2 as common
 from recsvc.v1 import event_service_pb2 as api
+from tests.calls import Context
 from tests.serving import new_metrics, new_standing
 from tests.shoppers import ANNA, BEN, KEY, T0
 
@@ -32,8 +34,8 @@ ACCEPTED, DUPLICATE, REJECTED, DROPPED = (
     api.EVENT_OUTCOME_REJECTED,
     api.EVENT_OUTCOME_DROPPED_NO_CONSENT,
 )
-NOBODY: Any = None
-"""The context of a call: no method looks at it."""
+CALLER: Any = Context()
+"""The context of a call with ten seconds left."""
 REQUEST_ID = str(UUID(int=0xABCDEF, version=4))
 
 
@@ -42,15 +44,15 @@ class Answers(InMemoryAnswerStore):
 
     cannot_get = cannot_put = False
 
-    def get(self, request_id: str) -> bytes | None:
+    def get(self, request_id: str, deadline: float = math.inf) -> bytes | None:
         if self.cannot_get:
             raise StoreUnavailableError("down")
-        return super().get(request_id)
+        return super().get(request_id, deadline)
 
-    def put(self, request_id: str, answer: bytes) -> None:
+    def put(self, request_id: str, answer: bytes, deadline: float = math.inf) -> None:
         if self.cannot_put:
             raise StoreUnavailableError("down")
-        super().put(request_id, answer)
+        super().put(request_id, answer, deadline)
 
 
 class Bench:
@@ -71,11 +73,11 @@ class Bench:
 
     def ingest(self, *events: api.Event, request_id: str = "") -> api.IngestEventsResponse:
         request = api.IngestEventsRequest(events=events, request_id=request_id)
-        return self.servicer.IngestEvents(request, NOBODY)
+        return self.servicer.IngestEvents(request, CALLER)
 
     def stream(self, events: Iterable[api.Event]) -> list[api.StreamEventsResponse]:
         requests = (api.StreamEventsRequest(event=event) for event in events)
-        return list(self.servicer.StreamEvents(requests, NOBODY))
+        return list(self.servicer.StreamEvents(requests, CALLER))
 
 
 @pytest.fixture
@@ -168,7 +170,7 @@ def test_a_full_log_ends_the_call(tmp_path_factory: pytest.TempPathFactory) -> N
     """As overload: what was acknowledged in a stream before that is stored."""
     bench = Bench(Registry(tmp_path_factory.mktemp("registry")), max_events=1)
     answers = bench.servicer.StreamEvents(
-        iter([api.StreamEventsRequest(event=bought(event_id)) for event_id in "ab"]), NOBODY
+        iter([api.StreamEventsRequest(event=bought(event_id)) for event_id in "ab"]), CALLER
     )
     assert next(iter(answers)).result.outcome == ACCEPTED
     with pytest.raises(OverloadedError):
@@ -229,7 +231,7 @@ def test_a_failure_is_no_first_answer(bench: Bench) -> None:
     request = api.IngestEventsRequest(events=[bought("a")], durable=True, request_id=REQUEST_ID)
     for _ in range(2):
         with pytest.raises(PreconditionError, match="kept in memory alone"):
-            bench.servicer.IngestEvents(request, NOBODY)
+            bench.servicer.IngestEvents(request, CALLER)
 
 
 def test_what_is_kept_of_an_answer_names_nobody(bench: Bench) -> None:
@@ -243,6 +245,7 @@ def test_what_is_kept_of_an_answer_names_nobody(bench: Bench) -> None:
     with pytest.raises(RequestIdReusedError):  # so the key is in what the requests are told by
         another.answer(
             api.IngestEventsRequest(events=[event], request_id=REQUEST_ID),
+            math.inf,
             api.IngestEventsResponse,
             api.IngestEventsResponse,
         )

@@ -1,5 +1,6 @@
 """What is held about a customer: described, changed, linked, erased and exported."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -226,8 +227,8 @@ class BusyPeople(InMemoryPeople):
 
     n_others = 0
 
-    def get(self, customer: str) -> Person:
-        person = super().get(customer)
+    def get(self, customer: str, deadline: float = math.inf) -> Person:
+        person = super().get(customer, deadline)
         if self.n_others < 3:
             self.n_others += 1
             visitors = (*person.visitor_ids, f"v{self.n_others}")
@@ -245,8 +246,8 @@ def test_nothing_is_lost_of_what_others_change_meanwhile(bench: Bench) -> None:
 class DeadPeople(InMemoryPeople):
     """A store that is not there."""
 
-    def get(self, customer: str) -> Person:
-        raise StoreUnavailableError(f"down for {len(customer)}")
+    def get(self, customer: str, deadline: float = math.inf) -> Person:
+        raise StoreUnavailableError(f"down for {len(customer)} {deadline}")
 
 
 @pytest.mark.parametrize("allow_missing", [True, False])
@@ -277,8 +278,8 @@ class OvertakenPeople(InMemoryPeople):
         self._bench = bench
         self.is_armed = True
 
-    def get(self, customer: str) -> Person:
-        person = super().get(customer)
+    def get(self, customer: str, deadline: float = math.inf) -> Person:
+        person = super().get(customer, deadline)
         if self.is_armed:
             self.is_armed = False
             another_process(self._bench).erase("anna")
@@ -502,8 +503,8 @@ def test_an_emptied_store_hides_no_visitor_from_an_erasure(bench: Bench) -> None
 class DamagedPeople(InMemoryPeople):
     """What it keeps cannot be read."""
 
-    def get(self, customer: str) -> Person:
-        raise DamagedError(f"what is kept of {customer} is damaged")
+    def get(self, customer: str, deadline: float = math.inf) -> Person:
+        raise DamagedError(f"what is kept of {customer} is damaged ({deadline})")
 
 
 def test_a_damaged_record_hides_nobody_from_an_erasure(bench: Bench) -> None:

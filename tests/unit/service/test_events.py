@@ -1,5 +1,6 @@
 """Taking events in: consent, what became of each, and a log without room."""
 
+import math
 from collections.abc import Sequence
 
 import pytest
@@ -123,9 +124,11 @@ def test_a_visitor_who_is_a_customer_needs_their_consent(registry: Registry) -> 
 class OvertakenLog(InMemoryEventLog):
     """A log that hears of an erasure just before the events of a call."""
 
-    def append(self, events: Sequence[Event], *, durable: bool, heeds: int) -> list[Outcome]:
+    def append(
+        self, events: Sequence[Event], *, durable: bool, heeds: int, deadline: float = math.inf
+    ) -> list[Outcome]:
         self.erase(ANNA.key, heeds + 1)
-        return super().append(events, durable=durable, heeds=heeds)
+        return super().append(events, durable=durable, heeds=heeds, deadline=deadline)
 
 
 def test_an_event_that_an_erasure_overtakes_is_dropped(bench: Bench) -> None:

@@ -115,3 +115,39 @@ def test_breakers_that_opened_together_probe_apart(clock: SetClock) -> None:
     breakers[1].record_success()
     assert probes_until(0.25) == [True, True, False]
     assert probes_until(0.375) == [False, True, True]
+
+
+def give_up(breaker: CircuitBreaker, clock: SetClock, after: float) -> None:
+    """A caller who waits so long, where others wait two seconds."""
+    began = clock.now
+    clock.now += after
+    breaker.record_given_up(began, 2.0)
+
+
+def test_who_gives_up_early_opens_nothing(breaker: CircuitBreaker, clock: SetClock) -> None:
+    """However many they are, as long as somebody is answered."""
+    give_up(breaker, clock, 1.9)
+    breaker.record_success()
+    for _ in range(7):
+        give_up(breaker, clock, 0.25)
+    assert not breaker.is_open
+
+
+def test_a_store_that_answers_nobody_is_down(breaker: CircuitBreaker, clock: SetClock) -> None:
+    """For as long as one who is patient would have waited; then those count as failures."""
+    for _ in range(9):
+        give_up(breaker, clock, 0.25)
+    assert breaker.allow()
+    give_up(breaker, clock, 0.25)
+    assert breaker.is_open
+    breaker.record_success()
+    for _ in range(9):
+        give_up(breaker, clock, 0.25)
+    assert breaker.allow()
+
+
+def test_who_hardly_waits_learns_nothing(breaker: CircuitBreaker, clock: SetClock) -> None:
+    """Else a caller without any patience would close the store to the others."""
+    for _ in range(1_000):
+        give_up(breaker, clock, 0.01)
+    assert not breaker.is_open
