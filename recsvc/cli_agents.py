@@ -11,7 +11,7 @@ import typer
 from recsvc.cli_options import DataDirOption, FormatOption, LevelOption, RedisOption, RegistryOption
 from recsvc.errors import InputError
 from recsvc.logs import make_logger
-from recsvc.settings.access import TokenSettings
+from recsvc.settings.access import DoorSettings
 from recsvc.settings.logs import LogSettings
 from recsvc.settings.server import ServerSettings
 from recsvc.settings.target import TargetSettings
@@ -40,7 +40,8 @@ def mcp_command(
         typer.Option(
             metavar="HOST:PORT",
             help="Serve streamable HTTP there, under /mcp; port 0 takes a free one. Without it, "
-            "stdio.",
+            "stdio. An address that other machines reach needs keys of tokens, or "
+            "RECSVC_ALLOW_ANONYMOUS.",
             show_default=False,
         ),
     ] = "",
@@ -68,7 +69,8 @@ def mcp_command(
     Over a registry it stands alone; over --target it asks a running service. It speaks stdio, to
     the program that starts it, or HTTP. Whom an answer is for is said by --customer or by a
     bearer token (RECSVC_JWT_SECRET, RECSVC_JWT_KEYS_FILE, RECSVC_JWT_KEYS_URL), and never by an
-    argument of a tool. What a server that asks for credentials is told: docs/security.md.
+    argument of a tool. RECSVC_RATE_LIMIT is how many HTTP requests a second each caller may make.
+    What a server that asks for credentials is told: docs/security.md.
     Logs go to stderr. docs/agents.md lists the tools. Needs the extra: pip install
     "recsvc[agents]".
 
@@ -85,12 +87,13 @@ def mcp_command(
 
     if target and registry:
         raise InputError("--target and --registry are two shops; give one of them")
-    options = DoorOptions(http=http, customer_id=customer, channel=channel.value)
-    tokens = TokenSettings.load()
     logs = LogSettings.load({"log_level": log_level, "log_format": log_format})
     logger = make_logger(logs.log_level, logs.log_format, sys.stderr)
     for name, hint in unknown_variables(os.environ):
         logger.warning("unknown_setting", variable=name, hint=hint)
+    options = DoorOptions(
+        http=http, customer_id=customer, channel=channel.value, access=DoorSettings.load()
+    )
 
     def announce(url: str) -> None:
         sys.stdout.write(f"listening on {url}\n")
@@ -98,9 +101,9 @@ def mcp_command(
 
     if target:
         with remote_shop(target, TargetSettings.load()) as shop:
-            open_door(shop, options, tokens, logger, announce)
+            open_door(shop, options, logger, announce)
         return
     given = {"registry": registry, "redis_url": redis, "data_dir": data_dir}
     settings = ServerSettings.load(given)
     with local_shop(settings, logger) as shop:
-        open_door(shop, options, tokens, logger, announce)
+        open_door(shop, options, logger, announce)

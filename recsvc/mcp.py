@@ -1,26 +1,34 @@
 """Starts the door for agents: over a registry of its own, or over a running service."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
 
+from recsvc.access.binding import check_door
 from recsvc.access.trusted_tokens import TrustedTokens
 from recsvc.agents.door import Door
 from recsvc.agents.remote import RemoteShop
 from recsvc.agents.shop import Shop
 from recsvc.agents.tools import Tools
 from recsvc.agents.transports import serve_http, serve_stdio
+from recsvc.agents.turnstile import Charge
 from recsvc.app.access import following
 from recsvc.app.shop import build_shop
 from recsvc.client.target import client_of
 from recsvc.errors import InputError
 from recsvc.logs import Logger
-from recsvc.settings.access import TokenSettings
+from recsvc.service.poller import Poller
+from recsvc.service.rate_limits import RENEW_SECONDS, RateLimits
+from recsvc.settings.access import DoorSettings
+from recsvc.settings.addresses import split_address
 from recsvc.settings.server import ServerSettings
 from recsvc.settings.target import TargetSettings
 from recsvc.store.embedded import EmbeddedValkey
+from recsvc.store.rate_store import InMemoryRateStore
 
 ANSWER_SECONDS = 2.0
 """How long a running service may take for a call."""
@@ -34,24 +42,36 @@ class DoorOptions:
         http: ``HOST:PORT`` to listen on; ``""`` is stdio.
         customer_id: whom stdio is for, ``""`` nobody in particular.
         channel: ``AGENT`` or ``CHAT``.
+        access: which tokens are believed, who else may come, and how often each.
+
+    Raises:
+        InputError: these do not go together, or that is no address.
+        SettingsError: other machines would reach it, and it would ask nobody who they are.
     """
 
     http: str = ""
     customer_id: str = ""
     channel: str = "AGENT"
+    access: DoorSettings
 
     def __post_init__(self) -> None:
-        if self.http and self.customer_id:
+        if not self.http:
+            return
+        if self.customer_id:
             raise InputError(
                 "--customer is for stdio, which one agent has for itself; over --http a token says "
                 "whom each call is for"
             )
+        try:
+            split_address(self.http)
+        except ValueError as error:
+            raise InputError(f"--http: {self.http!r} is no address; {error}") from error
+        check_door(self.access, self.http)
 
 
 def open_door(
     shop: Shop,
     options: DoorOptions,
-    tokens: TokenSettings,
     logger: Logger,
     announce: Callable[[str], object],
 ) -> None:
@@ -60,7 +80,6 @@ def open_door(
     Args:
         shop: what they ask.
         options: how.
-        tokens: which tokens are believed.
         logger: where it says what it does.
         announce: told the URL, over HTTP.
 
@@ -71,15 +90,34 @@ def open_door(
     if not options.http:
         anyio.run(serve_stdio, server)
         return
-    verifier = TrustedTokens(tokens, logger, asks_scope=False) if tokens.has_keys else None
+    access = options.access
+    verifier = TrustedTokens(access, logger, asks_scope=False) if access.has_keys else None
     if verifier is None:
         logger.warning(
             "anonymous_only",
             hint="no key for tokens is set (RECSVC_JWT_SECRET, RECSVC_JWT_KEYS_FILE, "
             "RECSVC_JWT_KEYS_URL): every call is for nobody in particular",
         )
-    with following(verifier, logger):
-        anyio.run(serve_http, server, options.http, tokens, verifier, logger, announce)
+    with following(verifier, logger), _rates(access.rate_limit, logger) as charge:
+        anyio.run(serve_http, server, options.http, access, verifier, charge, logger, announce)
+
+
+@contextmanager
+def _rates(rate: float, logger: Logger) -> Iterator[Charge | None]:
+    """What counts requests against a rate, in this process alone; None where there is none.
+
+    Before a service it has no Redis to share, and over a registry it is one process.
+    """
+    if not rate:
+        yield None
+        return
+    limits = RateLimits(InMemoryRateStore(time.monotonic), 1.0)
+    leases = Poller("rate-leases", logger)
+    leases.start(limits.renew, RENEW_SECONDS)
+    try:
+        yield partial(limits.take, rate=rate)
+    finally:
+        leases.stop()
 
 
 @contextmanager

@@ -35,12 +35,12 @@ def over_stdio(*flags: str, **env: str) -> StdioServerParameters:
 
 
 @contextmanager
-def over_http(log: Path, *flags: str, **env: str) -> Iterator[str]:
+def over_http(log: Path, *flags: str, http: str = "127.0.0.1:0", **env: str) -> Iterator[str]:
     """Run the door over HTTP in a process of its own; yields its URL."""
     with (
         log.open("wb") as errors,
         subprocess.Popen(
-            command("--http", "127.0.0.1:0", *flags),
+            command("--http", http, *flags),
             stdout=subprocess.PIPE,
             stderr=errors,
             env={**os.environ, **env},

@@ -4,33 +4,62 @@ import ipaddress
 from collections.abc import Iterator
 
 from recsvc.errors import SettingsError
+from recsvc.settings.access import DoorSettings
 from recsvc.settings.addresses import split_address
 from recsvc.settings.server import ServerSettings
 
-_REMEDY = (
-    "give RECSVC_API_KEYS_FILE (recsvc keys add writes it), RECSVC_JWT_KEYS_FILE, "
-    "RECSVC_JWT_KEYS_URL or RECSVC_TLS_CLIENT_CA; or listen on 127.0.0.1; or, where something else "
-    "keeps strangers away, say RECSVC_ALLOW_ANONYMOUS=anyone-who-reaches-the-port "
-    "(docs/security.md)"
-)
-
 
 def check_binding(settings: ServerSettings) -> None:
-    """Refuse a door that is open to other machines and asks nobody who they are.
+    """Refuse a service that is open to other machines and asks nobody who they are.
 
     Raises:
         SettingsError: it is.
     """
-    if (
-        settings.asks_for_credentials
-        or settings.tls_client_ca is not None
-        or settings.allow_anonymous
-        or is_loopback(split_address(settings.listen)[0])
-    ):
+    if settings.asks_for_credentials or settings.tls_client_ca is not None:
+        return
+    _refuse_strangers(
+        settings,
+        settings.listen,
+        setting="RECSVC_LISTEN / --listen",
+        may="may do everything",
+        credentials="RECSVC_API_KEYS_FILE (recsvc keys add writes it), RECSVC_JWT_KEYS_FILE, "
+        "RECSVC_JWT_KEYS_URL or RECSVC_TLS_CLIENT_CA",
+        page="docs/security.md",
+    )
+
+
+def check_door(settings: DoorSettings, http: str) -> None:
+    """Refuse a door for agents that is open to other machines and asks nobody who they are.
+
+    Args:
+        settings: tokens are all that it looks at, neither keys of services nor certificates.
+        http: ``HOST:PORT`` that it is to listen on.
+
+    Raises:
+        SettingsError: it is.
+    """
+    if settings.has_keys:
+        return
+    _refuse_strangers(
+        settings,
+        http,
+        setting="--http",
+        may="asks at the shop's cost",
+        credentials="RECSVC_JWT_KEYS_FILE, RECSVC_JWT_KEYS_URL or RECSVC_JWT_SECRET",
+        page="docs/agents.md",
+    )
+
+
+def _refuse_strangers(
+    settings: DoorSettings, address: str, *, setting: str, may: str, credentials: str, page: str
+) -> None:
+    if settings.allow_anonymous or is_loopback(split_address(address)[0]):
         return
     raise SettingsError(
-        f"RECSVC_LISTEN / --listen: {settings.listen} is open to other machines, and whoever "
-        f"reaches it may do everything, since no credential is asked for: {_REMEDY}"
+        f"{setting}: {address} is open to other machines, and whoever reaches it {may}, since no "
+        f"credential is asked for: give {credentials}; or listen on 127.0.0.1; or, where something "
+        "else keeps strangers away, say "
+        f"RECSVC_ALLOW_ANONYMOUS=anyone-who-reaches-the-port ({page})"
     )
 
 

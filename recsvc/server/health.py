@@ -15,6 +15,7 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from recsvc.access.origin import origin_of
 from recsvc.errors import OverloadedError
 from recsvc.logs import Logger
 from recsvc.metrics import Metrics, Totals
@@ -22,7 +23,6 @@ from recsvc.server.arrivals import Arrivals
 from recsvc.server.errors import to_grpc_status
 from recsvc.server.executors import Lane
 from recsvc.server.handing_over import Insides, send
-from recsvc.server.origin import origin_of
 
 RECOMMENDATION_SERVICE = "recsvc.v1.RecommendationService"
 MODEL_SERVICE = "recsvc.v1.ModelService"

@@ -6,10 +6,10 @@ from typing import Any
 import grpc
 
 from recsvc.access.credential import Credential
+from recsvc.access.origin import origin_of
 from recsvc.errors import RateLimitedError
 from recsvc.metrics import Metrics, Totals
 from recsvc.server.gate import Behaviour
-from recsvc.server.origin import origin_of
 from recsvc.service.rate_limits import RateLimits
 from recsvc.v1 import recommendation_service_pb2 as api
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from recsvc.settings.base import Secret, SecretUrl, Settings
+from recsvc.settings.base import Seconds, Secret, SecretUrl, Settings
 
 
 class TokenSettings(Settings):
@@ -40,7 +40,20 @@ class TokenSettings(Settings):
         return (self.jwt_secret or self.jwt_keys_file or self.jwt_keys_url) is not None
 
 
-class AccessSettings(TokenSettings):
+class DoorSettings(TokenSettings):
+    """Who may come to a door, and how often."""
+
+    allow_anonymous: Literal["anyone-who-reaches-the-port"] | None = None
+    """``anyone-who-reaches-the-port`` lets the service, or a door for agents, listen where other
+    machines reach it without asking them for a credential."""
+
+    rate_limit: Seconds = Field(default=0.0, ge=0, le=1e6)
+    """Requests a second that each caller may make, over all processes of the service, and of each
+    door for agents: each API key, each shopper of tokens, or, where nobody is asked who they are,
+    each address; 0 does not limit them. A key may have a rate of its own."""
+
+
+class AccessSettings(DoorSettings):
     """Who may call gRPC, and over what."""
 
     tls_cert: Path | None = None
@@ -57,10 +70,6 @@ class AccessSettings(TokenSettings):
     api_keys_file: Path | None = None
     """File with the keys of services, as ``recsvc keys add`` writes it; unset there are none. It is
     read again when it changes."""
-
-    allow_anonymous: Literal["anyone-who-reaches-the-port"] | None = None
-    """``anyone-who-reaches-the-port`` lets the service listen where other machines reach it without
-    asking them for a credential."""
 
     @property
     def asks_for_credentials(self) -> bool:

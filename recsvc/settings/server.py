@@ -62,11 +62,6 @@ class ServerSettings(LogSettings, ListSettings, AccessSettings):
     """Calls that one process holds at once, those waiting for a thread included; above it
     calls are turned away as OVERLOADED."""
 
-    rate_limit: Seconds = Field(default=0.0, ge=0, le=1e6)
-    """Requests a second that each caller may make, over all processes: each API key, each shopper
-    of tokens, or, where nobody is asked who they are, each address; 0 does not limit them. A key
-    may have a rate of its own."""
-
     max_wait_ms: int = Field(default=100, ge=1, le=60_000)
     """Longest that who asks for a list may have to wait for a thread, milliseconds, and half of
     it once there has been a queue for so long; beyond it calls are turned away as OVERLOADED."""

@@ -31,6 +31,9 @@ redis.call('EXPIRE', KEYS[1], string.format('%.0f', math.min(seconds, tonumber(A
 return string.format('%.17g', given)
 """
 
+_MAX_KEPT = 20_000
+"""Of callers in memory; beyond it those leave who are as if they had never been here."""
+
 _KEPT_SECONDS = 30 * 86_400
 """The longest that a debt is remembered: a month's worth of requests."""
 
@@ -86,11 +89,25 @@ class InMemoryRateStore:
         self._clock = clock
         self._lock = threading.Lock()
         self._levels: dict[str, tuple[float, float]] = {}
+        self._full_at: dict[str, float] = {}  # the same callers
+        self._n_swept = 0
 
     def lease(self, leases: Sequence[Lease]) -> list[float | None]:
         """Charge and give tokens."""
         with self._lock:
-            return [self._one(lease) for lease in leases]
+            given: list[float | None] = [self._one(lease) for lease in leases]
+            # Not again until there are twice as many: a sweep looks at all.
+            if len(self._levels) > max(_MAX_KEPT, 2 * self._n_swept):
+                self._sweep(self._clock())
+            return given
+
+    def _sweep(self, now: float) -> None:
+        for caller in [caller for caller, at in self._full_at.items() if at <= now]:
+            self._forget(caller)
+        self._n_swept = len(self._levels)
+
+    def _forget(self, caller: str) -> None:
+        del self._levels[caller], self._full_at[caller]
 
     def _one(self, lease: Lease) -> float:
         now, burst = self._clock(), burst_of(lease.rate)
@@ -98,6 +115,7 @@ class InMemoryRateStore:
         level = min(burst, level + lease.rate * max(0.0, now - at)) - lease.owed
         given = max(0.0, min(lease.wanted, level))
         self._levels[lease.caller] = (level - given, now)
+        self._full_at[lease.caller] = now + (burst - level + given) / lease.rate
         if level - given >= burst:  # as of who was never here
-            del self._levels[lease.caller]
+            self._forget(lease.caller)
         return given

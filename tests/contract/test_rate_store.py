@@ -121,3 +121,14 @@ def test_whom_redis_refuses_costs_nobody_else(client: redis.Redis) -> None:
     asked = [Lease("bad", RATE, 0, 1), Lease("good", RATE, 0, 0.25)]
     assert rates.lease(asked) == [None, 0.25]
     assert rates.lease(asked[:1]) == [None]
+
+
+def test_who_has_all_again_takes_no_room_in_memory(clock: SetClock) -> None:
+    """A crowd that never comes back is forgotten; who still owes is not."""
+    rates = InMemoryRateStore(clock)
+    rates.lease([Lease("debtor", RATE, 10, 0)])
+    for crowd in range(30):
+        rates.lease([Lease(f"{crowd} {number}", 10, 10, 0) for number in range(1_000)])
+        clock.now += 2
+    assert len(rates._levels) < 25_000
+    assert lease(rates, 0, 1, "debtor") == 0

@@ -23,6 +23,7 @@ from tests.agents import MODES, given, over_http, over_stdio, product_ids, refus
 from tests.serving import LocalServer, local_server, small_registry
 
 SECRET = "s" * 32
+ANYONE = "anyone-who-reaches-the-port"
 
 TOOLS = {
     "recommend_products",
@@ -190,7 +191,13 @@ def test_clocks_may_be_half_a_minute_apart(guarded: str) -> None:
     assert listing(guarded, token(exp=now - 60)).status_code == httpx2.codes.UNAUTHORIZED
 
 
-def test_without_keys_http_is_for_nobody_in_particular(server: LocalServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("http", "words"),
+    [("127.0.0.1:0", {}), ("0.0.0.0:0", {"RECSVC_ALLOW_ANONYMOUS": ANYONE})],
+)
+def test_without_keys_http_is_for_nobody_in_particular(
+    server: LocalServer, tmp_path: Path, http: str, words: dict[str, str]
+) -> None:
     """It says so when it starts; lists are those of the place, and no argument helps."""
     log = tmp_path / "log"
 
@@ -204,7 +211,8 @@ def test_without_keys_http_is_for_nobody_in_particular(server: LocalServer, tmp_
             said = refused(await client.call_tool("buy_again", {}))
             assert said.startswith("customer: nobody is signed in")
 
-    with over_http(log, "--target", server.target, "--channel", "chat") as url:
+    shop = "--target", server.target, "--channel", "chat"
+    with over_http(log, *shop, http=http, **words) as url:
         for mode in MODES:
             anyio.run(partial(ask, url, mode))
     assert "anonymous_only" in log.read_text()
@@ -249,16 +257,50 @@ def test_a_variable_that_nobody_reads_is_named(
         (["--target", "host:1", "--registry", "models"], "two shops"),
         (["--target", "host:1", "--http", "127.0.0.1:0", "--customer", "anna"], "a token says"),
         (["--target", "host:1", "--http", "192.0.2.1:1"], "cannot listen on 192.0.2.1:1"),
+        (["--target", "host:1", "--http", "shop"], "--http: 'shop' is no address; give HOST:PORT"),
         (["--registry", "/nowhere"], "/nowhere"),
     ],
 )
 def test_a_door_that_cannot_be_opened_says_why(
-    capsys: pytest.CaptureFixture[str], flags: list[str], said: str
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    flags: list[str],
+    said: str,
 ) -> None:
     """In one line, at the start."""
+    monkeypatch.setenv("RECSVC_ALLOW_ANONYMOUS", ANYONE)
     assert run(app, ["mcp", *flags]) == 1
     errors = capsys.readouterr().err.splitlines()
     assert said in errors[-1]
+
+
+@pytest.mark.parametrize("http", ["0.0.0.0:0", "[::]:0", "192.0.2.1:1", "shop.example:8080"])
+def test_strangers_reach_no_door_that_asks_nobody(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, http: str
+) -> None:
+    """Before the shop is opened, in one line, with every way out; keys of services are none."""
+    monkeypatch.setenv("RECSVC_API_KEYS_FILE", "keys.json")
+    assert run(app, ["mcp", "--registry", "/nowhere", "--http", http]) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"error: --http: {http} is open to other machines")
+    for way in ("RECSVC_JWT_KEYS_URL", "127.0.0.1", f"RECSVC_ALLOW_ANONYMOUS={ANYONE}"):
+        assert way in said
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("RECSVC_JWT_SECRET", SECRET), ("RECSVC_ALLOW_ANONYMOUS", ANYONE)],
+)
+def test_keys_of_tokens_or_plain_words_open_it(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    value: str,
+) -> None:
+    """What is missing then is the shop."""
+    monkeypatch.setenv(variable, value)
+    assert run(app, ["mcp", "--registry", "/nowhere", "--http", "0.0.0.0:0"]) == 1
+    assert "--http" not in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(("flags", "is_told"), [((), True), (("--log-level", "error"), False)])
@@ -271,6 +313,7 @@ def test_the_log_is_as_the_settings_say(
 ) -> None:
     """Those of any other command: the variable's format, the flag's level."""
     monkeypatch.setenv("RECSVC_LOG_FORMAT", "console")
+    monkeypatch.setenv("RECSVC_ALLOW_ANONYMOUS", ANYONE)
     assert run(app, ["mcp", "--target", "host:1", "--http", "192.0.2.1:1", *flags]) == 1
     errors = capsys.readouterr().err
     assert ("anonymous_only" in errors) == is_told

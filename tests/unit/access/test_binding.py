@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from recsvc.access.binding import check_binding, is_loopback
+from recsvc.access.binding import check_binding, check_door, is_loopback
 from recsvc.errors import SettingsError
+from recsvc.settings.access import DoorSettings
 from recsvc.settings.server import ServerSettings
 
 OPEN = {"registry": "models", "listen": "0.0.0.0:50051"}
@@ -57,3 +58,16 @@ def test_a_yes_is_no_plain_word() -> None:
     """Who opens the door says what it means."""
     with pytest.raises(SettingsError, match=r"RECSVC_ALLOW_ANONYMOUS: 'yes' cannot be used: .*any"):
         ServerSettings.load(OPEN | {"allow_anonymous": "yes"})
+
+
+def test_a_door_for_agents_is_no_exception() -> None:
+    """The same rule, with what that door looks at."""
+    with pytest.raises(
+        SettingsError, match=r"--http: \[::\]:1 is open to other machines"
+    ) as caught:
+        check_door(DoorSettings.load(), "[::]:1")
+    assert "RECSVC_JWT_SECRET" in str(caught.value)
+    assert "RECSVC_API_KEYS_FILE" not in str(caught.value)
+    check_door(DoorSettings.load(), "[::1]:1")
+    check_door(DoorSettings.load({"jwt_secret": "s" * 32}), "[::]:1")
+    check_door(DoorSettings.load({"allow_anonymous": "anyone-who-reaches-the-port"}), "[::]:1")

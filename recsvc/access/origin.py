@@ -19,6 +19,11 @@ def origin_of(peer: str) -> str:
     return _network(origin) if origin.startswith(_IPV6) else origin
 
 
+def origin_of_host(host: str) -> str:
+    """Where a call comes from that a host makes, as :func:`origin_of` writes it."""
+    return _network(_IPV6 + host) if ":" in host else f"ipv4:{host}"
+
+
 @lru_cache(maxsize=4096)
 def _network(origin: str) -> str:
     try:
