@@ -30,6 +30,9 @@ from recsvc.settings.target import TargetSettings
 from recsvc.store.embedded import EmbeddedValkey
 from recsvc.store.rate_store import InMemoryRateStore
 
+REQUESTS_A_TALK = 4
+"""HTTP requests that it takes an agent to come and ask once, within milliseconds of each other."""
+
 ANSWER_SECONDS = 2.0
 """How long a running service may take for a call."""
 
@@ -106,6 +109,8 @@ def open_door(
 def _rates(rate: float, logger: Logger) -> Iterator[Charge | None]:
     """What counts requests against a rate, in this process alone; None where there is none.
 
+    The rate is of talks, as over gRPC it is of calls: with one a second, an agent must be able to
+    ask.
     Before a service it has no Redis to share, and over a registry it is one process.
     """
     if not rate:
@@ -115,7 +120,7 @@ def _rates(rate: float, logger: Logger) -> Iterator[Charge | None]:
     leases = Poller("rate-leases", logger)
     leases.start(limits.renew, RENEW_SECONDS)
     try:
-        yield partial(limits.take, rate=rate)
+        yield partial(limits.take, rate=REQUESTS_A_TALK * rate)
     finally:
         leases.stop()
 

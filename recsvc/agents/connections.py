@@ -2,6 +2,7 @@
 
 import asyncio
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 MAX_CALLS = 256
@@ -46,6 +47,13 @@ class Connection(H11Protocol):
         super().on_response_complete()
         self._unwatch()
         self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that a request cannot be read, unless it has been answered already."""
+        if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            super().send_400_response(msg)
+        else:  # as where the path is unknown, before the rest is read
+            self.transport.abort()
 
     def shutdown(self) -> None:
         """End well; the other half of a request is not waited for."""

@@ -72,9 +72,9 @@ class RedisEventLog:
             events: to store.
             durable: return only when they are on the disk.
             heeds: position of the ledger; events of who was erased after it are dropped.
-            deadline: monotonic seconds when the caller stops waiting. All goes in one round trip,
-                so that nothing is lost where nobody waits for its end: other processes hear of
-                what was stored all the same, and so does this one.
+            deadline: monotonic seconds when the caller stops waiting. All is sent at once, so that
+                nothing is lost where nobody waits for its end: other processes hear of what was
+                stored all the same, and so does this one.
 
         Returns:
             What became of each, in order; FULL where the log has no room until it is collected.
@@ -115,7 +115,7 @@ class RedisEventLog:
         with suppress(StoreUnavailableError):  # all is stored, and the next event packs
             for shopper, n_bytes in grown.items():
                 if n_bytes >= PACK_BYTES:
-                    self._packer.pack(shopper)
+                    self._packer.pack(shopper, deadline)
         return outcomes
 
     def hand_over(self, visitor: Shopper, customer: Shopper, now: float, heeds: int) -> int:

@@ -1,5 +1,6 @@
 """Packing of live profiles: what is not needed any more is left out, and the rest compressed."""
 
+import math
 from collections.abc import Callable
 
 from recsvc.service.shopping import is_needed
@@ -35,16 +36,20 @@ class ProfilePacker:
         self._clock = clock
         self._replace = guarded.client.register_script(_REPLACE)
 
-    def pack(self, shopper: str) -> None:
+    def pack(self, shopper: str, deadline: float = math.inf) -> None:
         """Leave what is not needed any more out of a profile, and compress the rest.
 
         An event that comes in meanwhile is not lost: the profile then stays as it is.
+
+        Args:
+            shopper: whose it is.
+            deadline: monotonic seconds when the caller stops waiting.
 
         Raises:
             StoreUnavailableError: Redis cannot answer in time.
         """
         key = self._keys.live(shopper)
-        value = self._redis.ask(lambda: self._redis.client.get(key))
+        value = self._redis.ask(lambda: self._redis.client.get(key), deadline)
         if not isinstance(value, bytes):
             return
         now = self._clock()
@@ -54,4 +59,4 @@ class ProfilePacker:
             return  # whoever reads it says so
         smaller = compacted(value, keep)
         if len(smaller) < len(value):
-            self._redis.ask(lambda: self._replace(keys=[key], args=[value, smaller]))
+            self._redis.ask(lambda: self._replace(keys=[key], args=[value, smaller]), deadline)

@@ -1,7 +1,7 @@
 """Connections that wait no longer than who asks: redis-py knows one wait for all that it is asked.
 
 A connection learns how much time is left when a thread takes it up, which is before each command or
-pipeline; what it was told for one caller it forgets for the next.
+pipeline, and again before each answer; what it was told for one caller it forgets for the next.
 """
 
 import math
@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from redis.connection import (
     AbstractConnection,
@@ -16,6 +17,7 @@ from redis.connection import (
     SSLConnection,
     UnixDomainSocketConnection,
 )
+from redis.utils import SENTINEL
 
 LEAST_SECONDS = 0.001
 """None would be a wait of another kind."""
@@ -57,12 +59,19 @@ class _InTime(AbstractConnection):
             super().connect()  # type: ignore[no-untyped-call]  # redis-py's
             return
         reply, connection = usual or (self.socket_timeout, self.socket_connect_timeout)
-        left = max(LEAST_SECONDS, deadline - time.monotonic())
+        left = _left(deadline)
         self._usual = None if deadline == math.inf else (reply, connection)
         self.socket_timeout = _shorter(reply, left)
         self.socket_connect_timeout = _shorter(connection, left)
         super().connect()  # type: ignore[no-untyped-call]  # likewise
         self.update_current_socket_timeout(-1)  # as was set just now
+
+    def read_response(self, *args: Any, timeout: Any = SENTINEL, **options: Any) -> Any:  # noqa: ANN401  # redis-py's
+        """Wait for each answer of several, and for each step of a handshake, as long as is left."""
+        deadline = _ASKING.deadline
+        if deadline != math.inf and timeout is SENTINEL:
+            timeout = _shorter(self.socket_timeout, _left(deadline))
+        return super().read_response(*args, timeout=timeout, **options)
 
 
 class _Tcp(_InTime, Connection):
@@ -83,6 +92,10 @@ IN_TIME: dict[type, type] = {
     UnixDomainSocketConnection: _Unix,
 }
 """For each kind of connection, the one that waits so."""
+
+
+def _left(deadline: float) -> float:
+    return max(LEAST_SECONDS, deadline - time.monotonic())
 
 
 def _shorter(usual: float | None, left: float) -> float | None:

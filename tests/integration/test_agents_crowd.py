@@ -211,7 +211,7 @@ def test_requests_have_bounds_that_the_longest_keep(door: str) -> None:
 
 def test_each_address_has_a_rate(server: LocalServer, tmp_path: Path) -> None:
     """Where nobody says who they are; beyond it the answer says when to come back."""
-    with over_http(tmp_path / "log", "--target", server.target, RECSVC_RATE_LIMIT="0.01") as url:
+    with over_http(tmp_path / "log", "--target", server.target, RECSVC_RATE_LIMIT="0.0025") as url:
         assert listing(url).status_code == httpx2.codes.OK
         answer = listing(url)
         assert answer.status_code == httpx2.codes.TOO_MANY_REQUESTS
@@ -224,7 +224,7 @@ def test_each_address_has_a_rate(server: LocalServer, tmp_path: Path) -> None:
 
 def test_each_subject_has_a_rate_wherever_it_is(server: LocalServer, tmp_path: Path) -> None:
     """Where tokens say who they are; who shows none that is good is counted by address."""
-    rules = {"RECSVC_RATE_LIMIT": "0.01", "RECSVC_JWT_SECRET": SECRET}
+    rules = {"RECSVC_RATE_LIMIT": "0.0025", "RECSVC_JWT_SECRET": SECRET}
     with over_http(tmp_path / "log", "--target", server.target, **rules) as url:
         subjects = ["anna", "clara", "anna"]
         answers = [listing(url, token(subject)).status_code for subject in subjects]
@@ -254,7 +254,33 @@ def test_an_agent_that_asks_too_often_is_told_so(
             await anyio.sleep(2)
             assert refused(await client.call_tool("buy_again", {})).startswith("customer: nobody")
 
-    with over_http(tmp_path / "log", "--target", server.target, RECSVC_RATE_LIMIT="5") as url:
+    with over_http(tmp_path / "log", "--target", server.target, RECSVC_RATE_LIMIT="2") as url:
         anyio.run(crowd, url)
     assert said
     assert all(one.startswith("too many requests; ask again in ") for one in said)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_an_agent_that_may_ask_once_a_second_can(
+    server: LocalServer, tmp_path: Path, mode: str
+) -> None:
+    """Which takes several requests over HTTP, all at once."""
+
+    async def ask(url: str) -> str:
+        async with Client(url, mode=mode) as client:
+            await client.list_tools()
+            return refused(await client.call_tool("buy_again", {}))
+
+    with over_http(tmp_path / "log", "--target", server.target, RECSVC_RATE_LIMIT="1") as url:
+        assert anyio.run(ask, url).startswith("customer: nobody")
+
+
+def test_what_follows_an_early_answer_leaves_no_trace(door: str, log: Path) -> None:
+    """Such as nonsense in place of the rest of a request whose path is unknown."""
+    begun = b"POST /nothing HTTP/1.1\r\nHost: 127.0.0.1:1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with closing(opened(door, begun)) as connection:
+        assert connection.recv(20).startswith(b"HTTP/1.1 404")
+        connection.sendall(b"zz\r\n")
+        assert soon(lambda: is_cut(connection), 5)
+    assert listing(door).is_success
+    assert "Traceback" not in log.read_text()

@@ -98,6 +98,24 @@ def test_nobody_waits_longer_than_its_caller(patient: redis.Redis) -> None:
     assert guarded.available
 
 
+def test_several_answers_together_have_the_time_of_one(
+    patient: redis.Redis, keys: KeySchema
+) -> None:
+    """Also where each comes in time, and all of them do not."""
+    guarded, n_steps = GuardedRedis(patient, CircuitBreaker()), 100
+
+    def wait_often() -> list[object]:
+        with patient.pipeline(transaction=False) as pipeline:
+            for _ in range(n_steps):
+                pipeline.blpop([keys.events(0)], timeout=LEFT_SECONDS)
+            return list(pipeline.execute())
+
+    began = time.monotonic()
+    with pytest.raises(UnansweredError, match="deadline passed before Redis"):
+        guarded.ask(wait_often, began + 10 * LEFT_SECONDS)
+    assert time.monotonic() - began < n_steps * LEFT_SECONDS
+
+
 def test_who_has_no_deadline_waits_as_long_as_ever(patient: redis.Redis) -> None:
     """Also on a connection that was in a hurry a moment ago."""
     guarded = GuardedRedis(patient, CircuitBreaker())

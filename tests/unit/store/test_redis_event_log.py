@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from recsvc.errors import PreconditionError, StoreUnavailableError
 from recsvc.identity import partition_of
 from recsvc.service.shopping import NO_DEEDS, Event, Line, Shopper
 from recsvc.store import event_log
+from recsvc.store.breaker import CircuitBreaker
 from recsvc.store.event_format import event_json
 from recsvc.store.event_log import RedisEventLog
 from recsvc.store.guarded import GuardedRedis
@@ -89,6 +91,26 @@ class TestDurable:
             assert not shop.log.settle(ANNA.key)
             assert not shop.log.settle(BEN.key)
             assert shop.guarded.available
+
+
+class TestPacking:
+    def test_who_has_left_is_packed_for_no_longer(self, shop: Shop) -> None:
+        """All is stored; the next event packs, whose caller has the time."""
+        ahead = [0.0]
+
+        def leaves(_: str) -> None:
+            ahead[0] = 100.0
+
+        guarded = GuardedRedis(
+            shop.client, CircuitBreaker(), monotonic=lambda: time.monotonic() + ahead[0]
+        )
+        log = RedisEventLog(guarded, shop.keys, LogLimits(), changed=leaves)
+        grown = [event(f"e{n}", time=T0 + n) for n in range(PACK_BYTES // 16)]
+        began = time.monotonic()
+        assert set(log.append(grown, durable=False, heeds=0, deadline=began + 50)) == {ACCEPTED}
+        assert shop.n_packed(ANNA) == 0
+        assert shop.append(event("one more")) == [ACCEPTED]
+        assert shop.n_packed(ANNA) > 0
 
 
 class TestFailure:
