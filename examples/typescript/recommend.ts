@@ -25,7 +25,7 @@ function show(error: ServiceError | null, response?: RecommendResponse): void {
     process.exitCode = 1;
   } else {
     for (const { rank, product, productId, strategy, explanation } of response.recommendations) {
-      console.log(rank, product?.title ?? productId, strategyToJSON(strategy), explanation?.text);
+      console.log(rank, product?.title || productId, strategyToJSON(strategy), explanation?.text);
     }
     console.log("warnings:", response.serving?.warnings.join(", ") || "none");
   }

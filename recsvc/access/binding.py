@@ -68,6 +68,8 @@ def openness(settings: ServerSettings) -> Iterator[tuple[str, str]]:
     if is_loopback(split_address(settings.listen)[0]):
         return
     if not (settings.asks_for_credentials or settings.tls_client_ca):
+        if not settings.allow_anonymous:
+            return  # it is refused
         said = (
             f"whoever reaches {settings.listen} may do everything: RECSVC_ALLOW_ANONYMOUS says so"
         )

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import TypeAlias, TypedDict, TypeVar, Unpack
+from difflib import get_close_matches
+from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack
 
 from google.type.money_pb2 import Money
 
@@ -14,9 +15,11 @@ Budget: TypeAlias = Money | tuple[Decimal | float, str]
 """A price: ``Money``, or an amount and its currency, ``(7.5, "EUR")``."""
 
 _NANOS = 1_000_000_000
+_N_OF_PRICE = 2
 _MAX_UNITS = 10**15
 """More than any price, and less than what rounding could carry past 64 bits."""
 
+_Listed = TypeVar("_Listed")
 _Question = TypeVar(
     "_Question",
     api.RecommendRequest,
@@ -86,6 +89,13 @@ class Asked(TypedDict, total=False):
     consistency_token: str
 
 
+_TEXTS = (
+    *("visitor_id", "session_id", "store_id", "placement_id"),
+    *("currency_code", "language_code", "consistency_token"),
+)
+_FLAGS = "in_stock_only", "exclude_purchased", "strict", "explain", "include_products"
+
+
 def recommend(
     customer_id: str = "",
     *,
@@ -119,7 +129,7 @@ def list_similar_products(
         customer_id: who the list is for, ``""`` for nobody in particular.
         asked: see ``Asked``.
     """
-    request = api.ListSimilarProductsRequest(product_id=product_id)
+    request = api.ListSimilarProductsRequest(product_id=_text("product_id", product_id))
     return _filled(request, customer_id, asked)
 
 
@@ -133,7 +143,7 @@ def list_bought_together(
         customer_id: who the list is for, ``""`` for nobody in particular.
         asked: see ``Asked``.
     """
-    request = api.ListBoughtTogetherRequest(product_ids=product_ids)
+    request = api.ListBoughtTogetherRequest(product_ids=_texts("product_ids", product_ids))
     return _filled(request, customer_id, asked)
 
 
@@ -155,10 +165,13 @@ def money(price: Budget, name: str = "price") -> Money:
         name: of the argument, for the error.
 
     Raises:
-        ValueError: it is no number, or too large for one.
+        TypeError: it is no price.
+        ValueError: its amount is no number, or too large for one.
     """
     if isinstance(price, Money):
         return price
+    if not isinstance(price, tuple) or len(price) != _N_OF_PRICE:
+        raise TypeError(f'{name}: {price!r} has no currency; give both, such as (7.5, "EUR")')
     amount, currency_code = price
     if not abs(float(amount)) <= _MAX_UNITS:  # so that NaN is caught as well
         raise ValueError(f'{name}: {amount} is no price; give an amount such as (7.5, "EUR")')
@@ -169,7 +182,12 @@ def money(price: Budget, name: str = "price") -> Money:
 
 
 def _filled(request: _Question, customer_id: str, asked: Asked) -> _Question:
-    """Add to a question what all of them may say."""
+    """Add to a question what all of them may say.
+
+    Raises:
+        TypeError: it says something else, or what an argument is given is of another kind.
+    """
+    _check(customer_id, asked)
     shopper, wanted = _shopper(customer_id, asked), _filter(asked)
     if shopper is not None:
         request.shopper.CopyFrom(shopper)
@@ -207,8 +225,8 @@ def _context(asked: Asked) -> common.RecommendationContext:
         channel=asked.get("channel", common.CHANNEL_UNSPECIFIED),
         placement_id=asked.get("placement_id", ""),
         journey_stage=asked.get("journey_stage", common.JOURNEY_STAGE_UNSPECIFIED),
-        basket=[_line(line) for line in asked.get("basket", ())],
-        recent_product_ids=asked.get("recent", ()),
+        basket=_lines(asked.get("basket", ())),
+        recent_product_ids=_texts("recent", asked.get("recent", ())),
         currency_code=asked.get("currency_code", ""),
         language_code=asked.get("language_code", ""),
     )
@@ -220,8 +238,13 @@ def _context(asked: Asked) -> common.RecommendationContext:
     return context
 
 
-def _line(line: str | common.LineItem) -> common.LineItem:
-    return common.LineItem(product_id=line) if isinstance(line, str) else line
+def _lines(basket: Iterable[str | common.LineItem]) -> list[common.LineItem]:
+    return [
+        line
+        if isinstance(line, common.LineItem)
+        else common.LineItem(product_id=_text("basket", line))
+        for line in _listed("basket", basket)
+    ]
 
 
 def _filter(asked: Asked) -> common.ProductFilter | None:
@@ -229,11 +252,11 @@ def _filter(asked: Asked) -> common.ProductFilter | None:
     given = asked.get("product_filter")
     if given is not None:
         wanted.CopyFrom(given)
-    wanted.category_paths.extend(asked.get("categories", ()))
-    wanted.brands.extend(asked.get("brands", ()))
+    wanted.category_paths.extend(_texts("categories", asked.get("categories", ())))
+    wanted.brands.extend(_texts("brands", asked.get("brands", ())))
     for name, values in asked.get("attributes", {}).items():
-        wanted.attributes_any[name].values.extend(values)
-    wanted.exclude_product_ids.extend(asked.get("exclude", ()))
+        wanted.attributes_any[name].values.extend(_texts(f"attributes[{name!r}]", values))
+    wanted.exclude_product_ids.extend(_texts("exclude", asked.get("exclude", ())))
     budget, price_min = asked.get("budget"), asked.get("price_min")
     if budget is not None:
         wanted.price_range.max.CopyFrom(money(budget, "budget"))
@@ -246,3 +269,35 @@ def _filter(asked: Asked) -> common.ProductFilter | None:
         wanted.exclude_purchased = exclude_purchased
     wanted.strict |= asked.get("strict", False)
     return wanted if wanted.ByteSize() else None
+
+
+def _check(customer_id: object, asked: Mapping[str, object]) -> None:
+    """Refuse what protobuf would pass over, or refuse in words that name nothing."""
+    known = Asked.__optional_keys__
+    for name in asked.keys() - known:
+        near = get_close_matches(name, known, n=1, cutoff=0.5)
+        meant = f"did you mean {near[0]!r}?" if near else f"they are {', '.join(sorted(known))}"
+        raise TypeError(f"{name!r} is no argument of a question; {meant}")
+    _text("customer_id", customer_id)
+    for name in _TEXTS:
+        _text(name, asked.get(name))
+    for name in _FLAGS:
+        value = asked.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise TypeError(f"{name}: {value!r} is neither True nor False")
+
+
+def _text(name: str, value: Any) -> Any:  # noqa: ANN401  # as it was, where it is none
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{name}: {value!r} is no text; give {str(value)!r}")
+    return value
+
+
+def _texts(name: str, values: Iterable[str]) -> list[str]:
+    return [_text(name, value) for value in _listed(name, values)]
+
+
+def _listed(name: str, values: Iterable[_Listed]) -> Iterable[_Listed]:
+    if isinstance(values, str):  # which is one of letters
+        raise TypeError(f"{name}: {values!r} is no list; give [{values!r}]")
+    return values

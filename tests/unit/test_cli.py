@@ -430,6 +430,10 @@ def test_the_doctor_warns_of_a_door_that_strangers_reach(
         patch.setenv("RECSVC_API_KEYS_FILE", str(keys))
         assert run(app, ["doctor", *flags]) == 0
     assert "warn  access: credentials and lists can be read on th" in capsys.readouterr().out
+    assert run(app, ["doctor", *flags]) == 1
+    refused = capsys.readouterr().out
+    assert "is open to other machines" in refused
+    assert "RECSVC_ALLOW_ANONYMOUS says so" not in refused
 
 
 def test_the_doctor_warns_where_no_temporary_file_can_be(

@@ -1,5 +1,6 @@
 """Plain arguments as the messages of the API."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -122,3 +123,38 @@ def test_what_is_no_price_is_refused_by_name(amount: float | Decimal) -> None:
         ask.recommend(budget=(amount, "EUR"))
     with pytest.raises(ValueError, match=r"price_min: .* is no price"):
         ask.recommend(price_min=(amount, "EUR"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"store": "A"}, "'store' is no argument of a question; did you mean 'store_id'?"),
+        ({"in_stock": True}, "did you mean 'in_stock_only'?"),
+        ({"exclude_product_ids": ["1"]}, "'exclude_product_ids' is no argument"),
+        ({"foo": 1}, "they are as_of, attributes, basket"),
+        ({"exclude": "0011"}, "exclude: '0011' is no list; give ['0011']"),
+        ({"basket": "0011"}, "basket: '0011' is no list"),
+        ({"recent": "0011"}, "recent: '0011' is no list"),
+        ({"attributes": {"roast": "dark"}}, "attributes['roast']: 'dark' is no list"),
+        ({"exclude": [1]}, "exclude: 1 is no text; give '1'"),
+        ({"basket": [1]}, "basket: 1 is no text; give '1'"),
+        ({"store_id": 1}, "store_id: 1 is no text; give '1'"),
+        ({"customer_id": 1104}, "customer_id: 1104 is no text; give '1104'"),
+        ({"explain": "yes"}, "explain: 'yes' is neither True nor False"),
+        ({"budget": 5}, "budget: 5 has no currency; give both"),
+        ({"price_min": "5"}, "price_min: '5' has no currency"),
+    ],
+)
+def test_what_no_question_takes_is_refused_by_name(asked: dict[str, Any], said: str) -> None:
+    """Instead of a list that is silently another one, and also by who uses no type checker."""
+    with pytest.raises(TypeError, match=re.escape(said)):
+        ask.recommend(**asked)
+
+
+def test_products_are_refused_by_name_too() -> None:
+    """One by itself is no list of them."""
+    one: Any = "0011"
+    with pytest.raises(TypeError, match=r"product_ids: '0011' is no list"):
+        ask.list_bought_together(one)
+    with pytest.raises(TypeError, match="product_id: 11 is no text"):
+        ask.list_similar_products(int(one))  # type: ignore[arg-type]  # the point
