@@ -69,7 +69,8 @@ def mcp_command(
     Over a registry it stands alone; over --target it asks a running service. It speaks stdio, to
     the program that starts it, or HTTP. Whom an answer is for is said by --customer or by a
     bearer token (RECSVC_JWT_SECRET, RECSVC_JWT_KEYS_FILE, RECSVC_JWT_KEYS_URL), and never by an
-    argument of a tool. RECSVC_RATE_LIMIT is how many HTTP requests a second each caller may make.
+    argument of a tool. RECSVC_RATE_LIMIT is how many talks a second each caller may begin, of four
+    HTTP requests each.
     What a server that asks for credentials is told: docs/security.md.
     Logs go to stderr. docs/agents.md lists the tools. Needs the extra: pip install
     "recsvc[agents]".

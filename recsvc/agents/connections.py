@@ -24,7 +24,7 @@ class Connection(H11Protocol):
     _timer: asyncio.TimerHandle | None = None
     _is_asked = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as above it
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn narrows it so
         """Keep a connection while there is room."""
         super().connection_made(transport)
         if len(self.connections) > MAX_CONNECTIONS:

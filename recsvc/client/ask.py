@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from difflib import get_close_matches
-from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack
+from typing import TypeAlias, TypedDict, TypeVar, Unpack
 
 from google.type.money_pb2 import Money
 
@@ -19,7 +19,7 @@ _N_OF_PRICE = 2
 _MAX_UNITS = 10**15
 """More than any price, and less than what rounding could carry past 64 bits."""
 
-_Listed = TypeVar("_Listed")
+_Value = TypeVar("_Value")
 _Question = TypeVar(
     "_Question",
     api.RecommendRequest,
@@ -170,7 +170,7 @@ def money(price: Budget, name: str = "price") -> Money:
     """
     if isinstance(price, Money):
         return price
-    if not isinstance(price, tuple) or len(price) != _N_OF_PRICE:
+    if not isinstance(price, tuple | list) or len(price) != _N_OF_PRICE:  # JSON has no tuples
         raise TypeError(f'{name}: {price!r} has no currency; give both, such as (7.5, "EUR")')
     amount, currency_code = price
     if not abs(float(amount)) <= _MAX_UNITS:  # so that NaN is caught as well
@@ -287,7 +287,7 @@ def _check(customer_id: object, asked: Mapping[str, object]) -> None:
             raise TypeError(f"{name}: {value!r} is neither True nor False")
 
 
-def _text(name: str, value: Any) -> Any:  # noqa: ANN401  # as it was, where it is none
+def _text(name: str, value: _Value) -> _Value:
     if value is not None and not isinstance(value, str):
         raise TypeError(f"{name}: {value!r} is no text; give {str(value)!r}")
     return value
@@ -297,7 +297,7 @@ def _texts(name: str, values: Iterable[str]) -> list[str]:
     return [_text(name, value) for value in _listed(name, values)]
 
 
-def _listed(name: str, values: Iterable[_Listed]) -> Iterable[_Listed]:
+def _listed(name: str, values: Iterable[_Value]) -> Iterable[_Value]:
     if isinstance(values, str):  # which is one of letters
         raise TypeError(f"{name}: {values!r} is no list; give [{values!r}]")
     return values

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from recsvc.client import rejected_file
 from recsvc.client.event_file import Unreadable, check_readable, read_events
@@ -143,12 +142,12 @@ def _recall(marker: Path, path: Path, rejected: Path | None) -> Sent:
         return Sent()
 
 
-def _numbers(told: Any) -> Counter[str]:  # noqa: ANN401  # what JSON can say
+def _numbers(told: dict[str, object]) -> Counter[str]:
     return Counter({str(name): _number(number) for name, number in dict(told).items()})
 
 
-def _number(told: Any) -> int:  # noqa: ANN401  # likewise
-    if type(told) is not int or told < 0:
+def _number(told: object) -> int:
+    if not isinstance(told, int) or isinstance(told, bool) or told < 0:
         raise ValueError(f"{told!r} is no number of rows")
     return told
 

@@ -48,9 +48,10 @@ class DoorSettings(TokenSettings):
     machines reach it without asking them for a credential."""
 
     rate_limit: Seconds = Field(default=0.0, ge=0, le=1e6)
-    """Requests a second that each caller may make, over all processes of the service, and of each
-    door for agents: each API key, each shopper of tokens, or, where nobody is asked who they are,
-    each address; 0 does not limit them. A key may have a rate of its own."""
+    """Requests a second that each caller may make, over all processes of the service, or talks, of
+    four HTTP requests each, at one door for agents: each API key, each shopper of tokens, or, where
+    nobody is asked who they are, each address; 0 does not limit them. A key may have a rate of its
+    own."""
 
 
 class AccessSettings(DoorSettings):

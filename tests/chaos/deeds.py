@@ -25,7 +25,6 @@ from tests.chaos.tallies import Tallies
 
 MAX_RECALLED = 8
 BATCH = 8
-MAX_QUESTIONS = 4
 
 Deed = Callable[[], bool]
 
@@ -108,7 +107,7 @@ class Deeds:
 
     def batch(self) -> Deed:
         """Questions in one call, likewise; each list is judged and counted by itself."""
-        all_drawn = [self._drawn() for _ in range(self._random.randint(2, MAX_QUESTIONS))]
+        all_drawn = [self._drawn() for _ in range(self._random.randint(2, BATCH))]
 
         def ask() -> bool:
             all_asked = [self._begun(drawn) for drawn in all_drawn]

@@ -25,7 +25,7 @@ from tests.chaos.tallies import Tallies
 
 RATES: Mapping[str, float] = {
     "recommend": 40.0,
-    "batch": 1.0,
+    "batch": 2.0,
     "ingest": 5.0,
     "recall": 0.5,
     "consent": 1.0,

@@ -158,3 +158,10 @@ def test_products_are_refused_by_name_too() -> None:
         ask.list_bought_together(one)
     with pytest.raises(TypeError, match="product_id: 11 is no text"):
         ask.list_similar_products(int(one))  # type: ignore[arg-type]  # the point
+
+
+def test_a_price_may_be_as_json_has_it() -> None:
+    """Where there are lists alone."""
+    price: Any = [7.5, "EUR"]
+    wanted = ask.recommend(budget=price).filter.price_range.max
+    assert wanted == Money(currency_code="EUR", units=7, nanos=500_000_000)

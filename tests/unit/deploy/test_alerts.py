@@ -188,7 +188,9 @@ def test_the_cases_for_promtool_are_about_what_is_exported() -> None:
             assert name in RULES
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool comes with Prometheus")
+@pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is not there; install Debian's prometheus"
+)
 def test_the_rules_ring_when_they_should() -> None:
     """By Prometheus's own word: bursts, lasting faults, and what is none."""
     command = ["promtool", "test", "rules", str(PROMETHEUS / "alerts_test.yaml")]
