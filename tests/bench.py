@@ -76,6 +76,7 @@ class Cache:
         self.puts: list[CacheKey] = []
         self.put_trips: list[int] = []
         self.claims: list[Claimed] = []
+        self.before_put: Callable[[], object] = lambda: None
 
     @property
     def available(self) -> bool:
@@ -101,6 +102,7 @@ class Cache:
         cost_seconds: float = 0.0,
         claim: Claim | None = None,
     ) -> None:
+        self.before_put()
         self.check()
         self.puts.append(key)
         self.inner.put(

@@ -11,10 +11,18 @@ from collections.abc import Callable
 from recsvc.errors import OverloadedError, RecsvcError
 from recsvc.metrics import Metrics, Totals
 from recsvc.server.backlog import Backlog
+from recsvc.server.deadlines import Deadlines
 
 LASTING_SHARE = 0.5
 """Of the longest wait, what is allowed once there has been a queue for as long as that. With a
 fifth, 20 ms, a process turned away the callers of 64 lists from Redis, whom it answers in 21."""
+
+WAITING_SHARE = 0.4
+"""Of the time that callers give, what may be spent on waiting where that is more than the setting.
+The rest is for the list, and for having guessed the wait too short by half."""
+
+MOST_TIMES = 5.0
+"""So many times the setting at most: who waits for ever does not make a queue useful."""
 
 MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.1, 5.0
 
@@ -31,10 +39,15 @@ class Admission:
     Args:
         backlog: what the threads hold.
         max_held: calls held at once, of whatever kind.
-        max_wait_seconds: how long who asks for a list may have to wait.
+        max_wait_seconds: how long who asks for a list may have to wait, whatever time they give;
+            who gives more may wait for :data:`WAITING_SHARE` of it, :data:`MOST_TIMES` as long at
+            most.
         metrics: counts those turned away.
         draw: random numbers between 0 and 1.
         n_beside: calls that other threads hold, which count among those held at once.
+
+    Attributes:
+        given: learns what time the callers of lists give.
     """
 
     def __init__(
@@ -49,7 +62,9 @@ class Admission:
     ) -> None:
         self._backlog = backlog
         self._max_held = max_held
-        self._max_wait_seconds = max_wait_seconds
+        self.given = Deadlines(
+            max_wait_seconds / WAITING_SHARE, MOST_TIMES * max_wait_seconds / WAITING_SHARE
+        )
         self._draw = draw
         self._n_beside = n_beside
         self._turned_away = Totals(metrics.turned_away, metrics.tallies)
@@ -64,10 +79,23 @@ class Admission:
         """Whether who comes now would wait too long."""
         if not self._backlog.n_waiting:
             return False
-        longest = self._max_wait_seconds
+        longest = WAITING_SHARE * self.given.seconds
         if self._backlog.jam_seconds > longest:
             longest *= LASTING_SHARE
         return self._backlog.wait_seconds > longest
+
+    def begins(self, seconds_left: float) -> None:
+        """Begin with a call.
+
+        Args:
+            seconds_left: until its deadline.
+
+        Raises:
+            ExpiredError: none are; it is counted.
+        """
+        if seconds_left <= 0:
+            self._turned_away["expired"].add()
+            raise ExpiredError("the deadline passed before the work began")
 
     def refused(self) -> OverloadedError:
         """What a call is told that may not wait; it is counted."""
@@ -78,11 +106,6 @@ class Admission:
     def streams_refused(self, max_streams: int) -> OverloadedError:
         """What a stream too many is told; it is counted."""
         return self._told("streams", f"this process holds {max_streams} streams already")
-
-    def expired(self) -> ExpiredError:
-        """What ends a call whose deadline has passed; it is counted."""
-        self._turned_away["expired"].add()
-        return ExpiredError("the deadline passed before the work began")
 
     def _told(self, reason: str, what: str) -> OverloadedError:
         self._turned_away[reason].add()

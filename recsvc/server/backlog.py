@@ -58,14 +58,17 @@ class Backlog:
 
     @property
     def wait_seconds(self) -> float:
-        """How long what waits now will take to be begun, and who comes now will wait.
+        """How long all that is held now will take to end, and who comes now may wait.
+
+        What has a thread is in it: lists wait there for the few that are made at once, and with
+        slow ones that is the longer wait.
 
         Nothing is known of it before every thread may have ended a call: those that have waited
         for the same thing, as a store that halts, all end with it, and none for a while before.
         """
         if self._n_learnt < self._n_threads:
             return 0.0
-        return self.n_waiting * self._pace_seconds
+        return self.n_held * self._pace_seconds
 
     @property
     def jam_seconds(self) -> float:

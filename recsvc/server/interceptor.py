@@ -156,7 +156,8 @@ class CallInterceptor(grpc.ServerInterceptor):
         """The handler of calls with one message each way."""
         method = observer.method
         behaviour, asked = self._guarded(method, handler.unary_unary, checked)
-        answer = _answering(observer, self._admit, asked, behaviour)
+        admit = self._admit_hurried if is_hurried else self._admit
+        answer = _answering(observer, admit, asked, behaviour)
         if self._patient is not None and not is_hurried:
             answer = _on(self._patient, answer)
         return grpc.unary_unary_rpc_method_handler(answer, *self._codec(handler, method))
@@ -210,8 +211,12 @@ class CallInterceptor(grpc.ServerInterceptor):
         self._admit(context)
 
     def _admit(self, context: grpc.ServicerContext) -> None:
-        if context.time_remaining() <= 0:
-            raise self._admission.expired()
+        self._admission.begins(context.time_remaining())
+
+    def _admit_hurried(self, context: grpc.ServicerContext) -> None:
+        seconds_left = context.time_remaining()
+        self._admission.given.learn(seconds_left)
+        self._admission.begins(seconds_left)
 
 
 def _answering(observer: Observer, admit: _Admit, asked: Asked, behaviour: Behaviour) -> Behaviour:

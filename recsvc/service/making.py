@@ -36,11 +36,10 @@ SAFETY = 2.0
 """With less time left than so many times what a list takes of late, it is not begun."""
 
 
-LISTS_AT_ONCE = 2
-"""So many lists a process makes at once. They want the interpreter, and its core, all the time:
-eight of them each take eight times as long, and more CPU, and the thread that takes calls in has to
-wait for its turn behind them all. A second one goes on where the first waits for Redis, or is in a
-large kernel without the interpreter."""
+LISTS_AT_ONCE = 1
+"""So many lists a process makes at once. They want the interpreter, and its core, all the time, and
+wait for nothing: a second one makes both take twice as long, and has the thread that takes calls in
+wait for its turn behind two."""
 
 LATE_SECONDS = 0.25
 """So long what sells, put together for one who is late, is given to others who are."""
@@ -101,6 +100,7 @@ class Made(NamedTuple):
         stocked: the stock of the store that it is for.
         fresh_seconds: how long it is as good as a new one for others too, 0 or less where it is for
             nobody else; of what sells, put together for who is late, :data:`LATE_SECONDS` at most.
+        cost_seconds: what it took to make.
         is_last_resort: whether it holds only what should rest.
     """
 
@@ -109,6 +109,7 @@ class Made(NamedTuple):
     basis: Basis
     stocked: Stocked
     fresh_seconds: float
+    cost_seconds: float
     is_last_resort: bool
 
 
@@ -183,12 +184,12 @@ class ListMaker:
         return [None if ahead is None else ahead._replace(seconds=seconds) for ahead in found]
 
     def make(self, begun: Begun, now: float, *, is_late: bool, ahead: Ahead | None = None) -> Made:
-        """Make a list, and keep it where others can find it.
+        """Make a list, which nobody else can find before it is kept.
 
         Args:
             begun: the question, whose place in the store has been looked into.
             now: monotonic seconds.
-            is_late: there is no time for more than what is popular at the place, which is not kept.
+            is_late: there is no time for more than what is popular at the place.
             ahead: what was prepared for it, if it was.
 
         Raises:
@@ -210,14 +211,37 @@ class ListMaker:
         unchanged = loaded.assortment.unchanged_until(sold_at) - sold_at
         unchanged -= made_at - inquiry.started
         holds_for_others = not ahead.is_elsewhere and not stocked.failed
-        fresh_seconds = min(LATE_SECONDS, unchanged) if holds_for_others else 0.0
-        if not is_late:
+        fresh_seconds = unchanged if holds_for_others else 0.0
+        cost_seconds = 0.0
+        if is_late:
+            fresh_seconds = min(LATE_SECONDS, fresh_seconds)
+        else:
             cost_seconds = made_at - now + ahead.seconds
             self._costs[question.explain].learn(cost_seconds)
-            if holds_for_others:
-                fresh_seconds = cached.put(payload, unchanged, cost_seconds)
-        kept = KeptList(len(made.items), basis.product_ids)
-        return Made(payload, kept, basis, stocked, fresh_seconds, ranking.is_last_resort)
+        return Made(
+            payload,
+            KeptList(len(made.items), basis.product_ids),
+            basis,
+            stocked,
+            fresh_seconds,
+            cost_seconds,
+            ranking.is_last_resort,
+        )
+
+    def keep(self, begun: Begun, made: Made) -> Made:
+        """Keep a list where others can find it, if it is for them.
+
+        Args:
+            begun: the question.
+            made: the list, which is not one for who is late.
+
+        Returns:
+            The same, fresh for as long as it may be kept at most.
+        """
+        if made.fresh_seconds <= 0:
+            return made
+        kept = begun.cached.put(made.payload, made.fresh_seconds, made.cost_seconds)
+        return made._replace(fresh_seconds=kept)
 
     def _ahead(self, begun: Begun, live: LiveProfile) -> Ahead:
         """The situation of a question.

@@ -257,6 +257,8 @@ class Recommendations:
                 now = self._monotonic()  # it may have waited
             make = partial(self._maker.make, begun, now, is_late=is_late, ahead=ahead)
             made = turn.instead(make, self._is_allowed) if turn is not None and is_late else make()
+        if not is_late:  # others make theirs while the store is waited for
+            made = self._maker.keep(begun, made)
         if started is not None and ahead is not None:
             started -= ahead.seconds
         deliver = partial(
@@ -300,7 +302,8 @@ class Recommendations:
         try:
             if claimed is Claimed.TAKEN:
                 with self._maker.place(begun.inquiry, self._monotonic()):
-                    self._maker.make(begun, self._monotonic(), is_late=False)
+                    made = self._maker.make(begun, self._monotonic(), is_late=False)
+                self._maker.keep(begun, made)
         finally:
             cached.let_go()
         if cached.failed:

@@ -19,6 +19,9 @@ from tests.serving import Log, new_metrics, wait_until
 SERVICE = "RecommendationService"
 RECOMMEND = f"{SERVICE}/Recommend"
 N_THREADS = 2
+N_JAM = 11
+"""With so many a call would wait too long."""
+
 SECONDS = 20.0
 
 
@@ -32,7 +35,7 @@ class Bench:
         self.lane = Lane(self.log.logger)
         metrics, self.numbers = new_metrics()
         admission = Admission(
-            self.executor.backlog, max_held=100, max_wait_seconds=5.0, metrics=metrics
+            self.executor.backlog, max_held=100, max_wait_seconds=10.0, metrics=metrics
         )
         interceptor = CallInterceptor(
             admission,
@@ -90,7 +93,7 @@ def retry_seconds(call: Any) -> float:  # noqa: ANN401  # likewise
 
 def test_who_would_wait_too_long_is_told_so_while_the_others_wait(bench: Bench) -> None:
     """Without any of its threads, and no work is done for them; the others are answered."""
-    bench.jam(N_THREADS + 6)
+    bench.jam(N_JAM)
     away = [bench.ask(b"made") for _ in range(50)]
     assert {call.exception(SECONDS).code() for call in away} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
     delays = [retry_seconds(call) for call in away]
@@ -104,7 +107,7 @@ def test_who_would_wait_too_long_is_told_so_while_the_others_wait(bench: Bench) 
 
 
 def test_what_lies_in_the_process_is_answered_meanwhile(bench: Bench) -> None:
-    bench.jam(N_THREADS + 6)
+    bench.jam(N_JAM)
     assert bench.ask(b"hot").result(SECONDS) == b"kept"
 
 

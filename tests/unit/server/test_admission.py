@@ -6,7 +6,12 @@ from itertools import cycle
 import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 
-from recsvc.server.admission import MAX_RETRY_SECONDS, MIN_RETRY_SECONDS, Admission
+from recsvc.server.admission import (
+    MAX_RETRY_SECONDS,
+    MIN_RETRY_SECONDS,
+    Admission,
+    ExpiredError,
+)
 from recsvc.server.backlog import Backlog
 from recsvc.server.errors import to_status
 from tests.serving import new_metrics
@@ -49,8 +54,8 @@ def bench() -> Bench:
 
 
 def test_a_queue_that_comes_may_be_long(bench: Bench) -> None:
-    """As long as the longest wait; what runs is no wait."""
-    slow = [bench.slow_with(n_calls) for n_calls in (6, 7)]
+    """As long as the longest wait, for all that is held."""
+    slow = [bench.slow_with(n_calls) for n_calls in (5, 6)]
     assert slow == [False, True]
 
 
@@ -61,9 +66,20 @@ def test_a_queue_that_stays_must_be_short(bench: Bench) -> None:
     slow = [bench.admission.is_slow]
     bench.now += 2.0
     slow.append(bench.admission.is_slow)
-    bench.backlog.end()
+    for _ in range(2):
+        bench.backlog.end()
     slow.append(bench.admission.is_slow)
     assert slow == [False, True, False]
+
+
+@pytest.mark.parametrize(("seconds_left", "n_calls"), [(20.0, 9), (1e6, 26), (1.0, 6)])
+def test_who_gives_more_time_may_wait_longer(
+    bench: Bench, seconds_left: float, n_calls: int
+) -> None:
+    """Two fifths of it, and five times the setting at most; who gives less may wait as long."""
+    bench.admission.given.learn(seconds_left)
+    slow = [bench.slow_with(n_calls + more) for more in (-1, 0)]
+    assert slow == [False, True]
 
 
 def test_where_nobody_waits_nobody_is_turned_away(bench: Bench) -> None:
@@ -121,7 +137,6 @@ def test_the_delay_is_in_the_status(bench: Bench) -> None:
         ("wait", lambda bench: bench.admission.refused()),
         ("full", lambda bench: (bench.hold(12), bench.admission.refused())),
         ("streams", lambda bench: bench.admission.streams_refused(64)),
-        ("expired", lambda bench: bench.admission.expired()),
     ],
 )
 def test_each_is_counted_by_what_it_was_for(
@@ -129,3 +144,11 @@ def test_each_is_counted_by_what_it_was_for(
 ) -> None:
     refuse(bench)
     assert bench.counted(reason) == 1
+
+
+def test_who_has_gone_is_not_worked_for(bench: Bench) -> None:
+    bench.admission.begins(0.001)
+    assert bench.counted("expired") in (None, 0)
+    with pytest.raises(ExpiredError, match="before the work began"):
+        bench.admission.begins(0.0)
+    assert bench.counted("expired") == 1

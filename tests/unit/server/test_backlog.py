@@ -51,7 +51,7 @@ def test_who_has_a_thread_does_not_wait(backlog: Backlog) -> None:
     assert (backlog.n_held, backlog.n_waiting) == (5, 3)
 
 
-def test_the_wait_is_what_stands_before_at_the_pace_of_late(
+def test_the_wait_is_all_that_is_held_at_the_pace_of_late(
     backlog: Backlog, end: Callable[[float], None]
 ) -> None:
     """Nothing is known of it before each thread may have ended a call of the jam."""
@@ -61,9 +61,9 @@ def test_the_wait_is_what_stands_before_at_the_pace_of_late(
     end(0.75)
     assert (backlog.n_waiting, backlog.wait_seconds) == (2, 0)
     end(0.25)
-    assert backlog.wait_seconds == pytest.approx(0.5)  # one waits; 0.25 and 0.75 are 0.5
+    assert backlog.wait_seconds == pytest.approx(1.5)  # three are held; 0.25 and 0.75 are 0.5
     begin(backlog, 3)
-    assert backlog.wait_seconds == pytest.approx(2.0)
+    assert backlog.wait_seconds == pytest.approx(3.0)
 
 
 def test_a_pace_that_changes_is_learnt(backlog: Backlog, end: Callable[[float], None]) -> None:
@@ -72,7 +72,7 @@ def test_a_pace_that_changes_is_learnt(backlog: Backlog, end: Callable[[float], 
         end(1.0)
     for _ in range(100):
         end(0.1)
-    assert backlog.wait_seconds == pytest.approx(backlog.n_waiting * 0.1, rel=0.01)
+    assert backlog.wait_seconds == pytest.approx(backlog.n_held * 0.1, rel=0.01)
 
 
 def test_a_time_without_a_jam_says_nothing_of_the_pace(
@@ -88,7 +88,7 @@ def test_a_time_without_a_jam_says_nothing_of_the_pace(
     begin(backlog, 3)
     end(60.0)
     begin(backlog, 1)
-    assert (backlog.n_waiting, backlog.wait_seconds) == (1, 0.5)
+    assert (backlog.n_waiting, backlog.wait_seconds) == (1, 1.5)
 
 
 def test_a_jam_lasts_from_the_first_who_waits_to_the_last(

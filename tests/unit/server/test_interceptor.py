@@ -91,21 +91,21 @@ def test_a_call_that_nobody_waits_for_is_not_worked_on(bench: Bench) -> None:
 
 
 @pytest.fixture
-def jam(bench: Bench) -> Iterator[Callable[[int], None]]:
-    """Has the bench hold so many calls; each takes far longer than anybody should wait."""
+def jam(bench: Bench) -> Iterator[Callable[..., None]]:
+    """Has the bench hold so many calls, of which each takes far too long, or so many seconds."""
     gate, backlog = threading.Event(), bench.executor.backlog
-    backlog.learn(1.0)
 
-    def hold(n_calls: int) -> None:
+    def hold(n_calls: int, seconds: float = 1.0) -> None:
         for _ in range(n_calls):
             bench.executor.submit(gate.wait)
+        backlog.learn(seconds)
 
     yield hold
     gate.set()
 
 
 def test_who_would_wait_too_long_is_turned_away_at_once(
-    bench: Bench, jam: Callable[[int], None]
+    bench: Bench, jam: Callable[..., None]
 ) -> None:
     """On the thread that takes calls in, with nothing read, and told when to come again."""
     handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
@@ -124,7 +124,22 @@ def test_who_would_wait_too_long_is_turned_away_at_once(
     assert bench.turned_away("wait") == 1
 
 
-def test_who_changes_something_may_wait(bench: Bench, jam: Callable[[int], None]) -> None:
+def test_how_long_is_too_long_is_what_callers_of_lists_say(
+    bench: Bench, jam: Callable[..., None]
+) -> None:
+    """Who asks for something else has no say in it."""
+    handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
+    name = f"/recsvc.v1.{SIMILAR}"
+    of_lists, other = bench.wrapped(handler, name), bench.wrapped(handler, f"/recsvc.v1.{RECALL}")
+    of_lists.unary_unary("question", Context(seconds=0.2))
+    jam(2, 0.1)
+    for each, is_let_in in ((other, False), (of_lists, True)):
+        for _ in range(200):
+            each.unary_unary("question", Context(seconds=60))
+        assert (bench.wrapped(handler, name) is of_lists) is is_let_in
+
+
+def test_who_changes_something_may_wait(bench: Bench, jam: Callable[..., None]) -> None:
     """As long as there is room: a recall must get through where lists do not."""
     handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
     name, context = f"/recsvc.v1.{RECALL}", Context()
@@ -138,7 +153,7 @@ def test_who_changes_something_may_wait(bench: Bench, jam: Callable[[int], None]
 
 
 def test_what_lies_in_the_process_is_given_all_the_same(
-    bench: Bench, jam: Callable[[int], None]
+    bench: Bench, jam: Callable[..., None]
 ) -> None:
     """By a thread of its own; who asks for something else is turned away there."""
     bench.kept[b"hot"] = b"list"
@@ -154,7 +169,7 @@ def test_what_lies_in_the_process_is_given_all_the_same(
 
 
 def test_nobody_looks_for_long_where_nothing_is_found(
-    bench: Bench, jam: Callable[[int], None]
+    bench: Bench, jam: Callable[..., None]
 ) -> None:
     """But now and then, and always again once some are; one of fifty is enough."""
     bench.kept[b"hot"] = b"list"
@@ -182,7 +197,7 @@ def test_nobody_looks_for_long_where_nothing_is_found(
     assert n_looked_for(10) == 10
 
 
-def test_a_full_lane_is_waited_for_by_nobody(bench: Bench, jam: Callable[[int], None]) -> None:
+def test_a_full_lane_is_waited_for_by_nobody(bench: Bench, jam: Callable[..., None]) -> None:
     handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
     jam(2)
     gate = threading.Event()
@@ -192,7 +207,7 @@ def test_a_full_lane_is_waited_for_by_nobody(bench: Bench, jam: Callable[[int], 
     gate.set()
 
 
-def test_a_stream_begins_only_where_there_is_room(bench: Bench, jam: Callable[[int], None]) -> None:
+def test_a_stream_begins_only_where_there_is_room(bench: Bench, jam: Callable[..., None]) -> None:
     handler: Any = grpc.stream_stream_rpc_method_handler(lambda requests, _: requests)
     method, context = bench.wrapped(handler).stream_stream, Context()
     jam(MAX_HELD)

@@ -257,16 +257,26 @@ class Crowd:
         bench: whom they ask.
         questions: what each asks.
         fails: what the one that is held up ends with.
+        keeps: it is held up as it keeps the list, when it has made it.
     """
 
-    def __init__(self, bench: Bench, *questions: Question, fails: Exception | None = None) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        *questions: Question,
+        fails: Exception | None = None,
+        keeps: bool = False,
+    ) -> None:
         self._fails = fails
         self.served: list[Served] = []
         self.errors: list[Exception] = []
         self._bench = bench
         self._go = threading.Event()
         self._makes = threading.Semaphore(0)
-        bench.codec.before = self._hold_up
+        if keeps:
+            bench.cache.before_put = self._hold_up
+        else:
+            bench.codec.before = self._hold_up
         self._threads = [threading.Thread(target=self._ask, args=(each,)) for each in questions]
         first, *others = self._threads
         first.start()
@@ -310,9 +320,9 @@ def test_callers_of_one_process_ask_the_store_and_the_model_once(bench: Bench) -
 
 
 def test_other_questions_are_not_held_up(bench: Bench) -> None:
-    """Nor who asks the same as somebody else."""
-    crowd = Crowd(bench, OF_ANNA)
-    bench.codec.before = nothing
+    """Nor who asks the same as somebody else: a store that halts halts nobody else's list."""
+    crowd = Crowd(bench, OF_ANNA, keeps=True)
+    bench.cache.before_put = nothing
     for question in (Question(customer_id="ben"), OF_ANNA._replace(size=3), Question()):
         assert bench.ask(question).delivery.served_from is ServedFrom.MODEL
     bench.did("1")  # what she asks now is another list
