@@ -95,7 +95,7 @@ class ServerOptions:
         shares_port: other processes listen on the same port; the kernel spreads connections.
         max_threads: lists worked on at once, and as many calls of other kinds.
         max_concurrent: calls held at once.
-        max_wait_seconds: how long who asks for a list may have to wait for a thread.
+        max_wait_seconds: how long who asks for a list may have to wait, at least.
         stream_idle_seconds: how long a stream may neither be fed nor read, nor a call send nothing.
         tls: what TLS shows and asks for; None, all is plain text.
     """

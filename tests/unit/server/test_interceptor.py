@@ -134,7 +134,7 @@ def test_how_long_is_too_long_is_what_callers_of_lists_say(
     of_lists.unary_unary("question", Context(seconds=0.2))
     jam(2, 0.1)
     for each, is_let_in in ((other, False), (of_lists, True)):
-        for _ in range(200):
+        for _ in range(500):
             each.unary_unary("question", Context(seconds=60))
         assert (bench.wrapped(handler, name) is of_lists) is is_let_in
 
