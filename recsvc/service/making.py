@@ -1,6 +1,5 @@
 """Making a list: the question in the terms of its model, the ranking, and the answer as bytes."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from recsvc.service.answer_cache import CacheSlot
 from recsvc.service.answers import Answers
 from recsvc.service.basis import Basis, basis_of
 from recsvc.service.cost import CostEstimate
+from recsvc.service.fair_lock import FairLock
 from recsvc.service.inquiries import Inquiries
 from recsvc.service.inquiry import Inquiry, with_shelf
 from recsvc.service.models import LoadedModel
@@ -34,12 +34,6 @@ FIRST_COST_SECONDS = 0.005
 
 SAFETY = 2.0
 """With less time left than so many times what a list takes of late, it is not begun."""
-
-
-LISTS_AT_ONCE = 1
-"""So many lists a process makes at once. They want the interpreter, and its core, all the time, and
-wait for nothing: a second one makes both take twice as long, and has the thread that takes calls in
-wait for its turn behind two."""
 
 LATE_SECONDS = 0.25
 """So long what sells, put together for one who is late, is given to others who are."""
@@ -135,8 +129,10 @@ class ListMaker:
         self._answers = answers
         self._codec = codec
         self._monotonic = monotonic
+        # Lists want the interpreter, and its core, from beginning to end: a second one at the same
+        # time makes both take twice as long, and the thread that takes calls in wait behind two.
+        self._place = FairLock()
         # Reasons cost about as much again, so lists with them are estimated apart.
-        self._places = threading.BoundedSemaphore(LISTS_AT_ONCE)
         self._costs = {explain: CostEstimate(FIRST_COST_SECONDS) for explain in (False, True)}
 
     def lacks_time(self, inquiry: Inquiry, now: float) -> bool:
@@ -146,23 +142,23 @@ class ListMaker:
 
     @contextmanager
     def place(self, inquiry: Inquiry, now: float) -> Iterator[bool]:
-        """Wait until few enough others make lists, and keep a place among them.
+        """Wait until nobody who came before makes a list any more, and keep others from it.
 
         Args:
             inquiry: for whom.
             now: monotonic seconds.
 
         Yields:
-            Whether there is a place, and the time that the list takes; else it lacks the time.
+            Whether it is the caller's turn, with the time that the list takes; else it is too late.
         """
         cost = self._costs[inquiry.question.explain]
         seconds = min(inquiry.deadline - now - SAFETY * cost.seconds, MAX_PLACE_SECONDS)
-        has_place = seconds >= 0 and self._places.acquire(timeout=seconds)
+        has_place = seconds >= 0 and self._place.acquire(timeout=seconds)
         try:
             yield has_place
         finally:
             if has_place:
-                self._places.release()
+                self._place.release()
 
     def prepared(self, begun: Sequence[Begun], now: float) -> list[Ahead | None]:
         """Do before the first is made what costs less for several lists; None where it does not.

@@ -1,4 +1,4 @@
-"""How many lists are made at once."""
+"""One list is made at a time."""
 
 import threading
 from contextlib import ExitStack
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from recsvc.service.making import FIRST_COST_SECONDS, LISTS_AT_ONCE, SAFETY, ListMaker
+from recsvc.service.making import FIRST_COST_SECONDS, SAFETY, ListMaker
 from recsvc.service.questions import Question
 
 NOW = 100.0
@@ -34,10 +34,10 @@ def taken(maker: ListMaker, stack: ExitStack, deadline: float = NOW + 60) -> boo
     return stack.enter_context(maker.place(asked, NOW))
 
 
-def test_few_are_made_at_once(maker: ListMaker) -> None:
+def test_one_is_made_at_a_time(maker: ListMaker) -> None:
     """Who has no time to wait for a place lacks the time for the list."""
     with ExitStack() as stack:
-        assert all(taken(maker, stack) for _ in range(LISTS_AT_ONCE))
+        assert taken(maker, stack)
         assert not taken(maker, stack, NOW + NEEDED + 0.001)
     with ExitStack() as stack:
         assert taken(maker, stack, NOW + NEEDED + 0.001)
@@ -51,9 +51,8 @@ def test_who_has_time_waits_for_a_place(maker: ListMaker) -> None:
             waited.append(taken(maker, inner))
 
     with ExitStack() as stack:
-        for _ in range(LISTS_AT_ONCE):
-            taken(maker, stack)
-        threads = [threading.Thread(target=wait) for _ in range(3 * LISTS_AT_ONCE)]
+        taken(maker, stack)
+        threads = [threading.Thread(target=wait) for _ in range(3)]
         for thread in threads:
             thread.start()
         assert not waited
@@ -67,11 +66,11 @@ def test_who_lacks_the_time_takes_no_place(maker: ListMaker) -> None:
     with ExitStack() as stack:
         for _ in range(10):
             assert not taken(maker, stack, NOW + NEEDED - 0.001)
-        assert all(taken(maker, stack) for _ in range(LISTS_AT_ONCE))
+        assert taken(maker, stack)
 
 
 def test_a_list_that_fails_gives_its_place_back(maker: ListMaker) -> None:
     asked: Any = Asked()
-    for _ in range(3 * LISTS_AT_ONCE):
+    for _ in range(3):
         with pytest.raises(ZeroDivisionError), maker.place(asked, NOW):
             raise ZeroDivisionError
