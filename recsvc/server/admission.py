@@ -1,4 +1,4 @@
-"""Who is worked for: calls that would wait too long for a thread are turned away at once.
+"""Who is worked for: calls that would wait too long are turned away at once.
 
 A queue that always has somebody in it makes everybody late and nothing more: a process gets as much
 done with four who wait as with four hundred. So one that comes and goes may be long, and one that
@@ -21,7 +21,7 @@ WAITING_SHARE = 0.4
 """Of the time that callers give, what may be spent on waiting where that is more than the setting.
 The rest is for the list, and for having guessed the wait too short by half."""
 
-MOST_TIMES = 5.0
+MAX_SETTINGS = 5.0
 """So many times the setting at most: who waits for ever does not make a queue useful."""
 
 MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.1, 5.0
@@ -40,14 +40,14 @@ class Admission:
         backlog: what the threads hold.
         max_held: calls held at once, of whatever kind.
         max_wait_seconds: how long who asks for a list may have to wait, whatever time they give;
-            who gives more may wait for :data:`WAITING_SHARE` of it, :data:`MOST_TIMES` as long at
+            who gives more may wait for :data:`WAITING_SHARE` of it, :data:`MAX_SETTINGS` as long at
             most.
         metrics: counts those turned away.
         draw: random numbers between 0 and 1.
         n_beside: calls that other threads hold, which count among those held at once.
 
     Attributes:
-        given: learns what time the callers of lists give.
+        deadlines: learns what time the callers of lists have.
     """
 
     def __init__(
@@ -62,8 +62,8 @@ class Admission:
     ) -> None:
         self._backlog = backlog
         self._max_held = max_held
-        self.given = Deadlines(
-            max_wait_seconds / WAITING_SHARE, MOST_TIMES * max_wait_seconds / WAITING_SHARE
+        self.deadlines = Deadlines(
+            max_wait_seconds / WAITING_SHARE, MAX_SETTINGS * max_wait_seconds / WAITING_SHARE
         )
         self._draw = draw
         self._n_beside = n_beside
@@ -79,7 +79,7 @@ class Admission:
         """Whether who comes now would wait too long."""
         if not self._backlog.n_waiting:
             return False
-        longest = WAITING_SHARE * self.given.seconds
+        longest = WAITING_SHARE * self.deadlines.seconds
         if self._backlog.jam_seconds > longest:
             longest *= LASTING_SHARE
         return self._backlog.wait_seconds > longest
@@ -91,7 +91,7 @@ class Admission:
             seconds_left: until its deadline.
 
         Raises:
-            ExpiredError: none are; it is counted.
+            ExpiredError: it has passed; that is counted.
         """
         if seconds_left <= 0:
             self._turned_away["expired"].add()

@@ -25,28 +25,33 @@ class Backlog:
         self._pace_seconds = 0.0
         self._n_learnt = 0
         self._ended_at = -math.inf
-        self._since = math.inf
+        self._since = self._busy_since = math.inf
 
     def begin(self) -> None:
         """Hold one call more."""
         self.n_held += 1
-        if self.n_held == self._n_threads + 1:
+        if self.n_held == self._n_threads:
+            self._busy_since = self._monotonic()
+        elif self.n_held == self._n_threads + 1:
             self._since = self._monotonic()
 
     def end(self) -> None:
         """Hold one call less, since it has ended."""
         now = self._monotonic()
-        # Between two ends of one jam no thread had nothing to do, and so that is the pace: also of
-        # threads that hold each other up, or share their core.
-        if self._since < self._ended_at:
+        # Between two ends no thread had nothing to do, and so that is the pace: also of threads
+        # that hold each other up, or share their core. That nobody waited is no matter: of a slow
+        # pace nobody is let in to wait, and it must be seen that it has passed.
+        if self._busy_since < self._ended_at:
             self.learn(now - self._ended_at)
         self._ended_at = now
         self.n_held -= 1
         if self.n_held == self._n_threads:
             self._since = math.inf
+        elif self.n_held == self._n_threads - 1:
+            self._busy_since = math.inf
 
     def learn(self, seconds: float) -> None:
-        """Take in how long after the one before a call has ended, while others waited."""
+        """Take in how long after the one before a call has ended, with all threads busy."""
         self._n_learnt += 1
         rate = max(LEARNING_RATE, 1 / self._n_learnt)
         self._pace_seconds += rate * (seconds - self._pace_seconds)

@@ -1,43 +1,52 @@
 """How long callers wait: who gives a second is not turned away as who gives a quarter of one."""
 
-import math
+import time
+from collections.abc import Callable
 
-_BELOW_SHARE = 0.01
-"""Of the callers so many may give less than is reckoned with: the pages of a shop whose nightly job
-asks for all its lists are few."""
+_FALL = 0.8
+"""For each who gives less: from a second to a quarter of one in seven calls."""
 
-_LEARNING_RATE = 0.2
-"""From those who give a second to those who give a quarter of one in seven calls; back in 700."""
+_DOUBLING_SECONDS = 60.0
+"""So slowly it rises again where all give more, however many they are: four in a hurry a minute,
+the pages of a shop whose nightly job asks for all its lists, are reckoned with."""
+
+_NEVER_SECONDS = 365 * 86_400.0
+"""Who gives longer has no deadline: gRPC has a number for that."""
 
 
 class Deadlines:
-    """What nearly all callers of late have left, as learnt from one after another.
+    """What the callers of late have left of their time, nearly all of them.
 
-    It rises by little for each who gives more and falls by much for each who gives less, so that it
-    rests where the few give less (a quantile by stochastic approximation; Robbins and Monro, Ann.
-    Math. Statist. 22, 1951). Who has no deadline says nothing of it. Threads may share it: one that
-    overwrites what another has just learnt loses a call's worth.
+    It falls for each who has less, and rises slowly while nobody has. Who has no deadline says
+    nothing of it. Threads may share it: one that overwrites what another has just learnt loses a
+    call's worth.
 
     Args:
         least, most: bounds of what is reckoned with, seconds; ``least`` before anybody came.
+        monotonic: monotonic seconds.
 
     Attributes:
         seconds: what they have left.
     """
 
-    def __init__(self, least: float, most: float) -> None:
+    def __init__(
+        self, least: float, most: float, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._least, self._most = least, most
-        self._is_new = True
+        self._monotonic = monotonic
+        self._learnt_at: float | None = None
         self.seconds = least
 
     def learn(self, left: float) -> None:
         """Take in how long somebody still waits, seconds, whose turn it is."""
-        if math.isinf(left):
+        if left > _NEVER_SECONDS:
             return
-        if self._is_new:
-            self._is_new, seconds = False, left
+        now, since = self._monotonic(), self._learnt_at
+        self._learnt_at = now
+        if since is None:
+            seconds = left
         elif left < self.seconds:
-            seconds = self.seconds * (1 - _LEARNING_RATE * (1 - _BELOW_SHARE))
+            seconds = self.seconds * _FALL
         else:
-            seconds = self.seconds * (1 + _LEARNING_RATE * _BELOW_SHARE)
+            seconds = min(left, self.seconds * 2 ** ((now - since) / _DOUBLING_SECONDS))
         self.seconds = min(max(seconds, self._least), self._most)

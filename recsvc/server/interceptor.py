@@ -215,7 +215,7 @@ class CallInterceptor(grpc.ServerInterceptor):
 
     def _admit_hurried(self, context: grpc.ServicerContext) -> None:
         seconds_left = context.time_remaining()
-        self._admission.given.learn(seconds_left)
+        self._admission.deadlines.learn(seconds_left)
         self._admission.begins(seconds_left)
 
 

@@ -18,8 +18,7 @@ from recsvc.metrics import Metrics, Totals
 from recsvc.service.stopping import STOP_SECONDS
 
 N_THREADS = 2
-"""One list that takes long does not keep the others waiting; more would only be in the way of the
-calls."""
+"""One goes on where the other waits for the store; more would only be in the way of the calls."""
 
 MAX_WAITING = 64
 WAITING_SECONDS = 1.0

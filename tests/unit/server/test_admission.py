@@ -77,7 +77,7 @@ def test_who_gives_more_time_may_wait_longer(
     bench: Bench, seconds_left: float, n_calls: int
 ) -> None:
     """Two fifths of it, and five times the setting at most; who gives less may wait as long."""
-    bench.admission.given.learn(seconds_left)
+    bench.admission.deadlines.learn(seconds_left)
     slow = [bench.slow_with(n_calls + more) for more in (-1, 0)]
     assert slow == [False, True]
 

@@ -1,4 +1,4 @@
-"""How long a call will wait for a thread."""
+"""How long a call will wait."""
 
 from collections.abc import Callable
 
@@ -83,12 +83,27 @@ def test_a_time_without_a_jam_says_nothing_of_the_pace(
     end(1.0)
     end(0.5)
     end(0.5)
-    end(0.5)  # nobody has waited since the one before
-    end(60.0)
+    end(0.5)
+    end(60.0)  # since the one before a thread had nothing to do
     begin(backlog, 3)
     end(60.0)
     begin(backlog, 1)
     assert (backlog.n_waiting, backlog.wait_seconds) == (1, 1.5)
+
+
+def test_a_pace_that_was_slow_is_unlearnt_by_who_waits_for_nobody(
+    backlog: Backlog, end: Callable[[float], None]
+) -> None:
+    """Since nobody is let in to wait at such a pace."""
+    begin(backlog, 4)
+    for _ in range(4):
+        end(10.0)
+    for _ in range(60):
+        begin(backlog, 3)
+        for _ in range(3):
+            end(0.1)
+    begin(backlog, 3)
+    assert backlog.wait_seconds == pytest.approx(0.3, rel=0.1)
 
 
 def test_a_jam_lasts_from_the_first_who_waits_to_the_last(

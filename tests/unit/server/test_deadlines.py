@@ -1,19 +1,31 @@
 """How long callers wait."""
 
-import math
-from collections.abc import Iterable
-
 import pytest
 
 from recsvc.server.deadlines import Deadlines
 
+OF_GRPC = 9.2e18
+"""What it says is left where there is no deadline."""
 
-def learnt(*lefts: float) -> Deadlines:
-    """After calls with so much time left, seconds."""
-    deadlines = Deadlines(0.25, 1.25)
-    for left in lefts:
-        deadlines.learn(left)
-    return deadlines
+
+class Clock:
+    """Stands still unless told otherwise."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def deadlines(clock: Clock) -> Deadlines:
+    return Deadlines(0.25, 1.25, clock)
 
 
 @pytest.mark.parametrize(
@@ -24,32 +36,49 @@ def learnt(*lefts: float) -> Deadlines:
         ((1e6,), 1.25),
         ((0.001,), 0.25),
         ((-1.0,), 0.25),
-        ((math.inf,), 0.25),
-        ((math.inf, 1.0, math.inf), 1.0),
+        ((OF_GRPC,), 0.25),
+        ((OF_GRPC, 1.0, OF_GRPC), 1.0),
     ],
 )
-def test_the_first_says_all_within_bounds(lefts: Iterable[float], seconds: float) -> None:
-    """Who waits for ever says nothing."""
-    assert learnt(*lefts).seconds == seconds
+def test_the_first_says_all_within_bounds(
+    deadlines: Deadlines, lefts: tuple[float, ...], seconds: float
+) -> None:
+    """Who has no deadline says nothing."""
+    for left in lefts:
+        deadlines.learn(left)
+    assert deadlines.seconds == seconds
 
 
-def test_nearly_all_give_so_much() -> None:
-    """A hundredth may give less and changes little; two of them bring it down to theirs."""
-    few = learnt(*([0.3, *[1.0] * 199] * 20))
-    many = learnt(*([0.3, *[1.0] * 49] * 20))
-    assert few.seconds > 0.75
-    assert many.seconds < 0.4
-
-
-def test_who_is_in_a_hurry_is_soon_reckoned_with() -> None:
-    """It takes ten of them, and a long while until they are forgotten."""
-    deadlines = learnt(*[1.0] * 1_000)
-    for _ in range(10):
+def test_who_is_in_a_hurry_is_soon_reckoned_with(deadlines: Deadlines) -> None:
+    """As far as they are, and no further."""
+    deadlines.learn(1.0)
+    for _ in range(7):
         deadlines.learn(0.3)
-    assert deadlines.seconds < 0.31
-    for _ in range(300):
+    assert 0.24 < deadlines.seconds < 0.3
+
+
+def test_it_rises_with_time_and_not_with_calls(clock: Clock, deadlines: Deadlines) -> None:
+    """As far as they have: it doubles in a minute."""
+    deadlines.learn(0.3)
+    for _ in range(6_000):
+        clock.now += 0.01
         deadlines.learn(1.0)
-    assert deadlines.seconds < 0.6
-    for _ in range(700):
-        deadlines.learn(1.0)
-    assert 0.8 < deadlines.seconds < 1.01  # then around it, as every hundredth may give less
+    assert deadlines.seconds == pytest.approx(0.6)
+    clock.now += 600
+    deadlines.learn(1.0)
+    assert deadlines.seconds == 1.0
+
+
+def test_a_few_pages_are_heard_beside_a_job(clock: Clock, deadlines: Deadlines) -> None:
+    """Six of them a minute, beside a hundred calls a second."""
+    deadlines.learn(60.0)
+    most = 0.0
+    for second in range(1_200):
+        for _ in range(100):
+            clock.now += 0.01
+            deadlines.learn(60.0)
+        if second % 10 == 0:
+            deadlines.learn(0.25)
+        if second > 600:
+            most = max(most, deadlines.seconds)
+    assert most < 0.3

@@ -131,11 +131,9 @@ def test_how_long_is_too_long_is_what_callers_of_lists_say(
     handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
     name = f"/recsvc.v1.{SIMILAR}"
     of_lists, other = bench.wrapped(handler, name), bench.wrapped(handler, f"/recsvc.v1.{RECALL}")
-    of_lists.unary_unary("question", Context(seconds=0.2))
     jam(2, 0.1)
     for each, is_let_in in ((other, False), (of_lists, True)):
-        for _ in range(500):
-            each.unary_unary("question", Context(seconds=60))
+        each.unary_unary("question", Context(seconds=60))
         assert (bench.wrapped(handler, name) is of_lists) is is_let_in
 
 
