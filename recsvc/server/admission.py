@@ -14,7 +14,7 @@ from recsvc.server.backlog import Backlog
 from recsvc.server.deadlines import Deadlines
 
 LASTING_SHARE = 0.5
-"""Of the longest wait, what is allowed once there has been a queue for as long as that. With a
+"""Of the longest wait, what is allowed once there has been a queue for as long as callers wait. With a
 fifth, 20 ms, a process turned away the callers of 64 lists from Redis, whom it answers in 21."""
 
 WAITING_SHARE = 0.4
@@ -34,7 +34,7 @@ class ExpiredError(RecsvcError):
 
 
 class Admission:
-    """Says whether a call may wait for a thread, and what else it is told.
+    """Says whether a call may wait, and what else it is told.
 
     Args:
         backlog: what the threads hold.
@@ -47,7 +47,7 @@ class Admission:
         n_beside: calls that other threads hold, which count among those held at once.
 
     Attributes:
-        deadlines: learns what time the callers of lists have.
+        deadlines: learns what time the callers of lists give.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Admission:
         if not self._backlog.n_waiting:
             return False
         longest = WAITING_SHARE * self.deadlines.seconds
-        if self._backlog.jam_seconds > longest:
+        if self._backlog.jam_seconds > self.deadlines.seconds:  # it has outlasted its callers
             longest *= LASTING_SHARE
         return self._backlog.wait_seconds > longest
 

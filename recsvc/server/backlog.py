@@ -1,4 +1,4 @@
-"""The calls that wait for a thread, and how long that will take them."""
+"""The calls that a pool of threads holds, and how long that will take."""
 
 import math
 import time

@@ -15,9 +15,9 @@ _NEVER_SECONDS = 365 * 86_400.0
 
 
 class Deadlines:
-    """What the callers of late have left of their time, nearly all of them.
+    """What the callers of late give, nearly all of them.
 
-    It falls for each who has less, and rises slowly while nobody has. Who has no deadline says
+    It falls for each who gives less, and rises slowly while nobody does. Who has no deadline says
     nothing of it. Threads may share it: one that overwrites what another has just learnt loses a
     call's worth.
 
@@ -26,7 +26,7 @@ class Deadlines:
         monotonic: monotonic seconds.
 
     Attributes:
-        seconds: what they have left.
+        seconds: what they give.
     """
 
     def __init__(
@@ -37,16 +37,16 @@ class Deadlines:
         self._learnt_at: float | None = None
         self.seconds = least
 
-    def learn(self, left: float) -> None:
-        """Take in how long somebody still waits, seconds, whose turn it is."""
-        if left > _NEVER_SECONDS:
+    def learn(self, given: float) -> None:
+        """Take in how long somebody waits in all, seconds."""
+        if given > _NEVER_SECONDS:
             return
         now, since = self._monotonic(), self._learnt_at
         self._learnt_at = now
         if since is None:
-            seconds = left
-        elif left < self.seconds:
+            seconds = given
+        elif given < self.seconds:
             seconds = self.seconds * _FALL
         else:
-            seconds = min(left, self.seconds * 2 ** ((now - since) / _DOUBLING_SECONDS))
+            seconds = min(given, self.seconds * 2 ** ((now - since) / _DOUBLING_SECONDS))
         self.seconds = min(max(seconds, self._least), self._most)

@@ -25,7 +25,24 @@ END_SECONDS = 3.0
 are left behind: all else that a process has to do at its end is worth more, and comes before it is
 killed."""
 
-_Task: TypeAlias = "tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]"
+_Task: TypeAlias = "tuple[float, Callable[..., Any], tuple[Any, ...], dict[str, Any]]"
+"""Since when it has waited, monotonic seconds, and what is to be done."""
+
+
+class _CallThread(threading.Thread):
+    """A thread that works on calls.
+
+    Attributes:
+        waited_seconds: how long the one that it works on had waited for it.
+    """
+
+    waited_seconds = 0.0
+
+
+def waited_seconds() -> float:
+    """How long the call that this thread works on had waited for it; 0 on other threads."""
+    thread = threading.current_thread()
+    return thread.waited_seconds if isinstance(thread, _CallThread) else 0.0
 
 
 def _as_far_as_there_are_threads() -> AbstractContextManager[None]:
@@ -65,7 +82,7 @@ class CallExecutor(Executor):
         self._logger = logger
         self._arrivals = arrivals
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
-        self._threads: list[threading.Thread] = []
+        self._threads: list[_CallThread] = []
         self._lock = threading.Lock()
         self.backlog = Backlog(max_workers)
         # gRPC only counts by them what it holds, for a limit that is not set: the interceptor has
@@ -112,18 +129,21 @@ class CallExecutor(Executor):
             self.backlog.begin()
             if len(self._threads) < min(self.backlog.n_held, self._max_workers):
                 self._begin_thread()
-        self._tasks.put((fn, args, kwargs))
+        self._tasks.put((time.monotonic(), fn, args, kwargs))
 
     def _begin_thread(self) -> None:
         name = f"{self._name}_{len(self._threads)}"
-        thread = threading.Thread(target=self._work, name=name, daemon=True)
+        thread = _CallThread(target=self._work, name=name, daemon=True)
         with _as_far_as_there_are_threads():
             thread.start()
             self._threads.append(thread)
 
     def _work(self) -> None:
+        thread = threading.current_thread()
+        assert isinstance(thread, _CallThread)
         while (task := self._tasks.get()) is not None:
-            fn, args, kwargs = task
+            since, fn, args, kwargs = task
+            thread.waited_seconds = time.monotonic() - since
             try:
                 fn(*args, **kwargs)
             except Exception as error:  # a thread that ended would leave one less for good

@@ -10,7 +10,13 @@ import grpc
 from recsvc.logs import Logger
 from recsvc.metrics import Metrics
 from recsvc.server.admission import Admission
-from recsvc.server.executors import MAX_STREAMS, AtOnce, Lane, StreamExecutor
+from recsvc.server.executors import (
+    MAX_STREAMS,
+    AtOnce,
+    Lane,
+    StreamExecutor,
+    waited_seconds,
+)
 from recsvc.server.gate import Behaviour, Guard
 from recsvc.server.observer import Observed, Observer
 from recsvc.server.patience import Patience
@@ -215,7 +221,7 @@ class CallInterceptor(grpc.ServerInterceptor):
 
     def _admit_hurried(self, context: grpc.ServicerContext) -> None:
         seconds_left = context.time_remaining()
-        self._admission.deadlines.learn(seconds_left)
+        self._admission.deadlines.learn(seconds_left + waited_seconds())
         self._admission.begins(seconds_left)
 
 

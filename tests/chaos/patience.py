@@ -10,7 +10,8 @@ class Patience:
     Attributes:
         answer: for the answer to a question, retries included.
         sight: until every process sees a decision; with its token at once.
-        turn: that a question may have to wait for a thread; beyond it it is turned away.
+        turn: that a question may have to wait for its turn, whatever time it gives; beyond what
+            that allows it is turned away.
     """
 
     answer: float

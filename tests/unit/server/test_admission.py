@@ -60,11 +60,12 @@ def test_a_queue_that_comes_may_be_long(bench: Bench) -> None:
 
 
 def test_a_queue_that_stays_must_be_short(bench: Bench) -> None:
-    """It does no more for being long, and is a short one's wait for everybody."""
+    """It does no more for being long, and is a short one's wait for everybody. It stays once it has
+    been there for as long as those wait who come."""
     bench.hold(4)
-    bench.now += 4.0
+    bench.now += 12.0
     slow = [bench.admission.is_slow]
-    bench.now += 2.0
+    bench.now += 1.0
     slow.append(bench.admission.is_slow)
     for _ in range(2):
         bench.backlog.end()

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,7 @@ from recsvc.server.executors import (
     CallExecutor,
     Lane,
     StreamExecutor,
+    waited_seconds,
 )
 from recsvc.server.patience import Patience
 from tests.serving import Log, new_metrics, wait_until
@@ -49,6 +51,21 @@ def test_it_counts_what_it_holds(executor: CallExecutor) -> None:
     assert not n_begun.acquire(blocking=False)  # there are two threads
     gate.set()
     wait_until(lambda: executor.n_held == 0)
+
+
+def test_a_call_knows_how_long_it_has_waited(executor: CallExecutor) -> None:
+    """For a thread; who has not waited for one has waited for nothing."""
+    gate, waited = threading.Event(), list[float]()
+    for _ in range(2):
+        executor.submit(gate.wait)
+    began = time.monotonic()
+    executor.submit(lambda: waited.append(waited_seconds()))
+    gate.wait(0.05)
+    least = time.monotonic() - began
+    gate.set()
+    executor.shutdown()
+    assert least <= waited[0] <= time.monotonic() - began
+    assert waited_seconds() == 0
 
 
 def test_what_was_submitted_is_done_before_it_ends(executor: CallExecutor) -> None:

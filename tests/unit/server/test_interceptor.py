@@ -43,7 +43,7 @@ class Bench:
         self.streams = StreamExecutor(Patience(60.0, metrics), self.log.logger)
         self.lane = Lane(self.log.logger)
         self.kept: dict[bytes, bytes] = {}
-        admission = Admission(
+        self.admission = admission = Admission(
             self.executor.backlog, max_held=MAX_HELD, max_wait_seconds=0.1, metrics=metrics
         )
         self.interceptor = CallInterceptor(
@@ -135,6 +135,18 @@ def test_how_long_is_too_long_is_what_callers_of_lists_say(
     for each, is_let_in in ((other, False), (of_lists, True)):
         each.unary_unary("question", Context(seconds=60))
         assert (bench.wrapped(handler, name) is of_lists) is is_let_in
+
+
+def test_what_a_caller_gives_is_told_with_what_they_have_waited(bench: Bench) -> None:
+    """Or a queue would take callers for hurried who only stood in it."""
+    handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
+    method, gate = bench.wrapped(handler, f"/recsvc.v1.{SIMILAR}").unary_unary, threading.Event()
+    bench.executor.submit(gate.wait)
+    bench.executor.submit(method, "question", Context(seconds=0.26))
+    gate.wait(0.1)
+    gate.set()
+    bench.executor.shutdown()
+    assert bench.admission.deadlines.seconds >= 0.36
 
 
 def test_who_changes_something_may_wait(bench: Bench, jam: Callable[..., None]) -> None:

@@ -54,6 +54,22 @@ def test_an_old_list_is_given_at_once_and_made_again_behind(bench: Bench) -> Non
     assert bench.count("recsvc_answers_total", served_from="MODEL") == 1  # given to a caller
 
 
+def test_others_are_made_while_it_is_kept(bench: Bench) -> None:
+    """A store that halts halts no other list."""
+    aged(bench, TTL)
+    bench.ask(OF_ANNA)
+    given: list[ServedFrom] = []
+
+    def ask_meanwhile() -> None:
+        bench.cache.before_put = lambda: None
+        ben = Question(customer_id="ben")
+        given.append(bench.ask(ben, seconds=1.0).delivery.served_from)
+
+    bench.cache.before_put = ask_meanwhile
+    assert bench.refreshes.run() == [Refreshed.DONE]
+    assert given == [ServedFrom.MODEL]
+
+
 @pytest.mark.parametrize(
     ("stale", "age", "served_from"),
     [
