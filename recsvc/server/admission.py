@@ -14,14 +14,19 @@ from recsvc.server.backlog import Backlog
 from recsvc.server.deadlines import Deadlines
 
 LASTING_SHARE = 0.5
-"""Of the longest wait, what is allowed once there has been a queue for as long as callers wait. With a
-fifth, 20 ms, a process turned away the callers of 64 lists from Redis, whom it answers in 21."""
+"""Of the longest wait, what is allowed once there has been a queue for as long as callers wait.
+With a fifth, 20 ms, a process turned away the callers of 64 lists from Redis, whom it answers in
+21."""
 
-WAITING_SHARE = 0.4
-"""Of the time that callers give, what may be spent on waiting where that is more than the setting.
-The rest is for the list, and for having guessed the wait too short by half."""
+USUAL_SETTINGS = 2.5
+"""So many times the longest wait is what callers are taken to give, before it is known. The rest is
+for the list, and for having guessed the wait too short by half."""
 
-MAX_SETTINGS = 5.0
+WAITING_SHARE = 0.7
+"""Of what they give beyond that, so much may be waited for as well: whose time runs out at last is
+given what sells, and that is better than nothing."""
+
+MAX_SETTINGS = 8.0
 """So many times the setting at most: who waits for ever does not make a queue useful."""
 
 MIN_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.1, 5.0
@@ -40,8 +45,8 @@ class Admission:
         backlog: what the threads hold.
         max_held: calls held at once, of whatever kind.
         max_wait_seconds: how long who asks for a list may have to wait, whatever time they give;
-            who gives more may wait for :data:`WAITING_SHARE` of it, :data:`MAX_SETTINGS` as long at
-            most.
+            beyond :data:`USUAL_SETTINGS` as long who gives more may wait for :data:`WAITING_SHARE`
+            of it as well, :data:`MAX_SETTINGS` as long at most.
         metrics: counts those turned away.
         draw: random numbers between 0 and 1.
         n_beside: calls that other threads hold, which count among those held at once.
@@ -62,9 +67,10 @@ class Admission:
     ) -> None:
         self._backlog = backlog
         self._max_held = max_held
-        self.deadlines = Deadlines(
-            max_wait_seconds / WAITING_SHARE, MAX_SETTINGS * max_wait_seconds / WAITING_SHARE
-        )
+        self._max_wait_seconds = max_wait_seconds
+        usual = USUAL_SETTINGS * max_wait_seconds
+        most = usual + (MAX_SETTINGS - 1) * max_wait_seconds / WAITING_SHARE
+        self.deadlines = Deadlines(usual, most)
         self._draw = draw
         self._n_beside = n_beside
         self._turned_away = Totals(metrics.turned_away, metrics.tallies)
@@ -79,8 +85,9 @@ class Admission:
         """Whether who comes now would wait too long."""
         if not self._backlog.n_waiting:
             return False
-        longest = WAITING_SHARE * self.deadlines.seconds
-        if self._backlog.jam_seconds > self.deadlines.seconds:  # it has outlasted its callers
+        given, usual = self.deadlines.seconds, USUAL_SETTINGS * self._max_wait_seconds
+        longest = self._max_wait_seconds + WAITING_SHARE * (given - usual)
+        if self._backlog.jam_seconds > given:  # it has outlasted its callers
             longest *= LASTING_SHARE
         return self._backlog.wait_seconds > longest
 

@@ -32,11 +32,21 @@ _Task: TypeAlias = "tuple[float, Callable[..., Any], tuple[Any, ...], dict[str, 
 class _CallThread(threading.Thread):
     """A thread that works on calls.
 
+    Args:
+        work: what it does, told of the thread.
+        name: its name.
+
     Attributes:
-        waited_seconds: how long the one that it works on had waited for it.
+        waited_seconds: how long the call that it works on had waited for it.
     """
 
-    waited_seconds = 0.0
+    def __init__(self, work: "Callable[[_CallThread], None]", name: str) -> None:
+        super().__init__(name=name, daemon=True)
+        self.waited_seconds = 0.0
+        self._work = work
+
+    def run(self) -> None:
+        self._work(self)
 
 
 def waited_seconds() -> float:
@@ -133,14 +143,12 @@ class CallExecutor(Executor):
 
     def _begin_thread(self) -> None:
         name = f"{self._name}_{len(self._threads)}"
-        thread = _CallThread(target=self._work, name=name, daemon=True)
+        thread = _CallThread(self._work, name)
         with _as_far_as_there_are_threads():
             thread.start()
             self._threads.append(thread)
 
-    def _work(self) -> None:
-        thread = threading.current_thread()
-        assert isinstance(thread, _CallThread)
+    def _work(self, thread: _CallThread) -> None:
         while (task := self._tasks.get()) is not None:
             since, fn, args, kwargs = task
             thread.waited_seconds = time.monotonic() - since

@@ -63,9 +63,10 @@ class ServerSettings(LogSettings, ListSettings, AccessSettings):
     calls are turned away as OVERLOADED."""
 
     max_wait_ms: int = Field(default=100, ge=1, le=60_000)
-    """Longest that who asks for a list may have to wait for its turn, milliseconds, or two fifths
-    of the time that callers give where that is more, five times the setting at most; half of it
-    once a queue has been there for as long as they wait. Beyond it calls are turned away as OVERLOADED."""
+    """Longest that who asks for a list may have to wait for its turn, milliseconds, and seven
+    tenths of what callers give beyond two and a half times that, eight times the setting at most;
+    half of it once a queue has been there for as long as they wait. Beyond it calls are turned away
+    as OVERLOADED."""
 
     stream_idle_seconds: Seconds = Field(default=60.0, gt=0, le=86_400)
     """How long a stream may be held open while nothing is asked on it, or while its caller does
