@@ -65,8 +65,8 @@ class Backlog:
     def wait_seconds(self) -> float:
         """How long all that is held now will take to end, and who comes now may wait.
 
-        What has a thread is in it: lists wait there for the few that are made at once, and with
-        slow ones that is the longer wait.
+        What has a thread is in it: lists wait there for their turn to be made, and with slow ones
+        that is the longer wait.
 
         Nothing is known of it before every thread may have ended a call: those that have waited
         for the same thing, as a store that halts, all end with it, and none for a while before.

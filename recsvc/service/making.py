@@ -94,7 +94,7 @@ class Made(NamedTuple):
         stocked: the stock of the store that it is for.
         fresh_seconds: how long it is as good as a new one for others too, 0 or less where it is for
             nobody else; of what sells, put together for who is late, :data:`LATE_SECONDS` at most.
-        cost_seconds: what it took to make.
+        cost_seconds: what it took to make, 0 for who is late.
         is_last_resort: whether it holds only what should rest.
     """
 
@@ -215,13 +215,13 @@ class ListMaker:
             cost_seconds = made_at - now + ahead.seconds
             self._costs[question.explain].learn(cost_seconds)
         return Made(
-            payload,
-            KeptList(len(made.items), basis.product_ids),
-            basis,
-            stocked,
-            fresh_seconds,
-            cost_seconds,
-            ranking.is_last_resort,
+            payload=payload,
+            kept=KeptList(len(made.items), basis.product_ids),
+            basis=basis,
+            stocked=stocked,
+            fresh_seconds=fresh_seconds,
+            cost_seconds=cost_seconds,
+            is_last_resort=ranking.is_last_resort,
         )
 
     def keep(self, begun: Begun, made: Made) -> Made:

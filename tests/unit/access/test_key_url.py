@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from recsvc.access import key_url
 from recsvc.access.key_url import FRESH_SECONDS, MAX_BYTES, RETRY_SECONDS, UNKNOWN_SECONDS, KeyUrl
 from recsvc.errors import SettingsError
+from tests.clocks import SetClock
 from tests.issuer import Issuer, running_issuer
 from tests.serving import Log
 
@@ -30,21 +31,11 @@ def issuer() -> Iterator[Issuer]:
         yield server
 
 
-class Clock:
-    """Monotonic seconds that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Bench:
     """What follows an issuer."""
 
     def __init__(self, url: str) -> None:
-        self.clock, self.log = Clock(), Log()
+        self.clock, self.log = SetClock(1_000.0), Log()
         self.keys = KeyUrl(url, self.log.logger, monotonic=self.clock)
 
     def names(self) -> list[str]:

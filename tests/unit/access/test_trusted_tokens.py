@@ -14,6 +14,7 @@ from recsvc.access.token_verifier import TokenVerifier, parse_keys
 from recsvc.access.trusted_tokens import TrustedTokens
 from recsvc.errors import CredentialError, ForbiddenError, UnavailableError
 from recsvc.settings.access import TokenSettings
+from tests.clocks import SetClock
 from tests.serving import Log
 
 SECRET = "s" * 32
@@ -33,16 +34,6 @@ def key_set(*keys: ec.EllipticCurvePrivateKey, key_id: str = "one") -> str:
     return json.dumps({"keys": [{**key, "kid": key_id} for key in public]})
 
 
-class Clock:
-    """The time, which a test moves."""
-
-    def __init__(self) -> None:
-        self.now = time.time()
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every token whose signature was looked at."""
@@ -57,7 +48,7 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return looked
 
 
-def trusted(clock: Clock | None = None, **settings: Any) -> TrustedTokens:
+def trusted(clock: SetClock | None = None, **settings: Any) -> TrustedTokens:
     given = settings or {"jwt_secret": SECRET}
     return TrustedTokens(TokenSettings.load(given), Log().logger, now=clock or time.time)
 
@@ -77,7 +68,7 @@ def test_a_token_is_checked_once(checks: list[str]) -> None:
 
 def test_a_token_that_is_remembered_ends_all_the_same() -> None:
     """With what clocks may differ by."""
-    clock = Clock()
+    clock = SetClock(time.time())
     clock.now -= 60
     tokens = trusted(clock, jwt_secret=SECRET, jwt_leeway_seconds=300)
     expires = int(time.time()) - 4  # by the library's clock it holds for minutes

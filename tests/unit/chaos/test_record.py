@@ -4,16 +4,7 @@ import pytest
 
 from recsvc.v1 import recommendation_service_pb2 as api
 from tests.chaos.record import Fact, Record
-
-
-class SetClock:
-    """A clock that stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clocks import SetClock
 
 
 @pytest.fixture

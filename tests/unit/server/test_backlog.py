@@ -5,31 +5,22 @@ from collections.abc import Callable
 import pytest
 
 from recsvc.server.backlog import Backlog
-
-
-class Clock:
-    """Stands still unless told otherwise."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clocks import SetClock
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> SetClock:
+    return SetClock()
 
 
 @pytest.fixture
-def backlog(clock: Clock) -> Backlog:
+def backlog(clock: SetClock) -> Backlog:
     """Of two threads."""
     return Backlog(2, clock)
 
 
 @pytest.fixture
-def end(clock: Clock, backlog: Backlog) -> Callable[[float], None]:
+def end(clock: SetClock, backlog: Backlog) -> Callable[[float], None]:
     """A call ends so many seconds later."""
 
     def end(seconds: float) -> None:
@@ -107,7 +98,7 @@ def test_a_pace_that_was_slow_is_unlearnt_by_who_waits_for_nobody(
 
 
 def test_a_jam_lasts_from_the_first_who_waits_to_the_last(
-    backlog: Backlog, clock: Clock, end: Callable[[float], None]
+    backlog: Backlog, clock: SetClock, end: Callable[[float], None]
 ) -> None:
     begin(backlog, 2)
     clock.now += 1.0

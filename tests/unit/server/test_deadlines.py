@@ -3,28 +3,19 @@
 import pytest
 
 from recsvc.server.deadlines import Deadlines
+from tests.clocks import SetClock
 
 OF_GRPC = 9.2e18
 """What it says is left where there is no deadline."""
 
 
-class Clock:
-    """Stands still unless told otherwise."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def deadlines(clock: Clock) -> Deadlines:
+def deadlines(clock: SetClock) -> Deadlines:
     return Deadlines(0.25, 1.25, clock)
 
 
@@ -57,7 +48,7 @@ def test_who_is_in_a_hurry_is_soon_reckoned_with(deadlines: Deadlines) -> None:
     assert 0.24 < deadlines.seconds < 0.3
 
 
-def test_it_rises_with_time_and_not_with_calls(clock: Clock, deadlines: Deadlines) -> None:
+def test_it_rises_with_time_and_not_with_calls(clock: SetClock, deadlines: Deadlines) -> None:
     """As far as they have: it doubles in a minute."""
     deadlines.learn(0.3)
     for _ in range(6_000):
@@ -69,7 +60,7 @@ def test_it_rises_with_time_and_not_with_calls(clock: Clock, deadlines: Deadline
     assert deadlines.seconds == 1.0
 
 
-def test_a_few_pages_are_heard_beside_a_job(clock: Clock, deadlines: Deadlines) -> None:
+def test_a_few_pages_are_heard_beside_a_job(clock: SetClock, deadlines: Deadlines) -> None:
     """Six of them a minute, beside a hundred calls a second."""
     deadlines.learn(60.0)
     most = 0.0

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 import grpc
 import pytest
@@ -90,9 +90,15 @@ def test_a_call_that_nobody_waits_for_is_not_worked_on(bench: Bench) -> None:
     assert context.status.code is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
+class Jam(Protocol):
+    """Has the bench hold so many calls, of which each takes so many seconds."""
+
+    def __call__(self, n_calls: int, seconds: float = 1.0) -> None: ...
+
+
 @pytest.fixture
-def jam(bench: Bench) -> Iterator[Callable[..., None]]:
-    """Has the bench hold so many calls, of which each takes far too long, or so many seconds."""
+def jam(bench: Bench) -> Iterator[Jam]:
+    """Far too slow, unless told otherwise; they are let go at the end."""
     gate, backlog = threading.Event(), bench.executor.backlog
 
     def hold(n_calls: int, seconds: float = 1.0) -> None:
@@ -104,9 +110,7 @@ def jam(bench: Bench) -> Iterator[Callable[..., None]]:
     gate.set()
 
 
-def test_who_would_wait_too_long_is_turned_away_at_once(
-    bench: Bench, jam: Callable[..., None]
-) -> None:
+def test_who_would_wait_too_long_is_turned_away_at_once(bench: Bench, jam: Jam) -> None:
     """On the thread that takes calls in, with nothing read, and told when to come again."""
     handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
     name = f"/recsvc.v1.{SIMILAR}"
@@ -124,9 +128,7 @@ def test_who_would_wait_too_long_is_turned_away_at_once(
     assert bench.turned_away("wait") == 1
 
 
-def test_how_long_is_too_long_is_what_callers_of_lists_say(
-    bench: Bench, jam: Callable[..., None]
-) -> None:
+def test_how_long_is_too_long_is_what_callers_of_lists_say(bench: Bench, jam: Jam) -> None:
     """Who asks for something else has no say in it."""
     handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
     name = f"/recsvc.v1.{SIMILAR}"
@@ -149,7 +151,7 @@ def test_what_a_caller_gives_is_told_with_what_they_have_waited(bench: Bench) ->
     assert bench.admission.deadlines.seconds >= 0.36
 
 
-def test_who_changes_something_may_wait(bench: Bench, jam: Callable[..., None]) -> None:
+def test_who_changes_something_may_wait(bench: Bench, jam: Jam) -> None:
     """As long as there is room: a recall must get through where lists do not."""
     handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
     name, context = f"/recsvc.v1.{RECALL}", Context()
@@ -162,9 +164,7 @@ def test_who_changes_something_may_wait(bench: Bench, jam: Callable[..., None]) 
     assert bench.turned_away("full") == 1
 
 
-def test_what_lies_in_the_process_is_given_all_the_same(
-    bench: Bench, jam: Callable[..., None]
-) -> None:
+def test_what_lies_in_the_process_is_given_all_the_same(bench: Bench, jam: Jam) -> None:
     """By a thread of its own; who asks for something else is turned away there."""
     bench.kept[b"hot"] = b"list"
     handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
@@ -178,9 +178,7 @@ def test_what_lies_in_the_process_is_given_all_the_same(
     assert context.status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-def test_nobody_looks_for_long_where_nothing_is_found(
-    bench: Bench, jam: Callable[..., None]
-) -> None:
+def test_nobody_looks_for_long_where_nothing_is_found(bench: Bench, jam: Jam) -> None:
     """But now and then, and always again once some are; one of fifty is enough."""
     bench.kept[b"hot"] = b"list"
     handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
@@ -207,7 +205,7 @@ def test_nobody_looks_for_long_where_nothing_is_found(
     assert n_looked_for(10) == 10
 
 
-def test_a_full_lane_is_waited_for_by_nobody(bench: Bench, jam: Callable[..., None]) -> None:
+def test_a_full_lane_is_waited_for_by_nobody(bench: Bench, jam: Jam) -> None:
     handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
     jam(2)
     gate = threading.Event()
@@ -217,7 +215,7 @@ def test_a_full_lane_is_waited_for_by_nobody(bench: Bench, jam: Callable[..., No
     gate.set()
 
 
-def test_a_stream_begins_only_where_there_is_room(bench: Bench, jam: Callable[..., None]) -> None:
+def test_a_stream_begins_only_where_there_is_room(bench: Bench, jam: Jam) -> None:
     handler: Any = grpc.stream_stream_rpc_method_handler(lambda requests, _: requests)
     method, context = bench.wrapped(handler).stream_stream, Context()
     jam(MAX_HELD)

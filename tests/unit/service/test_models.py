@@ -13,20 +13,11 @@ from recsvc.artifacts.registry import Registry
 from recsvc.artifacts.retention import prune
 from recsvc.errors import ArtifactError, UnavailableError
 from recsvc.service.models import ModelSlot, load_model
+from tests.clocks import SetClock
 from tests.samples import tiny_artifact, tiny_model
 from tests.serving import NOW, Log, corrupt, new_metrics, wait_until
 
 MakeRegistry = Callable[..., Registry]
-
-
-class Clock:
-    """Stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -34,9 +25,9 @@ def log() -> Log:
     return Log()
 
 
-def make_slot(registry: Registry, log: Log, clock: Clock | None = None) -> ModelSlot:
+def make_slot(registry: Registry, log: Log, clock: SetClock | None = None) -> ModelSlot:
     metrics, _ = new_metrics()
-    return ModelSlot(registry, logger=log.logger, metrics=metrics, clock=clock or Clock())
+    return ModelSlot(registry, logger=log.logger, metrics=metrics, clock=clock or SetClock())
 
 
 def is_behind(slot: ModelSlot) -> bool:
@@ -108,7 +99,7 @@ def test_who_waits_for_a_first_model_is_told_once(registry: Registry, log: Log) 
 
 def test_a_corrupt_model_leaves_the_old_one_serving(registry: Registry, log: Log) -> None:
     """What was damaged after its promotion is reported, counted and tried again later."""
-    clock = Clock()
+    clock = SetClock()
     slot = make_slot(registry, log, clock)
     slot.refresh()
     registry.promote("v2", NOW)

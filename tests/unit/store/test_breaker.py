@@ -3,16 +3,7 @@ import threading
 import pytest
 
 from recsvc.store.breaker import CircuitBreaker
-
-
-class SetClock:
-    """A clock that stands still until it is set."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clocks import SetClock
 
 
 @pytest.fixture
