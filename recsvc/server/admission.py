@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from recsvc.errors import OverloadedError, RecsvcError
 from recsvc.metrics import Metrics, Totals
+from recsvc.server.allowance import Allowance
 from recsvc.server.backlog import Backlog
 from recsvc.server.deadlines import Deadlines
 
@@ -53,6 +54,7 @@ class Admission:
 
     Attributes:
         deadlines: learns what time the callers of lists give.
+        allowance: what may be spent on those who may not wait.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Admission:
         usual = USUAL_SETTINGS * max_wait_seconds
         most = usual + (MAX_SETTINGS - 1) * max_wait_seconds / WAITING_SHARE
         self.deadlines = Deadlines(usual, most)
+        self.allowance = Allowance()
         self._draw = draw
         self._n_beside = n_beside
         self._turned_away = Totals(metrics.turned_away, metrics.tallies)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from typing import NamedTuple
 
 from recsvc.errors import RecsvcError, UnavailableError
 from recsvc.logs import collected_facts
@@ -50,6 +51,26 @@ class BatchCounts:
         }
 
 
+class _Batch(NamedTuple):
+    """What is asked in one call.
+
+    Attributes:
+        entries: the questions.
+        written: the same as they would be written one by one.
+        loaded: the model that answers.
+        end: when there is no time left, monotonic seconds.
+        is_wanted: whether the caller is still there.
+        may_make: see :class:`Begun`.
+    """
+
+    entries: Sequence[api.RecommendRequest]
+    written: Sequence[bytes]
+    loaded: LoadedModel
+    end: float
+    is_wanted: Callable[[], bool]
+    may_make: bool
+
+
 class BatchAnswers:
     """Answers several questions of one call.
 
@@ -79,6 +100,8 @@ class BatchAnswers:
         end: float,
         counts: BatchCounts,
         is_wanted: Callable[[], bool],
+        *,
+        may_make: bool = True,
     ) -> Iterator[tuple[int, bytes]]:
         """Answer each with a response or a status of its own, as soon as it is ready.
 
@@ -91,19 +114,21 @@ class BatchAnswers:
             end: when there is no time left, monotonic seconds.
             counts: counts the answers.
             is_wanted: whether the caller is still there; else the rest is not made.
+            may_make: else who nothing is found for gets what sells at the place.
 
         Yields:
             The number of an entry, from 0, and its ``RecommendResult`` as it is sent.
         """
         counts.n_requests += len(entries)
         written = [entry.SerializeToString() for entry in entries]
+        batch = _Batch(entries, written, loaded, end, is_wanted, may_make)
         waiting = dict.fromkeys(range(len(entries)))
         at_most = len(entries)
         with collected_facts():  # an entry's would pass for those of the whole call
             while waiting and is_wanted():
                 looked, n_waiting = self._monotonic(), len(waiting)
                 numbers = [*waiting][:at_most]
-                for at, result in self._round(numbers, entries, written, loaded, end, is_wanted):
+                for at, result in self._round(numbers, batch):
                     del waiting[at]
                     if isinstance(result, RecsvcError):
                         counts.n_failed += 1
@@ -120,24 +145,18 @@ class BatchAnswers:
                     at_most *= 2
 
     def _round(
-        self,
-        numbers: Sequence[int],
-        entries: Sequence[api.RecommendRequest],
-        written: Sequence[bytes],
-        loaded: LoadedModel,
-        end: float,
-        is_wanted: Callable[[], bool],
+        self, numbers: Sequence[int], batch: _Batch
     ) -> Iterator[tuple[int, Served | RecsvcError]]:
         """Answer entries by what is known as it begins; each is made when it is asked for."""
-        known = self._recommendations.all_again([written[at] for at in numbers], loaded)
+        written = [batch.written[at] for at in numbers]
+        known = self._recommendations.all_again(written, batch.loaded)
         yield from ((at, served) for at, served in zip(numbers, known, strict=True) if served)
         unknown = [at for at, served in zip(numbers, known, strict=True) if not served]
-        for group in self._groups(unknown, end):
+        for group in self._groups(unknown, batch.end):
             begun: list[tuple[int, Begun]] = []
             for at in group:
-                deadline = end - (len(entries) - at - 1) * _FALLBACK_SECONDS
                 try:
-                    begun.append((at, self._begun(entries[at], written[at], loaded, deadline, end)))
+                    begun.append((at, self._begun(at, batch)))
                 except RecsvcError as error:
                     yield at, error
             is_shared, together = len(begun) > 1, [each for _, each in begun]
@@ -145,25 +164,21 @@ class BatchAnswers:
                 self._recommendations.look_up(together)
             with closing(self._recommendations.prepare(together)) as prepared:
                 for (at, each), ahead in zip(begun, prepared, strict=True):
-                    if not is_wanted():
+                    if not batch.is_wanted():
                         return
                     started = self._monotonic() if is_shared else None
                     try:
-                        yield at, self._finished(each, started, end, ahead)
+                        yield at, self._finished(each, started, batch.end, ahead)
                     except RecsvcError as error:
                         yield at, error
 
-    def _begun(
-        self,
-        entry: api.RecommendRequest,
-        written: bytes,
-        loaded: LoadedModel,
-        deadline: float,
-        end: float,
-    ) -> Begun:
-        self._check_time(end)
-        question = requests.recommend_question(entry, self._tokens)
-        return self._recommendations.begin(question, deadline, loaded, written)
+    def _begun(self, at: int, batch: _Batch) -> Begun:
+        self._check_time(batch.end)
+        question = requests.recommend_question(batch.entries[at], self._tokens)
+        deadline = batch.end - (len(batch.entries) - at - 1) * _FALLBACK_SECONDS
+        return self._recommendations.begin(
+            question, deadline, batch.loaded, batch.written[at], may_make=batch.may_make
+        )
 
     def _finished(
         self, begun: Begun, started: float | None, end: float, ahead: Ahead | None

@@ -1,4 +1,4 @@
-"""Which way a call goes: worked on, given what lies in the process, or told to come again."""
+"""Which way a call goes: worked on, given what costs little, or told to come again."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -27,10 +27,25 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _Admit: TypeAlias = Callable[[grpc.ServicerContext], None]
 """Turns away who must not be worked for."""
 
+_Cheaply: TypeAlias = Callable[[Any, grpc.ServicerContext], bytes | None]
+"""Gives what costs little, as a behaviour of gRPC; None where it cannot."""
+
 _Codec: TypeAlias = "tuple[Callable[[bytes], Any] | None, Callable[[Any], bytes]]"
 """What reads a request, None where that is left to its method, and what writes an answer."""
 
 OWN_METHODS = "/recsvc.v1."
+
+
+class _Cheap(NamedTuple):
+    """What is given to calls of one method for which there is no thread.
+
+    Attributes:
+        handler: gives it.
+        may_be_had: whether it is worth a try now.
+    """
+
+    handler: Handler
+    may_be_had: Callable[[], bool]
 
 
 class _Ways(NamedTuple):
@@ -39,13 +54,13 @@ class _Ways(NamedTuple):
     Attributes:
         worked_on: it is.
         is_hurried: whether it must not wait long for that.
-        kept: it is given what lies in the process; None, there is no such method.
+        cheap: it is given what costs little; None, there is nothing of that kind.
         turned_away: it is told to come again; None, it never is before a thread has begun with it.
     """
 
     worked_on: Handler
     is_hurried: bool = False
-    kept: "Handler | None" = None
+    cheap: "_Cheap | None" = None
     turned_away: "Handler | None" = None
 
 
@@ -58,6 +73,8 @@ class Traits:
         hurried: beginnings of the names of those whose callers cannot wait long.
         kept: of those that are unread, what gives the answer to a request where that lies in the
             process already; None where it does not.
+        cheap: what gives another answer, for a fraction of what theirs costs, as they are called;
+            None where that would not be one.
         gathered: streams that are given what has come meanwhile, at most so many messages at once,
             instead of one message after another.
     """
@@ -65,6 +82,7 @@ class Traits:
     unread: Collection[str] = ()
     hurried: tuple[str, ...] = ()
     kept: Mapping[str, Callable[[bytes], bytes | None]] = field(default_factory=dict)
+    cheap: Mapping[str, _Cheaply] = field(default_factory=dict)
     gathered: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -74,7 +92,7 @@ class CallInterceptor(grpc.ServerInterceptor):
     Args:
         admission: says who is worked for.
         streams: the pool of the calls that are streams.
-        lane: the pool of those that are turned away unless their answer lies in the process.
+        lane: the pool of those that are turned away unless an answer costs little.
         metrics: counts and times the calls.
         logger: gets one line a call.
         traits: what is peculiar to some methods.
@@ -124,9 +142,9 @@ class CallInterceptor(grpc.ServerInterceptor):
             return ways.worked_on
         if not self._admission.is_full and not (ways.is_hurried and self._admission.is_slow):
             return ways.worked_on
-        if ways.kept is None or self._lane.is_full or not self._prospects.are_good():
+        if ways.cheap is None or self._lane.is_full or not ways.cheap.may_be_had():
             return ways.turned_away
-        return ways.kept
+        return ways.cheap.handler
 
     def _wrap(self, handler: Any, method: str) -> _Ways:  # noqa: ANN401  # grpc's handlers are untyped
         observer = Observer(method, self._metrics, self._logger)
@@ -136,7 +154,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         return _Ways(
             self._working(handler, observer, is_hurried=is_hurried),
             is_hurried,
-            self._giving_kept(observer) if method in self._traits.kept else None,
+            self._giving_cheaply(handler, observer),
             self._turning_away(observer),
         )
 
@@ -168,20 +186,39 @@ class CallInterceptor(grpc.ServerInterceptor):
             answer = _on(self._patient, answer)
         return grpc.unary_unary_rpc_method_handler(answer, *self._codec(handler, method))
 
-    def _giving_kept(self, observer: Observer) -> Handler:
-        """The handler of calls for which no thread is free, and whose answer may be at hand."""
-        kept = self._traits.kept[observer.method]
+    def _giving_cheaply(self, handler: Any, observer: Observer) -> _Cheap | None:  # noqa: ANN401  # grpc's handlers are untyped
+        """What is at hand for calls for which no thread is free; None for those of other methods.
 
-        def give(request: Any, _: grpc.ServicerContext) -> bytes:  # noqa: ANN401  # its bytes
-            answer = kept(request)
-            self._prospects.learn(found=answer is not None)
+        An answer that lies in the process goes first; after it what little there is to spend.
+        """
+        method = observer.method
+        kept, cheap = self._traits.kept.get(method), self._traits.cheap.get(method)
+        allowance = self._admission.allowance
+        if kept is None and cheap is None:
+            return None
+
+        def give(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401  # any message
+            answer = None
+            if kept is not None:
+                answer = kept(request)
+                self._prospects.learn(found=answer is not None)
+            if answer is None and cheap is not None and allowance.is_left:
+                with allowance.spending():
+                    answer = cheap(request, context)
             if answer is None:
                 raise self._admission.refused()
             return answer
 
-        behaviour, asked = self._guarded(observer.method, give, as_it_came)
+        behaviour, asked = self._guarded(method, give, checked)
         answer = _answering(observer, self._admit, asked, behaviour)
-        return grpc.unary_unary_rpc_method_handler(_on(self._lane, answer))
+        codec = self._codec(handler, method)
+        given = grpc.unary_unary_rpc_method_handler(_on(self._lane, answer), *codec)
+
+        def may_be_had() -> bool:
+            has_means = cheap is not None and allowance.is_left
+            return has_means or (kept is not None and self._prospects.are_good())
+
+        return _Cheap(given, may_be_had)
 
     def _turning_away(self, observer: Observer) -> Handler:
         """The handler of calls for which no thread is free.

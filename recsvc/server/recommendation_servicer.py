@@ -12,8 +12,7 @@ from recsvc.server.batch_answers import BatchAnswers, BatchCounts
 from recsvc.server.context import deadline_of
 from recsvc.server.fields import check_batch
 from recsvc.server.tokens import Tokens
-from recsvc.service.making import Begun
-from recsvc.service.models import LoadedModel, ModelSlot
+from recsvc.service.models import ModelSlot
 from recsvc.service.recommendations import Recommendations
 from recsvc.service.related import Related
 from recsvc.v1 import recommendation_service_pb2 as api
@@ -21,6 +20,9 @@ from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
 
 _SENDING_SECONDS = 0.01
 """What a batch leaves of its time to put the answer together and send it."""
+
+MAX_CHEAP = 16
+"""So many questions of a batch are answered cheaply: who is given what lies ready waits behind."""
 
 
 class RecommendationServicer(api_grpc.RecommendationServiceServicer):
@@ -65,23 +67,48 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
     ) -> bytes:
         """Recommend products for a shopper; the request is not read where that can be spared."""
         kept = self.kept(request)
-        if kept is not None:
-            return kept
-        asked = requests.recommend_request(request)
-        loaded = self._slot.current()
-        begun = self._begun(asked, deadline_of(context), loaded, request)
-        served = self._recommendations.finish(begun)
-        note(n_items=served.n_items, version_id=served.version_id)
-        return self._writer.response(served)
+        return self._recommended(request, context, may_make=True) if kept is None else kept
+
+    def recommend_cheaply(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        """As :meth:`Recommend`, which did not find it ready, with no list made for it."""
+        return self._recommended(request, context, may_make=False)
 
     def BatchRecommend(  # noqa: N802  # the API's name
         self, request: api.BatchRecommendRequest, context: grpc.ServicerContext
     ) -> bytes:
         """Answer several questions, each with a response or a status of its own."""
+        return self._batch(request, context, may_make=True)
+
+    def batch_recommend_cheaply(
+        self, request: api.BatchRecommendRequest, context: grpc.ServicerContext
+    ) -> bytes | None:
+        """As :meth:`BatchRecommend`, with no list made for it; None where it asks for many."""
+        if len(request.requests) > MAX_CHEAP:
+            return None
+        return self._batch(request, context, may_make=False)
+
+    def _recommended(
+        self, request: bytes, context: grpc.ServicerContext, *, may_make: bool
+    ) -> bytes:
+        asked = requests.recommend_request(request)
+        question = requests.recommend_question(asked, self._tokens)
+        begun = self._recommendations.begin(
+            question, deadline_of(context), self._slot.current(), request, may_make=may_make
+        )
+        served = self._recommendations.finish(begun)
+        note(n_items=served.n_items, version_id=served.version_id)
+        return self._writer.response(served)
+
+    def _batch(
+        self, request: api.BatchRecommendRequest, context: grpc.ServicerContext, *, may_make: bool
+    ) -> bytes:
         check_batch("requests", len(request.requests), requests.MAX_BATCH)
         loaded, counts = self._slot.current(), BatchCounts()
         end, is_wanted = self._end(context), context.is_active
-        answers = dict(self._batches.answer(request.requests, loaded, end, counts, is_wanted))
+        entries = request.requests
+        answers = dict(
+            self._batches.answer(entries, loaded, end, counts, is_wanted, may_make=may_make)
+        )
         note(version_id=loaded.reference.version_id, **counts.facts())
         return response_codec.batch_response(answers[at] for at in sorted(answers))
 
@@ -144,12 +171,6 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         question = requests.again_question(request, self._tokens)
         needed = self._related.again(question, deadline_of(context))
         return responses.again_response(needed)
-
-    def _begun(
-        self, request: api.RecommendRequest, deadline: float, loaded: LoadedModel, written: bytes
-    ) -> Begun:
-        question = requests.recommend_question(request, self._tokens)
-        return self._recommendations.begin(question, deadline, loaded, written)
 
     def _end(self, context: grpc.ServicerContext) -> float:
         """When a call of several entries has no time left, monotonic seconds."""

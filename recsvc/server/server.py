@@ -75,6 +75,8 @@ _RECOMMEND = "RecommendationService/Recommend"
 _UNREAD = frozenset({_RECOMMEND})
 """A question that was answered a moment ago is known by its bytes."""
 
+_BATCH = "RecommendationService/BatchRecommend"
+
 _HURRIED = ("RecommendationService/",)
 """A page waits for its lists, and is better shown without than late. What changes something, or is
 asked by whoever runs the service, is taken as long as there is room: recalls and withdrawn consent
@@ -188,6 +190,10 @@ class RecommendationServer:
                 unread=_UNREAD,
                 hurried=_HURRIED,
                 kept={_RECOMMEND: servicers.recommendations.kept},
+                cheap={
+                    _RECOMMEND: servicers.recommendations.recommend_cheaply,
+                    _BATCH: servicers.recommendations.batch_recommend_cheaply,
+                },
                 gathered=_GATHERED,
             ),
             gate=gate,

@@ -44,7 +44,10 @@ class Bench:
             metrics=metrics,
             logger=self.log.logger,
             traits=Traits(
-                unread={RECOMMEND}, hurried=(SERVICE,), kept={RECOMMEND: {b"hot": b"kept"}.get}
+                unread={RECOMMEND},
+                hurried=(SERVICE,),
+                kept={RECOMMEND: {b"hot": b"kept"}.get},
+                cheap={RECOMMEND: self._give_popular},
             ),
         )
         executor: Any = self.executor
@@ -66,6 +69,9 @@ class Bench:
         self.n_begun += 1
         assert self.may_end.wait(SECONDS)
         return request.upper()
+
+    def _give_popular(self, request: bytes, _: grpc.ServicerContext) -> bytes | None:
+        return b"popular" if request == b"usual" else None
 
     def ask(self, request: bytes, seconds: float = SECONDS) -> Any:  # noqa: ANN401  # a call and a future in one
         return self._ask.future(request, timeout=seconds)
@@ -109,6 +115,13 @@ def test_who_would_wait_too_long_is_told_so_while_the_others_wait(bench: Bench) 
 def test_what_lies_in_the_process_is_answered_meanwhile(bench: Bench) -> None:
     bench.jam(N_JAM)
     assert bench.ask(b"hot").result(SECONDS) == b"kept"
+
+
+def test_who_comes_while_too_many_wait_gets_what_sells(bench: Bench) -> None:
+    """Without any of the threads, which all have something to do."""
+    bench.jam(N_JAM)
+    assert [bench.ask(b"usual").result(SECONDS) for _ in range(20)] == [b"popular"] * 20
+    assert bench.n_begun == N_THREADS
 
 
 def test_who_has_stopped_waiting_is_not_worked_for(bench: Bench) -> None:

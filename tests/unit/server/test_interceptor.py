@@ -12,15 +12,18 @@ from prometheus_client import CollectorRegistry
 
 from recsvc.metrics import Metrics
 from recsvc.server.admission import Admission
+from recsvc.server.allowance import Allowance
 from recsvc.server.executors import MAX_STREAMS, CallExecutor, Lane, StreamExecutor
 from recsvc.server.interceptor import CallInterceptor, Traits
 from recsvc.server.patience import Patience
 from recsvc.server.prospects import ONE_OF
 from tests.calls import AbortedError, Context
+from tests.clocks import SetClock
 from tests.serving import Log, wait_until
 
 METHOD = "RecommendationService/Recommend"
 SIMILAR = "RecommendationService/ListSimilarProducts"
+BATCH = "RecommendationService/BatchRecommend"
 RECALL = "CatalogService/WithdrawProducts"
 MAX_HELD = 4
 
@@ -43,16 +46,23 @@ class Bench:
         self.streams = StreamExecutor(Patience(60.0, metrics), self.log.logger)
         self.lane = Lane(self.log.logger)
         self.kept: dict[bytes, bytes] = {}
+        self.popular: dict[Any, bytes] = {}
         self.admission = admission = Admission(
             self.executor.backlog, max_held=MAX_HELD, max_wait_seconds=0.1, metrics=metrics
         )
+        self.used = SetClock()
+        admission.allowance = Allowance(SetClock(), self.used)
         self.interceptor = CallInterceptor(
             admission,
             self.streams,
             self.lane,
             metrics=metrics,
             logger=self.log.logger,
-            traits=Traits(hurried=("Recommendation",), kept={METHOD: self.kept.get}),
+            traits=Traits(
+                hurried=("Recommendation",),
+                kept={METHOD: self.kept.get},
+                cheap={name: lambda asked, _: self.popular.get(asked) for name in (METHOD, BATCH)},
+            ),
         )
 
     def wrapped(self, handler: Any, method: str = f"/recsvc.v1.{METHOD}") -> Any:  # noqa: ANN401  # grpc's handlers are untyped
@@ -178,8 +188,42 @@ def test_what_lies_in_the_process_is_given_all_the_same(bench: Bench, jam: Jam) 
     assert context.status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+@pytest.mark.parametrize("method", [METHOD, BATCH])
+def test_who_may_not_wait_is_given_what_costs_little(bench: Bench, jam: Jam, method: str) -> None:
+    """As long as there is something to spend; where it cannot be had they are turned away."""
+    bench.popular["question"] = b"what sells"
+    handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
+    name = f"/recsvc.v1.{method}"
+    jam(2)
+    cheap = bench.wrapped(handler, name).unary_unary
+    assert cheap.experimental_thread_pool is bench.lane
+    assert cheap("question", Context()) == b"what sells"
+    with pytest.raises(AbortedError):
+        cheap("another", Context())
+    spend_all(bench)
+    with pytest.raises(AbortedError):
+        cheap("question", Context())
+    assert bench.turned_away("wait") == 2
+
+
+def test_without_anything_to_spend_a_batch_is_turned_away_at_once(bench: Bench, jam: Jam) -> None:
+    handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
+    name = f"/recsvc.v1.{BATCH}"
+    jam(2)
+    assert bench.wrapped(handler, name).unary_unary is not None
+    spend_all(bench)
+    assert bench.wrapped(handler, name).unary_unary is None
+
+
+def spend_all(bench: Bench) -> None:
+    """Leave nothing of what may be spent on those who may not wait."""
+    with bench.admission.allowance.spending():
+        bench.used.now += 1
+
+
 def test_nobody_looks_for_long_where_nothing_is_found(bench: Bench, jam: Jam) -> None:
     """But now and then, and always again once some are; one of fifty is enough."""
+    spend_all(bench)
     bench.kept[b"hot"] = b"list"
     handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
     jam(2)

@@ -1,12 +1,13 @@
 """Batches: each entry for itself, and all of them in time."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from google.rpc.code_pb2 import DEADLINE_EXCEEDED, INVALID_ARGUMENT
 from google.rpc.error_details_pb2 import ErrorInfo
 
-from recsvc.server.recommendation_servicer import RecommendationServicer
+from recsvc.server.recommendation_servicer import MAX_CHEAP, RecommendationServicer
 from recsvc.server.response_codec import ResponseCodec
 from recsvc.server.tokens import Tokens
 from recsvc.service.answer_cache import AnswerCache
@@ -62,11 +63,7 @@ def slot(tmp_path_factory: pytest.TempPathFactory) -> ModelSlot:
     return slot
 
 
-def answers(
-    slot: ModelSlot, entries: list[api.RecommendRequest], seconds: float, look_seconds: float
-) -> tuple[list[api.RecommendResult], float]:
-    """Ask a batch with so much time; return its results, and how much time it took."""
-    clock = SlowClock(look_seconds)
+def new_servicer(slot: ModelSlot, clock: SlowClock) -> RecommendationServicer:
     tokens = Tokens.of(b"key")
     codec, metrics = ResponseCodec(tokens.pages), new_metrics()[0]
     cache = AnswerCache(
@@ -85,7 +82,7 @@ def answers(
     )
     answers = Answers(Wording.load())
     deliveries = Deliveries(slot, metrics, monotonic=clock)
-    servicer = RecommendationServicer(
+    return RecommendationServicer(
         slot,
         Recommendations(
             inquiries,
@@ -99,6 +96,14 @@ def answers(
         tokens,
         monotonic=lambda: clock.now,
     )
+
+
+def answers(
+    slot: ModelSlot, entries: list[api.RecommendRequest], seconds: float, look_seconds: float
+) -> tuple[list[api.RecommendResult], float]:
+    """Ask a batch with so much time; return its results, and how much time it took."""
+    clock = SlowClock(look_seconds)
+    servicer = new_servicer(slot, clock)
     started = clock.now
     response = servicer.BatchRecommend(
         api.BatchRecommendRequest(requests=entries),
@@ -148,6 +153,28 @@ def test_a_batch_without_time_says_so_by_entry(slot: ModelSlot) -> None:
     assert results[-1].status.code == DEADLINE_EXCEEDED
     assert "wait longer" in results[-1].status.message
     assert seconds < 0.1
+
+
+def test_where_no_list_may_be_made_a_small_batch_gets_what_sells(slot: ModelSlot) -> None:
+    """All its entries, though there is time for more; a large one is not answered at all."""
+    servicer = new_servicer(slot, SlowClock(0.0))
+    context: Any = Context(60.0)
+    few = api.BatchRecommendRequest(requests=HUNDRED[:MAX_CHEAP])
+    written = servicer.batch_recommend_cheaply(few, context)
+    assert written is not None
+    results = api.BatchRecommendResponse.FromString(written).results
+    assert [outcome(result) for result in results] == ["SERVED_FROM_FALLBACK"] * MAX_CHEAP
+    many = api.BatchRecommendRequest(requests=HUNDRED[: MAX_CHEAP + 1])
+    assert servicer.batch_recommend_cheaply(many, context) is None
+
+
+def test_where_no_list_may_be_made_one_question_gets_what_sells(slot: ModelSlot) -> None:
+    servicer = new_servicer(slot, SlowClock(0.0))
+    context: Any = Context(60.0)
+    written = servicer.recommend_cheaply(HUNDRED[0].SerializeToString(), context)
+    serving = api.RecommendResponse.FromString(written).serving
+    assert serving.served_from == api.SERVED_FROM_FALLBACK
+    assert (serving.degraded, serving.degraded_reason) == (True, "DEADLINE")
 
 
 def test_bad_entries_do_not_fail_the_rest(slot: ModelSlot) -> None:
