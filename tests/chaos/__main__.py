@@ -27,13 +27,18 @@ def chaos(
     ] = None,
     keep: Annotated[
         Path | None,
-        typer.Option("--keep", help="Empty folder for logs and files; else they are removed."),
+        typer.Option("--keep", help="Folder for logs and files, empty or new; else they go."),
     ] = None,
 ) -> None:
     """Let faults happen to a loaded service: a table of what came of it, and JSON on stdout."""
     kinds = {kind.name: kind for kind in ALL}
     if unknown := sorted(set(only or ()) - set(kinds)):
         raise InputError(f"--only {', '.join(unknown)}: give any of {', '.join(kinds)}")
+
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        if any(keep.iterdir()):
+            raise InputError(f"--keep {keep}: the folder is not empty; name an empty or a new one")
 
     def tell(what: str) -> None:
         sys.stderr.write(what + "\n")
