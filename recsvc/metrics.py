@@ -130,6 +130,11 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        self.cheap_answers = Counter(
+            "recsvc_cheap_answers",
+            "Calls that would have waited too long, given what sells instead of being turned away.",
+            registry=registry,
+        )
         self.streams_ended = Counter(
             "recsvc_streams_ended",
             "Streams and calls ended for what their callers did not do: idle (nothing was "

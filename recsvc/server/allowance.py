@@ -11,6 +11,9 @@ SHARE = 0.005
 """So much of the time is saved up. Where a queue stays, no more is given: who is turned away must
 cost nearly nothing."""
 
+LEAST_SECONDS = 0.001
+"""So much at least is each time counted: for what surrounds it, as what gRPC and the log take."""
+
 
 class Allowance:
     """CPU time that is saved up, a little at a time, and spent when there is none.
@@ -39,11 +42,11 @@ class Allowance:
 
     @contextmanager
     def spending(self) -> Iterator[None]:
-        """Count what the calling thread takes meanwhile."""
+        """Count what the calling thread takes meanwhile, and :data:`LEAST_SECONDS` at least."""
         began = self._thread_time()
         try:
             yield
         finally:
-            spent = self._thread_time() - began
+            spent = max(self._thread_time() - began, LEAST_SECONDS)
             saved_since = max(self._spent_by, self._monotonic() - MOST_SECONDS / SHARE)
             self._spent_by = saved_since + spent / SHARE

@@ -60,7 +60,7 @@ class _Batch(NamedTuple):
         loaded: the model that answers.
         end: when there is no time left, monotonic seconds.
         is_wanted: whether the caller is still there.
-        may_make: see :class:`Begun`.
+        cheaply: all get what sells at the place.
     """
 
     entries: Sequence[api.RecommendRequest]
@@ -68,7 +68,7 @@ class _Batch(NamedTuple):
     loaded: LoadedModel
     end: float
     is_wanted: Callable[[], bool]
-    may_make: bool
+    cheaply: bool
 
 
 class BatchAnswers:
@@ -101,7 +101,7 @@ class BatchAnswers:
         counts: BatchCounts,
         is_wanted: Callable[[], bool],
         *,
-        may_make: bool = True,
+        cheaply: bool = False,
     ) -> Iterator[tuple[int, bytes]]:
         """Answer each with a response or a status of its own, as soon as it is ready.
 
@@ -114,14 +114,15 @@ class BatchAnswers:
             end: when there is no time left, monotonic seconds.
             counts: counts the answers.
             is_wanted: whether the caller is still there; else the rest is not made.
-            may_make: else who nothing is found for gets what sells at the place.
+            cheaply: those that do not lie in the process get what sells at the place, and nothing
+                is waited for, as with no time left.
 
         Yields:
             The number of an entry, from 0, and its ``RecommendResult`` as it is sent.
         """
         counts.n_requests += len(entries)
         written = [entry.SerializeToString() for entry in entries]
-        batch = _Batch(entries, written, loaded, end, is_wanted, may_make)
+        batch = _Batch(entries, written, loaded, end, is_wanted, cheaply)
         waiting = dict.fromkeys(range(len(entries)))
         at_most = len(entries)
         with collected_facts():  # an entry's would pass for those of the whole call
@@ -176,9 +177,9 @@ class BatchAnswers:
         self._check_time(batch.end)
         question = requests.recommend_question(batch.entries[at], self._tokens)
         deadline = batch.end - (len(batch.entries) - at - 1) * _FALLBACK_SECONDS
-        return self._recommendations.begin(
-            question, deadline, batch.loaded, batch.written[at], may_make=batch.may_make
-        )
+        if batch.cheaply:
+            deadline = self._monotonic()
+        return self._recommendations.begin(question, deadline, batch.loaded, batch.written[at])
 
     def _finished(
         self, begun: Begun, started: float | None, end: float, ahead: Ahead | None

@@ -10,6 +10,9 @@ _DOUBLING_SECONDS = 60.0
 """So slowly it rises again where all give more, however many they are: four in a hurry a minute,
 the pages of a shop whose nightly job asks for all its lists, are reckoned with."""
 
+_MOST_DOUBLINGS = 32.0
+"""Beyond all bounds. After a weekend without a call the power would be no number any more."""
+
 _NEVER_SECONDS = 365 * 86_400.0
 """Who gives longer has no deadline: gRPC has a number for that."""
 
@@ -46,7 +49,8 @@ class Deadlines:
         if since is None:
             seconds = given
         elif given < self.seconds:
-            seconds = self.seconds * _FALL
+            seconds = max(given, self.seconds * _FALL)
         else:
-            seconds = min(given, self.seconds * 2 ** ((now - since) / _DOUBLING_SECONDS))
+            doublings = min((now - since) / _DOUBLING_SECONDS, _MOST_DOUBLINGS)
+            seconds = min(given, self.seconds * 2**doublings)
         self.seconds = min(max(seconds, self._least), self._most)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import grpc
 
-from recsvc.logs import Logger
+from recsvc.logs import Logger, note
 from recsvc.metrics import Metrics
 from recsvc.server.admission import Admission
 from recsvc.server.executors import (
@@ -27,16 +27,25 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 _Admit: TypeAlias = Callable[[grpc.ServicerContext], None]
 """Turns away who must not be worked for."""
 
-_Cheaply: TypeAlias = Callable[[Any, grpc.ServicerContext], bytes | None]
-"""Gives what costs little, as a behaviour of gRPC; None where it cannot."""
-
 _Codec: TypeAlias = "tuple[Callable[[bytes], Any] | None, Callable[[Any], bytes]]"
 """What reads a request, None where that is left to its method, and what writes an answer."""
 
 OWN_METHODS = "/recsvc.v1."
 
 
-class _Cheap(NamedTuple):
+class Cheap(NamedTuple):
+    """An answer of one method for a fraction of what its own costs, for which nothing is waited.
+
+    Attributes:
+        give: gives it, called as the method.
+        is_for: whether a request may have it; of some methods all may.
+    """
+
+    give: Behaviour
+    is_for: Callable[[Any], bool] = lambda _: True
+
+
+class _Beside(NamedTuple):
     """What is given to calls of one method for which there is no thread.
 
     Attributes:
@@ -54,13 +63,13 @@ class _Ways(NamedTuple):
     Attributes:
         worked_on: it is.
         is_hurried: whether it must not wait long for that.
-        cheap: it is given what costs little; None, there is nothing of that kind.
+        beside: it is given what costs little; None, there is nothing of that kind.
         turned_away: it is told to come again; None, it never is before a thread has begun with it.
     """
 
     worked_on: Handler
     is_hurried: bool = False
-    cheap: "_Cheap | None" = None
+    beside: "_Beside | None" = None
     turned_away: "Handler | None" = None
 
 
@@ -73,8 +82,7 @@ class Traits:
         hurried: beginnings of the names of those whose callers cannot wait long.
         kept: of those that are unread, what gives the answer to a request where that lies in the
             process already; None where it does not.
-        cheap: what gives another answer, for a fraction of what theirs costs, as they are called;
-            None where that would not be one.
+        cheap: what is given where nothing lies there, as long as the allowance lasts.
         gathered: streams that are given what has come meanwhile, at most so many messages at once,
             instead of one message after another.
     """
@@ -82,7 +90,7 @@ class Traits:
     unread: Collection[str] = ()
     hurried: tuple[str, ...] = ()
     kept: Mapping[str, Callable[[bytes], bytes | None]] = field(default_factory=dict)
-    cheap: Mapping[str, _Cheaply] = field(default_factory=dict)
+    cheap: Mapping[str, Cheap] = field(default_factory=dict)
     gathered: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -117,6 +125,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         self._lane = lane
         self._at_once = AtOnce()
         self._prospects = Prospects()
+        self._given_cheaply = metrics.tallies.total(metrics.cheap_answers.inc)
         self._patient = patient
         self._traits = traits or Traits()
         self._requests = StreamReader(streams, self._traits.gathered)
@@ -142,9 +151,9 @@ class CallInterceptor(grpc.ServerInterceptor):
             return ways.worked_on
         if not self._admission.is_full and not (ways.is_hurried and self._admission.is_slow):
             return ways.worked_on
-        if ways.cheap is None or self._lane.is_full or not ways.cheap.may_be_had():
+        if ways.beside is None or self._lane.is_full or not ways.beside.may_be_had():
             return ways.turned_away
-        return ways.cheap.handler
+        return ways.beside.handler
 
     def _wrap(self, handler: Any, method: str) -> _Ways:  # noqa: ANN401  # grpc's handlers are untyped
         observer = Observer(method, self._metrics, self._logger)
@@ -186,7 +195,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             answer = _on(self._patient, answer)
         return grpc.unary_unary_rpc_method_handler(answer, *self._codec(handler, method))
 
-    def _giving_cheaply(self, handler: Any, observer: Observer) -> _Cheap | None:  # noqa: ANN401  # grpc's handlers are untyped
+    def _giving_cheaply(self, handler: Any, observer: Observer) -> _Beside | None:  # noqa: ANN401  # grpc's handlers are untyped
         """What is at hand for calls for which no thread is free; None for those of other methods.
 
         An answer that lies in the process goes first; after it what little there is to spend.
@@ -197,19 +206,32 @@ class CallInterceptor(grpc.ServerInterceptor):
         if kept is None and cheap is None:
             return None
 
+        def may_give(request: Any) -> bool:  # noqa: ANN401  # any message
+            # Others may have come to the lane since this one was sent there.
+            has_means = allowance.is_left and not self._lane.is_full
+            return cheap is not None and has_means and cheap.is_for(request)
+
+        def read(request: Any) -> Any:  # noqa: ANN401  # any message
+            message = checked(request)
+            if kept is None and not may_give(message):  # before it counts against their rate
+                raise self._admission.refused()
+            return message
+
         def give(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401  # any message
             answer = None
             if kept is not None:
                 answer = kept(request)
                 self._prospects.learn(found=answer is not None)
-            if answer is None and cheap is not None and allowance.is_left:
-                with allowance.spending():
-                    answer = cheap(request, context)
-            if answer is None:
+            if answer is not None:
+                return answer
+            if cheap is None or not may_give(request):
                 raise self._admission.refused()
-            return answer
+            self._given_cheaply.add()
+            note(is_cheap=True)
+            with allowance.spending():
+                return cheap.give(request, context)
 
-        behaviour, asked = self._guarded(method, give, checked)
+        behaviour, asked = self._guarded(method, give, read)
         answer = _answering(observer, self._admit, asked, behaviour)
         codec = self._codec(handler, method)
         given = grpc.unary_unary_rpc_method_handler(_on(self._lane, answer), *codec)
@@ -218,7 +240,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             has_means = cheap is not None and allowance.is_left
             return has_means or (kept is not None and self._prospects.are_good())
 
-        return _Cheap(given, may_be_had)
+        return _Beside(given, may_be_had)
 
     def _turning_away(self, observer: Observer) -> Handler:
         """The handler of calls for which no thread is free.

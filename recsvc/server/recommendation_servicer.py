@@ -25,6 +25,11 @@ MAX_CHEAP = 16
 """So many questions of a batch are answered cheaply: who is given what lies ready waits behind."""
 
 
+def is_small(request: api.BatchRecommendRequest) -> bool:
+    """Whether a batch may be answered cheaply."""
+    return len(request.requests) <= MAX_CHEAP
+
+
 class RecommendationServicer(api_grpc.RecommendationServiceServicer):
     """``recsvc.v1.RecommendationService``.
 
@@ -67,47 +72,48 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
     ) -> bytes:
         """Recommend products for a shopper; the request is not read where that can be spared."""
         kept = self.kept(request)
-        return self._recommended(request, context, may_make=True) if kept is None else kept
+        return self._recommended(request, deadline_of(context)) if kept is None else kept
 
-    def recommend_cheaply(self, request: bytes, context: grpc.ServicerContext) -> bytes:
-        """As :meth:`Recommend`, which did not find it ready, with no list made for it."""
-        return self._recommended(request, context, may_make=False)
+    def recommend_cheaply(self, request: bytes, _: grpc.ServicerContext) -> bytes:
+        """What sells where the shopper is, as :meth:`Recommend` gives it to who has no time left.
+
+        Nothing is waited for.
+        """
+        return self._recommended(request, self._monotonic())
 
     def BatchRecommend(  # noqa: N802  # the API's name
         self, request: api.BatchRecommendRequest, context: grpc.ServicerContext
     ) -> bytes:
         """Answer several questions, each with a response or a status of its own."""
-        return self._batch(request, context, may_make=True)
+        return self._batch(request, context)
 
     def batch_recommend_cheaply(
         self, request: api.BatchRecommendRequest, context: grpc.ServicerContext
-    ) -> bytes | None:
-        """As :meth:`BatchRecommend`, with no list made for it; None where it asks for many."""
-        if len(request.requests) > MAX_CHEAP:
-            return None
-        return self._batch(request, context, may_make=False)
-
-    def _recommended(
-        self, request: bytes, context: grpc.ServicerContext, *, may_make: bool
     ) -> bytes:
+        """The same for each question of a batch, which may be told too large for that before."""
+        return self._batch(request, context, cheaply=True)
+
+    def _recommended(self, request: bytes, deadline: float) -> bytes:
         asked = requests.recommend_request(request)
         question = requests.recommend_question(asked, self._tokens)
-        begun = self._recommendations.begin(
-            question, deadline_of(context), self._slot.current(), request, may_make=may_make
-        )
+        begun = self._recommendations.begin(question, deadline, self._slot.current(), request)
         served = self._recommendations.finish(begun)
         note(n_items=served.n_items, version_id=served.version_id)
         return self._writer.response(served)
 
     def _batch(
-        self, request: api.BatchRecommendRequest, context: grpc.ServicerContext, *, may_make: bool
+        self,
+        request: api.BatchRecommendRequest,
+        context: grpc.ServicerContext,
+        *,
+        cheaply: bool = False,
     ) -> bytes:
         check_batch("requests", len(request.requests), requests.MAX_BATCH)
         loaded, counts = self._slot.current(), BatchCounts()
         end, is_wanted = self._end(context), context.is_active
         entries = request.requests
         answers = dict(
-            self._batches.answer(entries, loaded, end, counts, is_wanted, may_make=may_make)
+            self._batches.answer(entries, loaded, end, counts, is_wanted, cheaply=cheaply)
         )
         note(version_id=loaded.reference.version_id, **counts.facts())
         return response_codec.batch_response(answers[at] for at in sorted(answers))

@@ -26,11 +26,11 @@ from recsvc.server.health import (
     Health,
     HealthServicer,
 )
-from recsvc.server.interceptor import CallInterceptor, Traits
+from recsvc.server.interceptor import CallInterceptor, Cheap, Traits
 from recsvc.server.model_servicer import ModelServicer
 from recsvc.server.observer import count_defects
 from recsvc.server.patience import SWEEPS, Patience
-from recsvc.server.recommendation_servicer import RecommendationServicer
+from recsvc.server.recommendation_servicer import RecommendationServicer, is_small
 from recsvc.server.reflection import IDLE_SECONDS, ReflectionServicer
 from recsvc.server.requests import MAX_BATCH
 from recsvc.server.rpc_access import RPCS
@@ -191,8 +191,8 @@ class RecommendationServer:
                 hurried=_HURRIED,
                 kept={_RECOMMEND: servicers.recommendations.kept},
                 cheap={
-                    _RECOMMEND: servicers.recommendations.recommend_cheaply,
-                    _BATCH: servicers.recommendations.batch_recommend_cheaply,
+                    _RECOMMEND: Cheap(servicers.recommendations.recommend_cheaply),
+                    _BATCH: Cheap(servicers.recommendations.batch_recommend_cheaply, is_small),
                 },
                 gathered=_GATHERED,
             ),

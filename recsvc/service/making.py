@@ -54,8 +54,6 @@ class Begun(NamedTuple):
         stocked: the stock there.
         permit: to keep the answer in the process with; None where it must not be.
         cached: the place of its answer.
-        may_make: a list may be made for it; else, where none is found, it gets what is popular at
-            the place, as who lacks the time.
     """
 
     asked: Question
@@ -66,7 +64,6 @@ class Begun(NamedTuple):
     stocked: Stocked
     permit: Permit | None
     cached: CacheSlot
-    may_make: bool = True
 
 
 class Ahead(NamedTuple):
@@ -259,7 +256,7 @@ class ListMaker:
     def _known(self, begun: Begun, now: float) -> Ahead | None:
         """A list that has to be made, as far as the ranking; None of others, and of faulty ones."""
         live = begun.cached.missed()
-        if live is None or not begun.may_make or self.lacks_time(begun.inquiry, now):
+        if live is None or self.lacks_time(begun.inquiry, now):
             return None
         try:
             ahead = self._ahead(begun, live)

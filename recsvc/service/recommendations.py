@@ -127,20 +127,15 @@ class Recommendations:
         deadline: float,
         loaded: LoadedModel | None = None,
         written: bytes = b"",
-        *,
-        may_make: bool = True,
     ) -> Begun:
-        """Begin to answer a question, as :meth:`recommend`: all that comes before the store.
-
-        ``may_make`` is that of :class:`Begun`.
-        """
+        """Begin to answer a question, as :meth:`recommend`: all that comes before the store."""
         before = self._repeats.before(question, loaded, written)
         inquiry = self._inquiries.open(question, deadline, loaded)
         shown = shown_before(question, inquiry.asker.shopper, inquiry.loaded)
         store_id, stocked = self._at_home(inquiry)
         permit = None if before is None else self._repeats.permit(before, inquiry)
         cached = self._cache.slot(self._key(question, inquiry, stocked.revision), deadline)
-        return Begun(question, written, inquiry, shown, store_id, stocked, permit, cached, may_make)
+        return Begun(question, written, inquiry, shown, store_id, stocked, permit, cached)
 
     def look_up(self, begun: Sequence[Begun]) -> None:
         """Ask the store for all of them in one round trip."""
@@ -197,7 +192,7 @@ class Recommendations:
         found = cached.get((lambda _: False) if stocked.failed else self._is_allowed)
         if found is not None:
             return self._found(begun, found, started)
-        if may_wait and begun.may_make and cached.is_usable and not stocked.failed:
+        if may_wait and cached.is_usable and not stocked.failed:
             return self._in_turn(begun, started)
         return self._made(begun, started, ahead=ahead)
 
@@ -251,11 +246,11 @@ class Recommendations:
         turn: Turn | None = None,
         ahead: Ahead | None = None,
     ) -> Served:
-        """Give a list that is made now; where it must not or cannot be, what is popular there."""
+        """Give a list that is made now; without the time for it, what is popular at the place."""
         inquiry, cached = begun.inquiry, begun.cached
         now = self._monotonic()
         lacks_time = self._maker.lacks_time(inquiry, now)
-        is_late = lacks_time or not begun.may_make or (turn is not None and turn.is_late)
+        is_late = lacks_time or (turn is not None and turn.is_late)
         with ExitStack() as stack:
             if not is_late:
                 is_late = not stack.enter_context(self._maker.place(inquiry, now))
@@ -275,7 +270,9 @@ class Recommendations:
         )
         if is_late:
             # Who waited, for another's list or for a place, lacks the time for that reason.
-            if lacks_time and (turn is None or not turn.has_waited):
+            # Who had no time at all says nothing of what lists take.
+            had_time = now < inquiry.deadline
+            if lacks_time and had_time and (turn is None or not turn.has_waited):
                 self._maker.forgo(inquiry)
             delivery = deliver(ServedFrom.FALLBACK, degraded_reason=DEADLINE)
         else:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -12,9 +13,12 @@ from grpc_status import rpc_status
 
 from recsvc.server.admission import Admission
 from recsvc.server.executors import CallExecutor, Lane, StreamExecutor
-from recsvc.server.interceptor import CallInterceptor, Traits
+from recsvc.server.interceptor import CallInterceptor, Cheap, Traits
 from recsvc.server.patience import Patience
-from tests.serving import Log, new_metrics, wait_until
+from recsvc.v1 import common_pb2 as common
+from recsvc.v1 import recommendation_service_pb2 as api
+from recsvc.v1 import recommendation_service_pb2_grpc as api_grpc
+from tests.serving import Log, local_server, new_metrics, small_registry, wait_until
 
 SERVICE = "RecommendationService"
 RECOMMEND = f"{SERVICE}/Recommend"
@@ -47,7 +51,7 @@ class Bench:
                 unread={RECOMMEND},
                 hurried=(SERVICE,),
                 kept={RECOMMEND: {b"hot": b"kept"}.get},
-                cheap={RECOMMEND: self._give_popular},
+                cheap={RECOMMEND: Cheap(self._give_popular, b"usual".__eq__)},
             ),
         )
         executor: Any = self.executor
@@ -70,8 +74,8 @@ class Bench:
         assert self.may_end.wait(SECONDS)
         return request.upper()
 
-    def _give_popular(self, request: bytes, _: grpc.ServicerContext) -> bytes | None:
-        return b"popular" if request == b"usual" else None
+    def _give_popular(self, _: bytes, __: grpc.ServicerContext) -> bytes:
+        return b"popular"
 
     def ask(self, request: bytes, seconds: float = SECONDS) -> Any:  # noqa: ANN401  # a call and a future in one
         return self._ask.future(request, timeout=seconds)
@@ -122,6 +126,34 @@ def test_who_comes_while_too_many_wait_gets_what_sells(bench: Bench) -> None:
     bench.jam(N_JAM)
     assert [bench.ask(b"usual").result(SECONDS) for _ in range(20)] == [b"popular"] * 20
     assert bench.n_begun == N_THREADS
+
+
+def test_a_whole_server_gives_what_sells_to_who_may_not_wait(tmp_path: Path) -> None:
+    """One question or a few; what is made for each call is refused, and so are many questions."""
+    with local_server(small_registry(tmp_path).root, max_threads=N_THREADS) as server:
+        executor, gate = server.worker.server._executor, threading.Event()  # nothing else jams it
+        for _ in range(N_THREADS):
+            executor.backlog.learn(10.0)
+        for _ in range(N_THREADS + 1):
+            executor.submit(gate.wait)
+        stub = api_grpc.RecommendationServiceStub(server.channel)
+        try:
+            anna = api.RecommendRequest(shopper=common.Shopper(customer_id="anna"))
+            alone = stub.Recommend(anna, timeout=SECONDS)
+            few = stub.BatchRecommend(api.BatchRecommendRequest(requests=[anna] * 3))
+            for refused, asked in (
+                (stub.BatchRecommend, api.BatchRecommendRequest(requests=[anna] * 17)),
+                (stub.ListBuyAgain, api.ListBuyAgainRequest(shopper=anna.shopper)),
+            ):
+                with pytest.raises(grpc.RpcError) as caught:
+                    refused(asked, timeout=SECONDS)
+                assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        finally:
+            gate.set()
+    for answer in (alone, *(result.response for result in few.results)):
+        assert answer.recommendations
+        assert answer.serving.served_from == api.SERVED_FROM_FALLBACK
+        assert answer.serving.degraded_reason == "DEADLINE"
 
 
 def test_who_has_stopped_waiting_is_not_worked_for(bench: Bench) -> None:

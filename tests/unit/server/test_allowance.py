@@ -2,7 +2,7 @@
 
 import pytest
 
-from recsvc.server.allowance import MOST_SECONDS, SHARE, Allowance
+from recsvc.server.allowance import LEAST_SECONDS, MOST_SECONDS, SHARE, Allowance
 from tests.clocks import SetClock
 
 
@@ -55,6 +55,10 @@ def test_no_more_is_saved_up_than_at_the_beginning(
 ) -> None:
     clock.now += 100 * MOST_SECONDS / SHARE
     assert n_until_none_is_left(allowance, used, MOST_SECONDS / 9.5) == 10
+
+
+def test_however_little_it_takes_something_is_paid(allowance: Allowance, used: SetClock) -> None:
+    assert n_until_none_is_left(allowance, used, 0.0) == round(MOST_SECONDS / LEAST_SECONDS)
 
 
 def test_what_fails_is_paid_as_well(allowance: Allowance, used: SetClock) -> None:

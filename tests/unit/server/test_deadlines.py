@@ -45,7 +45,14 @@ def test_who_is_in_a_hurry_is_soon_reckoned_with(deadlines: Deadlines) -> None:
     deadlines.learn(1.0)
     for _ in range(7):
         deadlines.learn(0.3)
-    assert 0.24 < deadlines.seconds < 0.3
+    assert deadlines.seconds == 0.3
+
+
+def test_who_gives_nearly_as_much_takes_nearly_nothing_off(deadlines: Deadlines) -> None:
+    """A second less the way is seen as .98 to 1, and means one."""
+    for given in (1.0, 0.98, 0.99):
+        deadlines.learn(given)
+    assert deadlines.seconds == 0.98
 
 
 def test_it_rises_with_time_and_not_with_calls(clock: SetClock, deadlines: Deadlines) -> None:
@@ -73,3 +80,10 @@ def test_a_few_pages_are_heard_beside_a_job(clock: SetClock, deadlines: Deadline
         if second > 600:
             most = max(most, deadlines.seconds)
     assert most < 0.3
+
+
+def test_a_weekend_without_a_call_is_no_error(clock: SetClock, deadlines: Deadlines) -> None:
+    deadlines.learn(0.3)
+    clock.now += 3 * 86_400
+    deadlines.learn(1.0)
+    assert deadlines.seconds == 1.0

@@ -10,13 +10,16 @@ import pytest
 from google.protobuf.message import DecodeError
 from prometheus_client import CollectorRegistry
 
+from recsvc.errors import CredentialError
 from recsvc.metrics import Metrics
 from recsvc.server.admission import Admission
-from recsvc.server.allowance import Allowance
+from recsvc.server.allowance import MOST_SECONDS, Allowance
 from recsvc.server.executors import MAX_STREAMS, CallExecutor, Lane, StreamExecutor
-from recsvc.server.interceptor import CallInterceptor, Traits
+from recsvc.server.gate import Behaviour, Guard
+from recsvc.server.interceptor import CallInterceptor, Cheap, Traits
 from recsvc.server.patience import Patience
 from recsvc.server.prospects import ONE_OF
+from recsvc.server.reading import Asked
 from tests.calls import AbortedError, Context
 from tests.clocks import SetClock
 from tests.serving import Log, wait_until
@@ -47,23 +50,34 @@ class Bench:
         self.lane = Lane(self.log.logger)
         self.kept: dict[bytes, bytes] = {}
         self.popular: dict[Any, bytes] = {}
+        self.seconds = 0.0
         self.admission = admission = Admission(
             self.executor.backlog, max_held=MAX_HELD, max_wait_seconds=0.1, metrics=metrics
         )
         self.used = SetClock()
         admission.allowance = Allowance(SetClock(), self.used)
-        self.interceptor = CallInterceptor(
-            admission,
+        self._metrics = metrics
+        self.interceptor = self.interceptor_with(None)
+
+    def interceptor_with(self, gate: Guard | None) -> CallInterceptor:
+        popular = Cheap(self._popular, self.popular.__contains__)
+        return CallInterceptor(
+            self.admission,
             self.streams,
             self.lane,
-            metrics=metrics,
+            metrics=self._metrics,
             logger=self.log.logger,
             traits=Traits(
                 hurried=("Recommendation",),
                 kept={METHOD: self.kept.get},
-                cheap={name: lambda asked, _: self.popular.get(asked) for name in (METHOD, BATCH)},
+                cheap=dict.fromkeys((METHOD, BATCH), popular),
             ),
+            gate=gate,
         )
+
+    def _popular(self, asked: object, _: grpc.ServicerContext) -> bytes:
+        self.used.now += self.seconds
+        return self.popular[asked]
 
     def wrapped(self, handler: Any, method: str = f"/recsvc.v1.{METHOD}") -> Any:  # noqa: ANN401  # grpc's handlers are untyped
         details: Any = CallDetails(method)
@@ -200,10 +214,82 @@ def test_who_may_not_wait_is_given_what_costs_little(bench: Bench, jam: Jam, met
     assert cheap("question", Context()) == b"what sells"
     with pytest.raises(AbortedError):
         cheap("another", Context())
-    spend_all(bench)
+    bench.seconds = MOST_SECONDS
+    assert cheap("question", Context()) == b"what sells"
+    *_, line = bench.log.lines("request")
+    assert line["is_cheap"] is True
     with pytest.raises(AbortedError):
         cheap("question", Context())
     assert bench.turned_away("wait") == 2
+    assert bench.numbers.get_sample_value("recsvc_cheap_answers_total") == 2
+
+
+def test_for_who_comes_to_a_full_lane_nothing_is_made(bench: Bench, jam: Jam) -> None:
+    """They may have been sent there together, before their messages had come."""
+    bench.popular["question"] = b"what sells"
+    handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
+    jam(2)
+    cheap, gate = bench.wrapped(handler).unary_unary, threading.Event()
+    while not bench.lane.is_full:
+        bench.lane.submit(gate.wait)
+    with pytest.raises(AbortedError):
+        cheap("question", Context())
+    gate.set()
+
+
+class Turnstile:
+    """A gate that lets pass one caller, and remembers what was counted against their rate."""
+
+    def __init__(self) -> None:
+        self.counted: list[object] = []
+
+    def admit(self, context: grpc.ServicerContext) -> None: ...
+
+    def guarded(
+        self, method: str, behaviour: Behaviour, asked: Asked, *, is_stream: bool
+    ) -> Behaviour:
+        del method, is_stream
+
+        def guarded(request: Any, context: Any) -> Any:  # noqa: ANN401  # any message
+            if context.bearer != "key":
+                raise CredentialError("who is that?", reason="CREDENTIAL_INVALID")
+            message = asked(request)
+            self.counted.append(message)
+            return behaviour(message, context)
+
+        return guarded
+
+
+class Caller(Context):
+    """A call of somebody."""
+
+    def __init__(self, bearer: str) -> None:
+        super().__init__()
+        self.bearer = bearer
+
+
+@pytest.mark.parametrize("method", [METHOD, BATCH])
+def test_what_costs_little_is_for_who_may_ask_and_counts(
+    jam: Jam, bench: Bench, method: str
+) -> None:
+    turnstile = Turnstile()
+    guarded = bench.interceptor_with(turnstile)
+    bench.popular["question"] = b"what sells"
+    handler: Any = grpc.unary_unary_rpc_method_handler(lambda request, _: request)
+    details: Any = CallDetails(f"/recsvc.v1.{method}")
+    jam(2)
+    way: Any = guarded.intercept_service(lambda _: handler, details)
+    assert way.unary_unary.experimental_thread_pool is bench.lane
+    assert way.unary_unary("question", Caller("key")) == b"what sells"
+    assert turnstile.counted == ["question"]
+    stranger = Caller("nobody's")
+    with pytest.raises(AbortedError):
+        way.unary_unary("question", stranger)
+    assert stranger.status.code is grpc.StatusCode.UNAUTHENTICATED
+    # Of one that is read before it is known to be too dear, nothing is counted.
+    with pytest.raises(AbortedError):
+        way.unary_unary("dear", Caller("key"))
+    assert turnstile.counted == ["question"] + ["dear"] * (method == METHOD)
 
 
 def test_without_anything_to_spend_a_batch_is_turned_away_at_once(bench: Bench, jam: Jam) -> None:

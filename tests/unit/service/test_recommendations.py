@@ -285,19 +285,6 @@ def test_what_there_is_no_time_for_is_not_prepared(registry: Registry) -> None:
     assert served.delivery.served_from is ServedFrom.FALLBACK
 
 
-def test_what_must_not_be_made_is_not_prepared(registry: Registry) -> None:
-    bench = Bench(registry, ttl_seconds=300)
-    anna, ben = questions("anna", "ben")
-    begun = [
-        bench.recommendations.begin(anna, FOREVER, may_make=False),
-        bench.recommendations.begin(ben, FOREVER),
-    ]
-    bench.recommendations.look_up(begun)
-    ahead, other = bench.recommendations.prepare(begun)
-    assert ahead is None
-    assert other is not None
-
-
 def test_one_alone_is_not_prepared(bench: Bench) -> None:
     """In a hurry each comes by itself, and is not to wait for what would be done for many."""
     begun = bench.recommendations.begin(Question(customer_id="anna"), FOREVER)
