@@ -60,7 +60,7 @@ class _Batch(NamedTuple):
         loaded: the model that answers.
         end: when there is no time left, monotonic seconds.
         is_wanted: whether the caller is still there.
-        cheaply: all get what sells at the place.
+        cheaply: those that do not lie in the process get what sells at the place.
     """
 
     entries: Sequence[api.RecommendRequest]
@@ -176,9 +176,9 @@ class BatchAnswers:
     def _begun(self, at: int, batch: _Batch) -> Begun:
         self._check_time(batch.end)
         question = requests.recommend_question(batch.entries[at], self._tokens)
+        if batch.cheaply:  # what sells is not kept under what was written
+            return self._recommendations.begin(question, self._monotonic(), batch.loaded)
         deadline = batch.end - (len(batch.entries) - at - 1) * _FALLBACK_SECONDS
-        if batch.cheaply:
-            deadline = self._monotonic()
         return self._recommendations.begin(question, deadline, batch.loaded, batch.written[at])
 
     def _finished(

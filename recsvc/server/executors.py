@@ -18,7 +18,8 @@ MAX_STREAMS = 64
 few callers who say nothing would keep everybody else waiting, so streams have their own."""
 
 LANE_CALLS = 8
-"""Each takes some hundred microseconds, where it is let run, or a few milliseconds."""
+"""Each takes some hundred microseconds, where it is let run; given what sells, a millisecond or two
+for each list."""
 
 END_SECONDS = 3.0
 """So long at most the end waits for calls that were cut off and go on, all together. Their threads

@@ -72,7 +72,9 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
     ) -> bytes:
         """Recommend products for a shopper; the request is not read where that can be spared."""
         kept = self.kept(request)
-        return self._recommended(request, deadline_of(context)) if kept is None else kept
+        if kept is not None:
+            return kept
+        return self._recommended(request, deadline_of(context), written=request)
 
     def recommend_cheaply(self, request: bytes, _: grpc.ServicerContext) -> bytes:
         """What sells where the shopper is, as :meth:`Recommend` gives it to who has no time left.
@@ -93,10 +95,11 @@ class RecommendationServicer(api_grpc.RecommendationServiceServicer):
         """The same for each question of a batch, which may be told too large for that before."""
         return self._batch(request, context, cheaply=True)
 
-    def _recommended(self, request: bytes, deadline: float) -> bytes:
+    def _recommended(self, request: bytes, deadline: float, *, written: bytes = b"") -> bytes:
         asked = requests.recommend_request(request)
+        loaded = self._slot.current()
         question = requests.recommend_question(asked, self._tokens)
-        begun = self._recommendations.begin(question, deadline, self._slot.current(), request)
+        begun = self._recommendations.begin(question, deadline, loaded, written)
         served = self._recommendations.finish(begun)
         note(n_items=served.n_items, version_id=served.version_id)
         return self._writer.response(served)

@@ -36,9 +36,7 @@ def chaos(
         raise InputError(f"--only {', '.join(unknown)}: give any of {', '.join(kinds)}")
 
     if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        if any(keep.iterdir()):
-            raise InputError(f"--keep {keep}: the folder is not empty; name an empty or a new one")
+        _prepare(keep)
 
     def tell(what: str) -> None:
         sys.stderr.write(what + "\n")
@@ -55,6 +53,20 @@ def chaos(
     sys.stdout.write(json.dumps(found, indent=1) + "\n")
     sys.stderr.write(table(found))
     raise typer.Exit(1 if broken(found) else 0)
+
+
+def _prepare(keep: Path) -> None:
+    """Have an empty folder there.
+
+    Raises:
+        InputError: there is something else.
+    """
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--keep {keep}: {error.strerror}; name a folder") from error
+    if any(keep.iterdir()):
+        raise InputError(f"--keep {keep}: the folder is not empty; name an empty or a new one")
 
 
 if __name__ == "__main__":

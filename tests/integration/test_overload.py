@@ -140,7 +140,9 @@ def test_a_whole_server_gives_what_sells_to_who_may_not_wait(tmp_path: Path) -> 
         try:
             anna = api.RecommendRequest(shopper=common.Shopper(customer_id="anna"))
             alone = stub.Recommend(anna, timeout=SECONDS)
-            few = stub.BatchRecommend(api.BatchRecommendRequest(requests=[anna] * 3))
+            few = stub.BatchRecommend(
+                api.BatchRecommendRequest(requests=[anna] * 3), timeout=SECONDS
+            )
             for refused, asked in (
                 (stub.BatchRecommend, api.BatchRecommendRequest(requests=[anna] * 17)),
                 (stub.ListBuyAgain, api.ListBuyAgainRequest(shopper=anna.shopper)),

@@ -69,7 +69,9 @@ def test_who_has_given_up_is_passed_over(lock: FairLock) -> None:
     assert lock.acquire(0.0)
     impatient = threading.Thread(target=lock.acquire, args=(0.05,))
     impatient.start()
+    assert not lock.acquire(0.06)  # before the other or behind them
     impatient.join(PATIENCE)
+    assert not lock._waiting
     lock.release()
     assert lock.acquire(0.0)
 
